@@ -1,0 +1,64 @@
+// What the C++ compiler makes of abi.h and histogram.cuh, for tests/abi.rs and tests/histogram.rs to compare
+// with what the Rust compiler makes of src/abi.rs and src/histogram.rs.
+#include <cstddef>
+
+#include "../include/ringscope/telemetry.cuh"
+
+namespace {
+struct Fact {
+    const char* name;
+    unsigned long long value;
+};
+#define TYPE(type) {"size " #type, sizeof(type)}, {"align " #type, alignof(type)}
+#define FIELD(type, field)                             \
+    {"offset " #type "." #field, offsetof(type, field)}, \
+    {"size " #type "." #field, sizeof(type::field)}
+#define CONSTANT(name) {#name, (unsigned long long)(name)}
+
+const Fact facts[] = {
+    TYPE(ringscope_shard), FIELD(ringscope_shard, counters), FIELD(ringscope_shard, words),
+    TYPE(ringscope_kernel_ref), FIELD(ringscope_kernel_ref, shards), FIELD(ringscope_kernel_ref, buckets),
+    FIELD(ringscope_kernel_ref, shard_count), FIELD(ringscope_kernel_ref, bucket_stride),
+    FIELD(ringscope_kernel_ref, scale), FIELD(ringscope_kernel_ref, reserved),
+    TYPE(ringscope_ring_host), FIELD(ringscope_ring_host, tail), FIELD(ringscope_ring_host, command),
+    FIELD(ringscope_ring_host, out_head),
+    TYPE(ringscope_ring_device), FIELD(ringscope_ring_device, ticket), FIELD(ringscope_ring_device, seen_tail),
+    FIELD(ringscope_ring_device, seen_command), FIELD(ringscope_ring_device, out_ticket),
+    TYPE(ringscope_slot_in), FIELD(ringscope_slot_in, done), FIELD(ringscope_slot_in, seq),
+    FIELD(ringscope_slot_in, bytes),
+    TYPE(ringscope_slot_out), FIELD(ringscope_slot_out, ready), FIELD(ringscope_slot_out, seq),
+    FIELD(ringscope_slot_out, bytes), FIELD(ringscope_slot_out, status),
+    TYPE(ringscope_ring_args), FIELD(ringscope_ring_args, telemetry), FIELD(ringscope_ring_args, host),
+    FIELD(ringscope_ring_args, device), FIELD(ringscope_ring_args, in), FIELD(ringscope_ring_args, out),
+    FIELD(ringscope_ring_args, slots), FIELD(ringscope_ring_args, slot_stride),
+    FIELD(ringscope_ring_args, slot_bytes), FIELD(ringscope_ring_args, reserved),
+    FIELD(ringscope_ring_args, refuse_below),
+    CONSTANT(RINGSCOPE_ABI_VERSION), CONSTANT(RINGSCOPE_LINE_BYTES), CONSTANT(RINGSCOPE_WORDS),
+    CONSTANT(RINGSCOPE_RECEIVED), CONSTANT(RINGSCOPE_SENT), CONSTANT(RINGSCOPE_PROCESSED),
+    CONSTANT(RINGSCOPE_ERRORS), CONSTANT(RINGSCOPE_RETRIES), CONSTANT(RINGSCOPE_DROPPED),
+    CONSTANT(RINGSCOPE_REPLIES_DROPPED), CONSTANT(RINGSCOPE_BYTES_IN), CONSTANT(RINGSCOPE_BYTES_OUT),
+    CONSTANT(RINGSCOPE_BUSY_NS), CONSTANT(RINGSCOPE_WAIT_NS), CONSTANT(RINGSCOPE_POLLS),
+    CONSTANT(RINGSCOPE_LATENCY_COUNT), CONSTANT(RINGSCOPE_LATENCY_SUM_NS), CONSTANT(RINGSCOPE_COUNTERS),
+    CONSTANT(RINGSCOPE_STATE), CONSTANT(RINGSCOPE_START_NS), CONSTANT(RINGSCOPE_END_NS),
+    CONSTANT(RINGSCOPE_LAST_MESSAGE_NS), CONSTANT(RINGSCOPE_HEARTBEAT_NS), CONSTANT(RINGSCOPE_QUEUE_DEPTH),
+    CONSTANT(RINGSCOPE_QUEUE_HIGH_WATER), CONSTANT(RINGSCOPE_LAST_ERROR_CODE),
+    CONSTANT(RINGSCOPE_LATENCY_MIN_NS), CONSTANT(RINGSCOPE_LATENCY_MAX_NS), CONSTANT(RINGSCOPE_ABI),
+    CONSTANT(RINGSCOPE_SINGLE_WORDS),
+    CONSTANT(RINGSCOPE_STATE_NONE), CONSTANT(RINGSCOPE_STATE_HELD), CONSTANT(RINGSCOPE_STATE_ACTIVE),
+    CONSTANT(RINGSCOPE_STATE_ENDED),
+    CONSTANT(RINGSCOPE_MAX_SCALE), CONSTANT(RINGSCOPE_COMMAND_HOLD), CONSTANT(RINGSCOPE_COMMAND_RUN),
+    CONSTANT(RINGSCOPE_COMMAND_STOP), CONSTANT(RINGSCOPE_COMMAND_MASK), CONSTANT(RINGSCOPE_SLOT_HEADER),
+    CONSTANT(RINGSCOPE_OK), CONSTANT(RINGSCOPE_REFUSED), CONSTANT(RINGSCOPE_BAD_MESSAGE),
+};
+}  // namespace
+
+// The i-th fact, or null behind the last one.
+extern "C" const char* ringscope_host_fact(std::size_t i, unsigned long long* value) {
+    if (i >= sizeof(facts) / sizeof(facts[0])) return nullptr;
+    *value = facts[i].value;
+    return facts[i].name;
+}
+
+extern "C" unsigned ringscope_host_bucket_slot(unsigned long long v, unsigned scale) {
+    return ringscope::bucket_slot(v, scale);
+}

@@ -1,0 +1,174 @@
+// abi.h: the memory that host and device share. Plain C, one definition for both sides.
+//
+// src/abi.rs is the Rust mirror; tests/abi.rs compares the two field by field with what the compilers
+// say (kernels/host/introspect.cpp), so a change here that is not made there fails a test, not a user.
+//
+// Who writes what:
+//   * a shard is written by its own block and by nobody else; the reader copies it, the host never writes it;
+//   * in the rings every index word has one writer, named beside it; release/acquire at system scope.
+#ifndef RINGSCOPE_ABI_H
+#define RINGSCOPE_ABI_H
+
+// A kernel built with one layout must not write into the slab of another; the name of this constant is
+// part of every message that says so.
+#define RINGSCOPE_ABI_VERSION 1u
+
+typedef unsigned char ringscope_u8;
+typedef unsigned int ringscope_u32;
+typedef unsigned long long ringscope_u64;
+
+// One L2 sector group, and the unit of false sharing on GPUs: nobody else's atomics touch a shard's line.
+#define RINGSCOPE_LINE_BYTES 128
+#define RINGSCOPE_WORDS 16
+
+// ---- the shard -------------------------------------------------------------------------------------
+
+// Line 0: only ever added to. Lane i of a warp adds to word i, so a whole record is one instruction.
+enum ringscope_counter {
+    RINGSCOPE_RECEIVED = 0,         // messages taken from the input ring
+    RINGSCOPE_SENT = 1,             // replies published
+    RINGSCOPE_PROCESSED = 2,        // messages handled without error
+    RINGSCOPE_ERRORS = 3,           // messages refused by the handler
+    RINGSCOPE_RETRIES = 4,          // times that a reply found its ring full and had to wait
+    RINGSCOPE_DROPPED = 5,          // messages still queued when the kernel was stopped
+    RINGSCOPE_REPLIES_DROPPED = 6,  // replies without room when the kernel was stopped
+    RINGSCOPE_BYTES_IN = 7,
+    RINGSCOPE_BYTES_OUT = 8,
+    RINGSCOPE_BUSY_NS = 9,          // in the handler
+    RINGSCOPE_WAIT_NS = 10,         // waiting for a message
+    RINGSCOPE_POLLS = 11,           // looks at an empty queue
+    RINGSCOPE_LATENCY_COUNT = 12,   // values in the latency histogram (level 2)
+    RINGSCOPE_LATENCY_SUM_NS = 13,
+    RINGSCOPE_COUNTERS = 14         // words 14 and 15 are for level 3
+};
+
+// Line 1: words with one writer, the block; plain values, not sums.
+enum ringscope_word {
+    RINGSCOPE_STATE = 0,            // enum ringscope_state
+    RINGSCOPE_START_NS = 1,         // device clock
+    RINGSCOPE_END_NS = 2,           // device clock, 0 while it runs
+    RINGSCOPE_LAST_MESSAGE_NS = 3,  // device clock, 0 before the first message
+    RINGSCOPE_HEARTBEAT_NS = 4,     // device clock, moves while the block is alive
+    RINGSCOPE_QUEUE_DEPTH = 5,      // messages waiting when this block last looked
+    RINGSCOPE_QUEUE_HIGH_WATER = 6,
+    RINGSCOPE_LAST_ERROR_CODE = 7,
+    RINGSCOPE_LATENCY_MIN_NS = 8,   // valid when latency_count > 0
+    RINGSCOPE_LATENCY_MAX_NS = 9,
+    RINGSCOPE_ABI = 10,             // RINGSCOPE_ABI_VERSION of the header the kernel was built with
+    RINGSCOPE_SINGLE_WORDS = 11
+};
+
+// What a block says of itself. What a host made of it is KernelState in src/snapshot.rs.
+enum ringscope_state {
+    RINGSCOPE_STATE_NONE = 0,  // not started yet
+    RINGSCOPE_STATE_HELD = 1,  // resident, takes no messages
+    RINGSCOPE_STATE_ACTIVE = 2,
+    RINGSCOPE_STATE_ENDED = 3
+};
+
+typedef struct ringscope_shard {
+    ringscope_u64 counters[RINGSCOPE_WORDS];
+    ringscope_u64 words[RINGSCOPE_WORDS];
+} ringscope_shard;
+
+// What a kernel takes by value. A null `shards` is telemetry switched off at run time.
+typedef struct ringscope_kernel_ref {
+    ringscope_shard* shards;     // shard_count of them, one a block
+    ringscope_u64* buckets;      // shard_count rows of bucket_stride words; see histogram.cuh
+    ringscope_u32 shard_count;
+    ringscope_u32 bucket_stride; // in words
+    ringscope_u32 scale;         // 2^scale buckets an octave, 0 to RINGSCOPE_MAX_SCALE
+    ringscope_u32 reserved;
+} ringscope_kernel_ref;
+
+#define RINGSCOPE_MAX_SCALE 5u
+// Slot 0 counts zeros, slot 1 ones, slot s >= 2 the values of OpenTelemetry's bucket index s - 2.
+#define RINGSCOPE_BUCKETS(scale) ((64u << (scale)) + 2u)
+
+// ---- the rings (mapped pinned memory, but for ringscope_ring_device) --------------------------------
+
+// The low bits of a command word; the rest counts the commands, so that a later command is a larger word
+// and blocks can hand it on with an atomic max.
+enum ringscope_command {
+    RINGSCOPE_COMMAND_HOLD = 0,
+    RINGSCOPE_COMMAND_RUN = 1,
+    RINGSCOPE_COMMAND_STOP = 2,
+    RINGSCOPE_COMMAND_MASK = 3
+};
+
+typedef struct ringscope_ring_host {
+    ringscope_u64 tail;      // writer: host, release. Messages sent so far.
+    ringscope_u64 command;   // writer: host, release.
+    ringscope_u64 pad0[14];
+    ringscope_u64 out_head;  // writer: host, release. Replies taken so far.
+    ringscope_u64 pad1[15];
+} ringscope_ring_host;
+
+// Device memory, written by the blocks of one kernel; one line for each word that they contend for.
+typedef struct ringscope_ring_device {
+    ringscope_u64 ticket;      // atomic add: the next message to hand out
+    ringscope_u64 pad0[15];
+    ringscope_u64 seen_tail;   // atomic max, release: the host's tail as far as any block has seen it
+    ringscope_u64 seen_command;
+    ringscope_u64 pad1[14];
+    ringscope_u64 out_ticket;  // atomic add: the next reply slot
+    ringscope_u64 pad2[15];
+} ringscope_ring_device;
+
+// A slot is a header and slot_bytes of payload at RINGSCOPE_SLOT_HEADER, 16-byte aligned.
+typedef struct ringscope_slot_in {
+    ringscope_u64 done;   // writer: device, release. 1 + the number of the last message consumed here.
+    ringscope_u64 seq;    // writer: host, before tail
+    ringscope_u32 bytes;  // writer: host, before tail
+    ringscope_u32 pad;
+    ringscope_u64 pad2;
+} ringscope_slot_in;
+
+typedef struct ringscope_slot_out {
+    ringscope_u64 ready;   // writer: device, release. 1 + the number of the reply that lies here.
+    ringscope_u64 seq;     // writer: device, before ready. The message that it answers.
+    ringscope_u32 bytes;   // writer: device, before ready
+    ringscope_u32 status;  // writer: device, before ready. enum ringscope_status
+    ringscope_u64 pad;
+} ringscope_slot_out;
+
+#define RINGSCOPE_SLOT_HEADER 32
+
+// What a handler answers. From 256 on the numbers belong to the handler's author.
+enum ringscope_status {
+    RINGSCOPE_OK = 0,
+    RINGSCOPE_REFUSED = 1,      // by error injection
+    RINGSCOPE_BAD_MESSAGE = 2   // a length or a content that this handler cannot take
+};
+
+// The one argument of a ring kernel.
+typedef struct ringscope_ring_args {
+    ringscope_kernel_ref telemetry;
+    ringscope_ring_host* host;
+    ringscope_ring_device* device;
+    ringscope_u8* in;              // slots of slot_stride bytes
+    ringscope_u8* out;
+    ringscope_u32 slots;           // a power of two
+    ringscope_u32 slot_stride;     // bytes, a multiple of 128
+    ringscope_u32 slot_bytes;      // the largest payload
+    ringscope_u32 reserved;
+    ringscope_u64 refuse_below;    // messages whose hash is below are refused; 0 refuses none, 2^32 all
+} ringscope_ring_args;
+
+#ifdef __cplusplus
+#define RINGSCOPE_ASSERT_ABI(condition, why) static_assert(condition, why)
+#else
+#define RINGSCOPE_ASSERT_ABI(condition, why) _Static_assert(condition, why)
+#endif
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_shard) == 2 * RINGSCOPE_LINE_BYTES,
+                     "a shard is two lines: one instruction of 16 lanes writes each");
+RINGSCOPE_ASSERT_ABI(RINGSCOPE_COUNTERS <= RINGSCOPE_WORDS && RINGSCOPE_SINGLE_WORDS <= RINGSCOPE_WORDS,
+                     "a line has 16 words");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_kernel_ref) == 32, "the ref is passed by value to kernels already built");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_slot_in) == RINGSCOPE_SLOT_HEADER &&
+                         sizeof(ringscope_slot_out) == RINGSCOPE_SLOT_HEADER,
+                     "payloads start 32 bytes into a slot, 16-byte aligned");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_ring_host) == 2 * RINGSCOPE_LINE_BYTES,
+                     "sender and receiver write different lines");
+
+#endif  // RINGSCOPE_ABI_H

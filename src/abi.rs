@@ -1,0 +1,217 @@
+//! The memory that host and device share: the Rust mirror of `kernels/include/ringscope/abi.h`.
+//!
+//! `tests/abi.rs` compares the two with what both compilers say of them. Who writes which word is written
+//! in the header.
+
+use bytemuck::{Pod, Zeroable};
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("ringscope's shared memory holds 64-bit addresses: build it for a 64-bit target");
+
+/// Version of the layout; a kernel writes the one it was built with into its shards.
+pub const ABI_VERSION: u32 = 1;
+/// Bytes of one line. A shard has two.
+pub const LINE_BYTES: usize = 128;
+/// Words of one line.
+pub const WORDS: usize = 16;
+/// Finest histogram scale: 2^5 buckets an octave.
+pub const MAX_SCALE: u32 = 5;
+/// Bytes between a slot's start and its payload.
+pub const SLOT_HEADER: usize = 32;
+
+/// Number of bucket slots of a histogram of `scale`: zeros, ones, and 2^`scale` for each of 64 octaves.
+pub const fn buckets(scale: u32) -> usize {
+    (64 << scale) + 2
+}
+
+/// Words of a shard's line 0, which are only ever added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+#[allow(missing_docs)] // the header says what each one counts
+pub enum Counter {
+    Received = 0,
+    Sent = 1,
+    Processed = 2,
+    Errors = 3,
+    Retries = 4,
+    Dropped = 5,
+    RepliesDropped = 6,
+    BytesIn = 7,
+    BytesOut = 8,
+    BusyNs = 9,
+    WaitNs = 10,
+    Polls = 11,
+    LatencyCount = 12,
+    LatencySumNs = 13,
+}
+/// Number of [`Counter`]s.
+pub const COUNTERS: usize = 14;
+
+/// Words of a shard's line 1: plain values with one writer, the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+#[allow(missing_docs)] // the header says what each one holds
+pub enum Word {
+    State = 0,
+    StartNs = 1,
+    EndNs = 2,
+    LastMessageNs = 3,
+    HeartbeatNs = 4,
+    QueueDepth = 5,
+    QueueHighWater = 6,
+    LastErrorCode = 7,
+    LatencyMinNs = 8,
+    LatencyMaxNs = 9,
+    Abi = 10,
+}
+/// Number of [`Word`]s.
+pub const SINGLE_WORDS: usize = 11;
+
+/// What a block says of itself in [`Word::State`].
+pub mod block_state {
+    /// Not started yet.
+    pub const NONE: u64 = 0;
+    /// Resident, takes no messages.
+    pub const HELD: u64 = 1;
+    /// Takes messages.
+    pub const ACTIVE: u64 = 2;
+    /// Returned.
+    pub const ENDED: u64 = 3;
+}
+
+/// Low bits of the host's command word; the other bits count the commands.
+pub mod command {
+    /// Stay resident, take no messages.
+    pub const HOLD: u64 = 0;
+    /// Take messages.
+    pub const RUN: u64 = 1;
+    /// Return after the message in hand.
+    pub const STOP: u64 = 2;
+    /// The bits of the command.
+    pub const MASK: u64 = 3;
+}
+
+/// What a handler answers. From 256 on the numbers belong to the handler's author.
+pub mod status {
+    /// Handled.
+    pub const OK: u32 = 0;
+    /// Refused by error injection.
+    pub const REFUSED: u32 = 1;
+    /// A length or a content that the handler cannot take.
+    pub const BAD_MESSAGE: u32 = 2;
+}
+
+/// One block's counters and words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Shard {
+    /// Line 0, by [`Counter`].
+    pub counters: [u64; WORDS],
+    /// Line 1, by [`Word`].
+    pub words: [u64; WORDS],
+}
+
+/// What a kernel takes by value: where its blocks record. A copy of addresses, owned by nobody; a null
+/// [`KernelRef::default`] switches telemetry off at run time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct KernelRef {
+    /// Device address of `shard_count` [`Shard`]s, or 0.
+    pub shards: u64,
+    /// Device address of `shard_count` rows of bucket counts.
+    pub buckets: u64,
+    /// One for each block.
+    pub shard_count: u32,
+    /// Words from one row to the next.
+    pub bucket_stride: u32,
+    /// Histogram scale, 0 to [`MAX_SCALE`].
+    pub scale: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+/// The words of a ring that the host writes.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct RingHost {
+    /// Messages sent so far.
+    pub tail: u64,
+    /// Number of commands so far, times four, and the [`command`].
+    pub command: u64,
+    pad0: [u64; 14],
+    /// Replies taken so far.
+    pub out_head: u64,
+    pad1: [u64; 15],
+}
+
+/// The words of a ring that blocks share, in device memory.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct RingDevice {
+    /// The next message to hand out.
+    pub ticket: u64,
+    pad0: [u64; 15],
+    /// The host's tail as far as any block has seen it.
+    pub seen_tail: u64,
+    /// The host's command as far as any block has seen it.
+    pub seen_command: u64,
+    pad1: [u64; 14],
+    /// The next reply slot.
+    pub out_ticket: u64,
+    pad2: [u64; 15],
+}
+
+/// Header of a message's slot.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct SlotIn {
+    /// 1 + the number of the last message consumed here.
+    pub done: u64,
+    /// Number of the message.
+    pub seq: u64,
+    /// Bytes of its payload.
+    pub bytes: u32,
+    pad: u32,
+    pad2: u64,
+}
+
+/// Header of a reply's slot.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct SlotOut {
+    /// 1 + the number of the reply that lies here.
+    pub ready: u64,
+    /// The message that it answers.
+    pub seq: u64,
+    /// Bytes of its payload.
+    pub bytes: u32,
+    /// A [`status`].
+    pub status: u32,
+    pad: u64,
+}
+
+/// The one argument of a ring kernel.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct RingArgs {
+    /// Where the blocks record.
+    pub telemetry: KernelRef,
+    /// Device address of [`RingHost`].
+    pub host: u64,
+    /// Device address of [`RingDevice`].
+    pub device: u64,
+    /// Device address of the message slots.
+    pub input: u64,
+    /// Device address of the reply slots.
+    pub output: u64,
+    /// Slots of each ring, a power of two.
+    pub slots: u32,
+    /// Bytes from one slot to the next.
+    pub slot_stride: u32,
+    /// Bytes of the largest payload.
+    pub slot_bytes: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Messages whose 32-bit hash is below are refused.
+    pub refuse_below: u64,
+}

@@ -1,0 +1,81 @@
+//! What a collector refuses, with the remedy in the message.
+
+use crate::device::DeviceError;
+
+/// Why a collector did not do what it was asked. Nothing already counted is lost by any of these.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TelemetryError {
+    /// Telemetry was switched off.
+    #[error("telemetry is off: make the collector with enabled = true, or the runtime with .telemetry(true)")]
+    Disabled,
+    /// No kernel of that name.
+    #[error("no kernel `{id}` is registered ({registered} are): launch or register it first, or check the spelling")]
+    UnknownKernel {
+        /// The name asked for.
+        id: String,
+        /// How many there are.
+        registered: usize,
+    },
+    /// The name is taken.
+    #[error("a kernel `{id}` is registered already: choose another id, ids stay taken after the kernel's end")]
+    AlreadyRegistered {
+        /// The name.
+        id: String,
+    },
+    /// A name of no characters.
+    #[error("a kernel id cannot be empty: give it a name")]
+    EmptyId,
+    /// A name that is too long.
+    #[error("the kernel id `{start}…` has {bytes} bytes, at most {limit} are allowed: shorten it")]
+    IdTooLong {
+        /// How it starts.
+        start: String,
+        /// Its length.
+        bytes: usize,
+        /// The longest.
+        limit: usize,
+    },
+    /// The bound on kernels is reached.
+    #[error("{limit} kernels are registered, no more fit: raise max_kernels in the TelemetryConfig")]
+    TooManyKernels {
+        /// The bound.
+        limit: usize,
+    },
+    /// The slab has too few shards left.
+    #[error("{asked} blocks need a shard each and {free} of {limit} are free: use fewer blocks, or raise max_blocks in the TelemetryConfig")]
+    TooManyBlocks {
+        /// Blocks of this kernel.
+        asked: u32,
+        /// Shards left.
+        free: u32,
+        /// Shards of the slab.
+        limit: u32,
+    },
+    /// A kernel of no blocks.
+    #[error("kernel `{id}` has 0 blocks: give it at least one")]
+    NoBlocks {
+        /// The name.
+        id: String,
+    },
+    /// A device kernel was registered with a collector that has no device.
+    #[error("this collector has no device: make it with TelemetryCollector::on_device")]
+    NoDevice,
+    /// A host call tried to count for a kernel that counts for itself.
+    #[error("kernel `{id}` counts for itself on the device: record host actors under an id of their own")]
+    CountsForItself {
+        /// The name.
+        id: String,
+    },
+    /// The device failed. The last good snapshot stays readable.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The operating system gave no thread.
+    #[error("no thread for {what}: {message}; end other threads or raise the limit (ulimit -u)")]
+    NoThread {
+        /// What it was for.
+        what: &'static str,
+        /// The system's words.
+        message: String,
+    },
+}

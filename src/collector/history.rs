@@ -1,0 +1,66 @@
+//! Enough of the past for rates over a window.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Samples a window keeps; a rate's window is then at most an eighth longer than asked for.
+const SAMPLES: u32 = 8;
+
+/// Processed counts of all kernels at some moments. Bounded: about [`SAMPLES`] + 2 samples.
+#[derive(Debug)]
+pub(super) struct History {
+    window: Duration,
+    samples: VecDeque<Sample>,
+}
+
+#[derive(Debug)]
+struct Sample {
+    at: Instant,
+    processed: Vec<u64>,
+}
+
+impl History {
+    pub(super) fn new(window: Duration) -> Self {
+        History { window, samples: VecDeque::new() }
+    }
+
+    /// The moment that a rate at `now` reaches back to, and each kernel's count then: the youngest sample of at
+    /// least the window's age, else the oldest.
+    pub(super) fn base(&self, now: Instant) -> Option<(Duration, &[u64])> {
+        let age = |s: &Sample| now.saturating_duration_since(s.at);
+        let old = self.samples.iter().rev().find(|s| age(s) >= self.window).or(self.samples.front())?;
+        Some((age(old), &old.processed))
+    }
+
+    pub(super) fn push(&mut self, at: Instant, processed: impl Iterator<Item = u64>) {
+        let due = |s: &Sample| at.saturating_duration_since(s.at) >= self.window / SAMPLES;
+        if self.samples.back().is_none_or(due) {
+            // Keep one sample that is older than the window: rates reach back to it.
+            let old = |s: Option<&Sample>| s.is_some_and(|s| at.saturating_duration_since(s.at) >= self.window);
+            while old(self.samples.get(1)) {
+                self.samples.pop_front();
+            }
+            self.samples.push_back(Sample { at, processed: processed.collect() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reaches_back_one_window_and_stays_bounded() {
+        let start = Instant::now();
+        let mut history = History::new(Duration::from_secs(1));
+        assert!(history.base(start).is_none());
+        for tenth in 0..1000u64 {
+            history.push(start + Duration::from_millis(100 * tenth), std::iter::once(tenth * 10));
+        }
+        let now = start + Duration::from_millis(99_950);
+        let (age, counts) = history.base(now).unwrap();
+        assert!((1000..1200).contains(&age.as_millis()), "{age:?}");
+        assert_eq!(counts, [9890 - if age.as_millis() > 1100 { 10 } else { 0 }]);
+        assert!(history.samples.len() <= SAMPLES as usize + 2, "{}", history.samples.len());
+    }
+}

@@ -1,0 +1,52 @@
+//! Reading every so often, on a thread of its own.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+use super::{Inner, TelemetryError};
+
+/// A running periodic reading; dropping it stops it.
+pub(super) struct Periodic {
+    interval: Sender<Duration>,
+}
+
+const SHORTEST: Duration = Duration::from_micros(100);
+
+impl Periodic {
+    pub(super) fn start(collector: Weak<Inner>, interval: Duration) -> Result<Self, TelemetryError> {
+        let (sender, receiver) = channel();
+        let body = move || {
+            let mut interval = interval.max(SHORTEST);
+            let mut next = Instant::now();
+            loop {
+                match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                    Ok(other) => {
+                        interval = Duration::max(other, SHORTEST);
+                        next = Instant::now() + interval;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => {
+                        let Some(inner) = Weak::upgrade(&collector) else { return };
+                        // A failure is in `latest` for whoever looks; a late copy is tried again.
+                        let _ = inner.snapshot();
+                        // If the user's last clone went meanwhile, this drops the collector; nothing waits for that.
+                        drop(inner);
+                        // From the tick, not from now: no drift; but no burst after a pause either.
+                        next = (next + interval).max(Instant::now());
+                    }
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("ringscope-reader".into())
+            .spawn(body)
+            .map_err(|e| TelemetryError::NoThread { what: "the periodic reader", message: e.to_string() })?;
+        Ok(Periodic { interval: sender })
+    }
+
+    pub(super) fn set_interval(&self, interval: Duration) {
+        // The thread ends only when this sender does.
+        let _ = self.interval.send(interval);
+    }
+}

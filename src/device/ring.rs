@@ -1,0 +1,198 @@
+//! The host's two ends of a ring: who writes what is in `kernels/include/ringscope/abi.h`.
+
+use std::mem::{offset_of, size_of};
+use std::sync::atomic::Ordering;
+
+use super::{Device, DeviceError, Memory};
+use crate::abi::{LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut, command};
+
+/// Sizes of a kernel's rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingShape {
+    /// Slots of each ring, a power of two.
+    pub slots: u32,
+    /// Bytes of the largest payload.
+    pub slot_bytes: u32,
+}
+
+impl RingShape {
+    /// Bytes from one slot to the next: no two slots share a line.
+    pub fn slot_stride(self) -> u32 {
+        (SLOT_HEADER as u32 + self.slot_bytes).next_multiple_of(LINE_BYTES as u32)
+    }
+
+    fn ring_bytes(self) -> usize {
+        self.slots as usize * self.slot_stride() as usize
+    }
+
+    /// Mapped memory of one kernel: the host's words, the messages, the replies.
+    fn mapped_bytes(self) -> usize {
+        size_of::<RingHost>() + 2 * self.ring_bytes()
+    }
+}
+
+/// A command to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Stay resident, take no messages.
+    Hold,
+    /// Take messages.
+    Run,
+    /// Return after the message in hand.
+    Stop,
+}
+
+/// A reply, as it lies in the ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Number of the message that it answers: the kernel's messages count from 0 in the order of sending.
+    pub seq: u64,
+    /// 0, or the code with which the handler refused the message.
+    pub status: u32,
+    /// What the handler answered; empty where it refused.
+    pub payload: Vec<u8>,
+}
+
+#[derive(Clone)]
+struct Rings {
+    mapped: Memory,
+    shape: RingShape,
+}
+
+impl Rings {
+    fn slot(&self, ring: usize, n: u64) -> usize {
+        let index = (n & u64::from(self.shape.slots - 1)) as usize;
+        size_of::<RingHost>() + ring * self.shape.ring_bytes() + index * self.shape.slot_stride() as usize
+    }
+    fn in_slot(&self, n: u64) -> usize {
+        self.slot(0, n)
+    }
+    fn out_slot(&self, n: u64) -> usize {
+        self.slot(1, n)
+    }
+}
+
+/// The sending end: the only writer of the ring's tail and command.
+pub struct Producer {
+    rings: Rings,
+    tail: u64,
+    commands: u64,
+}
+
+/// The receiving end: the only writer of the ring's out_head.
+pub struct Consumer {
+    rings: Rings,
+    head: u64,
+}
+
+/// Makes a kernel's rings; nothing runs yet. Returns both ends, the kernel's argument without its telemetry,
+/// and the memory that the kernel needs.
+///
+/// # Errors
+/// [`DeviceError::OutOfMemory`], or the failed call.
+pub(crate) fn create(device: &dyn Device, shape: RingShape) -> Result<(Producer, Consumer, RingArgs, Vec<Memory>), DeviceError> {
+    debug_assert!(shape.slots.is_power_of_two());
+    let mapped = device.allocate_mapped(shape.mapped_bytes())?;
+    let shared = device.allocate(size_of::<RingDevice>())?;
+    let rings = Rings { mapped: mapped.clone(), shape };
+    let args = RingArgs {
+        host: mapped.device_address(),
+        device: shared.device_address(),
+        input: mapped.device_address() + rings.in_slot(0) as u64,
+        output: mapped.device_address() + rings.out_slot(0) as u64,
+        slots: shape.slots,
+        slot_stride: shape.slot_stride(),
+        slot_bytes: shape.slot_bytes,
+        ..RingArgs::default()
+    };
+    let producer = Producer { rings: rings.clone(), tail: 0, commands: 0 };
+    Ok((producer, Consumer { rings, head: 0 }, args, vec![mapped, shared]))
+}
+
+impl Producer {
+    /// Sends a message of at most `slot_bytes` bytes, and returns its number; `None` if the ring is full.
+    ///
+    /// # Panics
+    /// If the payload is larger than a slot: the caller checks, with a better message.
+    pub fn send(&mut self, payload: &[u8]) -> Option<u64> {
+        let RingShape { slots, slot_bytes } = self.rings.shape;
+        assert!(payload.len() <= slot_bytes as usize, "a payload larger than a slot");
+        let n = self.tail;
+        let slot = self.rings.in_slot(n);
+        let mapped = &self.rings.mapped;
+        if n >= u64::from(slots) {
+            // Acquire: the device has read the slot's last message before it said so.
+            let done = mapped.word(slot + offset_of!(SlotIn, done)).load(Ordering::Acquire);
+            if done != n - u64::from(slots) + 1 {
+                return None;
+            }
+        }
+        let to = mapped.span(slot + SLOT_HEADER, payload.len());
+        // SAFETY: the slot is the host's until the tail is published: the device is done with its last
+        // message (above) and takes none from `tail` on. In bounds by span.
+        unsafe { std::ptr::copy_nonoverlapping(payload.as_ptr(), to.as_ptr(), payload.len()) };
+        mapped.word(slot + offset_of!(SlotIn, seq)).store(n, Ordering::Relaxed);
+        mapped.word(slot + offset_of!(SlotIn, bytes)).store(payload.len() as u64, Ordering::Relaxed);
+        self.tail = n + 1;
+        mapped.word(offset_of!(RingHost, tail)).store(self.tail, Ordering::Release);
+        Some(n)
+    }
+
+    /// Tells the kernel what to do from now on.
+    pub fn command(&mut self, next: Command) {
+        let low = match next {
+            Command::Hold => command::HOLD,
+            Command::Run => command::RUN,
+            Command::Stop => command::STOP,
+        };
+        self.commands += 1;
+        let word = self.commands * (command::MASK + 1) + low;
+        self.rings.mapped.word(offset_of!(RingHost, command)).store(word, Ordering::Release);
+    }
+
+    /// Messages sent so far.
+    pub fn sent(&self) -> u64 {
+        self.tail
+    }
+}
+
+impl Consumer {
+    /// The next reply, if it is there.
+    pub fn receive(&mut self) -> Option<Reply> {
+        self.at(self.head)
+    }
+
+    /// The next reply of a kernel that has ended: skips the places that a stopped block gave up.
+    pub fn receive_after_end(&mut self) -> Option<Reply> {
+        (0..u64::from(self.rings.shape.slots)).find_map(|skip| self.at(self.head + skip))
+    }
+
+    /// Replies taken so far, places given up included.
+    pub fn taken(&self) -> u64 {
+        self.head
+    }
+
+    fn at(&mut self, n: u64) -> Option<Reply> {
+        let slot = self.rings.out_slot(n);
+        let mapped = &self.rings.mapped;
+        // Acquire: the reply was written before it was said to be ready.
+        if mapped.word(slot + offset_of!(SlotOut, ready)).load(Ordering::Acquire) != n + 1 {
+            return None;
+        }
+        let seq = mapped.word(slot + offset_of!(SlotOut, seq)).load(Ordering::Relaxed);
+        let sizes = mapped.word(slot + offset_of!(SlotOut, bytes)).load(Ordering::Relaxed);
+        // A device that writes nonsense must not make the host read outside of the slot.
+        let len = (sizes as u32).min(self.rings.shape.slot_bytes) as usize;
+        let from = mapped.span(slot + SLOT_HEADER, len);
+        let mut payload = Vec::with_capacity(len);
+        // SAFETY: the slot is the host's from `ready` until out_head passes it. In bounds by span, and the
+        // vector has the capacity; its bytes are initialized by the copy.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from.as_ptr(), payload.as_mut_ptr(), len);
+            payload.set_len(len);
+        }
+        self.head = n + 1;
+        mapped.word(offset_of!(RingHost, out_head)).store(self.head, Ordering::Release);
+        Some(Reply { seq, status: (sizes >> 32) as u32, payload })
+    }
+}

@@ -1,0 +1,238 @@
+//! Base-2 exponential histograms: the host's one bucket function, and what is read from the buckets.
+//!
+//! With scale `s` there are 2^s buckets an octave and `base = 2^(2^-s)`. Bucket `i` holds the values in
+//! `(base^i, base^(i+1)]`: bounds are upper-inclusive, as in OpenTelemetry's ExponentialHistogram, and
+//! Prometheus's native-histogram index is `i + 1`. Buckets of one scale merge into those of a coarser one
+//! without error. The estimate of a value from its bucket is off by at most `(base - 1) / (base + 1)`:
+//! 4.4 % at scale 3, 1.1 % at scale 5.
+//!
+//! A *slot* is a bucket's place in memory: slot 0 counts zeros, slot 1 ones (bucket -1), slot `n` bucket
+//! `n - 2`. `kernels/include/ringscope/histogram.cuh` is the device's copy of [`slot_of`].
+
+use crate::abi::{MAX_SCALE, buckets};
+
+/// Where the k-th of 32 buckets of an octave starts: floor(2^63 · 2^(k/32)), 1.63 fixed point.
+const OCTAVE_BOUNDARIES: [u64; 32] = [
+    0x8000000000000000, 0x82cd8698ac2ba1d7, 0x85aac367cc487b14, 0x88980e8092da8527,
+    0x8b95c1e3ea8bd6e6, 0x8ea4398b45cd53c0, 0x91c3d373ab11c336, 0x94f4efa8fef70961,
+    0x9837f0518db8a96f, 0x9b8d39b9d54e5538, 0x9ef5326091a111ad, 0xa27043030c496818,
+    0xa5fed6a9b15138ea, 0xa9a15ab4ea7c0ef8, 0xad583eea42a14ac6, 0xb123f581d2ac258f,
+    0xb504f333f9de6484, 0xb8fbaf4762fb9ee9, 0xbd08a39f580c36be, 0xc12c4cca66709456,
+    0xc5672a115506dadd, 0xc9b9bd866e2f27a2, 0xce248c151f8480e3, 0xd2a81d91f12ae45a,
+    0xd744fccad69d6af4, 0xdbfbb797daf23755, 0xe0ccdeec2a94e111, 0xe5b906e77c8348a8,
+    0xeac0c6e7dd24392e, 0xefe4b99bdcdaf5cb, 0xf5257d152486cc2c, 0xfa83b2db722a033a,
+];
+
+/// The last boundary at or below the start of the g-th of 64 equal parts of an octave. A part is narrower
+/// than any bucket, so at most one more boundary lies in it, and one compare finds it.
+const OCTAVE_GUESSES: [u8; 64] = guesses();
+
+const fn guesses() -> [u8; 64] {
+    let mut table = [0; 64];
+    let mut g = 0;
+    while g < 64 {
+        let start = (1 << 63) + ((g as u64) << 57);
+        let mut k = 31;
+        while OCTAVE_BOUNDARIES[k] > start {
+            k -= 1;
+        }
+        table[g] = k as u8;
+        g += 1;
+    }
+    table
+}
+
+/// The slot of `value`, below [`buckets`]`(scale)`. `scale` above [`MAX_SCALE`] counts as [`MAX_SCALE`].
+#[inline]
+pub const fn slot_of(value: u64, scale: u32) -> usize {
+    if value < 2 {
+        return value as usize;
+    }
+    let coarser = MAX_SCALE.saturating_sub(scale);
+    // Upper-inclusive: a value belongs below a boundary that it equals, so look at the value minus an
+    // infinitesimal, value - 1 with all the fraction bits below it set. Boundaries inside an octave are
+    // irrational, no integer equals one.
+    let shift = (value - 1).leading_zeros();
+    let m = ((value - 1) << shift) | ((1 << shift) - 1);
+    let guess = OCTAVE_GUESSES[(m >> 57) as usize & 63] as usize;
+    let k = guess + (guess < 31 && m >= OCTAVE_BOUNDARIES[(guess + 1) & 31]) as usize;
+    let finest = (63 - shift as usize) * 32 + k;
+    (finest >> coarser) + 2
+}
+
+/// The bounds of a slot, lower exclusive, upper inclusive: `(base^i, base^(i+1)]` with `i = slot - 2`.
+/// Slot 0 is `(0, 0)`, and slot 1, which counts ones, `(base^-1, 1)`.
+pub fn slot_bounds(slot: usize, scale: u32) -> (f64, f64) {
+    if slot == 0 {
+        return (0.0, 0.0);
+    }
+    let octaves = |index: f64| (index / f64::from(1u32 << scale.min(MAX_SCALE))).exp2();
+    let index = slot as f64 - 2.0;
+    (octaves(index), octaves(index + 1.0))
+}
+
+/// The largest relative error of a percentile at `scale`: `(base - 1) / (base + 1)`.
+pub fn relative_error(scale: u32) -> f64 {
+    let base = (1.0 / f64::from(1u32 << scale.min(MAX_SCALE))).exp2();
+    (base - 1.0) / (base + 1.0)
+}
+
+/// Counts by bucket, with exact count, sum, and extremes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    scale: u32,
+    /// Slot of `counts[0]`; only the used range is kept.
+    first: usize,
+    counts: Vec<u64>,
+    count: u64,
+    sum: u64,
+    min: u64,
+    max: u64,
+}
+
+impl Histogram {
+    /// An empty histogram of `scale`, 0 to [`MAX_SCALE`]; more counts as [`MAX_SCALE`].
+    pub fn new(scale: u32) -> Self {
+        Histogram { scale: scale.min(MAX_SCALE), first: 0, counts: Vec::new(), count: 0, sum: 0, min: u64::MAX, max: 0 }
+    }
+
+    /// From slot counts starting at slot `first`, with what travels beside them. `min` and `max` are those
+    /// of all values; the count is that of the buckets.
+    pub fn from_slots(scale: u32, first: usize, counts: &[u64], sum: u64, min: u64, max: u64) -> Self {
+        let used = |c: &u64| *c != 0;
+        let start = counts.iter().position(used).unwrap_or(0);
+        let end = counts.iter().rposition(used).map_or(start, |last| last + 1);
+        let counts = counts[start..end].to_vec();
+        let count = counts.iter().sum();
+        Histogram { scale: scale.min(MAX_SCALE), first: first + start, counts, count, sum, min, max }
+    }
+
+    /// Counts one value.
+    pub fn record(&mut self, value: u64) {
+        let slot = slot_of(value, self.scale);
+        self.cover(slot, slot);
+        self.counts[slot - self.first] += 1;
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(value);
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+    }
+
+    /// Adds all of `other`, exactly. The result has the coarser scale of the two.
+    pub fn merge(&mut self, other: &Histogram) {
+        if other.scale < self.scale {
+            *self = self.downscaled(other.scale);
+        } else if other.scale > self.scale {
+            return self.merge(&other.downscaled(self.scale));
+        }
+        if let Some(last) = other.last() {
+            self.cover(other.first, last);
+            for (i, count) in other.counts.iter().enumerate() {
+                self.counts[other.first - self.first + i] += count;
+            }
+        }
+        self.count += other.count;
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+
+    /// The same values in the buckets of a coarser `scale`, exactly. A finer one changes nothing.
+    pub fn downscaled(&self, scale: u32) -> Histogram {
+        let mut coarse = Histogram { scale: self.scale.min(scale), first: 0, counts: Vec::new(), ..*self };
+        let by = self.scale - coarse.scale;
+        for (slot, count) in self.slots() {
+            let slot = if slot < 2 { slot } else { ((slot - 2) >> by) + 2 };
+            coarse.cover(slot, slot);
+            coarse.counts[slot - coarse.first] += count;
+        }
+        coarse
+    }
+
+    /// What was recorded since `earlier`, an older state of this histogram. The extremes are those of the
+    /// buckets where the exact ones are not known any more: a lower `min` and a higher `max` at most.
+    pub fn since(&self, earlier: &Histogram) -> Histogram {
+        if earlier.count == 0 {
+            return self.clone();
+        }
+        let before = |slot: usize| slot.checked_sub(earlier.first).and_then(|i| earlier.counts.get(i)).copied().unwrap_or(0);
+        let counts: Vec<u64> = self.slots().map(|(slot, count)| count.saturating_sub(before(slot))).collect();
+        let mut new = Histogram::from_slots(self.scale, self.first, &counts, self.sum.wrapping_sub(earlier.sum), u64::MAX, 0);
+        if let Some(last) = new.last() {
+            let (low, high) = (slot_bounds(new.first, self.scale).0, slot_bounds(last, self.scale).1);
+            new.min = self.min.max(if new.first < 2 { new.first as u64 } else { low as u64 + 1 });
+            new.max = self.max.min(high as u64);
+        }
+        new
+    }
+
+    /// 2^scale buckets an octave.
+    pub fn scale(&self) -> u32 {
+        self.scale
+    }
+    /// Number of values.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+    /// Sum of the values.
+    pub fn sum(&self) -> u64 {
+        self.sum
+    }
+    /// Smallest value, `None` of no values.
+    pub fn min(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.min)
+    }
+    /// Largest value, `None` of no values.
+    pub fn max(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.max)
+    }
+    /// Arithmetic mean, 0.0 of no values.
+    pub fn mean(&self) -> f64 {
+        if self.count == 0 { 0.0 } else { self.sum as f64 / self.count as f64 }
+    }
+
+    /// The `q`-quantile by nearest rank, `q` in 0..=1 (clamped), 0.0 of no values.
+    ///
+    /// The value of rank `ceil(q · count)` lies in one bucket `(a, b]`; the estimate is `2ab / (a + b)`, whose
+    /// relative error is at most [`relative_error`] anywhere in the bucket, limited to `min..=max`.
+    pub fn quantile(&self, q: f64) -> f64 {
+        let q = if q.is_nan() { 0.0 } else { q.clamp(0.0, 1.0) };
+        let rank = ((q * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
+        let mut seen = 0;
+        for (slot, count) in self.slots() {
+            seen += count;
+            if seen >= rank {
+                let (low, high) = slot_bounds(slot, self.scale);
+                let estimate = if slot < 2 { slot as f64 } else { 2.0 * low * high / (low + high) };
+                return if self.min <= self.max { estimate.clamp(self.min as f64, self.max as f64) } else { estimate };
+            }
+        }
+        0.0
+    }
+
+    /// The used slots and their counts, ascending.
+    pub fn slots(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.counts.iter().enumerate().map(|(i, count)| (self.first + i, *count))
+    }
+
+    fn last(&self) -> Option<usize> {
+        (!self.counts.is_empty()).then(|| self.first + self.counts.len() - 1)
+    }
+
+    /// Makes room for the slots `low..=high`.
+    fn cover(&mut self, low: usize, high: usize) {
+        debug_assert!(high < buckets(self.scale));
+        let Some(last) = self.last() else {
+            self.first = low;
+            self.counts = vec![0; high - low + 1];
+            return;
+        };
+        if low < self.first {
+            self.counts.splice(0..0, std::iter::repeat_n(0, self.first - low));
+            self.first = low;
+        }
+        if high > last {
+            self.counts.resize(high - self.first + 1, 0);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Slab → [`Reading`]: what the blocks of every kernel have recorded, added up, at one instant.
+//!
+//! The slab is one device allocation: the two lines of every shard first, then the bucket rows. A reading copies
+//! the lines of all registered shards, and the rows of those kernels alone whose histogram does not yet hold as
+//! many values as their counters say; the others' histograms are shared with the reading before.
+
+use std::mem::size_of;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::abi::{COUNTERS, Counter, KernelRef, LINE_BYTES, MAX_SCALE, SINGLE_WORDS, Shard, WORDS, Word, block_state, buckets};
+use crate::device::{Copier, DeviceError, Memory, SharedDevice};
+use crate::histogram::Histogram;
+
+/// The shards of one kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its first shard in the slab.
+    pub first: u32,
+    /// How many, one a block.
+    pub count: u32,
+}
+
+/// What the blocks of one kernel have recorded, added up.
+#[derive(Clone, Debug)]
+pub struct Totals {
+    /// Sums, by [`Counter`].
+    pub counters: [u64; COUNTERS],
+    /// How many blocks are in each of the block states.
+    pub blocks_in_state: [u32; 4],
+    /// When the first block started, device clock; 0 before.
+    pub start_ns: u64,
+    /// When the last block ended, device clock; 0 unless all have.
+    pub end_ns: u64,
+    /// The last message of any block, device clock; 0 before the first.
+    pub last_message_ns: u64,
+    /// The youngest sign of life of any block, device clock.
+    pub heartbeat_ns: u64,
+    /// Messages waiting when a block last looked.
+    pub queue_depth: u64,
+    /// The most that ever waited.
+    pub queue_high_water: u64,
+    /// Of the block that saw the last message among those with errors; 0 is none.
+    pub last_error_code: u64,
+    /// An ABI version other than this crate's that a block was built with; 0 is none.
+    pub foreign_abi: u64,
+    /// Latencies of handling.
+    pub latency: Arc<Histogram>,
+}
+
+impl Totals {
+    pub(crate) fn new(latency: Arc<Histogram>) -> Self {
+        Totals {
+            counters: [0; COUNTERS],
+            blocks_in_state: [0; 4],
+            start_ns: 0,
+            end_ns: 0,
+            last_message_ns: 0,
+            heartbeat_ns: 0,
+            queue_depth: 0,
+            queue_high_water: 0,
+            last_error_code: 0,
+            foreign_abi: 0,
+            latency,
+        }
+    }
+
+    /// One counter's sum.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize]
+    }
+}
+
+/// Everything that the device had recorded at one instant.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// When the copy began.
+    pub at: Instant,
+    /// Its duration: counters of one reading lie at most this far apart.
+    pub copy_duration: Duration,
+    /// Bytes that were copied.
+    pub copied_bytes: usize,
+    /// The device's clock when the copy began.
+    pub device_ns: u64,
+    /// Unix time when the copy began.
+    pub unix_ns: u64,
+    /// In the order of the spans asked for.
+    pub totals: Vec<Totals>,
+}
+
+/// Reads a slab; owns it.
+pub struct Reader {
+    device: SharedDevice,
+    slab: Memory,
+    copier: Box<dyn Copier>,
+    shards: u32,
+    scale: u32,
+    limit: Duration,
+    histograms: Vec<Arc<Histogram>>,
+    row: Vec<u64>,
+}
+
+impl Reader {
+    /// Allocates a slab of `shards` shards with histograms of `scale`; no copy waits longer than `limit`.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`], or the failed call.
+    pub fn new(device: SharedDevice, shards: u32, scale: u32, limit: Duration) -> Result<Self, DeviceError> {
+        let scale = scale.min(MAX_SCALE);
+        let slab = device.allocate(shards as usize * (size_of::<Shard>() + row_words(scale) * 8))?;
+        let copier = device.copier(&slab)?;
+        Ok(Reader { device, slab, copier, shards, scale, limit, histograms: Vec::new(), row: vec![0; buckets(scale)] })
+    }
+
+    /// Shards of the slab.
+    pub fn shards(&self) -> u32 {
+        self.shards
+    }
+
+    /// Scale of the histograms.
+    pub fn scale(&self) -> u32 {
+        self.scale
+    }
+
+    /// What a kernel needs to record in these shards.
+    ///
+    /// # Panics
+    /// If the span is not in the slab.
+    pub fn kernel_ref(&self, span: Span) -> KernelRef {
+        assert!(span.count >= 1 && span.first + span.count <= self.shards, "{span:?} of {} shards", self.shards);
+        let address = self.slab.device_address();
+        KernelRef {
+            shards: address + lines(span).start as u64,
+            buckets: address + self.row_bytes(span.first).start as u64,
+            shard_count: span.count,
+            bucket_stride: row_words(self.scale) as u32,
+            scale: self.scale,
+            reserved: 0,
+        }
+    }
+
+    /// Reads the shards of `spans`, which are neighbours in the slab and keep their place from call to call;
+    /// new ones come at the end.
+    ///
+    /// # Errors
+    /// [`DeviceError::CopyTimedOut`], or what the device died of.
+    pub fn read(&mut self, spans: &[Span]) -> Result<Reading, DeviceError> {
+        let empty = || Arc::new(Histogram::new(self.scale));
+        self.histograms.resize_with(spans.len(), empty);
+        let clock = self.device.clock()?;
+        let at = Instant::now();
+        let used: u32 = spans.iter().map(|s| s.first + s.count).max().unwrap_or(0);
+        let mut ranges = Vec::new();
+        if used > 0 {
+            ranges.push(0..lines(Span { first: 0, count: used }).end);
+            // Where another copy costs more than these bytes, take the rows along.
+            let rows = self.row_bytes(0).start..self.row_bytes(used - 1).end;
+            if rows.len() <= self.copier.batch_bytes() {
+                ranges.push(rows);
+            }
+        }
+        self.copier.copy(&ranges, self.limit)?;
+        let mut totals: Vec<Totals> =
+            spans.iter().zip(&self.histograms).map(|(span, h)| self.add_up(*span, Arc::clone(h))).collect();
+        let stale = |t: &Totals| t.counter(Counter::LatencyCount) != t.latency.count();
+        let dirty: Vec<usize> = (0..totals.len()).filter(|i| stale(&totals[*i])).collect();
+        let first_copy = ranges.len();
+        if first_copy < 2 && !dirty.is_empty() {
+            ranges.extend(dirty.iter().map(|i| self.rows(spans[*i])));
+            if self.copier.batch_bytes() > 0 {
+                // One copy of everything between is dearer in bytes and cheaper in time.
+                let covering = ranges[1].start..ranges[ranges.len() - 1].end;
+                ranges.truncate(1);
+                ranges.push(covering);
+            }
+            self.copier.copy(&ranges[1..], self.limit)?;
+        }
+        let copy_duration = at.elapsed();
+        for i in dirty {
+            let histogram = Arc::new(self.histogram(spans[i]));
+            totals[i].latency = Arc::clone(&histogram);
+            self.histograms[i] = histogram;
+        }
+        let copied_bytes = ranges.iter().map(Range::len).sum();
+        Ok(Reading { at, copy_duration, copied_bytes, device_ns: clock.device_ns, unix_ns: clock.unix_ns, totals })
+    }
+
+    fn shard(&self, index: u32) -> &Shard {
+        let at = index as usize * 2 * WORDS;
+        bytemuck::from_bytes(bytemuck::cast_slice(&self.copier.words()[at..at + 2 * WORDS]))
+    }
+
+    fn add_up(&self, span: Span, latency: Arc<Histogram>) -> Totals {
+        let mut totals = Totals::new(latency);
+        let mut newest = 0;
+        let mut newest_error = 0;
+        for shard in (span.first..span.first + span.count).map(|i| self.shard(i)) {
+            for (sum, counter) in totals.counters.iter_mut().zip(shard.counters) {
+                *sum = sum.wrapping_add(counter);
+            }
+            let word = |w: Word| shard.words[w as usize];
+            totals.blocks_in_state[word(Word::State).min(block_state::ENDED) as usize] += 1;
+            if word(Word::State) == block_state::NONE {
+                continue;
+            }
+            if totals.start_ns == 0 || word(Word::StartNs) < totals.start_ns {
+                totals.start_ns = word(Word::StartNs);
+            }
+            totals.end_ns = totals.end_ns.max(word(Word::EndNs));
+            totals.last_message_ns = totals.last_message_ns.max(word(Word::LastMessageNs));
+            if word(Word::HeartbeatNs) >= newest {
+                newest = word(Word::HeartbeatNs);
+                totals.queue_depth = word(Word::QueueDepth);
+            }
+            totals.queue_high_water = totals.queue_high_water.max(word(Word::QueueHighWater));
+            if word(Word::LastErrorCode) != 0 && word(Word::LastMessageNs) >= newest_error {
+                newest_error = word(Word::LastMessageNs);
+                totals.last_error_code = word(Word::LastErrorCode);
+            }
+            if word(Word::Abi) != u64::from(crate::abi::ABI_VERSION) {
+                totals.foreign_abi = word(Word::Abi);
+            }
+        }
+        totals.heartbeat_ns = newest;
+        if totals.blocks_in_state[block_state::ENDED as usize] != span.count {
+            totals.end_ns = 0;
+        }
+        totals
+    }
+
+    fn histogram(&mut self, span: Span) -> Histogram {
+        self.row.fill(0);
+        let (mut sum, mut min, mut max) = (0u64, u64::MAX, 0);
+        for index in span.first..span.first + span.count {
+            let shard = *self.shard(index);
+            if shard.counters[Counter::LatencyCount as usize] == 0 {
+                continue;
+            }
+            sum = sum.wrapping_add(shard.counters[Counter::LatencySumNs as usize]);
+            min = min.min(shard.words[Word::LatencyMinNs as usize]);
+            max = max.max(shard.words[Word::LatencyMaxNs as usize]);
+            let at = self.row_bytes(index).start / 8;
+            let counts = &self.copier.words()[at..at + self.row.len()];
+            for (total, count) in self.row.iter_mut().zip(counts) {
+                *total += count;
+            }
+        }
+        Histogram::from_slots(self.scale, 0, &self.row, sum, min, max)
+    }
+
+    /// Bytes of one shard's bucket row in the slab.
+    fn row_bytes(&self, index: u32) -> Range<usize> {
+        let bytes = row_words(self.scale) * 8;
+        let start = self.shards as usize * size_of::<Shard>() + index as usize * bytes;
+        start..start + bytes
+    }
+
+    fn rows(&self, span: Span) -> Range<usize> {
+        self.row_bytes(span.first).start..self.row_bytes(span.first + span.count - 1).end
+    }
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reader({} shards of {})", self.shards, self.device.info().name)
+    }
+}
+
+fn lines(span: Span) -> Range<usize> {
+    span.first as usize * size_of::<Shard>()..(span.first + span.count) as usize * size_of::<Shard>()
+}
+
+/// Words from one bucket row to the next: whole lines, so that no two blocks share one.
+fn row_words(scale: u32) -> usize {
+    buckets(scale).next_multiple_of(LINE_BYTES / 8)
+}
+
+// A record is one instruction over the words of a line: all of them must fit.
+const _: () = assert!(COUNTERS <= WORDS && SINGLE_WORDS <= WORDS);

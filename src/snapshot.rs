@@ -1,0 +1,291 @@
+//! One immutable value with everything known at one instant, and what is derived from it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::histogram::Histogram;
+
+/// Where a kernel is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+pub enum KernelState {
+    /// Resident, and takes no messages yet.
+    Launched,
+    /// Takes messages.
+    Active,
+    /// Takes no messages until it is activated again.
+    Deactivated,
+    /// Was told to stop, and has not ended yet.
+    Terminating,
+    /// Ended; its last numbers stay readable.
+    Terminated,
+    /// Died, or its device did.
+    Failed,
+}
+
+impl KernelState {
+    /// All of them, in the order of a kernel's life.
+    pub const ALL: [KernelState; 6] = [
+        KernelState::Launched,
+        KernelState::Active,
+        KernelState::Deactivated,
+        KernelState::Terminating,
+        KernelState::Terminated,
+        KernelState::Failed,
+    ];
+
+    /// The state whose discriminant this is.
+    pub(crate) fn from_u8(value: u8) -> Option<KernelState> {
+        KernelState::ALL.get(usize::from(value)).copied()
+    }
+
+    /// The name, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            KernelState::Launched => "launched",
+            KernelState::Active => "active",
+            KernelState::Deactivated => "deactivated",
+            KernelState::Terminating => "terminating",
+            KernelState::Terminated => "terminated",
+            KernelState::Failed => "failed",
+        }
+    }
+}
+
+impl std::fmt::Display for KernelState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Latencies of handling, in nanoseconds. Percentiles are within
+/// [`relative_error`](crate::histogram::relative_error) of the exact ones; the rest is exact, but for min and max
+/// after a reset, which are then those of their buckets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Latency {
+    /// Number of values.
+    pub count: u64,
+    /// Arithmetic mean.
+    pub mean_ns: f64,
+    /// Smallest.
+    pub min_ns: u64,
+    /// Median.
+    pub p50_ns: f64,
+    /// 95th percentile.
+    pub p95_ns: f64,
+    /// 99th percentile.
+    pub p99_ns: f64,
+    /// Largest.
+    pub max_ns: u64,
+}
+
+impl Latency {
+    /// What a histogram of nanoseconds says; `None` of no values.
+    pub fn of(histogram: &Histogram) -> Option<Latency> {
+        Some(Latency {
+            count: histogram.count(),
+            mean_ns: histogram.mean(),
+            min_ns: histogram.min()?,
+            p50_ns: histogram.quantile(0.50),
+            p95_ns: histogram.quantile(0.95),
+            p99_ns: histogram.quantile(0.99),
+            max_ns: histogram.max()?,
+        })
+    }
+}
+
+/// Everything known of one kernel at one instant. Counts are since the start or the last reset.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct KernelTelemetry {
+    /// Its name.
+    pub kernel_id: Arc<str>,
+    /// Where it is in its life.
+    pub state: KernelState,
+    /// Messages taken from its queue.
+    pub messages_received: u64,
+    /// Replies published, those that say "refused" included.
+    pub messages_sent: u64,
+    /// Messages handled without error.
+    pub messages_processed: u64,
+    /// Messages that the handler refused.
+    pub errors: u64,
+    /// When its first block started.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "unix_seconds"))]
+    pub start_time: Option<SystemTime>,
+    /// When the last message was done.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "unix_seconds"))]
+    pub last_message_time: Option<SystemTime>,
+    /// Messages processed per second since the start or the last reset; 0.0 over no time.
+    pub throughput: f64,
+    /// Messages processed per second over the last window (see
+    /// [`TelemetryConfig::window`](crate::collector::TelemetryConfig::window)).
+    pub windowed_throughput: f64,
+    /// From start to now, or to its end.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds"))]
+    pub uptime: Duration,
+    /// Errors per message handled, 0 to 1; 0.0 of no messages.
+    pub error_rate: f64,
+    /// Code of the last error, `None` before the first.
+    pub last_error_code: Option<u32>,
+    /// What the last error was, where a host actor said so.
+    pub last_error: Option<Arc<str>>,
+    /// Latencies of handling; `None` before the first, or below level 2.
+    pub latency: Option<Latency>,
+    /// Messages waiting when the kernel last looked.
+    pub queue_depth: u64,
+    /// The most that ever waited; a reset does not lower it.
+    pub queue_high_water: u64,
+    /// Payload bytes received.
+    pub bytes_in: u64,
+    /// Payload bytes of the replies.
+    pub bytes_out: u64,
+    /// Time in the handler over time, per block: 0 idles, 1 is saturated.
+    pub busy_ratio: f64,
+    /// Replies that found their ring full and had to wait.
+    pub retries: u64,
+    /// Messages that were queued when the kernel was stopped, and replies without room then.
+    pub dropped: u64,
+    /// Looks at an empty queue.
+    pub polls: u64,
+    /// Seconds of handling, all blocks together.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds"))]
+    pub busy_time: Duration,
+    /// Seconds of waiting for messages, all blocks together.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds"))]
+    pub wait_time: Duration,
+    /// Blocks, each with a shard of its own; 0 for a host actor.
+    pub blocks: u32,
+    /// The latencies' buckets.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub histogram: Arc<Histogram>,
+    /// Replies published since the launch, whatever was reset.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) sent_since_launch: u64,
+}
+
+impl KernelTelemetry {
+    /// Messages handled, with or without error.
+    pub fn handled(&self) -> u64 {
+        self.messages_processed + self.errors
+    }
+}
+
+/// All kernels at one instant, in the order of their registration.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Snapshot {
+    /// 1 for the first of its collector.
+    pub sequence: u64,
+    /// When the copy began.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "some_unix_seconds"))]
+    pub time: SystemTime,
+    /// How long the copy took: counters of different kernels lie at most this far apart in time.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds"))]
+    pub copy_duration: Duration,
+    /// Bytes copied from the device.
+    pub copied_bytes: usize,
+    /// Each kernel.
+    pub kernels: Vec<KernelTelemetry>,
+}
+
+impl Snapshot {
+    /// The kernel of that name.
+    pub fn kernel(&self, id: &str) -> Option<&KernelTelemetry> {
+        self.kernels.iter().find(|k| &*k.kernel_id == id)
+    }
+
+    /// Totals over all kernels.
+    pub fn summary(self: &Arc<Self>) -> Summary {
+        let total = |of: fn(&KernelTelemetry) -> u64| self.kernels.iter().map(of).sum();
+        Summary {
+            kernel_count: self.kernels.len(),
+            total_messages: total(|k| k.messages_received),
+            total_errors: total(|k| k.errors),
+            aggregate_throughput: self.kernels.iter().map(|k| k.throughput).sum(),
+            per_kernel: PerKernel(Arc::clone(self)),
+        }
+    }
+}
+
+/// Totals over all kernels of a snapshot, and the kernels.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Summary {
+    /// Number of kernels.
+    pub kernel_count: usize,
+    /// Messages received by all of them.
+    pub total_messages: u64,
+    /// Errors of all of them.
+    pub total_errors: u64,
+    /// Sum of their throughputs, messages per second.
+    pub aggregate_throughput: f64,
+    /// Each kernel by its id.
+    pub per_kernel: PerKernel,
+}
+
+/// The kernels of a snapshot by their ids; serializes to a map.
+#[derive(Clone, Debug)]
+pub struct PerKernel(Arc<Snapshot>);
+
+impl PerKernel {
+    /// The kernel of that name.
+    pub fn get(&self, id: &str) -> Option<&KernelTelemetry> {
+        self.0.kernel(id)
+    }
+
+    /// All of them, in the order of their registration.
+    pub fn iter(&self) -> std::slice::Iter<'_, KernelTelemetry> {
+        self.0.kernels.iter()
+    }
+
+    /// As a map of its own, sorted by id.
+    pub fn to_map(&self) -> BTreeMap<Arc<str>, KernelTelemetry> {
+        self.iter().map(|k| (Arc::clone(&k.kernel_id), k.clone())).collect()
+    }
+}
+
+impl<'a> IntoIterator for &'a PerKernel {
+    type Item = &'a KernelTelemetry;
+    type IntoIter = std::slice::Iter<'a, KernelTelemetry>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for PerKernel {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|k| (&*k.kernel_id, k)))
+    }
+}
+
+/// A count over a time; 0.0 over no time, never NaN.
+pub(crate) fn rate(count: u64, over: Duration) -> f64 {
+    if over.is_zero() { 0.0 } else { count as f64 / over.as_secs_f64() }
+}
+
+/// A part of a whole; 0.0 of nothing, never NaN.
+pub(crate) fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+#[cfg(feature = "serde")]
+fn seconds<S: serde::Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_f64(d.as_secs_f64())
+}
+
+#[cfg(feature = "serde")]
+fn some_unix_seconds<S: serde::Serializer>(t: &SystemTime, s: S) -> Result<S::Ok, S::Error> {
+    seconds(&t.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(), s)
+}
+
+#[cfg(feature = "serde")]
+fn unix_seconds<S: serde::Serializer>(t: &Option<SystemTime>, s: S) -> Result<S::Ok, S::Error> {
+    match t {
+        Some(t) => some_unix_seconds(t, s),
+        None => s.serialize_none(),
+    }
+}

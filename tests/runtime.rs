@@ -1,0 +1,92 @@
+//! The runtime's promise: launch, activate, send, receive, and counts that are exact.
+#![cfg(feature = "host")]
+
+use std::time::Duration;
+
+use ringscope::{DeviceSpec, KernelState, LaunchOptions, RingKernelRuntime};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn runtime() -> RingKernelRuntime {
+    RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).build().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_missions_example() {
+    let runtime = runtime();
+    runtime.launch("w").await.unwrap();
+    assert_eq!(runtime.telemetry("w").unwrap().state, KernelState::Launched);
+    runtime.activate("w").await.unwrap();
+    for n in 0..100u32 {
+        runtime.send("w", &n.to_le_bytes()).await.unwrap();
+        let reply = runtime.receive("w", SOON).await.unwrap();
+        assert_eq!((reply.seq, reply.status, &reply.payload[..]), (u64::from(n), 0, &n.to_le_bytes()[..]));
+    }
+    let t = runtime.telemetry("w").unwrap();
+    assert_eq!(t.state, KernelState::Active);
+    assert_eq!((t.messages_received, t.messages_sent, t.messages_processed, t.errors), (100, 100, 100, 0));
+    assert_eq!((t.bytes_in, t.bytes_out), (400, 400));
+    assert!(t.throughput > 0.0 && t.uptime > Duration::ZERO && t.error_rate == 0.0);
+    assert!(t.start_time.unwrap() < t.last_message_time.unwrap());
+    let latency = t.latency.unwrap();
+    assert_eq!(latency.count, 100);
+    assert!(latency.min_ns as f64 <= latency.p50_ns && latency.p50_ns <= latency.p99_ns);
+    assert!(latency.p99_ns <= latency.max_ns as f64);
+
+    runtime.deactivate("w").await.unwrap();
+    assert_eq!(runtime.telemetry("w").unwrap().state, KernelState::Deactivated);
+    assert!(runtime.send("w", b"x").await.unwrap_err().to_string().contains("activate it first"));
+    runtime.activate("w").await.unwrap();
+    runtime.send("w", b"again").await.unwrap();
+    assert_eq!(runtime.receive("w", SOON).await.unwrap().payload, b"again");
+
+    runtime.reset_telemetry(Some("w")).unwrap();
+    let t = runtime.telemetry("w").unwrap();
+    assert_eq!((t.messages_received, t.messages_processed, t.bytes_in, t.latency), (0, 0, 0, None));
+    runtime.send("w", b"after").await.unwrap();
+    runtime.receive("w", SOON).await.unwrap();
+    assert_eq!(runtime.telemetry("w").unwrap().messages_processed, 1);
+
+    runtime.terminate("w").await.unwrap();
+    let t = runtime.telemetry("w").unwrap();
+    assert_eq!((t.state, t.messages_processed), (KernelState::Terminated, 1));
+    assert_eq!(runtime.summary().unwrap().total_messages, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crc32c_in_the_kernel_is_the_crates() {
+    let runtime = runtime();
+    let options = LaunchOptions { kernel: Some("crc32c".into()), blocks: 3, ..Default::default() };
+    runtime.launch_with("crc", options).await.unwrap();
+    runtime.activate("crc").await.unwrap();
+    let bytes: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut expected = Vec::new();
+    for len in (0..200).chain([255, 256, 257, 511, 512, 513, 1000, 4080, 4095, 4096]) {
+        let n = runtime.send("crc", &bytes[..len]).await.unwrap();
+        assert_eq!(n as usize, expected.len());
+        expected.push(crc32c::crc32c(&bytes[..len]));
+    }
+    let mut seen = vec![false; expected.len()];
+    for _ in 0..expected.len() {
+        let reply = runtime.receive("crc", SOON).await.unwrap();
+        assert_eq!(reply.payload, expected[reply.seq as usize].to_le_bytes(), "message {}", reply.seq);
+        assert!(!std::mem::replace(&mut seen[reply.seq as usize], true), "message {} answered twice", reply.seq);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vector_add_adds() {
+    let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).kernel("vector_add").build().unwrap();
+    runtime.launch("add").await.unwrap();
+    runtime.activate("add").await.unwrap();
+    let message: Vec<u8> = [1.0f32, 2.0, 3.5, 10.0, 20.0, 30.25].iter().flat_map(|f| f.to_le_bytes()).collect();
+    runtime.send("add", &message).await.unwrap();
+    let reply = runtime.receive("add", SOON).await.unwrap();
+    let sum: Vec<f32> = reply.payload.chunks(4).map(|c| f32::from_le_bytes(c.try_into().unwrap())).collect();
+    assert_eq!(sum, [11.0, 22.0, 33.75]);
+    runtime.send("add", &message[..7]).await.unwrap();
+    let refused = runtime.receive("add", SOON).await.unwrap();
+    assert_eq!((refused.status, refused.payload.len()), (ringscope::abi::status::BAD_MESSAGE, 0));
+    // Telemetry is off by default, and says how to switch it on.
+    assert!(runtime.telemetry("add").unwrap_err().to_string().contains(".telemetry(true)"));
+}
