@@ -19,12 +19,13 @@ constexpr u32 after_zero(u32 crc) {
     return crc;
 }
 
+template <u32 Lanes>
 struct Tables {
     // slice[k][b]: byte b, followed by k bytes. row[k][b]: byte k of a state, after the words of the other lanes.
     u32 slice[16][256];
     u32 row[4][256];
     // to_end[k][i]: bit k of lane i's state, after the words of the lanes behind it.
-    u32 to_end[32][LANES];
+    u32 to_end[32][Lanes];
 
     // A state after zero bytes follows from what becomes of its bits: the map is linear.
     constexpr u32 from_lane_to_end(u32 crc, u32 lane) const {
@@ -38,8 +39,8 @@ struct Tables {
             for (u32 b = 0; b < 256; ++b) slice[k][b] = (slice[k - 1][b] >> 8) ^ slice[0][slice[k - 1][b] & 0xff];
         }
         // From the last lane to the first, 16 bytes further from the end each.
-        for (int k = 0; k < 32; ++k) to_end[k][LANES - 1] = 1u << k;
-        for (u32 i = LANES - 1; i > 0; --i) {
+        for (int k = 0; k < 32; ++k) to_end[k][Lanes - 1] = 1u << k;
+        for (u32 i = Lanes - 1; i > 0; --i) {
             for (int k = 0; k < 32; ++k) {
                 u32 crc = to_end[k][i];
                 for (int step = 0; step < 16; ++step) crc = (crc >> 8) ^ slice[0][crc & 0xff];
@@ -51,44 +52,45 @@ struct Tables {
         }
     }
 };
-__device__ const Tables tables = Tables();
+template <u32 Lanes>
+__device__ const Tables<Lanes> tables = Tables<Lanes>();
 
-__device__ __forceinline__ u32 slice4(u32 word, int behind) {
-    return tables.slice[behind + 3][word & 0xff] ^ tables.slice[behind + 2][(word >> 8) & 0xff] ^
-           tables.slice[behind + 1][(word >> 16) & 0xff] ^ tables.slice[behind][word >> 24];
-}
-__device__ __forceinline__ u32 skip_other_lanes(u32 crc) {
-    if (LANES == 1) return crc;
-    return tables.row[0][crc & 0xff] ^ tables.row[1][(crc >> 8) & 0xff] ^ tables.row[2][(crc >> 16) & 0xff] ^
-           tables.row[3][crc >> 24];
-}
-__device__ __forceinline__ u32 carry_to_end(u32 crc) {
-    if (LANES == 1) return crc;
-    u32 sum = 0;
-    RINGSCOPE_UNROLL
-    for (u32 k = 0; k < 32; ++k) sum ^= tables.to_end[k][lane()] & (0u - ((crc >> k) & 1u));
-    return sum;
-}
-
-// The state after the whole 16-byte words of a message, the same in every lane.
-__device__ __forceinline__ u32 crc_words(const Word16* words, u32 count) {
-    u32 before = (LANES - count % LANES) % LANES;  // zero words in front of the first
+// What lane `lane` of `Lanes` adds to the state after `count` whole words; all lanes' parts add up by XOR.
+template <u32 Lanes>
+__device__ __forceinline__ u32 lane_part(const Word16* words, u32 count, u32 lane) {
+    const Tables<Lanes>& t = tables<Lanes>;
+    u32 before = (Lanes - count % Lanes) % Lanes;  // zero words in front of the first
     u32 crc = 0;
-    for (u32 i = lane(); i < before + count; i += LANES) {
-        crc = skip_other_lanes(crc);
+    for (u32 i = lane; i < before + count; i += Lanes) {
+        if (Lanes > 1) {
+            crc = t.row[0][crc & 0xff] ^ t.row[1][(crc >> 8) & 0xff] ^ t.row[2][(crc >> 16) & 0xff] ^
+                  t.row[3][crc >> 24];
+        }
         Word16 w = i < before ? Word16{0, 0, 0, 0} : words[i - before];
         if (i == before) w.x ^= 0xffffffffu;  // the initial inversion
-        crc = slice4(w.x ^ crc, 12) ^ slice4(w.y, 8) ^ slice4(w.z, 4) ^ slice4(w.w, 0);
+        const u32 parts[4] = {w.x ^ crc, w.y, w.z, w.w};
+        crc = 0;
+        RINGSCOPE_UNROLL
+        for (u32 k = 0; k < 4; ++k) {
+            const u32 behind = 12 - 4 * k;
+            crc ^= t.slice[behind + 3][parts[k] & 0xff] ^ t.slice[behind + 2][(parts[k] >> 8) & 0xff] ^
+                   t.slice[behind + 1][(parts[k] >> 16) & 0xff] ^ t.slice[behind][parts[k] >> 24];
+        }
     }
-    return xor_lanes(carry_to_end(crc));
+    if (Lanes == 1) return crc;
+    u32 sum = 0;
+    RINGSCOPE_UNROLL
+    for (u32 k = 0; k < 32; ++k) sum ^= t.to_end[k][lane] & (0u - ((crc >> k) & 1u));
+    return sum;
 }
 
 struct Crc32c {
     __device__ static u32 handle(const Message& in, Reply& out) {
         u32 words = in.bytes / 16;
-        u32 crc = words == 0 ? 0xffffffffu : crc_words(reinterpret_cast<const Word16*>(in.data), words);
+        u32 crc = words == 0 ? 0xffffffffu
+                             : xor_lanes(lane_part<LANES>(reinterpret_cast<const Word16*>(in.data), words, lane()));
         for (u32 i = words * 16; i < in.bytes; ++i) {
-            crc = (crc >> 8) ^ tables.slice[0][(crc ^ in.data[i]) & 0xff];
+            crc = (crc >> 8) ^ tables<LANES>.slice[0][(crc ^ in.data[i]) & 0xff];
         }
         out.put_u32(~crc);
         return RINGSCOPE_OK;

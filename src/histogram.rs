@@ -71,6 +71,20 @@ pub fn slot_bounds(slot: usize, scale: u32) -> (f64, f64) {
     (octaves(index), octaves(index + 1.0))
 }
 
+/// The integers of a slot, exactly: from the first above its lower bound to the last at its upper one. Some of the
+/// first octaves' slots have none; their range is empty.
+pub const fn slot_values(slot: usize, scale: u32) -> std::ops::RangeInclusive<u64> {
+    if slot < 2 {
+        return slot as u64..=slot as u64;
+    }
+    let finer = MAX_SCALE.saturating_sub(scale);
+    // floor(2^(i/32)), where the boundaries' fixed point has it.
+    const fn floor_of_boundary(i: usize) -> u64 {
+        if i >= 64 * 32 { u64::MAX } else { OCTAVE_BOUNDARIES[i % 32] >> (63 - i / 32) }
+    }
+    floor_of_boundary((slot - 2) << finer) + 1..=floor_of_boundary((slot - 1) << finer)
+}
+
 /// The largest relative error of a percentile at `scale`: `(base - 1) / (base + 1)`.
 pub fn relative_error(scale: u32) -> f64 {
     let base = (1.0 / f64::from(1u32 << scale.min(MAX_SCALE))).exp2();
@@ -159,9 +173,8 @@ impl Histogram {
         let counts: Vec<u64> = self.slots().map(|(slot, count)| count.saturating_sub(before(slot))).collect();
         let mut new = Histogram::from_slots(self.scale, self.first, &counts, self.sum.wrapping_sub(earlier.sum), u64::MAX, 0);
         if let Some(last) = new.last() {
-            let (low, high) = (slot_bounds(new.first, self.scale).0, slot_bounds(last, self.scale).1);
-            new.min = self.min.max(if new.first < 2 { new.first as u64 } else { low as u64 + 1 });
-            new.max = self.max.min(high as u64);
+            new.min = self.min.max(*slot_values(new.first, self.scale).start());
+            new.max = self.max.min(*slot_values(last, self.scale).end());
         }
         new
     }

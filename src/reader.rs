@@ -1,8 +1,8 @@
 //! Slab → [`Reading`]: what the blocks of every kernel have recorded, added up, at one instant.
 //!
 //! The slab is one device allocation: the two lines of every shard first, then the bucket rows. A reading copies
-//! the lines of all registered shards, and the rows of those kernels alone whose histogram does not yet hold as
-//! many values as their counters say; the others' histograms are shared with the reading before.
+//! the lines of all registered shards, and the rows of those kernels alone whose histogram is not the one
+//! that their counters speak of; the others' histograms are shared with the reading before.
 
 use std::mem::size_of;
 use std::ops::Range;
@@ -45,6 +45,10 @@ pub struct Totals {
     pub last_error_code: u64,
     /// An ABI version other than this crate's that a block was built with; 0 is none.
     pub foreign_abi: u64,
+    /// Smallest latency of any block; meaningless of no values.
+    pub latency_min_ns: u64,
+    /// Largest latency of any block.
+    pub latency_max_ns: u64,
     /// Latencies of handling.
     pub latency: Arc<Histogram>,
 }
@@ -62,8 +66,19 @@ impl Totals {
             queue_high_water: 0,
             last_error_code: 0,
             foreign_abi: 0,
+            latency_min_ns: u64::MAX,
+            latency_max_ns: 0,
             latency,
         }
+    }
+
+    /// Whether the histogram is not the one that the counters and words speak of. Rows are copied after lines, so
+    /// it may hold more values than they knew of: only what agrees in all of them is complete.
+    fn histogram_is_stale(&self) -> bool {
+        let h = &self.latency;
+        let count = self.counter(Counter::LatencyCount);
+        let extremes = (count > 0).then_some((self.latency_min_ns, self.latency_max_ns));
+        (count, self.counter(Counter::LatencySumNs), extremes) != (h.count(), h.sum(), h.min().zip(h.max()))
     }
 
     /// One counter's sum.
@@ -123,6 +138,11 @@ impl Reader {
         self.scale
     }
 
+    /// The slab itself, for whoever must keep it alive: blocks that are still running write to it.
+    pub fn slab(&self) -> Memory {
+        self.slab.clone()
+    }
+
     /// What a kernel needs to record in these shards.
     ///
     /// # Panics
@@ -163,8 +183,7 @@ impl Reader {
         self.copier.copy(&ranges, self.limit)?;
         let mut totals: Vec<Totals> =
             spans.iter().zip(&self.histograms).map(|(span, h)| self.add_up(*span, Arc::clone(h))).collect();
-        let stale = |t: &Totals| t.counter(Counter::LatencyCount) != t.latency.count();
-        let dirty: Vec<usize> = (0..totals.len()).filter(|i| stale(&totals[*i])).collect();
+        let dirty: Vec<usize> = (0..totals.len()).filter(|i| totals[*i].histogram_is_stale()).collect();
         let first_copy = ranges.len();
         if first_copy < 2 && !dirty.is_empty() {
             ranges.extend(dirty.iter().map(|i| self.rows(spans[*i])));
@@ -178,7 +197,7 @@ impl Reader {
         }
         let copy_duration = at.elapsed();
         for i in dirty {
-            let histogram = Arc::new(self.histogram(spans[i]));
+            let histogram = Arc::new(self.histogram(spans[i], &totals[i]));
             totals[i].latency = Arc::clone(&histogram);
             self.histograms[i] = histogram;
         }
@@ -218,6 +237,10 @@ impl Reader {
                 newest_error = word(Word::LastMessageNs);
                 totals.last_error_code = word(Word::LastErrorCode);
             }
+            if shard.counters[Counter::LatencyCount as usize] > 0 {
+                totals.latency_min_ns = totals.latency_min_ns.min(word(Word::LatencyMinNs));
+                totals.latency_max_ns = totals.latency_max_ns.max(word(Word::LatencyMaxNs));
+            }
             if word(Word::Abi) != u64::from(crate::abi::ABI_VERSION) {
                 totals.foreign_abi = word(Word::Abi);
             }
@@ -229,24 +252,17 @@ impl Reader {
         totals
     }
 
-    fn histogram(&mut self, span: Span) -> Histogram {
+    fn histogram(&mut self, span: Span, totals: &Totals) -> Histogram {
         self.row.fill(0);
-        let (mut sum, mut min, mut max) = (0u64, u64::MAX, 0);
         for index in span.first..span.first + span.count {
-            let shard = *self.shard(index);
-            if shard.counters[Counter::LatencyCount as usize] == 0 {
-                continue;
-            }
-            sum = sum.wrapping_add(shard.counters[Counter::LatencySumNs as usize]);
-            min = min.min(shard.words[Word::LatencyMinNs as usize]);
-            max = max.max(shard.words[Word::LatencyMaxNs as usize]);
             let at = self.row_bytes(index).start / 8;
             let counts = &self.copier.words()[at..at + self.row.len()];
             for (total, count) in self.row.iter_mut().zip(counts) {
                 *total += count;
             }
         }
-        Histogram::from_slots(self.scale, 0, &self.row, sum, min, max)
+        let sum = totals.counter(Counter::LatencySumNs);
+        Histogram::from_slots(self.scale, 0, &self.row, sum, totals.latency_min_ns, totals.latency_max_ns)
     }
 
     /// Bytes of one shard's bucket row in the slab.

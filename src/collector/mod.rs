@@ -162,7 +162,7 @@ impl TelemetryCollector {
     // ---- device kernels ------------------------------------------------------------------------------
 
     /// Registers a kernel of `blocks` blocks, and returns what to pass to it by value. Its state is what its
-    /// blocks say.
+    /// blocks say. The collector, or its [`slab`](Self::slab), must outlive the kernel.
     ///
     /// # Errors
     /// A name that is empty, too long or taken; a bound that is reached; no device.
@@ -185,6 +185,12 @@ impl TelemetryCollector {
         registry.insert(id, Origin::Device(span), FROM_BLOCKS, &inner.config)?;
         registry.used_blocks += blocks;
         Ok(reader.kernel_ref(span))
+    }
+
+    /// The memory that registered kernels write to, which must outlive their blocks; the collector keeps it as
+    /// well. `None` without a device.
+    pub fn slab(&self) -> Option<crate::device::Memory> {
+        self.inner.core().reader.as_ref().map(Reader::slab)
     }
 
     /// Takes back a registration of which nothing was launched, if nothing was registered since.

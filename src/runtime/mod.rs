@@ -384,7 +384,8 @@ impl Inner {
         };
         let args = RingArgs { telemetry, refuse_below, ..spare.args };
         self.collector.set_state(id, KernelState::Launched);
-        let launch = match source.launch(blocks, &args, spare.memory.clone()) {
+        let keep = spare.memory.iter().cloned().chain(self.collector.slab()).collect();
+        let launch = match source.launch(blocks, &args, keep) {
             Ok(launch) => launch,
             Err(error @ DeviceError::TooManyBlocks { .. }) => {
                 self.collector.forget(id);

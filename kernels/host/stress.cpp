@@ -1,0 +1,175 @@
+// The shim under load, for the sanitizers: scripts/test.sh builds this with -fsanitize=thread and with
+// -fsanitize=address,undefined and runs it. One host thread sends, one receives, one reads the shards; the
+// kernels run on a thread a block, as HostDevice runs them. Exits 1 and says why if anything is not exact.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "../crc32c.cu"
+
+extern "C" void ringscope_host_run_block(void (*entry)(void**), void** args, unsigned block, unsigned blocks);
+
+namespace {
+using Word = unsigned long long;
+
+constexpr unsigned SLOTS = 16, SLOT_BYTES = 1024, STRIDE = 1152, BLOCKS = 3;
+constexpr Word MESSAGES = 20000;
+
+Word load(const Word& w) { return __atomic_load_n(&w, __ATOMIC_ACQUIRE); }
+void store(Word& w, Word v) { __atomic_store_n(&w, v, __ATOMIC_RELEASE); }
+
+void check(bool ok, const char* what, Word got, Word expected) {
+    if (ok) return;
+    std::fprintf(stderr, "%s: %llu, expected %llu\n", what, got, expected);
+    std::exit(1);
+}
+
+unsigned crc_bitwise(const unsigned char* data, unsigned bytes) {
+    unsigned crc = ~0u;
+    for (unsigned i = 0; i < bytes; ++i) {
+        crc ^= data[i];
+        for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) ? POLYNOMIAL : 0);
+    }
+    return ~crc;
+}
+
+struct alignas(128) Fixture {
+    ringscope_ring_host host{};
+    ringscope_ring_device device{};
+    ringscope_shard shards[BLOCKS]{};
+    Word buckets[BLOCKS][528]{};
+    alignas(128) unsigned char in[SLOTS * STRIDE]{};
+    alignas(128) unsigned char out[SLOTS * STRIDE]{};
+
+    ringscope_ring_args args() {
+        ringscope_ring_args a{};
+        a.telemetry = {shards, &buckets[0][0], BLOCKS, 528, 3, 0};
+        a.host = &host;
+        a.device = &device;
+        a.in = in;
+        a.out = out;
+        a.slots = SLOTS;
+        a.slot_stride = STRIDE;
+        a.slot_bytes = SLOT_BYTES;
+        a.refuse_below = 1ull << 30;  // a quarter
+        return a;
+    }
+    Word sum(unsigned counter) {
+        Word total = 0;
+        for (auto& shard : shards) total += load(shard.counters[counter]);
+        return total;
+    }
+};
+
+unsigned length(Word n) { return static_cast<unsigned>(n * 37 % (SLOT_BYTES + 1)); }
+unsigned char byte(Word n, unsigned i) { return static_cast<unsigned char>(n * 131 + i * 7); }
+
+void send_all(Fixture& f) {
+    for (Word n = 0; n < MESSAGES; ++n) {
+        auto* slot = reinterpret_cast<ringscope_slot_in*>(f.in + n % SLOTS * STRIDE);
+        while (n >= SLOTS && load(slot->done) != n - SLOTS + 1) std::this_thread::yield();
+        auto* payload = reinterpret_cast<unsigned char*>(slot) + RINGSCOPE_SLOT_HEADER;
+        for (unsigned i = 0; i < length(n); ++i) payload[i] = byte(n, i);
+        slot->seq = n;
+        slot->bytes = length(n);
+        store(f.host.tail, n + 1);
+    }
+}
+
+// Returns how many were refused.
+Word receive_all(Fixture& f) {
+    std::vector<bool> seen(MESSAGES);
+    Word refused = 0;
+    for (Word n = 0; n < MESSAGES; ++n) {
+        auto* slot = reinterpret_cast<ringscope_slot_out*>(f.out + n % SLOTS * STRIDE);
+        while (load(slot->ready) != n + 1) std::this_thread::yield();
+        check(slot->seq < MESSAGES && !seen[slot->seq], "a message answered twice", slot->seq, MESSAGES);
+        seen[slot->seq] = true;
+        if (slot->status == RINGSCOPE_REFUSED) {
+            ++refused;
+        } else {
+            unsigned char message[SLOT_BYTES];
+            for (unsigned i = 0; i < length(slot->seq); ++i) message[i] = byte(slot->seq, i);
+            unsigned crc;
+            std::memcpy(&crc, reinterpret_cast<unsigned char*>(slot) + RINGSCOPE_SLOT_HEADER, 4);
+            check(slot->bytes == 4, "bytes of a reply", slot->bytes, 4);
+            unsigned expected = crc_bitwise(message, length(slot->seq));
+            check(crc == expected, "crc", crc, expected);
+        }
+        store(f.host.out_head, n + 1);
+    }
+    return refused;
+}
+
+// Every counter is monotone, whenever it is read.
+void read_until(Fixture& f, const bool& done) {
+    Word before[RINGSCOPE_COUNTERS] = {};
+    while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
+        for (unsigned c = 0; c < RINGSCOPE_COUNTERS; ++c) {
+            Word now = f.sum(c);
+            check(now >= before[c], "a counter went back", now, before[c]);
+            before[c] = now;
+        }
+        std::this_thread::yield();
+    }
+}
+
+void traffic() {
+    auto f = std::make_unique<Fixture>();
+    ringscope_ring_args args = f->args();
+    store(f->host.command, 4 + RINGSCOPE_COMMAND_RUN);
+    std::vector<std::thread> blocks;
+    for (unsigned b = 0; b < BLOCKS; ++b) {
+        blocks.emplace_back([&, b] {
+            void* pointers[] = {&args};
+            ringscope_host_run_block(crc32c_l2_host, pointers, b, BLOCKS);
+        });
+    }
+    bool done = false;
+    std::thread sender([&] { send_all(*f); }), reader([&] { read_until(*f, done); });
+    Word refused = receive_all(*f);
+    sender.join();
+    store(f->host.command, 8 + RINGSCOPE_COMMAND_STOP);
+    for (auto& block : blocks) block.join();
+    __atomic_store_n(&done, true, __ATOMIC_RELEASE);
+    reader.join();
+    Word bytes = 0, in_buckets = 0;
+    for (Word n = 0; n < MESSAGES; ++n) bytes += length(n);
+    for (auto& row : f->buckets) {
+        for (Word count : row) in_buckets += count;
+    }
+    check(f->sum(RINGSCOPE_RECEIVED) == MESSAGES, "received", f->sum(RINGSCOPE_RECEIVED), MESSAGES);
+    check(f->sum(RINGSCOPE_SENT) == MESSAGES, "sent", f->sum(RINGSCOPE_SENT), MESSAGES);
+    check(f->sum(RINGSCOPE_ERRORS) == refused, "errors", f->sum(RINGSCOPE_ERRORS), refused);
+    check(f->sum(RINGSCOPE_PROCESSED) == MESSAGES - refused, "processed", f->sum(RINGSCOPE_PROCESSED),
+          MESSAGES - refused);
+    check(f->sum(RINGSCOPE_BYTES_IN) == bytes, "bytes in", f->sum(RINGSCOPE_BYTES_IN), bytes);
+    check(f->sum(RINGSCOPE_BYTES_OUT) == 4 * (MESSAGES - refused), "bytes out", f->sum(RINGSCOPE_BYTES_OUT),
+          4 * (MESSAGES - refused));
+    check(in_buckets == MESSAGES, "values in buckets", in_buckets, MESSAGES);
+    std::printf("traffic: %llu messages over %u blocks, %llu refused, all counts exact\n", MESSAGES, BLOCKS, refused);
+}
+
+// The warp's algorithm, lane by lane: what a GPU computes with 32 lanes is the CRC as well.
+void warp_crc() {
+    alignas(16) unsigned char data[2048];
+    for (unsigned i = 0; i < sizeof data; ++i) data[i] = byte(i, i * i);
+    for (unsigned bytes = 16; bytes <= sizeof data; bytes += 16) {
+        unsigned crc = 0;
+        for (unsigned lane = 0; lane < 32; ++lane) {
+            crc ^= lane_part<32>(reinterpret_cast<const ringscope::Word16*>(data), bytes / 16, lane);
+        }
+        check(~crc == crc_bitwise(data, bytes), "crc of 32 lanes", ~crc, crc_bitwise(data, bytes));
+    }
+    std::printf("warp: the CRC of 32 lanes is exact for 1 to 128 words\n");
+}
+}  // namespace
+
+int main() {
+    warp_crc();
+    traffic();
+    return 0;
+}

@@ -1,0 +1,303 @@
+//! Code on the GPU, and its launch.
+
+use std::collections::HashMap;
+use std::ffi::{CString, c_int, c_uint, c_void};
+use std::sync::{Arc, Mutex};
+
+use cudarc::driver::sys;
+
+use super::driver::{Stream, check, driver, error, optional};
+use super::gpu::{Gpu, Retired, Running, lock};
+use super::nvrtc;
+use crate::abi::RingArgs;
+use crate::device::{Builtin, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
+
+/// ring.cuh: a block is one warp.
+const THREADS: u32 = 32;
+
+/// Loaded code. Unloaded once no kernel runs.
+pub(super) struct Module {
+    gpu: Arc<Gpu>,
+    raw: sys::CUmodule,
+}
+// SAFETY: driver handles belong to a context, not to a thread.
+unsafe impl Send for Module {}
+// SAFETY: as above.
+unsafe impl Sync for Module {}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        self.gpu.retire(Retired::Module(self.raw));
+    }
+}
+
+impl Module {
+    pub fn load(gpu: &Arc<Gpu>, image: &[u8]) -> Result<Self, DeviceError> {
+        use sys::CUjit_option::{CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+        check_image(image)?;
+        gpu.bind()?;
+        // Aligned as a cubin's headers want it, and ended by a NUL as PTX wants it.
+        let mut aligned = vec![0u64; image.len() / 8 + 1];
+        bytemuck::cast_slice_mut(&mut aligned)[..image.len()].copy_from_slice(image);
+        let mut log = vec![0u8; 8192];
+        let mut options = [CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
+        let mut values = [log.as_mut_ptr().cast::<c_void>(), std::ptr::without_provenance_mut(log.len())];
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: the image is complete (checked above) or NUL-terminated text; the log has as many bytes as
+        // is said, and all of it is alive during the call.
+        let result = unsafe {
+            let (options, values) = (options.as_mut_ptr(), values.as_mut_ptr());
+            sys::cuModuleLoadDataEx(&mut raw, aligned.as_ptr().cast(), 2, options, values)
+        };
+        match result {
+            sys::CUresult::CUDA_SUCCESS => Ok(Module { gpu: Arc::clone(gpu), raw }),
+            failed => Err(load_error(failed, &log)),
+        }
+    }
+
+    /// The function of that name, loaded and ready: with lazy loading it would otherwise be loaded at its
+    /// first launch, which waits for resident kernels.
+    pub fn function(self: &Arc<Self>, name: &str) -> Result<Option<Function>, DeviceError> {
+        self.gpu.bind()?;
+        let Ok(c_name) = CString::new(name) else { return Ok(None) };
+        let mut raw = std::ptr::null_mut();
+        // SAFETY: the module is alive, the name NUL-terminated; a place for the answer.
+        match unsafe { sys::cuModuleGetFunction(&mut raw, self.raw, c_name.as_ptr()) } {
+            sys::CUresult::CUDA_ERROR_NOT_FOUND => return Ok(None),
+            other => check("cuModuleGetFunction", other)?,
+        }
+        if let Some(load) = optional::<unsafe extern "C" fn(sys::CUfunction) -> sys::CUresult>(c"cuFuncLoad") {
+            // SAFETY: a function of the module.
+            check("cuFuncLoad", unsafe { load(raw) })?;
+        }
+        let mut registers: c_int = 0;
+        let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_NUM_REGS;
+        // SAFETY: as above; an older driver loads the function to answer this.
+        unsafe { driver!(cuFuncGetAttribute(&mut registers, attribute, raw)) }?;
+        Ok(Some(Function { module: Arc::clone(self), raw }))
+    }
+}
+
+/// The driver takes no length: a binary that was cut off would be read past its end.
+fn check_image(image: &[u8]) -> Result<(), DeviceError> {
+    let word = |at: usize| image.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
+    let half = |at: usize| image.get(at..at + 2).map(|b| u64::from(u16::from_le_bytes([b[0], b[1]])));
+    let needed = if image.starts_with(&0xba55_ed50u32.to_le_bytes()) {
+        // A fatbin: magic, version, size of this header, size of the rest.
+        half(6).zip(word(8)).and_then(|(header, rest)| rest.checked_add(header))
+    } else if image.starts_with(b"\x7fELF") {
+        // A cubin ends with its section headers, or its program headers behind them.
+        let end = |offset, size, count| {
+            let bytes = half(size)?.checked_mul(half(count)?)?;
+            word(offset)?.checked_add(bytes)
+        };
+        end(40, 58, 60).zip(end(32, 54, 56)).map(|(sections, programs)| sections.max(programs))
+    } else {
+        Some(image.len() as u64)
+    };
+    match needed {
+        Some(bytes) if bytes <= image.len() as u64 && !image.is_empty() => Ok(()),
+        _ => Err(DeviceError::Compile { log: format!("the module is cut off: it has {} bytes", image.len()) }),
+    }
+}
+
+fn load_error(result: sys::CUresult, log: &[u8]) -> DeviceError {
+    let text = log.split(|&byte| byte == 0).next().unwrap_or_default();
+    match String::from_utf8_lossy(text).trim_end() {
+        "" => error("cuModuleLoadDataEx", result),
+        log => DeviceError::Compile { log: log.to_owned() },
+    }
+}
+
+/// A function of a module, which it keeps loaded.
+pub(super) struct Function {
+    module: Arc<Module>,
+    raw: sys::CUfunction,
+}
+// SAFETY: as for Module.
+unsafe impl Send for Function {}
+// SAFETY: as above.
+unsafe impl Sync for Function {}
+
+impl Function {
+    /// # Safety
+    /// The function takes exactly one `P` by value, and what it points to lives until the kernel has ended.
+    pub unsafe fn start<P>(&self, grid: u32, block: u32, stream: &Stream, mut parameter: P) -> Result<(), DeviceError> {
+        let mut parameters = [(&raw mut parameter).cast::<c_void>()];
+        let (list, none) = (parameters.as_mut_ptr(), std::ptr::null_mut());
+        // SAFETY: the caller answers for the parameter, which the driver copies during the call.
+        unsafe { driver!(cuLaunchKernel(self.raw, grid, 1, 1, block, 1, 1, 0, stream.raw(), list, none)) }
+    }
+
+    /// Blocks that fill the GPU.
+    fn resident(&self) -> Result<u32, DeviceError> {
+        let mut each: c_int = 0;
+        // SAFETY: a place for the answer; the function is alive.
+        unsafe { driver!(cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut each, self.raw, THREADS as c_int, 0)) }?;
+        Ok((each.max(0) as c_uint).saturating_mul(self.module.gpu.multiprocessors))
+    }
+
+    /// Whether it takes one argument of the size of RingArgs, where the driver can say so.
+    fn takes_ring_args(&self) -> bool {
+        type Info = unsafe extern "C" fn(sys::CUfunction, usize, *mut usize, *mut usize) -> sys::CUresult;
+        let Some(info) = optional::<Info>(c"cuFuncGetParamInfo") else { return true };
+        let size = |index| {
+            let (mut offset, mut size) = (0, 0);
+            // SAFETY: places for the answers; an index too high is an error.
+            let found = unsafe { info(self.raw, index, &mut offset, &mut size) } == sys::CUresult::CUDA_SUCCESS;
+            found.then_some(size)
+        };
+        size(0) == Some(size_of::<RingArgs>()) && size(1).is_none()
+    }
+}
+
+/// Where kernels come from on one GPU. Keeps ringscope's own, once for each level.
+pub(super) struct Library {
+    /// The embedded fatbins, if this driver and GPU can run them.
+    embedded: Option<[&'static [u8]; 3]>,
+    /// What NVRTC compiles for.
+    arch: String,
+    builtins: Mutex<HashMap<Key, Arc<Module>>>,
+}
+
+/// An embedded module holds all built-ins of its level, a compiled one holds one.
+type Key = (Level, Option<Builtin>);
+
+impl Library {
+    pub fn new(embedded: Option<[&'static [u8]; 3]>, arch: String) -> Self {
+        Library { embedded, arch, builtins: Mutex::default() }
+    }
+
+    /// The module with a built-in: the embedded one of its level, or compiled here.
+    fn builtin(&self, gpu: &Arc<Gpu>, which: Builtin, level: Level) -> Result<Arc<Module>, DeviceError> {
+        let key = (level, if self.embedded.is_some() { None } else { Some(which) });
+        let mut loaded = lock(&self.builtins);
+        if let Some(module) = loaded.get(&key) {
+            return Ok(Arc::clone(module));
+        }
+        let module = Arc::new(match self.embedded {
+            Some(levels) => Module::load(gpu, levels[level as usize])?,
+            None => Module::load(gpu, &nvrtc::compile(which.cuda_source(), which.name(), level, &self.arch)?)?,
+        });
+        // All of it now, so that a later load of another one waits for no kernel.
+        for other in Builtin::ALL {
+            module.function(&entry_at(other.name(), level))?;
+        }
+        loaded.insert(key, Arc::clone(&module));
+        Ok(module)
+    }
+
+    /// The clock probe: one `u64*` argument.
+    pub fn clock_probe(&self, gpu: &Arc<Gpu>) -> Result<Function, DeviceError> {
+        const NAME: &str = "clock_probe";
+        let module = match self.embedded {
+            Some(_) => self.builtin(gpu, Builtin::Echo, Level::default())?,
+            None => {
+                let text = include_str!("../../../kernels/clock_probe.cu");
+                Arc::new(Module::load(gpu, &nvrtc::compile(text, NAME, Level::default(), &self.arch)?)?)
+            }
+        };
+        let missing = || DeviceError::NoEntry { entry: NAME.to_owned(), module: "the embedded module".to_owned() };
+        module.function(NAME)?.ok_or_else(missing)
+    }
+
+    pub fn kernel(&self, gpu: &Arc<Gpu>, source: &KernelSource, level: Level) -> Result<RingKernel, DeviceError> {
+        let (module, entry) = match source {
+            KernelSource::Builtin(which) => (self.builtin(gpu, *which, level)?, which.name()),
+            KernelSource::CudaText { text, entry } => {
+                let image = nvrtc::compile(text, entry, level, &self.arch)?;
+                (Arc::new(Module::load(gpu, &image)?), entry.as_str())
+            }
+            KernelSource::CudaModule { image, entry } => (Arc::new(Module::load(gpu, image)?), entry.as_str()),
+            KernelSource::Host { .. } => {
+                return Err(DeviceError::Unsupported {
+                    device: "a CUDA device",
+                    what: source.describe(),
+                    remedy: "pass its CUDA source as KernelSource::CudaText, or use the host device",
+                });
+            }
+        };
+        let function = match module.function(entry)? {
+            Some(function) => Some(function),
+            None => module.function(&entry_at(entry, level))?,
+        };
+        match function.filter(Function::takes_ring_args) {
+            Some(function) => Ok(RingKernel { resident: function.resident()?, function: Arc::new(function) }),
+            None => Err(DeviceError::NoEntry { entry: entry.to_owned(), module: source.describe() }),
+        }
+    }
+}
+
+/// What RINGSCOPE_RING_KERNEL calls it.
+fn entry_at(name: &str, level: Level) -> String {
+    format!("{name}_l{}", level as u32)
+}
+
+/// A ring kernel, ready to be launched.
+pub(super) struct RingKernel {
+    function: Arc<Function>,
+    resident: u32,
+}
+
+impl Kernel for RingKernel {
+    fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
+        let gpu = &self.function.module.gpu;
+        let code: Arc<dyn Send + Sync> = Arc::<Function>::clone(&self.function);
+        let running = gpu.launch(blocks, self.resident, keep, code, |stream| {
+            gpu.bind()?;
+            // SAFETY: a ring kernel takes one RingArgs by value (checked where the driver can tell); the
+            // memory it points to is in `keep`.
+            unsafe { self.function.start(blocks, THREADS, stream, *args) }
+        })?;
+        Ok(Box::new(CudaLaunch { running }))
+    }
+}
+
+/// A kernel that was started.
+pub(super) struct CudaLaunch {
+    running: Arc<Running>,
+}
+
+impl CudaLaunch {
+    pub fn of(running: Arc<Running>) -> Self {
+        CudaLaunch { running }
+    }
+}
+
+impl Launch for CudaLaunch {
+    fn ended(&self) -> Result<bool, DeviceError> {
+        let ended = self.running.ended()?;
+        if ended {
+            self.running.gpu().sweep();
+        }
+        Ok(ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_image;
+
+    #[test]
+    fn a_module_that_was_cut_off_is_refused() {
+        assert!(check_image(b"").is_err());
+        assert!(check_image(b".version 8.0").is_ok());
+        assert!(check_image(b"\x7fELF").is_err());
+        let mut fatbin = [0u8; 32];
+        fatbin[..4].copy_from_slice(&0xba55_ed50u32.to_le_bytes());
+        fatbin[6] = 16;
+        fatbin[8] = 16;
+        assert!(check_image(&fatbin).is_ok());
+        assert!(check_image(&fatbin[..31]).is_err());
+        fatbin[8..16].fill(0xff);
+        assert!(check_image(&fatbin).is_err(), "a size that overflows");
+    }
+
+    #[test]
+    fn the_embedded_fatbins_are_whole() {
+        for image in super::super::FATBINS.into_iter().flatten() {
+            assert_eq!(check_image(image), Ok(()));
+            assert!(check_image(&image[..image.len() - 1]).is_err());
+        }
+    }
+}

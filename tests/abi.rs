@@ -1,0 +1,112 @@
+//! The Rust mirror of the shared memory is the C++ original: what both compilers say is compared by name.
+#![cfg(feature = "host")]
+
+use std::collections::BTreeMap;
+use std::mem::{align_of, offset_of, size_of};
+
+use ringscope::abi::*;
+
+fn field_size<T, F>(_: fn(&T) -> &F) -> usize {
+    size_of::<F>()
+}
+
+macro_rules! facts {
+    ($($c:ident = $r:ident { $($cf:ident = $rf:ident),* })*) => {
+        BTreeMap::from([$(
+            (concat!("size ", stringify!($c)).to_owned(), size_of::<$r>() as u64),
+            (concat!("align ", stringify!($c)).to_owned(), align_of::<$r>() as u64),
+            $(
+                (concat!("offset ", stringify!($c), ".", stringify!($cf)).to_owned(), offset_of!($r, $rf) as u64),
+                (concat!("size ", stringify!($c), ".", stringify!($cf)).to_owned(),
+                 field_size(|v: &$r| &v.$rf) as u64),
+            )*
+        )*])
+    };
+}
+
+macro_rules! constants {
+    ($map:ident: $($c:ident = $r:expr),* $(,)?) => { $($map.insert(stringify!($c).to_owned(), $r as u64);)* };
+}
+
+fn rust_facts() -> BTreeMap<String, u64> {
+    let mut map = facts! {
+        ringscope_shard = Shard { counters = counters, words = words }
+        ringscope_kernel_ref = KernelRef {
+            shards = shards, buckets = buckets, shard_count = shard_count, bucket_stride = bucket_stride,
+            scale = scale, reserved = reserved
+        }
+        ringscope_ring_host = RingHost { tail = tail, command = command, out_head = out_head }
+        ringscope_ring_device = RingDevice {
+            ticket = ticket, seen_tail = seen_tail, seen_command = seen_command, out_ticket = out_ticket
+        }
+        ringscope_slot_in = SlotIn { done = done, seq = seq, bytes = bytes }
+        ringscope_slot_out = SlotOut { ready = ready, seq = seq, bytes = bytes, status = status }
+        ringscope_ring_args = RingArgs {
+            telemetry = telemetry, host = host, device = device, in = input, out = output, slots = slots,
+            slot_stride = slot_stride, slot_bytes = slot_bytes, reserved = reserved, refuse_below = refuse_below
+        }
+    };
+    constants! { map:
+        RINGSCOPE_ABI_VERSION = ABI_VERSION, RINGSCOPE_LINE_BYTES = LINE_BYTES, RINGSCOPE_WORDS = WORDS,
+        RINGSCOPE_RECEIVED = Counter::Received, RINGSCOPE_SENT = Counter::Sent,
+        RINGSCOPE_PROCESSED = Counter::Processed, RINGSCOPE_ERRORS = Counter::Errors,
+        RINGSCOPE_RETRIES = Counter::Retries, RINGSCOPE_DROPPED = Counter::Dropped,
+        RINGSCOPE_REPLIES_DROPPED = Counter::RepliesDropped, RINGSCOPE_BYTES_IN = Counter::BytesIn,
+        RINGSCOPE_BYTES_OUT = Counter::BytesOut, RINGSCOPE_BUSY_NS = Counter::BusyNs,
+        RINGSCOPE_WAIT_NS = Counter::WaitNs, RINGSCOPE_POLLS = Counter::Polls,
+        RINGSCOPE_LATENCY_COUNT = Counter::LatencyCount, RINGSCOPE_LATENCY_SUM_NS = Counter::LatencySumNs,
+        RINGSCOPE_COUNTERS = COUNTERS,
+        RINGSCOPE_STATE = Word::State, RINGSCOPE_START_NS = Word::StartNs, RINGSCOPE_END_NS = Word::EndNs,
+        RINGSCOPE_LAST_MESSAGE_NS = Word::LastMessageNs, RINGSCOPE_HEARTBEAT_NS = Word::HeartbeatNs,
+        RINGSCOPE_QUEUE_DEPTH = Word::QueueDepth, RINGSCOPE_QUEUE_HIGH_WATER = Word::QueueHighWater,
+        RINGSCOPE_LAST_ERROR_CODE = Word::LastErrorCode, RINGSCOPE_LATENCY_MIN_NS = Word::LatencyMinNs,
+        RINGSCOPE_LATENCY_MAX_NS = Word::LatencyMaxNs, RINGSCOPE_ABI = Word::Abi,
+        RINGSCOPE_SINGLE_WORDS = SINGLE_WORDS,
+        RINGSCOPE_STATE_NONE = block_state::NONE, RINGSCOPE_STATE_HELD = block_state::HELD,
+        RINGSCOPE_STATE_ACTIVE = block_state::ACTIVE, RINGSCOPE_STATE_ENDED = block_state::ENDED,
+        RINGSCOPE_MAX_SCALE = MAX_SCALE, RINGSCOPE_COMMAND_HOLD = command::HOLD,
+        RINGSCOPE_COMMAND_RUN = command::RUN, RINGSCOPE_COMMAND_STOP = command::STOP,
+        RINGSCOPE_COMMAND_MASK = command::MASK, RINGSCOPE_SLOT_HEADER = SLOT_HEADER,
+        RINGSCOPE_OK = status::OK, RINGSCOPE_REFUSED = status::REFUSED,
+        RINGSCOPE_BAD_MESSAGE = status::BAD_MESSAGE,
+    }
+    map
+}
+
+#[test]
+fn both_compilers_agree_on_every_size_offset_and_constant() {
+    let native: BTreeMap<String, u64> = ringscope::device::host::abi_facts().into_iter().collect();
+    let rust = rust_facts();
+    assert_eq!(native.keys().collect::<Vec<_>>(), rust.keys().collect::<Vec<_>>(), "the same names on both sides");
+    for (name, value) in &native {
+        assert_eq!(rust[name], *value, "{name}");
+    }
+}
+
+/// A field or constant that is new in the header and in no list would escape the comparison above.
+#[test]
+fn every_name_of_the_header_is_compared() {
+    let header = include_str!("../kernels/include/ringscope/abi.h");
+    let rust = rust_facts();
+    let code: String = header.lines().filter_map(|l| l.split("//").next()).collect::<Vec<_>>().join("\n");
+    let mut compared = 0;
+    for body in code.split("typedef struct ").skip(1) {
+        let (name, rest) = body.split_once('{').unwrap();
+        let fields = rest.split_once('}').unwrap().0;
+        for field in fields.split(';').map(str::trim).filter(|f| !f.is_empty()) {
+            let field = field.rsplit([' ', '*']).next().unwrap().split('[').next().unwrap();
+            if !field.starts_with("pad") {
+                assert!(rust.contains_key(&format!("offset {}.{field}", name.trim())), "{}.{field}", name.trim());
+                compared += 1;
+            }
+        }
+    }
+    for body in code.split("\nenum ").skip(1) {
+        let values = body.split_once('{').unwrap().1.split_once('}').unwrap().0;
+        for constant in values.split(',').map(|v| v.split('=').next().unwrap().trim()).filter(|c| !c.is_empty()) {
+            assert!(rust.contains_key(constant), "{constant}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 60, "the header was not understood: {compared} names");
+}

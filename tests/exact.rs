@@ -1,0 +1,257 @@
+//! What the device counts is what happened: over kernels, blocks, sizes and error rates, at the end byte for
+//! byte, and monotone at every moment before.
+#![cfg(feature = "host")]
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use ringscope::{
+    DeviceSpec, KernelState, KernelTelemetry, LaunchOptions, RingKernel, RingKernelRuntime, Snapshot, TelemetryConfig,
+};
+
+const SOON: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug)]
+struct Case {
+    kernels: usize,
+    blocks: u32,
+    slots: u32,
+    slot_bytes: u32,
+    inject_errors: f64,
+    sizes: Vec<u32>,
+    kernel: &'static str,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let sizes = prop::collection::vec(any::<u32>(), 1..400);
+    let rate = prop_oneof![Just(0.0), Just(1.0), 0.0..1.0];
+    let kernel = prop_oneof![Just("echo"), Just("crc32c"), Just("vector_add")];
+    (1..4usize, 1..5u32, 1..6u32, 1..5000u32, rate, sizes, kernel).prop_map(
+        |(kernels, blocks, slots, slot_bytes, inject_errors, sizes, kernel)| Case {
+            kernels,
+            blocks,
+            slots: 1 << slots,
+            slot_bytes,
+            inject_errors,
+            sizes: sizes.into_iter().map(|s| s % (slot_bytes + 1)).collect(),
+            kernel,
+        },
+    )
+}
+
+/// What the host knows of one kernel.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Ledger {
+    sent: u64,
+    bytes_sent: u64,
+    replies: u64,
+    refused: u64,
+    reply_bytes: u64,
+}
+
+fn payload(n: u64, bytes: u32) -> Vec<u8> {
+    (0..bytes).map(|i| (n.wrapping_mul(31).wrapping_add(u64::from(i) * 17)) as u8).collect()
+}
+
+fn expected_reply(kernel: &str, message: &[u8]) -> Option<Vec<u8>> {
+    match kernel {
+        "echo" => Some(message.to_vec()),
+        "crc32c" => Some(crc32c::crc32c(message).to_le_bytes().to_vec()),
+        _ => {
+            let floats: Vec<f32> = message.chunks_exact(4).map(|c| f32::from_le_bytes(c.try_into().unwrap())).collect();
+            let (a, b) = floats.split_at(floats.len() / 2);
+            let sums = a.iter().zip(b).flat_map(|(a, b)| (a + b).to_le_bytes()).collect();
+            message.len().is_multiple_of(8).then_some(sums)
+        }
+    }
+}
+
+/// Sends everything to one kernel and receives everything back, checking each reply.
+fn stream(kernel: &RingKernel, case: &Case, ledger: &Mutex<Ledger>) {
+    let mut seen = vec![false; case.sizes.len()];
+    let mut next = 0;
+    while seen.iter().any(|s| !s) {
+        if let Some(size) = case.sizes.get(next) {
+            let mut ledger = ledger.lock().unwrap();
+            if kernel.try_send(&payload(next as u64, *size)).is_ok() {
+                ledger.sent += 1;
+                ledger.bytes_sent += u64::from(*size);
+                next += 1;
+                continue;
+            }
+        }
+        let reply = kernel.receive_blocking(SOON).unwrap();
+        let message = payload(reply.seq, case.sizes[reply.seq as usize]);
+        let was_seen = std::mem::replace(&mut seen[reply.seq as usize], true);
+        assert!(!was_seen, "message {} was answered twice", reply.seq);
+        let mut ledger = ledger.lock().unwrap();
+        ledger.replies += 1;
+        ledger.reply_bytes += reply.payload.len() as u64;
+        match reply.status {
+            0 => {
+                let expected = expected_reply(case.kernel, &message).unwrap();
+                // Sums may be NaN of different bits: compare as numbers where both are.
+                assert_eq!(reply.payload.len(), expected.len());
+                if case.kernel != "vector_add" {
+                    assert_eq!(reply.payload, expected);
+                }
+            }
+            status => {
+                let malformed = expected_reply(case.kernel, &message).is_none();
+                assert!(status == 1 || (status == 2 && malformed), "status {status}");
+                assert_eq!(reply.payload.len(), 0);
+                ledger.refused += 1;
+            }
+        }
+    }
+}
+
+fn counters(t: &KernelTelemetry) -> [u64; 8] {
+    let count = t.latency.map_or(0, |l| l.count);
+    let (received, sent) = (t.messages_received, t.messages_sent);
+    [received, sent, t.messages_processed, t.errors, t.bytes_in, t.bytes_out, t.polls, count]
+}
+
+/// Reads as fast as it can while kernels run: no counter goes back, none is ahead of what was sent.
+fn watch(runtime: &RingKernelRuntime, ledgers: &[Arc<Mutex<Ledger>>], done: &AtomicBool) -> u64 {
+    let mut before: HashMap<Arc<str>, [u64; 8]> = HashMap::new();
+    let mut snapshots = 0;
+    while !done.load(Ordering::Acquire) {
+        let snapshot: Arc<Snapshot> = runtime.collector().snapshot().unwrap();
+        for (t, ledger) in snapshot.kernels.iter().zip(ledgers) {
+            let now = counters(t);
+            let earlier = before.insert(Arc::clone(&t.kernel_id), now).unwrap_or_default();
+            assert!(now.iter().zip(earlier).all(|(now, earlier)| *now >= earlier), "{earlier:?} then {now:?}");
+            assert!(t.handled() <= ledger.lock().unwrap().sent, "handled more than was sent");
+            assert!(t.error_rate.is_finite() && t.throughput.is_finite() && t.windowed_throughput.is_finite());
+            assert!((0.0..=1.0).contains(&t.error_rate) && t.busy_ratio >= 0.0);
+        }
+        snapshots += 1;
+    }
+    snapshots
+}
+
+fn run(case: &Case) {
+    let runtime = RingKernelRuntime::builder()
+        .device(DeviceSpec::Host)
+        .telemetry(true)
+        .max_kernels(case.kernels)
+        .slots(case.slots)
+        .slot_bytes(case.slot_bytes)
+        .telemetry_config(TelemetryConfig { max_blocks: 16, ..Default::default() })
+        .build()
+        .unwrap();
+    let options = LaunchOptions {
+        kernel: Some(case.kernel.into()),
+        blocks: case.blocks,
+        inject_errors: case.inject_errors,
+    };
+    let ids: Vec<String> = (0..case.kernels).map(|k| format!("worker_{k}")).collect();
+    for id in &ids {
+        runtime.launch_blocking(id, &options).unwrap();
+        runtime.activate_blocking(id).unwrap();
+    }
+    let ledgers: Vec<_> = ids.iter().map(|_| Arc::new(Mutex::new(Ledger::default()))).collect();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| watch(&runtime, &ledgers, &done));
+        let streams: Vec<_> = ids
+            .iter()
+            .zip(&ledgers)
+            .map(|(id, ledger)| {
+                let kernel = runtime.kernel(id).unwrap();
+                scope.spawn(move || stream(&kernel, case, ledger))
+            })
+            .collect();
+        let failed = streams.into_iter().map(|s| s.join()).filter(Result::is_err).count();
+        done.store(true, Ordering::Release);
+        assert!(watcher.join().unwrap() > 0);
+        assert_eq!(failed, 0);
+    });
+    for (id, ledger) in ids.iter().zip(&ledgers) {
+        // Before the end: what was replied to is counted, as the runtime promises.
+        let ledger = ledger.lock().unwrap().clone();
+        assert_eq!(runtime.telemetry(id).unwrap().messages_sent, ledger.replies);
+        runtime.terminate_blocking(id).unwrap();
+        let t = runtime.telemetry(id).unwrap();
+        let counted = Ledger {
+            sent: t.messages_received,
+            bytes_sent: t.bytes_in,
+            replies: t.messages_sent,
+            refused: t.errors,
+            reply_bytes: t.bytes_out,
+        };
+        assert_eq!(counted, ledger, "{id}");
+        assert_eq!(t.handled(), ledger.sent);
+        assert_eq!((t.dropped, t.queue_depth, t.state), (0, 0, KernelState::Terminated));
+        let latency = t.latency.unwrap();
+        assert_eq!((latency.count, t.histogram.count()), (ledger.sent, ledger.sent));
+        assert_eq!(t.histogram.sum(), t.busy_time.as_nanos() as u64, "all handling was timed");
+        assert_eq!(t.last_error_code.is_some(), ledger.refused > 0);
+        assert!(t.queue_high_water < u64::from(case.slots));
+        let rate = ledger.refused as f64 / ledger.sent as f64;
+        assert_eq!(t.error_rate, rate);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_device_counts_what_happened(case in case()) {
+        run(&case);
+    }
+}
+
+/// Injected errors are a fraction of the numbers, the same ones each time.
+#[test]
+fn injected_errors_are_the_fraction_asked_for() {
+    let sizes = vec![8; 4000];
+    for inject_errors in [0.0, 0.1, 0.5, 1.0] {
+        let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).build().unwrap();
+        let options = LaunchOptions { kernel: None, blocks: 2, inject_errors };
+        runtime.launch_blocking("w", &options).unwrap();
+        runtime.activate_blocking("w").unwrap();
+        let case =
+            Case { kernels: 1, blocks: 2, slots: 256, slot_bytes: 8, inject_errors, sizes: sizes.clone(), kernel: "echo" };
+        stream(&runtime.kernel("w").unwrap(), &case, &Mutex::default());
+        let t = runtime.telemetry("w").unwrap();
+        assert!((t.error_rate - inject_errors).abs() < 0.03, "{} for {inject_errors}", t.error_rate);
+        assert_eq!(t.last_error_code, (inject_errors > 0.0).then_some(1));
+    }
+}
+
+/// A ring that is full pushes back, nothing is overwritten, and what is queued at the end is counted as dropped.
+#[test]
+fn a_full_ring_pushes_back_and_a_stop_counts_what_it_drops() {
+    let runtime =
+        RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).slots(8).build().unwrap();
+    runtime.launch_blocking("w", &LaunchOptions { blocks: 2, ..Default::default() }).unwrap();
+    runtime.activate_blocking("w").unwrap();
+    let kernel = runtime.kernel("w").unwrap();
+    // Nobody receives: the replies fill, then a message in each block's hand, then the queue.
+    let mut sent = 0u64;
+    let patience = std::time::Instant::now() + Duration::from_secs(2);
+    while std::time::Instant::now() < patience && sent < 64 {
+        sent += u64::from(kernel.try_send(&sent.to_le_bytes()).is_ok());
+    }
+    assert_eq!(sent, 8 + 8 + 2 - 2, "8 replies wait, 2 messages wait for room, and their slots are not free yet");
+    assert!(kernel.try_send(b"x").unwrap_err().to_string().contains("full (8 messages)"));
+    runtime.terminate_blocking("w").unwrap();
+    let t = runtime.telemetry("w").unwrap();
+    assert_eq!(t.messages_sent, 8);
+    assert_eq!(t.retries, 2, "both blocks had to wait with a reply");
+    assert_eq!(t.messages_received + (t.dropped - 2), sent, "handled, or dropped from the queue");
+    // The replies that were published are all there, each with its own bytes.
+    let mut seqs = Vec::new();
+    while let Ok(reply) = kernel.receive_blocking(SOON) {
+        assert_eq!(reply.payload, reply.seq.to_le_bytes());
+        seqs.push(reply.seq);
+    }
+    seqs.sort_unstable();
+    assert_eq!(seqs, (0..8).collect::<Vec<_>>());
+    assert!(kernel.try_receive().unwrap_err().to_string().contains("has ended"));
+}

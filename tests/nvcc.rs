@@ -1,0 +1,143 @@
+//! Every kernel compiles for every architecture at every level, without a warning. Needs nvcc, and no GPU.
+//!
+//! `scripts/cuda-toolchain.sh` brings an nvcc. Without one these tests say so and pass, unless
+//! RINGSCOPE_REQUIRE_NVCC=1.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const ARCHITECTURES: [u32; 7] = [75, 80, 86, 89, 90, 100, 120];
+
+/// A kernel of somebody else that was given a telemetry parameter and the calls; PLAIN leaves them out.
+const OWN_KERNEL: &str = r#"
+#include <ringscope/telemetry.cuh>
+extern "C" __global__ void own(ringscope::KernelRef telemetry, const volatile int* stop, unsigned* out) {
+#ifndef PLAIN
+    ringscope::Recorder rec(telemetry);
+#endif
+    unsigned n = 0;
+    while (*stop == 0) {
+#ifndef PLAIN
+        ringscope::u64 begun = rec.begin();
+#endif
+        out[blockIdx.x * blockDim.x + threadIdx.x] = ++n;
+#ifndef PLAIN
+        __syncwarp();
+        if (n % 3 == 0) {
+            if (threadIdx.x == 0) rec.fail(begun, 300, 4);
+        } else if (n % 3 == 1) {
+            if (threadIdx.x == 0) rec.end(begun, 4, 4);
+        } else {
+            rec.end_warp(begun, 4, 4);
+        }
+#endif
+    }
+}
+"#;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn nvcc() -> Option<PathBuf> {
+    let found = match std::env::var_os("RINGSCOPE_NVCC") {
+        Some(none) if none == "none" => None,
+        Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
+        _ => Some(root().join(".cuda/nvidia/cu13/bin/nvcc")).filter(|path| path.is_file()),
+    };
+    if found.is_none() {
+        let required = std::env::var_os("RINGSCOPE_REQUIRE_NVCC").is_some_and(|v| v == "1");
+        assert!(!required, "RINGSCOPE_REQUIRE_NVCC=1, and there is no nvcc: run scripts/cuda-toolchain.sh");
+        // Not eprintln: the test harness would swallow it.
+        let _ = writeln!(std::io::stderr(), "skipped: no nvcc (run scripts/cuda-toolchain.sh)");
+    }
+    found
+}
+
+/// A folder of this test's own, emptied.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    folder
+}
+
+fn compile(nvcc: &Path, source: &Path, to: &Path, arguments: &[String]) {
+    let mut command = Command::new(nvcc);
+    command.args(["-std=c++17", "-O3", "-Werror", "all-warnings", "--threads", "2"]).args(arguments);
+    command.arg("-I").arg(root().join("kernels/include")).arg(source).arg("-o").arg(to);
+    let output = command.output().expect("nvcc starts");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.trim().is_empty(), "{command:?}\n{said}");
+}
+
+/// Machine code for every architecture, one compiler call for each level.
+fn compile_everywhere(nvcc: &Path, source: &Path, to: &Path) {
+    for level in 0..=2 {
+        let codes = ARCHITECTURES.iter().map(|sm| format!("-gencode=arch=compute_{sm},code=sm_{sm}"));
+        let arguments: Vec<_> = codes.chain([format!("-DRINGSCOPE_LEVEL={level}"), "-fatbin".to_owned()]).collect();
+        let fatbin = to.join(format!("l{level}.fatbin"));
+        compile(nvcc, source, &fatbin, &arguments);
+        let bytes = std::fs::read(fatbin).expect("nvcc wrote it");
+        assert!(bytes.starts_with(&0xba55_ed50u32.to_le_bytes()), "{} is no fatbin", source.display());
+    }
+}
+
+fn ptx(nvcc: &Path, source: &Path, to: &Path, arguments: &[&str]) -> String {
+    let more = ["-ptx", "-arch=compute_75"];
+    let arguments: Vec<_> = more.iter().chain(arguments).map(|&a| a.to_owned()).collect();
+    compile(nvcc, source, to, &arguments);
+    std::fs::read_to_string(to).expect("nvcc wrote it")
+}
+
+#[test]
+fn every_kernel_compiles_for_every_architecture() {
+    let Some(nvcc) = nvcc() else { return };
+    let to = folder("nvcc-kernels");
+    let files = std::fs::read_dir(root().join("kernels")).expect("the kernels' folder");
+    let mut sources: Vec<_> = files.map(|file| file.expect("an entry").path()).collect();
+    sources.retain(|path| path.extension().is_some_and(|e| e == "cu"));
+    assert!(sources.len() >= 4, "{sources:?}");
+    for source in sources {
+        compile_everywhere(&nvcc, &source, &to);
+    }
+}
+
+#[test]
+fn a_kernel_of_ones_own_needs_one_header() {
+    let Some(nvcc) = nvcc() else { return };
+    let to = folder("nvcc-own");
+    let source = to.join("own.cu");
+    std::fs::write(&source, OWN_KERNEL).expect("a temporary file");
+    compile_everywhere(&nvcc, &source, &to);
+}
+
+#[test]
+fn level_0_leaves_nothing_behind() {
+    let Some(nvcc) = nvcc() else { return };
+    let to = folder("nvcc-level0");
+    let source = to.join("own.cu");
+    std::fs::write(&source, OWN_KERNEL.replace("__syncwarp();", "")).expect("a temporary file");
+    let off = ptx(&nvcc, &source, &to.join("off.ptx"), &["-DRINGSCOPE_LEVEL=0"]);
+    let plain = ptx(&nvcc, &source, &to.join("plain.ptx"), &["-DRINGSCOPE_LEVEL=0", "-DPLAIN"]);
+    assert_eq!(off, plain);
+    let on = ptx(&nvcc, &source, &to.join("on.ptx"), &["-DRINGSCOPE_LEVEL=2"]);
+    assert_ne!(on, plain, "the same test sees telemetry where there is some");
+}
+
+#[test]
+fn counting_waits_for_nothing() {
+    let Some(nvcc) = nvcc() else { return };
+    let to = folder("nvcc-red");
+    let source = to.join("own.cu");
+    std::fs::write(&source, OWN_KERNEL).expect("a temporary file");
+    for level in ["-DRINGSCOPE_LEVEL=1", "-DRINGSCOPE_LEVEL=2"] {
+        let ptx = ptx(&nvcc, &source, &to.join("own.ptx"), &[level]);
+        assert!(ptx.contains("red.relaxed.gpu.global.add.u64"), "{ptx}");
+        for waits in ["atom.", "fence", "membar"] {
+            assert!(!ptx.contains(waits), "`{waits}` in:\n{ptx}");
+        }
+    }
+}

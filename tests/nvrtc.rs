@@ -1,0 +1,97 @@
+//! The headers and the built-in kernels compile with NVRTC as they are embedded. Needs libnvrtc, and no GPU.
+#![cfg(feature = "cuda")]
+
+use std::io::Write as _;
+
+use ringscope::device::cuda::{compile, nvrtc_version};
+use ringscope::device::{Builtin, DeviceError, Level};
+
+fn there_is_nvrtc() -> bool {
+    let there = nvrtc_version().is_some();
+    if !there {
+        let required = std::env::var_os("RINGSCOPE_REQUIRE_NVCC").is_some_and(|v| v == "1");
+        assert!(!required, "RINGSCOPE_REQUIRE_NVCC=1, and there is no NVRTC: run scripts/cuda-toolchain.sh");
+        // Not eprintln: the test harness would swallow it.
+        let _ = writeln!(std::io::stderr(), "skipped: no NVRTC (run scripts/cuda-toolchain.sh, export what it says)");
+    }
+    there
+}
+
+fn contains(haystack: &[u8], needle: &str) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle.as_bytes())
+}
+
+#[test]
+fn the_built_ins_compile_to_ptx_and_to_machine_code() {
+    if !there_is_nvrtc() {
+        return;
+    }
+    for builtin in Builtin::ALL {
+        for level in Level::ALL {
+            let entry = format!("{}_l{}", builtin.name(), level as u32);
+            let made = |arch| compile(builtin.cuda_source(), builtin.name(), level, arch).expect(&entry);
+            let ptx = made("compute_75");
+            assert!(contains(&ptx, &format!(".entry {entry}(")), "{entry}");
+            assert_eq!(ptx.last(), Some(&0), "PTX ends with a NUL, as the driver wants it");
+            let cubin = made("sm_90");
+            assert!(cubin.starts_with(b"\x7fELF") && contains(&cubin, &entry), "{entry}");
+        }
+    }
+}
+
+#[test]
+fn the_clock_probe_compiles() {
+    if there_is_nvrtc() {
+        let text = include_str!("../kernels/clock_probe.cu");
+        let ptx = compile(text, "clock_probe.cu", Level::default(), "compute_75").expect("it compiles");
+        assert!(contains(&ptx, ".entry clock_probe("));
+    }
+}
+
+#[test]
+fn a_kernel_of_ones_own_needs_one_header() {
+    let text = r#"
+        #include <ringscope/telemetry.cuh>
+        extern "C" __global__ void own(ringscope::KernelRef telemetry) {
+            ringscope::Recorder rec(telemetry);
+            rec.end_warp(rec.begin(), 4, 4);
+        }
+    "#;
+    if there_is_nvrtc() {
+        for level in Level::ALL {
+            let ptx = compile(text, "own.cu", level, "compute_75").expect("it compiles");
+            assert_eq!(contains(&ptx, "red.relaxed.gpu.global.add.u64"), level != Level::Off);
+        }
+    }
+}
+
+#[test]
+fn a_source_that_does_not_compile_brings_the_compilers_log() {
+    let text = "extern \"C\" __global__ void broken() {\n    no_such_function();\n}\n";
+    if there_is_nvrtc() {
+        match compile(text, "broken.cu", Level::default(), "compute_75") {
+            Err(DeviceError::Compile { log }) => {
+                assert!(log.contains("broken.cu(2)") && log.contains("no_such_function"), "{log}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_nul_in_the_source_and_an_unknown_architecture_are_errors() {
+    if there_is_nvrtc() {
+        let nul = compile("\0", "nul.cu", Level::default(), "compute_75");
+        assert!(matches!(nul, Err(DeviceError::Compile { .. })), "{nul:?}");
+        let arch = compile("", "empty.cu", Level::default(), "sm_1");
+        assert!(matches!(arch, Err(DeviceError::Call { .. })), "{arch:?}");
+    }
+}
+
+#[test]
+fn without_nvrtc_the_error_says_what_to_install() {
+    if nvrtc_version().is_none() {
+        let error = compile("", "empty.cu", Level::default(), "compute_75").expect_err("no NVRTC").to_string();
+        assert!(error.contains("install NVRTC") && error.contains("empty.cu"), "{error}");
+    }
+}
