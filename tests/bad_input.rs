@@ -1,0 +1,245 @@
+//! What bad input gets: a typed error that names the thing and the remedy, and counts that did not move.
+#![cfg(feature = "host")]
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use ringscope::device::DeviceSpec;
+use ringscope::{
+    DeviceError, KernelSource, KernelState, LaunchOptions, RingKernelRuntime, RuntimeBuilder, RuntimeError,
+    TelemetryCollector, TelemetryConfig, TelemetryError,
+};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn builder() -> RuntimeBuilder {
+    RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).max_kernels(3).slot_bytes(64)
+}
+
+/// A runtime whose kernel `w` has echoed five messages of three bytes.
+fn after_five() -> RingKernelRuntime {
+    let runtime = builder().build().unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
+    runtime.activate_blocking("w").unwrap();
+    for _ in 0..5 {
+        runtime.send_blocking("w", b"abc").unwrap();
+        runtime.receive_blocking("w", SOON).unwrap();
+    }
+    runtime
+}
+
+/// The error says all of this, and what was counted before it is still there, and nothing more.
+fn expect<T: std::fmt::Debug>(runtime: &RingKernelRuntime, result: Result<T, RuntimeError>, says: &[&str]) {
+    let message = result.expect_err("an error").to_string();
+    for part in says {
+        assert!(message.contains(part), "`{message}` does not say `{part}`");
+    }
+    let t = runtime.telemetry("w").unwrap();
+    assert_eq!((t.messages_received, t.messages_processed, t.bytes_in, t.errors), (5, 5, 15, 0), "after: {message}");
+    assert_eq!(runtime.summary().unwrap().kernel_count, 1, "after: {message}");
+}
+
+#[test]
+fn an_unknown_kernel() {
+    let runtime = after_five();
+    expect(&runtime, runtime.send_blocking("v", b"x"), &["no kernel `v`", "launched: w", "launch it first"]);
+    expect(&runtime, runtime.receive_blocking("v", SOON), &["`v`"]);
+    expect(&runtime, runtime.activate_blocking("v"), &["`v`"]);
+    expect(&runtime, runtime.terminate_blocking("v"), &["`v`"]);
+    expect(&runtime, runtime.telemetry("v"), &["`v`", "launched: w"]);
+    expect(&runtime, runtime.reset_telemetry(Some("v")), &["no kernel `v`", "1 are"]);
+}
+
+#[test]
+fn bad_ids() {
+    let runtime = after_five();
+    let launch = |id: &str| runtime.launch_blocking(id, &LaunchOptions::default());
+    expect(&runtime, launch("w"), &["`w` is registered already", "another id"]);
+    expect(&runtime, launch(""), &["cannot be empty"]);
+    expect(&runtime, launch(&"é".repeat(65)), &["130 bytes", "at most 128", "éééé"]);
+}
+
+#[test]
+fn a_message_larger_than_the_slot() {
+    let runtime = after_five();
+    let too_large = runtime.send_blocking("w", &[0; 65]);
+    expect(&runtime, too_large, &["65 bytes", "64-byte slots", "`w`", ".slot_bytes("]);
+    runtime.send_blocking("w", &[7; 64]).unwrap();
+    assert_eq!(runtime.receive_blocking("w", SOON).unwrap().payload, [7; 64]);
+}
+
+#[test]
+fn a_send_to_a_kernel_that_is_not_active() {
+    let runtime = after_five();
+    runtime.deactivate_blocking("w").unwrap();
+    expect(&runtime, runtime.send_blocking("w", b"x"), &["`w` is deactivated", "activate it first"]);
+    runtime.terminate_blocking("w").unwrap();
+    expect(&runtime, runtime.send_blocking("w", b"x"), &["`w` is terminated", "new id"]);
+    expect(&runtime, runtime.activate_blocking("w"), &["`w` is terminated", "cannot be activated"]);
+    expect(&runtime, runtime.receive_blocking("w", SOON), &["has ended"]);
+    runtime.terminate_blocking("w").unwrap();
+}
+
+#[test]
+fn a_reply_that_does_not_come() {
+    let runtime = after_five();
+    let limit = Duration::from_millis(30);
+    expect(&runtime, runtime.receive_blocking("w", limit), &["no reply of kernel `w`", "30ms"]);
+}
+
+#[test]
+fn sources_that_cannot_run() {
+    let runtime = after_five();
+    let options = LaunchOptions { kernel: Some("fft".into()), ..Default::default() };
+    let says = ["`fft`", "crc32c, echo, vector_add", ".source(\"fft\""];
+    expect(&runtime, runtime.launch_blocking("v", &options), &says);
+    let unknown_default = builder().kernel("fft").build().unwrap_err().to_string();
+    assert!(says.iter().all(|part| unknown_default.contains(part)), "{unknown_default}");
+    let cuda = KernelSource::CudaText { text: "…".into(), entry: "mine".into() };
+    let error = builder().source("mine", cuda).build().unwrap_err();
+    assert!(matches!(error, RuntimeError::Device(DeviceError::Unsupported { .. })));
+    let message = error.to_string();
+    assert!(message.contains("the CUDA source of `mine`") && message.contains("KernelSource::Host"), "{message}");
+}
+
+#[test]
+fn sizes_and_fractions_out_of_range() {
+    let bad = |b: RuntimeBuilder| b.build().expect_err("a size out of range").to_string();
+    assert!(bad(builder().slots(100)).contains("slots is 100, and must be a power of two"));
+    assert!(bad(builder().slot_bytes(0)).contains("slot size is 0"));
+    assert!(bad(builder().max_kernels(0)).contains("max_kernels is 0"));
+    let no_blocks = TelemetryConfig { max_blocks: 0, ..Default::default() };
+    assert!(bad(builder().telemetry_config(no_blocks)).contains("max_blocks is 0"));
+    let runtime = after_five();
+    for p in [-0.1, 1.1, f64::NAN] {
+        let options = LaunchOptions { inject_errors: p, ..Default::default() };
+        expect(&runtime, runtime.launch_blocking("v", &options), &["inject_errors", "0.0 to 1.0"]);
+    }
+}
+
+#[test]
+fn bounds_say_how_to_raise_them() {
+    let runtime = after_five();
+    let many = LaunchOptions { blocks: 2000, ..Default::default() };
+    expect(&runtime, runtime.launch_blocking("v", &many), &["2000 blocks", "1023 of 1024", "max_blocks"]);
+    for id in ["x", "y"] {
+        runtime.launch_blocking(id, &LaunchOptions::default()).unwrap();
+    }
+    let full = runtime.launch_blocking("z", &LaunchOptions::default()).unwrap_err();
+    assert_eq!(full, RuntimeError::TooManyKernels { limit: 3 });
+    assert!(full.to_string().contains(".max_kernels("), "{full}");
+
+    let config = TelemetryConfig { max_kernels: 1, ..Default::default() };
+    let collector = TelemetryCollector::with_config(true, config);
+    collector.record_receive("a").unwrap();
+    let error = collector.record_receive("b").unwrap_err();
+    assert_eq!(error, TelemetryError::TooManyKernels { limit: 1 });
+    assert!(error.to_string().contains("max_kernels"), "{error}");
+    assert_eq!(collector.telemetry("a").unwrap().messages_received, 1);
+}
+
+#[test]
+fn more_memory_than_there_is() {
+    let error = builder().slots(1 << 20).slot_bytes(1 << 30).build().unwrap_err();
+    assert!(matches!(error, RuntimeError::Device(DeviceError::OutOfMemory { .. })), "{error}");
+    assert!(error.to_string().contains("smaller slots"), "{error}");
+}
+
+#[test]
+fn telemetry_that_is_off() {
+    let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).build().unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
+    for message in [
+        runtime.telemetry("w").unwrap_err().to_string(),
+        runtime.summary().unwrap_err().to_string(),
+        runtime.reset_telemetry(None).unwrap_err().to_string(),
+        runtime.collector().start_collection(SOON).unwrap_err().to_string(),
+    ] {
+        assert!(message.contains(".telemetry(true)"), "{message}");
+    }
+    let off = TelemetryCollector::new(false);
+    off.record_receive("a").unwrap();
+    assert_eq!(off.telemetry("a").unwrap_err(), TelemetryError::Disabled);
+    assert_eq!(off.kernel("a").unwrap_err(), TelemetryError::Disabled);
+}
+
+#[test]
+fn a_device_kernel_counts_for_itself() {
+    let runtime = after_five();
+    let error = runtime.collector().record_receive("w").map_err(RuntimeError::from);
+    expect(&runtime, error, &["`w` counts for itself", "id of their own"]);
+    assert_eq!(TelemetryCollector::new(true).register("k", 1).unwrap_err(), TelemetryError::NoDevice);
+}
+
+#[test]
+fn devices_that_are_not_there() {
+    assert!("gpu".parse::<DeviceSpec>().unwrap_err().to_string().contains("`gpu` names no device: use auto, cuda"));
+    assert!("cuda:x".parse::<DeviceSpec>().is_err());
+    assert_eq!("cuda:3".parse(), Ok(DeviceSpec::Cuda(3)));
+    let error = RingKernelRuntime::builder().device(DeviceSpec::Cuda(99)).build().unwrap_err();
+    assert!(matches!(error, RuntimeError::Device(DeviceError::CudaUnavailable(_))), "{error}");
+}
+
+static RELEASE: AtomicBool = AtomicBool::new(false);
+static RUNNING: AtomicU32 = AtomicU32::new(0);
+
+/// A kernel whose handler never returns, until the test lets it.
+extern "C" fn stuck(_: *mut *mut c_void) {
+    RUNNING.fetch_add(1, Ordering::SeqCst);
+    while !RELEASE.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
+}
+
+#[test]
+fn a_kernel_that_never_answers_does_not_hold_anybody_up() {
+    let limit = Duration::from_millis(100);
+    let source = KernelSource::Host { name: "stuck".into(), entry: stuck };
+    let runtime = builder().source("stuck", source).stop_limit(limit).build().unwrap();
+    let options = LaunchOptions { kernel: Some("stuck".into()), blocks: 2, ..Default::default() };
+    runtime.launch_blocking("s", &options).unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
+    runtime.activate_blocking("s").unwrap();
+    runtime.send_blocking("s", b"hello?").unwrap();
+    assert!(matches!(runtime.receive_blocking("s", limit), Err(RuntimeError::ReceiveTimedOut { .. })));
+
+    let start = Instant::now();
+    let error = runtime.terminate_blocking("s").unwrap_err();
+    assert_eq!(error, RuntimeError::StopTimedOut { id: "s".into(), waited: limit });
+    assert!(error.to_string().contains("`s` did not end within 100ms"), "{error}");
+    assert!(start.elapsed() < SOON);
+    assert_eq!(runtime.telemetry("s").unwrap().state, KernelState::Terminating);
+
+    // A shutdown is bounded, ends the others, and says what it abandoned.
+    assert_eq!(runtime.shutdown_blocking(limit).abandoned, ["s"]);
+    assert_eq!(runtime.telemetry("w").unwrap().state, KernelState::Terminated);
+    // So is a drop; the abandoned blocks keep the memory that they use.
+    let start = Instant::now();
+    drop(runtime);
+    assert!(start.elapsed() < SOON);
+    while RUNNING.load(Ordering::SeqCst) < 2 {
+        std::thread::yield_now();
+    }
+    RELEASE.store(true, Ordering::SeqCst);
+    while RUNNING.load(Ordering::SeqCst) > 0 {
+        std::thread::yield_now();
+    }
+}
+
+/// A kernel that returns though nobody told it to.
+extern "C" fn quitter(_: *mut *mut c_void) {}
+
+#[test]
+fn a_kernel_that_ends_by_itself_has_failed() {
+    let source = KernelSource::Host { name: "quitter".into(), entry: quitter };
+    let runtime = builder().source("quitter", source).build().unwrap();
+    let options = LaunchOptions { kernel: Some("quitter".into()), ..Default::default() };
+    runtime.launch_blocking("q", &options).unwrap();
+    let patience = Instant::now() + SOON;
+    while runtime.telemetry("q").unwrap().state != KernelState::Failed {
+        assert!(Instant::now() < patience, "{:?}", runtime.telemetry("q").unwrap().state);
+    }
+    assert!(matches!(runtime.send_blocking("q", b"x"), Err(RuntimeError::NotActive { .. })));
+}

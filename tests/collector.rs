@@ -1,0 +1,195 @@
+//! The collector: host actors counted by call, resets, windows, periodic reading.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use ringscope::{KernelState, TelemetryCollector, TelemetryConfig};
+
+#[test]
+fn handles_of_many_threads_add_up_exactly() {
+    let collector = TelemetryCollector::new(true);
+    let threads: u64 = 4;
+    let each: u64 = 50_000;
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let collector = &collector;
+            scope.spawn(move || {
+                let handle = collector.kernel("actor").unwrap();
+                for n in 0..each {
+                    handle.record_receive();
+                    handle.record_bytes(10, 3);
+                    handle.record_processed_in(Duration::from_nanos(n * (thread + 1)));
+                    handle.record_send();
+                }
+                handle.record_error("the last word");
+            });
+        }
+        // Meanwhile: monotone.
+        let mut before = 0;
+        for _ in 0..200 {
+            let now = collector.snapshot().unwrap().kernel("actor").map_or(0, |t| t.messages_received);
+            assert!(now >= before);
+            before = now;
+        }
+    });
+    let t = collector.telemetry("actor").unwrap();
+    let all = threads * each;
+    assert_eq!((t.messages_received, t.messages_sent, t.messages_processed, t.errors), (all, all, all, threads));
+    assert_eq!((t.bytes_in, t.bytes_out), (10 * all, 3 * all));
+    let latency = t.latency.unwrap();
+    assert_eq!((latency.count, latency.min_ns, latency.max_ns), (all, 0, threads * (each - 1)));
+    let sum = (1..=threads).map(|t| t * each * (each - 1) / 2).sum::<u64>();
+    assert_eq!(t.histogram.sum(), sum);
+    assert_eq!(t.last_error.as_deref(), Some("the last word"));
+    assert_eq!((t.state, t.blocks), (KernelState::Active, 0));
+    let recent = SystemTime::now().duration_since(t.last_message_time.unwrap()).unwrap_or_default();
+    assert!(recent < Duration::from_secs(60), "{recent:?}");
+}
+
+#[test]
+fn records_by_id_are_the_missions() {
+    let collector = TelemetryCollector::new(true);
+    for _ in 0..3 {
+        collector.record_receive("a").unwrap();
+    }
+    collector.record_processed("a", Some(Duration::from_micros(5))).unwrap();
+    collector.record_processed("a", None).unwrap();
+    collector.record_send("a").unwrap();
+    collector.record_error("a", "no such key").unwrap();
+    collector.record_receive("b").unwrap();
+    let all = collector.all_telemetry().unwrap();
+    assert_eq!(all.keys().map(|k| &**k).collect::<Vec<_>>(), ["a", "b"]);
+    let a = &all["a"];
+    assert_eq!((a.messages_received, a.messages_sent, a.messages_processed, a.errors), (3, 1, 2, 1));
+    assert_eq!((a.error_rate, a.last_error.as_deref()), (1.0 / 3.0, Some("no such key")));
+    let summary = collector.summary().unwrap();
+    assert_eq!((summary.kernel_count, summary.total_messages, summary.total_errors), (2, 4, 1));
+    assert_eq!(summary.per_kernel.get("b").unwrap().messages_received, 1);
+    assert!(collector.telemetry("c").unwrap_err().to_string().contains("no kernel `c` is registered (2 are)"));
+}
+
+#[test]
+fn a_reset_loses_nothing_that_comes_later() {
+    let collector = TelemetryCollector::new(true);
+    let (a, b) = (collector.kernel("a").unwrap(), collector.kernel("b").unwrap());
+    for n in 1..=100 {
+        a.record_receive();
+        a.record_processed_in(Duration::from_micros(n));
+        b.record_receive();
+    }
+    a.record_error("early");
+    collector.reset(Some("a")).unwrap();
+    let t = collector.telemetry("a").unwrap();
+    assert_eq!((t.messages_received, t.errors, t.latency, t.last_error), (0, 0, None, None));
+    assert_eq!((t.throughput, t.error_rate), (0.0, 0.0));
+    assert_eq!(collector.telemetry("b").unwrap().messages_received, 100, "the other one is as it was");
+    a.record_processed_in(Duration::from_millis(5));
+    a.record_error("late");
+    let t = collector.telemetry("a").unwrap();
+    assert_eq!((t.messages_processed, t.errors, t.last_error.as_deref()), (1, 1, Some("late")));
+    let latency = t.latency.unwrap();
+    assert_eq!((latency.count, latency.mean_ns), (1, 5e6));
+    assert!((latency.p50_ns - 5e6).abs() < 5e6 * 0.044 && latency.max_ns.abs_diff(5_000_000) < 500_000);
+    collector.reset(None).unwrap();
+    assert_eq!(collector.summary().unwrap().total_messages, 0);
+}
+
+#[test]
+fn a_dropped_handle_leaves_its_counts() {
+    let collector = TelemetryCollector::new(true);
+    for round in 1..=50u64 {
+        let handle = collector.kernel("a").unwrap();
+        handle.record_receive();
+        handle.record_processed_in(Duration::from_nanos(round));
+        drop(handle);
+        let t = collector.telemetry("a").unwrap();
+        assert_eq!((t.messages_received, t.latency.unwrap().max_ns), (round, round));
+    }
+}
+
+#[test]
+fn rates_over_no_time_and_no_messages_are_zero() {
+    let collector = TelemetryCollector::new(true);
+    assert!(collector.latest().is_none());
+    drop(collector.kernel("a").unwrap());
+    let t = collector.telemetry("a").unwrap();
+    assert_eq!((t.throughput, t.windowed_throughput, t.error_rate, t.busy_ratio), (0.0, 0.0, 0.0, 0.0));
+    assert_eq!((t.latency, t.last_message_time, t.last_error_code), (None, None, None));
+    let empty = TelemetryCollector::new(true).summary().unwrap();
+    assert_eq!((empty.kernel_count, empty.total_messages, empty.aggregate_throughput), (0, 0, 0.0));
+}
+
+#[test]
+fn a_windowed_rate_forgets_and_never_goes_negative() {
+    let config = TelemetryConfig { window: Duration::from_millis(100), ..Default::default() };
+    let collector = TelemetryCollector::with_config(true, config);
+    let handle = collector.kernel("a").unwrap();
+    collector.snapshot().unwrap();
+    (0..1000).for_each(|_| handle.record_processed());
+    std::thread::sleep(Duration::from_millis(20));
+    let busy = collector.telemetry("a").unwrap();
+    assert!(busy.windowed_throughput > 0.0);
+    collector.reset(None).unwrap();
+    assert!(collector.telemetry("a").unwrap().windowed_throughput >= 0.0);
+    // Once the burst is more than a window ago, the rate is zero, though the lifetime's is not.
+    let patience = Instant::now() + Duration::from_secs(20);
+    while collector.telemetry("a").unwrap().windowed_throughput > 0.0 {
+        assert!(Instant::now() < patience);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn periodic_reading_runs_stops_and_starts_again() {
+    let collector = TelemetryCollector::new(true);
+    let handle = collector.kernel("a").unwrap();
+    collector.start_collection(Duration::from_millis(1)).unwrap();
+    collector.start_collection(Duration::from_millis(2)).unwrap();
+    let wait_for = |sequence: u64| {
+        let patience = Instant::now() + Duration::from_secs(20);
+        while collector.latest().is_none_or(|s| s.sequence < sequence) {
+            assert!(Instant::now() < patience, "no snapshot {sequence}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    handle.record_receive();
+    wait_for(5);
+    assert_eq!(collector.latest().unwrap().kernel("a").unwrap().messages_received, 1);
+    collector.stop_collection();
+    collector.stop_collection();
+    // The snapshot in hand may still come.
+    std::thread::sleep(Duration::from_millis(30));
+    let stopped_at = collector.latest().unwrap().sequence;
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(collector.latest().unwrap().sequence, stopped_at);
+    collector.start_collection(Duration::from_millis(1)).unwrap();
+    wait_for(stopped_at + 2);
+}
+
+#[test]
+fn snapshots_from_many_threads_are_in_order() {
+    let collector = TelemetryCollector::new(true);
+    let handle = collector.kernel("a").unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut last = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let sequence = collector.snapshot().unwrap().sequence;
+                    assert!(sequence > last);
+                    // What is latest is never older than what one has in hand.
+                    assert!(collector.latest().unwrap().sequence >= sequence);
+                    last = sequence;
+                }
+            });
+        }
+        for _ in 0..20_000 {
+            handle.record_receive();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let a: Arc<_> = collector.snapshot().unwrap();
+    assert_eq!(a.kernel("a").unwrap().messages_received, 20_000);
+}
