@@ -104,6 +104,12 @@ pub struct Histogram {
     max: u64,
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram::new(0)
+    }
+}
+
 impl Histogram {
     /// An empty histogram of `scale`, 0 to [`MAX_SCALE`]; more counts as [`MAX_SCALE`].
     pub fn new(scale: u32) -> Self {

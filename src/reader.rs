@@ -1,4 +1,4 @@
-//! Slab → [`Reading`]: what the blocks of every kernel have recorded, added up, at one instant.
+//! Slab → [`Totals`]: what the blocks of every kernel have recorded, added up, at one instant.
 //!
 //! The slab is one device allocation: the two lines of every shard first, then the bucket rows. A reading copies
 //! the lines of all registered shards, and the rows of those kernels alone whose histogram is not the one
@@ -25,6 +25,15 @@ pub struct Span {
 /// What the blocks of one kernel have recorded, added up.
 #[derive(Clone, Debug)]
 pub struct Totals {
+    /// Counters and words.
+    pub lines: Lines,
+    /// Latencies of handling.
+    pub latency: Arc<Histogram>,
+}
+
+/// The lines of a kernel's shards, added up.
+#[derive(Clone, Debug)]
+pub struct Lines {
     /// Sums, by [`Counter`].
     pub counters: [u64; COUNTERS],
     /// How many blocks are in each of the block states.
@@ -49,13 +58,11 @@ pub struct Totals {
     pub latency_min_ns: u64,
     /// Largest latency of any block.
     pub latency_max_ns: u64,
-    /// Latencies of handling.
-    pub latency: Arc<Histogram>,
 }
 
-impl Totals {
-    pub(crate) fn new(latency: Arc<Histogram>) -> Self {
-        Totals {
+impl Default for Lines {
+    fn default() -> Self {
+        Lines {
             counters: [0; COUNTERS],
             blocks_in_state: [0; 4],
             start_ns: 0,
@@ -68,8 +75,13 @@ impl Totals {
             foreign_abi: 0,
             latency_min_ns: u64::MAX,
             latency_max_ns: 0,
-            latency,
         }
+    }
+}
+
+impl Totals {
+    pub(crate) fn new(latency: Arc<Histogram>) -> Self {
+        Totals { lines: Lines::default(), latency }
     }
 
     /// Whether the histogram is not the one that the counters and words speak of. Rows are copied after lines, so
@@ -77,18 +89,18 @@ impl Totals {
     fn histogram_is_stale(&self) -> bool {
         let h = &self.latency;
         let count = self.counter(Counter::LatencyCount);
-        let extremes = (count > 0).then_some((self.latency_min_ns, self.latency_max_ns));
+        let extremes = (count > 0).then_some((self.lines.latency_min_ns, self.lines.latency_max_ns));
         (count, self.counter(Counter::LatencySumNs), extremes) != (h.count(), h.sum(), h.min().zip(h.max()))
     }
 
     /// One counter's sum.
     pub fn counter(&self, counter: Counter) -> u64 {
-        self.counters[counter as usize]
+        self.lines.counters[counter as usize]
     }
 }
 
-/// Everything that the device had recorded at one instant.
-#[derive(Clone, Debug)]
+/// When and how the totals were read.
+#[derive(Clone, Copy, Debug)]
 pub struct Reading {
     /// When the copy began.
     pub at: Instant,
@@ -100,8 +112,6 @@ pub struct Reading {
     pub device_ns: u64,
     /// Unix time when the copy began.
     pub unix_ns: u64,
-    /// In the order of the spans asked for.
-    pub totals: Vec<Totals>,
 }
 
 /// Reads a slab; owns it.
@@ -112,7 +122,8 @@ pub struct Reader {
     shards: u32,
     scale: u32,
     limit: Duration,
-    histograms: Vec<Arc<Histogram>>,
+    /// Of the last reading; their histograms are read again when they are stale.
+    totals: Vec<Totals>,
     row: Vec<u64>,
 }
 
@@ -125,7 +136,7 @@ impl Reader {
         let scale = scale.min(MAX_SCALE);
         let slab = device.allocate(shards as usize * (size_of::<Shard>() + row_words(scale) * 8))?;
         let copier = device.copier(&slab)?;
-        Ok(Reader { device, slab, copier, shards, scale, limit, histograms: Vec::new(), row: vec![0; buckets(scale)] })
+        Ok(Reader { device, slab, copier, shards, scale, limit, totals: Vec::new(), row: vec![0; buckets(scale)] })
     }
 
     /// Shards of the slab.
@@ -161,13 +172,11 @@ impl Reader {
     }
 
     /// Reads the shards of `spans`, which are neighbours in the slab and keep their place from call to call;
-    /// new ones come at the end.
+    /// new ones come at the end. [`totals`](Self::totals) has what was read.
     ///
     /// # Errors
     /// [`DeviceError::CopyTimedOut`], or what the device died of.
     pub fn read(&mut self, spans: &[Span]) -> Result<Reading, DeviceError> {
-        let empty = || Arc::new(Histogram::new(self.scale));
-        self.histograms.resize_with(spans.len(), empty);
         let clock = self.device.clock()?;
         let at = Instant::now();
         let used: u32 = spans.iter().map(|s| s.first + s.count).max().unwrap_or(0);
@@ -181,9 +190,11 @@ impl Reader {
             }
         }
         self.copier.copy(&ranges, self.limit)?;
-        let mut totals: Vec<Totals> =
-            spans.iter().zip(&self.histograms).map(|(span, h)| self.add_up(*span, Arc::clone(h))).collect();
-        let dirty: Vec<usize> = (0..totals.len()).filter(|i| totals[*i].histogram_is_stale()).collect();
+        let mut totals = std::mem::take(&mut self.totals);
+        totals.resize_with(spans.len(), || Totals::new(Arc::new(Histogram::new(self.scale))));
+        totals.iter_mut().zip(spans).for_each(|(totals, span)| self.add_up(*span, &mut totals.lines));
+        self.totals = totals;
+        let dirty: Vec<usize> = (0..spans.len()).filter(|i| self.totals[*i].histogram_is_stale()).collect();
         let first_copy = ranges.len();
         if first_copy < 2 && !dirty.is_empty() {
             ranges.extend(dirty.iter().map(|i| self.rows(spans[*i])));
@@ -197,12 +208,15 @@ impl Reader {
         }
         let copy_duration = at.elapsed();
         for i in dirty {
-            let histogram = Arc::new(self.histogram(spans[i], &totals[i]));
-            totals[i].latency = Arc::clone(&histogram);
-            self.histograms[i] = histogram;
+            self.totals[i].latency = Arc::new(self.histogram(spans[i], i));
         }
         let copied_bytes = ranges.iter().map(Range::len).sum();
-        Ok(Reading { at, copy_duration, copied_bytes, device_ns: clock.device_ns, unix_ns: clock.unix_ns, totals })
+        Ok(Reading { at, copy_duration, copied_bytes, device_ns: clock.device_ns, unix_ns: clock.unix_ns })
+    }
+
+    /// What the last reading found, in the order of its spans.
+    pub fn totals(&self) -> &[Totals] {
+        &self.totals
     }
 
     fn shard(&self, index: u32) -> &Shard {
@@ -210,8 +224,8 @@ impl Reader {
         bytemuck::from_bytes(bytemuck::cast_slice(&self.copier.words()[at..at + 2 * WORDS]))
     }
 
-    fn add_up(&self, span: Span, latency: Arc<Histogram>) -> Totals {
-        let mut totals = Totals::new(latency);
+    fn add_up(&self, span: Span, totals: &mut Lines) {
+        *totals = Lines::default();
         let mut newest = 0;
         let mut newest_error = 0;
         for shard in (span.first..span.first + span.count).map(|i| self.shard(i)) {
@@ -249,10 +263,9 @@ impl Reader {
         if totals.blocks_in_state[block_state::ENDED as usize] != span.count {
             totals.end_ns = 0;
         }
-        totals
     }
 
-    fn histogram(&mut self, span: Span, totals: &Totals) -> Histogram {
+    fn histogram(&mut self, span: Span, kernel: usize) -> Histogram {
         self.row.fill(0);
         for index in span.first..span.first + span.count {
             let at = self.row_bytes(index).start / 8;
@@ -261,8 +274,9 @@ impl Reader {
                 *total += count;
             }
         }
+        let totals = &self.totals[kernel];
         let sum = totals.counter(Counter::LatencySumNs);
-        Histogram::from_slots(self.scale, 0, &self.row, sum, totals.latency_min_ns, totals.latency_max_ns)
+        Histogram::from_slots(self.scale, 0, &self.row, sum, totals.lines.latency_min_ns, totals.lines.latency_max_ns)
     }
 
     /// Bytes of one shard's bucket row in the slab.

@@ -199,14 +199,19 @@ impl Snapshot {
 
     /// Totals over all kernels.
     pub fn summary(self: &Arc<Self>) -> Summary {
-        let total = |of: fn(&KernelTelemetry) -> u64| self.kernels.iter().map(of).sum();
-        Summary {
+        let mut summary = Summary {
             kernel_count: self.kernels.len(),
-            total_messages: total(|k| k.messages_received),
-            total_errors: total(|k| k.errors),
-            aggregate_throughput: self.kernels.iter().map(|k| k.throughput).sum(),
+            total_messages: 0,
+            total_errors: 0,
+            aggregate_throughput: 0.0,
             per_kernel: PerKernel(Arc::clone(self)),
+        };
+        for kernel in &self.kernels {
+            summary.total_messages += kernel.messages_received;
+            summary.total_errors += kernel.errors;
+            summary.aggregate_throughput += kernel.throughput;
         }
+        summary
     }
 }
 

@@ -82,10 +82,11 @@ impl Cell {
 
     /// Adds this cell to `sums` and `histogram`.
     fn add_to(&self, totals: &mut Totals, histogram: &mut Histogram) {
-        for (sum, counter) in totals.counters.iter_mut().zip(&self.counters) {
+        for (sum, counter) in totals.lines.counters.iter_mut().zip(&self.counters) {
             *sum += counter.load(Ordering::Relaxed);
         }
-        totals.last_message_ns = totals.last_message_ns.max(self.last_message_ns.load(Ordering::Relaxed));
+        let last = &mut totals.lines.last_message_ns;
+        *last = self.last_message_ns.load(Ordering::Relaxed).max(*last);
         if let Some(latency) = self.latency.get() {
             let counts: Vec<u64> = latency.slots.iter().map(|s| s.load(Ordering::Relaxed)).collect();
             let sum = self.counters[Counter::LatencySumNs as usize].load(Ordering::Relaxed);
@@ -198,7 +199,7 @@ impl Actor {
         for cell in cells.live.iter().map(Arc::as_ref).chain([&self.shared]) {
             cell.add_to(&mut totals, &mut histogram);
         }
-        totals.start_ns = self.start_ns;
+        totals.lines.start_ns = self.start_ns;
         totals.latency = Arc::new(histogram);
         totals
     }

@@ -32,16 +32,19 @@ impl History {
         Some((age(old), &old.processed))
     }
 
-    pub(super) fn push(&mut self, at: Instant, processed: impl Iterator<Item = u64>) {
+    /// Whether it is time for another sample.
+    pub(super) fn is_due(&self, at: Instant) -> bool {
         let due = |s: &Sample| at.saturating_duration_since(s.at) >= self.window / SAMPLES;
-        if self.samples.back().is_none_or(due) {
-            // Keep one sample that is older than the window: rates reach back to it.
-            let old = |s: Option<&Sample>| s.is_some_and(|s| at.saturating_duration_since(s.at) >= self.window);
-            while old(self.samples.get(1)) {
-                self.samples.pop_front();
-            }
-            self.samples.push_back(Sample { at, processed: processed.collect() });
+        self.samples.back().is_none_or(due)
+    }
+
+    pub(super) fn push(&mut self, at: Instant, processed: Vec<u64>) {
+        // Keep one sample that is older than the window: rates reach back to it.
+        let old = |s: Option<&Sample>| s.is_some_and(|s| at.saturating_duration_since(s.at) >= self.window);
+        while old(self.samples.get(1)) {
+            self.samples.pop_front();
         }
+        self.samples.push_back(Sample { at, processed });
     }
 }
 
@@ -54,13 +57,15 @@ mod tests {
         let start = Instant::now();
         let mut history = History::new(Duration::from_secs(1));
         assert!(history.base(start).is_none());
-        for tenth in 0..1000u64 {
-            history.push(start + Duration::from_millis(100 * tenth), std::iter::once(tenth * 10));
+        for n in 0..1000u64 {
+            let at = start + Duration::from_millis(130 * n);
+            assert!(history.is_due(at), "a sample every 130 ms is less often than eight a second");
+            history.push(at, vec![n]);
         }
-        let now = start + Duration::from_millis(99_950);
-        let (age, counts) = history.base(now).unwrap();
-        assert!((1000..1200).contains(&age.as_millis()), "{age:?}");
-        assert_eq!(counts, [9890 - if age.as_millis() > 1100 { 10 } else { 0 }]);
+        let last = start + Duration::from_millis(130 * 999);
+        assert!(!history.is_due(last + Duration::from_millis(100)));
+        let (age, counts) = history.base(last).unwrap();
+        assert_eq!((age.as_millis(), counts), (1040, &[991][..]));
         assert!(history.samples.len() <= SAMPLES as usize + 2, "{}", history.samples.len());
     }
 }

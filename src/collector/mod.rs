@@ -76,6 +76,8 @@ struct Registry {
     entries: Vec<Arc<Entry>>,
     by_id: HashMap<Arc<str>, usize>,
     used_blocks: u32,
+    /// Counts the changes of `entries`.
+    version: u64,
     clock: Option<CoarseClock>,
 }
 
@@ -97,6 +99,12 @@ const FROM_BLOCKS: u8 = u8::MAX;
 /// What a reading needs, one reader at a time.
 struct Core {
     reader: Option<Reader>,
+    /// The registry's entries as of `version`: they change rarely, and are read often.
+    entries: Arc<[Arc<Entry>]>,
+    spans: Vec<Span>,
+    version: u64,
+    /// Of the host actors, in their order; the reader has those of the device's kernels.
+    of_actors: Vec<Totals>,
     tracks: Vec<Track>,
     history: History,
     sequence: u64,
@@ -105,7 +113,7 @@ struct Core {
 /// What is remembered of one kernel between readings.
 #[derive(Default)]
 struct Track {
-    baseline: Option<Baseline>,
+    baseline: Option<Box<Baseline>>,
     /// The last latency histogram, what it is since the baseline, and what that says.
     derived: Option<(Arc<Histogram>, Arc<Histogram>, Option<Latency>)>,
 }
@@ -141,7 +149,16 @@ impl TelemetryCollector {
 
     fn build(enabled: bool, config: TelemetryConfig, reader: Option<Reader>) -> Self {
         let history = History::new(config.window);
-        let core = Core { reader, tracks: Vec::new(), history, sequence: 0 };
+        let core = Core {
+            reader,
+            entries: Arc::new([]),
+            spans: Vec::new(),
+            version: 0,
+            of_actors: Vec::new(),
+            tracks: Vec::new(),
+            history,
+            sequence: 0,
+        };
         TelemetryCollector {
             inner: Arc::new(Inner {
                 enabled,
@@ -200,6 +217,7 @@ impl TelemetryCollector {
         let newest = registry.entries.last().filter(|e| &*e.id == id).and_then(|e| e.span());
         if let Some(span) = newest {
             registry.entries.pop();
+            registry.version += 1;
             registry.by_id.remove(id);
             registry.used_blocks -= span.count;
         }
@@ -345,14 +363,14 @@ impl TelemetryCollector {
         }
         let only = id.map(|id| inner.index_of(id)).transpose()?;
         let mut core = inner.core();
-        let (entries, reading) = core.read(inner)?;
-        for (i, (entry, totals)) in entries.iter().zip(&reading.totals).enumerate() {
+        let reading = core.read(inner)?;
+        let baselines: Vec<Baseline> = core.totals().map(|(e, totals)| Baseline::new(e, totals, reading.at)).collect();
+        for (i, (track, baseline)) in core.tracks.iter_mut().zip(baselines).enumerate() {
             if only.is_none_or(|only| only == i) {
-                core.tracks[i] = Track { baseline: Some(Baseline::new(entry, totals, reading.at)), derived: None };
+                *track = Track { baseline: Some(Box::new(baseline)), derived: None };
             }
         }
-        drop(core);
-        inner.snapshot().map(drop)
+        inner.snapshot_of(&mut core).map(drop)
     }
 
     // ---- periodic reading ----------------------------------------------------------------------------
@@ -425,6 +443,7 @@ impl Registry {
         self.check(id, config)?;
         let id: Arc<str> = id.into();
         self.by_id.insert(Arc::clone(&id), self.entries.len());
+        self.version += 1;
         self.entries.push(Arc::new(Entry { id, origin, state: AtomicU8::new(state) }));
         Ok(())
     }
@@ -446,15 +465,12 @@ impl Inner {
         if !self.enabled {
             return Err(TelemetryError::Disabled);
         }
-        let mut core = self.core();
-        let (entries, reading) = match core.read(self) {
-            Ok(read) => read,
-            Err(error) => {
-                self.publish_failure(&error);
-                return Err(error);
-            }
-        };
-        let snapshot = Arc::new(core.derive(&entries, reading));
+        self.snapshot_of(&mut self.core())
+    }
+
+    fn snapshot_of(&self, core: &mut Core) -> Result<Arc<Snapshot>, TelemetryError> {
+        let reading = core.read(self).inspect_err(|error| self.publish_failure(error))?;
+        let snapshot = Arc::new(core.derive(&reading));
         self.latest.store(Some(Arc::clone(&snapshot)));
         Ok(snapshot)
     }
@@ -475,33 +491,54 @@ impl Inner {
 
 impl Core {
     /// Reads the totals of all entries, in their order.
-    fn read(&mut self, inner: &Inner) -> Result<(Vec<Arc<Entry>>, Reading), TelemetryError> {
-        let entries = inner.registry.read().unwrap_or_else(PoisonError::into_inner).entries.clone();
-        self.tracks.resize_with(entries.len(), Track::default);
-        let spans: Vec<Span> = entries.iter().filter_map(|e| e.span()).collect();
-        let mut reading = match &mut self.reader {
-            Some(reader) => reader.read(&spans)?,
-            None => Reading::empty(),
+    fn read(&mut self, inner: &Inner) -> Result<Reading, TelemetryError> {
+        self.catch_up(&inner.registry);
+        let reading = match &mut self.reader {
+            Some(reader) => reader.read(&self.spans)?,
+            None => Reading::without_device(),
         };
-        if spans.len() < entries.len() {
-            let mut of_device = std::mem::take(&mut reading.totals).into_iter();
-            let totals = |entry: &Arc<Entry>| match &entry.origin {
-                Origin::Host(actor) => Some(actor.totals()),
-                Origin::Device(_) => of_device.next(),
-            };
-            reading.totals = entries.iter().filter_map(totals).collect();
-        }
-        Ok((entries, reading))
+        self.of_actors.clear();
+        self.of_actors.extend(self.entries.iter().filter_map(|e| e.actor()).map(|actor| actor.totals()));
+        Ok(reading)
     }
 
-    fn derive(&mut self, entries: &[Arc<Entry>], reading: Reading) -> Snapshot {
-        let window = self.history.base(reading.at);
-        let mut kernels = Vec::with_capacity(entries.len());
-        for (i, (entry, totals)) in entries.iter().zip(&reading.totals).enumerate() {
-            let before = window.map(|(age, counts)| (age, counts.get(i).copied().unwrap_or(0)));
-            kernels.push(self.tracks[i].derive(entry, totals, &reading, before));
+    /// The entries, with what was read of each.
+    fn totals(&self) -> impl Iterator<Item = (&Arc<Entry>, &Totals)> {
+        let mut of_device = self.reader.as_ref().map_or(&[][..], Reader::totals).iter();
+        let mut of_actors = self.of_actors.iter();
+        self.entries.iter().filter_map(move |entry| {
+            let totals = match entry.origin {
+                Origin::Device(_) => of_device.next(),
+                Origin::Host(_) => of_actors.next(),
+            };
+            totals.map(|totals| (entry, totals))
+        })
+    }
+
+    fn catch_up(&mut self, registry: &RwLock<Registry>) {
+        let registry = registry.read().unwrap_or_else(PoisonError::into_inner);
+        if registry.version != self.version {
+            self.version = registry.version;
+            self.entries = registry.entries.as_slice().into();
+            self.spans = self.entries.iter().filter_map(|e| e.span()).collect();
+            self.tracks.resize_with(self.entries.len(), Track::default);
         }
-        self.history.push(reading.at, reading.totals.iter().map(|t| t.counter(Counter::Processed)));
+    }
+
+    fn derive(&mut self, reading: &Reading) -> Snapshot {
+        let mut tracks = std::mem::take(&mut self.tracks);
+        let window = self.history.base(reading.at);
+        let mut kernels = Vec::with_capacity(self.entries.len());
+        // A loop, not `extend`: that moves each value once more, which shows with thousands of kernels.
+        for (i, ((entry, totals), track)) in self.totals().zip(&mut tracks).enumerate() {
+            let before = window.map(|(age, counts)| (age, counts.get(i).copied().unwrap_or(0)));
+            kernels.push(track.derive(entry, totals, reading, before));
+        }
+        self.tracks = tracks;
+        if self.history.is_due(reading.at) {
+            let processed = self.totals().map(|(_, t)| t.counter(Counter::Processed)).collect();
+            self.history.push(reading.at, processed);
+        }
         self.sequence += 1;
         Snapshot {
             sequence: self.sequence,
@@ -515,7 +552,7 @@ impl Core {
 
 impl Reading {
     /// Of a collector without a device.
-    fn empty() -> Self {
+    fn without_device() -> Self {
         let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
         Reading {
             at: Instant::now(),
@@ -523,7 +560,6 @@ impl Reading {
             copied_bytes: 0,
             device_ns: unix_ns,
             unix_ns,
-            totals: Vec::new(),
         }
     }
 }
@@ -536,19 +572,23 @@ impl Entry {
         }
     }
 
+    fn actor(&self) -> Option<&Actor> {
+        match &self.origin {
+            Origin::Device(_) => None,
+            Origin::Host(actor) => Some(actor),
+        }
+    }
+
     fn state(&self, totals: &Totals) -> KernelState {
-        if totals.foreign_abi != 0 {
+        if totals.lines.foreign_abi != 0 {
             return KernelState::Failed;
         }
         let known = KernelState::from_u8(self.state.load(Ordering::Relaxed));
-        known.unwrap_or_else(|| state_of_blocks(&totals.blocks_in_state))
+        known.unwrap_or_else(|| state_of_blocks(&totals.lines.blocks_in_state))
     }
 
     fn last_error(&self) -> Option<Arc<str>> {
-        match &self.origin {
-            Origin::Host(actor) => actor.last_error(),
-            Origin::Device(_) => None,
-        }
+        self.actor()?.last_error()
     }
 }
 
@@ -565,13 +605,14 @@ fn state_of_blocks(blocks: &[u32; 4]) -> KernelState {
 
 impl Baseline {
     fn new(entry: &Entry, totals: &Totals, at: Instant) -> Self {
-        let error = (totals.last_error_code, entry.last_error());
-        Baseline { at, counters: totals.counters, latency: Arc::clone(&totals.latency), error }
+        let error = (totals.lines.last_error_code, entry.last_error());
+        Baseline { at, counters: totals.lines.counters, latency: Arc::clone(&totals.latency), error }
     }
 }
 
 impl Track {
-    /// What `totals` mean, `before` being the window's age and the processed count at its start.
+    /// What `totals` mean; inlined, so that it is built in its place. `before` is the window's age and the processed count at its start.
+    #[inline(always)]
     fn derive(
         &mut self,
         entry: &Entry,
@@ -608,8 +649,8 @@ impl Track {
             messages_sent: sent,
             messages_processed: processed,
             errors,
-            start_time: clock.time(totals.start_ns),
-            last_message_time: clock.time(totals.last_message_ns),
+            start_time: clock.time(totals.lines.start_ns),
+            last_message_time: clock.time(totals.lines.last_message_ns),
             throughput,
             windowed_throughput: windowed.map_or(throughput, |(count, age)| rate(count, age)),
             uptime,
@@ -617,8 +658,8 @@ impl Track {
             last_error_code,
             last_error,
             latency,
-            queue_depth: totals.queue_depth,
-            queue_high_water: totals.queue_high_water,
+            queue_depth: totals.lines.queue_depth,
+            queue_high_water: totals.lines.queue_high_water,
             bytes_in,
             bytes_out,
             busy_ratio: ratio(busy_time.as_secs_f64(), counted.as_secs_f64() * f64::from(blocks.max(1))),
@@ -636,7 +677,7 @@ impl Track {
     /// The last error since the reset: an error that was the last one before it counts again only if there
     /// were more.
     fn last_error(&self, entry: &Entry, totals: &Totals, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
-        let now = (totals.last_error_code, entry.last_error());
+        let now = (totals.lines.last_error_code, entry.last_error());
         if errors == 0 && self.baseline.as_ref().is_some_and(|b| b.error == now) {
             return (None, None);
         }
@@ -683,7 +724,7 @@ impl Clock {
     }
 
     fn uptime(self, totals: &Totals) -> Duration {
-        let end = if totals.end_ns == 0 { self.now_ns } else { totals.end_ns };
-        Duration::from_nanos(if totals.start_ns == 0 { 0 } else { end.saturating_sub(totals.start_ns) })
+        let end = if totals.lines.end_ns == 0 { self.now_ns } else { totals.lines.end_ns };
+        Duration::from_nanos(if totals.lines.start_ns == 0 { 0 } else { end.saturating_sub(totals.lines.start_ns) })
     }
 }

@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+#[cfg(feature = "host")]
+use std::sync::atomic::Ordering;
 
 /// Memory that a device owns or addresses. Clones share it; the last one frees it.
 #[derive(Clone)]

@@ -156,7 +156,8 @@ fn remedy(result: sys::CUresult) -> Option<&'static str> {
         E::CUDA_ERROR_INVALID_IMAGE | E::CUDA_ERROR_INVALID_SOURCE => {
             "the module must be PTX, a cubin or a fatbin that this driver understands"
         }
-        E::CUDA_ERROR_DEVICE_UNAVAILABLE => "another process holds the GPU exclusively, or it needs a reset",
+        // CUDA_ERROR_DEVICE_UNAVAILABLE, for which CUDA 11.4's bindings have no name.
+        other if other as i32 == 46 => "another process holds the GPU exclusively, or it needs a reset",
         _ => return None,
     })
 }
