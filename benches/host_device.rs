@@ -77,7 +77,9 @@ fn throughput(kernel: &RingKernel, message: &[u8], slice: Duration) -> f64 {
 }
 
 fn overhead(plan: &Plan) {
-    println!("### Throughput of crc32c with telemetry, against the same kernel without (one block, one feeding thread)\n");
+    println!(
+        "### Throughput of crc32c with telemetry, against the same kernel without (one block, one feeding thread)\n"
+    );
     println!("Ratio to level 0 of the same round: median [quartiles] of {} rounds.\n", plan.rounds);
     println!("| message | level 0, msg/s | null ref | level 1 | level 2 |");
     println!("|---:|---:|---:|---:|---:|");

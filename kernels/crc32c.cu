@@ -14,7 +14,7 @@ using namespace ringscope;
 constexpr u32 POLYNOMIAL = 0x82f63b78u;
 
 // The state `crc` after one zero byte.
-constexpr u32 after_zero(u32 crc) {
+__host__ __device__ constexpr u32 after_zero(u32 crc) {
     for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) ? POLYNOMIAL : 0);
     return crc;
 }
@@ -28,12 +28,12 @@ struct Tables {
     u32 to_end[32][Lanes];
 
     // A state after zero bytes follows from what becomes of its bits: the map is linear.
-    constexpr u32 from_lane_to_end(u32 crc, u32 lane) const {
+    __host__ __device__ constexpr u32 from_lane_to_end(u32 crc, u32 lane) const {
         u32 sum = 0;
         for (int k = 0; k < 32; ++k) sum ^= ((crc >> k) & 1) ? to_end[k][lane] : 0;
         return sum;
     }
-    constexpr Tables() : slice(), row(), to_end() {
+    __host__ __device__ constexpr Tables() : slice(), row(), to_end() {
         for (u32 b = 0; b < 256; ++b) slice[0][b] = after_zero(b);
         for (int k = 1; k < 16; ++k) {
             for (u32 b = 0; b < 256; ++b) slice[k][b] = (slice[k - 1][b] >> 8) ^ slice[0][slice[k - 1][b] & 0xff];
@@ -89,8 +89,14 @@ struct Crc32c {
         u32 words = in.bytes / 16;
         u32 crc = words == 0 ? 0xffffffffu
                              : xor_lanes(lane_part<LANES>(reinterpret_cast<const Word16*>(in.data), words, lane()));
-        for (u32 i = words * 16; i < in.bytes; ++i) {
-            crc = (crc >> 8) ^ tables<LANES>.slice[0][(crc ^ in.data[i]) & 0xff];
+        // Slots are padded to whole words: the bytes that remain come in one load, not one by one over the link.
+        u32 left = in.bytes % 16;
+        Word16 last = left == 0 ? Word16{0, 0, 0, 0} : reinterpret_cast<const Word16*>(in.data)[words];
+        const u32 parts[4] = {last.x, last.y, last.z, last.w};
+        RINGSCOPE_UNROLL
+        for (u32 i = 0; i < 16; ++i) {
+            if (i >= left) break;
+            crc = (crc >> 8) ^ tables<LANES>.slice[0][(crc ^ (parts[i / 4] >> (8 * (i % 4)))) & 0xff];
         }
         out.put_u32(~crc);
         return RINGSCOPE_OK;

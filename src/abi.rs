@@ -99,6 +99,8 @@ pub mod status {
     pub const REFUSED: u32 = 1;
     /// A length or a content that the handler cannot take.
     pub const BAD_MESSAGE: u32 = 2;
+    /// The handler's reply does not fit a slot.
+    pub const REPLY_TOO_LARGE: u32 = 3;
 }
 
 /// One block's counters and words.

@@ -13,14 +13,38 @@ use crate::abi::{MAX_SCALE, buckets};
 
 /// Where the k-th of 32 buckets of an octave starts: floor(2^63 · 2^(k/32)), 1.63 fixed point.
 const OCTAVE_BOUNDARIES: [u64; 32] = [
-    0x8000000000000000, 0x82cd8698ac2ba1d7, 0x85aac367cc487b14, 0x88980e8092da8527,
-    0x8b95c1e3ea8bd6e6, 0x8ea4398b45cd53c0, 0x91c3d373ab11c336, 0x94f4efa8fef70961,
-    0x9837f0518db8a96f, 0x9b8d39b9d54e5538, 0x9ef5326091a111ad, 0xa27043030c496818,
-    0xa5fed6a9b15138ea, 0xa9a15ab4ea7c0ef8, 0xad583eea42a14ac6, 0xb123f581d2ac258f,
-    0xb504f333f9de6484, 0xb8fbaf4762fb9ee9, 0xbd08a39f580c36be, 0xc12c4cca66709456,
-    0xc5672a115506dadd, 0xc9b9bd866e2f27a2, 0xce248c151f8480e3, 0xd2a81d91f12ae45a,
-    0xd744fccad69d6af4, 0xdbfbb797daf23755, 0xe0ccdeec2a94e111, 0xe5b906e77c8348a8,
-    0xeac0c6e7dd24392e, 0xefe4b99bdcdaf5cb, 0xf5257d152486cc2c, 0xfa83b2db722a033a,
+    0x8000000000000000,
+    0x82cd8698ac2ba1d7,
+    0x85aac367cc487b14,
+    0x88980e8092da8527,
+    0x8b95c1e3ea8bd6e6,
+    0x8ea4398b45cd53c0,
+    0x91c3d373ab11c336,
+    0x94f4efa8fef70961,
+    0x9837f0518db8a96f,
+    0x9b8d39b9d54e5538,
+    0x9ef5326091a111ad,
+    0xa27043030c496818,
+    0xa5fed6a9b15138ea,
+    0xa9a15ab4ea7c0ef8,
+    0xad583eea42a14ac6,
+    0xb123f581d2ac258f,
+    0xb504f333f9de6484,
+    0xb8fbaf4762fb9ee9,
+    0xbd08a39f580c36be,
+    0xc12c4cca66709456,
+    0xc5672a115506dadd,
+    0xc9b9bd866e2f27a2,
+    0xce248c151f8480e3,
+    0xd2a81d91f12ae45a,
+    0xd744fccad69d6af4,
+    0xdbfbb797daf23755,
+    0xe0ccdeec2a94e111,
+    0xe5b906e77c8348a8,
+    0xeac0c6e7dd24392e,
+    0xefe4b99bdcdaf5cb,
+    0xf5257d152486cc2c,
+    0xfa83b2db722a033a,
 ];
 
 /// The last boundary at or below the start of the g-th of 64 equal parts of an octave. A part is narrower
@@ -175,9 +199,11 @@ impl Histogram {
         if earlier.count == 0 {
             return self.clone();
         }
-        let before = |slot: usize| slot.checked_sub(earlier.first).and_then(|i| earlier.counts.get(i)).copied().unwrap_or(0);
+        let before =
+            |slot: usize| slot.checked_sub(earlier.first).and_then(|i| earlier.counts.get(i)).copied().unwrap_or(0);
         let counts: Vec<u64> = self.slots().map(|(slot, count)| count.saturating_sub(before(slot))).collect();
-        let mut new = Histogram::from_slots(self.scale, self.first, &counts, self.sum.wrapping_sub(earlier.sum), u64::MAX, 0);
+        let mut new =
+            Histogram::from_slots(self.scale, self.first, &counts, self.sum.wrapping_sub(earlier.sum), u64::MAX, 0);
         if let Some(last) = new.last() {
             new.min = self.min.max(*slot_values(new.first, self.scale).start());
             new.max = self.max.min(*slot_values(last, self.scale).end());

@@ -9,7 +9,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::abi::{COUNTERS, Counter, KernelRef, LINE_BYTES, MAX_SCALE, SINGLE_WORDS, Shard, WORDS, Word, block_state, buckets};
+use crate::abi::{
+    COUNTERS, Counter, KernelRef, LINE_BYTES, MAX_SCALE, SINGLE_WORDS, Shard, WORDS, Word, block_state, buckets,
+};
 use crate::device::{Copier, DeviceError, Memory, SharedDevice};
 use crate::histogram::Histogram;
 

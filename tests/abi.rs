@@ -69,6 +69,7 @@ fn rust_facts() -> BTreeMap<String, u64> {
         RINGSCOPE_COMMAND_MASK = command::MASK, RINGSCOPE_SLOT_HEADER = SLOT_HEADER,
         RINGSCOPE_OK = status::OK, RINGSCOPE_REFUSED = status::REFUSED,
         RINGSCOPE_BAD_MESSAGE = status::BAD_MESSAGE,
+        RINGSCOPE_REPLY_TOO_LARGE = status::REPLY_TOO_LARGE,
     }
     map
 }

@@ -119,7 +119,7 @@ fn counters(t: &KernelTelemetry) -> [u64; 8] {
 fn watch(runtime: &RingKernelRuntime, ledgers: &[Arc<Mutex<Ledger>>], done: &AtomicBool) -> u64 {
     let mut before: HashMap<Arc<str>, [u64; 8]> = HashMap::new();
     let mut snapshots = 0;
-    while !done.load(Ordering::Acquire) {
+    loop {
         let snapshot: Arc<Snapshot> = runtime.collector().snapshot().unwrap();
         for (t, ledger) in snapshot.kernels.iter().zip(ledgers) {
             let now = counters(t);
@@ -130,8 +130,10 @@ fn watch(runtime: &RingKernelRuntime, ledgers: &[Arc<Mutex<Ledger>>], done: &Ato
             assert!((0.0..=1.0).contains(&t.error_rate) && t.busy_ratio >= 0.0);
         }
         snapshots += 1;
+        if done.load(Ordering::Acquire) {
+            return snapshots;
+        }
     }
-    snapshots
 }
 
 fn run(case: &Case) {
@@ -144,11 +146,8 @@ fn run(case: &Case) {
         .telemetry_config(TelemetryConfig { max_blocks: 16, ..Default::default() })
         .build()
         .unwrap();
-    let options = LaunchOptions {
-        kernel: Some(case.kernel.into()),
-        blocks: case.blocks,
-        inject_errors: case.inject_errors,
-    };
+    let options =
+        LaunchOptions { kernel: Some(case.kernel.into()), blocks: case.blocks, inject_errors: case.inject_errors };
     let ids: Vec<String> = (0..case.kernels).map(|k| format!("worker_{k}")).collect();
     for id in &ids {
         runtime.launch_blocking(id, &options).unwrap();
@@ -215,8 +214,15 @@ fn injected_errors_are_the_fraction_asked_for() {
         let options = LaunchOptions { kernel: None, blocks: 2, inject_errors };
         runtime.launch_blocking("w", &options).unwrap();
         runtime.activate_blocking("w").unwrap();
-        let case =
-            Case { kernels: 1, blocks: 2, slots: 256, slot_bytes: 8, inject_errors, sizes: sizes.clone(), kernel: "echo" };
+        let case = Case {
+            kernels: 1,
+            blocks: 2,
+            slots: 256,
+            slot_bytes: 8,
+            inject_errors,
+            sizes: sizes.clone(),
+            kernel: "echo",
+        };
         stream(&runtime.kernel("w").unwrap(), &case, &Mutex::default());
         let t = runtime.telemetry("w").unwrap();
         assert!((t.error_rate - inject_errors).abs() < 0.03, "{} for {inject_errors}", t.error_rate);
@@ -227,8 +233,7 @@ fn injected_errors_are_the_fraction_asked_for() {
 /// A ring that is full pushes back, nothing is overwritten, and what is queued at the end is counted as dropped.
 #[test]
 fn a_full_ring_pushes_back_and_a_stop_counts_what_it_drops() {
-    let runtime =
-        RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).slots(8).build().unwrap();
+    let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).slots(8).build().unwrap();
     runtime.launch_blocking("w", &LaunchOptions { blocks: 2, ..Default::default() }).unwrap();
     runtime.activate_blocking("w").unwrap();
     let kernel = runtime.kernel("w").unwrap();

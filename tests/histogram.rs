@@ -175,7 +175,8 @@ fn used(h: &Histogram) -> Vec<(usize, u64)> {
 }
 
 fn same(a: &Histogram, b: &Histogram) -> bool {
-    (a.scale(), a.count(), a.sum(), a.min(), a.max(), used(a)) == (b.scale(), b.count(), b.sum(), b.min(), b.max(), used(b))
+    (a.scale(), a.count(), a.sum(), a.min(), a.max(), used(a))
+        == (b.scale(), b.count(), b.sum(), b.min(), b.max(), used(b))
 }
 
 #[test]

@@ -153,6 +153,35 @@ void traffic() {
     std::printf("traffic: %llu messages over %u blocks, %llu refused, all counts exact\n", MESSAGES, BLOCKS, refused);
 }
 
+struct Greedy {
+    static ringscope::u32 handle(const ringscope::Message&, ringscope::Reply& out) {
+        out.open(SLOT_BYTES + 1);
+        return RINGSCOPE_OK;
+    }
+};
+}  // namespace
+RINGSCOPE_RING_KERNEL(greedy, Greedy)
+namespace {
+
+// A handler that replies more than a slot holds is refused its reply, and the message counts as an error.
+void too_large() {
+    auto f = std::make_unique<Fixture>();
+    ringscope_ring_args args = f->args();
+    args.refuse_below = 0;
+    void* pointers[] = {&args};
+    store(f->host.tail, 1);
+    store(f->host.command, 4 + RINGSCOPE_COMMAND_RUN);
+    std::thread block([&] { ringscope_host_run_block(greedy_l2_host, pointers, 0, 1); });
+    auto* slot = reinterpret_cast<ringscope_slot_out*>(f->out);
+    while (load(slot->ready) != 1) std::this_thread::yield();
+    store(f->host.command, 8 + RINGSCOPE_COMMAND_STOP);
+    block.join();
+    check(slot->status == RINGSCOPE_REPLY_TOO_LARGE, "status", slot->status, RINGSCOPE_REPLY_TOO_LARGE);
+    check(slot->bytes == 0, "bytes", slot->bytes, 0);
+    check(f->sum(RINGSCOPE_ERRORS) == 1, "errors", f->sum(RINGSCOPE_ERRORS), 1);
+    std::printf("too large: a reply beyond its slot is refused\n");
+}
+
 // The warp's algorithm, lane by lane: what a GPU computes with 32 lanes is the CRC as well.
 void warp_crc() {
     alignas(16) unsigned char data[2048];
@@ -170,6 +199,7 @@ void warp_crc() {
 
 int main() {
     warp_crc();
+    too_large();
     traffic();
     return 0;
 }

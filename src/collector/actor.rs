@@ -27,10 +27,11 @@ impl CoarseClock {
     pub(super) fn start() -> Result<Self, TelemetryError> {
         let unix_ns = Arc::new(AtomicU64::new(now_ns()));
         let weak = Arc::downgrade(&unix_ns);
-        let _: JoinHandle<()> = std::thread::Builder::new()
-            .name("ringscope-clock".into())
-            .spawn(move || tick(&weak))
-            .map_err(|e| TelemetryError::NoThread { what: "the coarse clock", message: e.to_string() })?;
+        let _: JoinHandle<()> =
+            std::thread::Builder::new()
+                .name("ringscope-clock".into())
+                .spawn(move || tick(&weak))
+                .map_err(|e| TelemetryError::NoThread { what: "the coarse clock", message: e.to_string() })?;
         Ok(CoarseClock { unix_ns })
     }
 

@@ -43,7 +43,9 @@ pub enum TelemetryError {
         limit: usize,
     },
     /// The slab has too few shards left.
-    #[error("{asked} blocks need a shard each and {free} of {limit} are free: use fewer blocks, or raise max_blocks in the TelemetryConfig")]
+    #[error(
+        "{asked} blocks need a shard each and {free} of {limit} are free: use fewer blocks, or raise max_blocks in the TelemetryConfig"
+    )]
     TooManyBlocks {
         /// Blocks of this kernel.
         asked: u32,

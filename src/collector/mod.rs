@@ -554,13 +554,7 @@ impl Reading {
     /// Of a collector without a device.
     fn without_device() -> Self {
         let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-        Reading {
-            at: Instant::now(),
-            copy_duration: Duration::ZERO,
-            copied_bytes: 0,
-            device_ns: unix_ns,
-            unix_ns,
-        }
+        Reading { at: Instant::now(), copy_duration: Duration::ZERO, copied_bytes: 0, device_ns: unix_ns, unix_ns }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading every so often, on a thread of its own.
 
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::Weak;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::{Inner, TelemetryError};

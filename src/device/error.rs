@@ -38,7 +38,9 @@ pub enum DeviceError {
         message: String,
     },
     /// A copy did not end in time; it goes on, and its buffer stays untouched until it has.
-    #[error("a copy from the device did not end within {waited:?}: the device hangs or is overloaded; the last good snapshot stays readable")]
+    #[error(
+        "a copy from the device did not end within {waited:?}: the device hangs or is overloaded; the last good snapshot stays readable"
+    )]
     CopyTimedOut {
         /// The time limit.
         waited: Duration,
@@ -50,7 +52,9 @@ pub enum DeviceError {
         log: String,
     },
     /// A module lacks the entry.
-    #[error("{module} has no entry `{entry}`: declare it `extern \"C\" __global__ void {entry}(const ringscope_ring_args)`")]
+    #[error(
+        "{module} has no entry `{entry}`: declare it `extern \"C\" __global__ void {entry}(const ringscope_ring_args)`"
+    )]
     NoEntry {
         /// The name looked for.
         entry: String,
@@ -68,7 +72,9 @@ pub enum DeviceError {
         remedy: &'static str,
     },
     /// The blocks of all ring kernels must be resident together.
-    #[error("{asked} blocks were asked for and {free} more can be resident on this device: launch fewer blocks or fewer kernels")]
+    #[error(
+        "{asked} blocks were asked for and {free} more can be resident on this device: launch fewer blocks or fewer kernels"
+    )]
     TooManyBlocks {
         /// Blocks of this launch.
         asked: u32,
@@ -91,7 +97,9 @@ pub enum CudaUnavailable {
     #[error("this build has no CUDA: build ringscope with the feature `cuda`")]
     NotBuilt,
     /// The driver's library cannot be loaded.
-    #[error("no CUDA driver library (libcuda.so.1) was found: install the NVIDIA driver, or in a container pass the GPU through (`--gpus all`)")]
+    #[error(
+        "no CUDA driver library (libcuda.so.1) was found: install the NVIDIA driver, or in a container pass the GPU through (`--gpus all`)"
+    )]
     NoDriverLibrary,
     /// The driver is there and does not start.
     #[error("the CUDA driver does not start: cuInit says {name} ({code}); check that `nvidia-smi` works as this user")]
@@ -121,7 +129,9 @@ pub enum CudaUnavailable {
         needed: i32,
     },
     /// The device is older than the kernels.
-    #[error("{name} has compute capability {major}.{minor}, and ringscope's kernels need 7.5: use a Turing or later GPU")]
+    #[error(
+        "{name} has compute capability {major}.{minor}, and ringscope's kernels need 7.5: use a Turing or later GPU"
+    )]
     DeviceTooOld {
         /// The device's name.
         name: String,
@@ -131,7 +141,9 @@ pub enum CudaUnavailable {
         minor: i32,
     },
     /// Nothing to load and nothing to compile with.
-    #[error("this build embeds no compiled kernels (no nvcc was found when it was built) and NVRTC (libnvrtc.so) was not found to compile their sources: install NVRTC, or build ringscope with RINGSCOPE_NVCC, CUDA_HOME or nvcc on the PATH")]
+    #[error(
+        "this build embeds no compiled kernels (no nvcc was found when it was built) and NVRTC (libnvrtc.so) was not found to compile their sources: install NVRTC, or build ringscope with RINGSCOPE_NVCC, CUDA_HOME or nvcc on the PATH"
+    )]
     NoKernels,
     /// A call failed while the device was opened.
     #[error("the CUDA device could not be opened: {0}")]

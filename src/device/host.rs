@@ -25,8 +25,15 @@ macro_rules! builtin_entries {
     ($($name:ident),*) => { unsafe extern "C" { $(fn $name(args: *mut *mut c_void);)* } };
 }
 builtin_entries!(
-    crc32c_l0_host, crc32c_l1_host, crc32c_l2_host, vector_add_l0_host, vector_add_l1_host, vector_add_l2_host,
-    echo_l0_host, echo_l1_host, echo_l2_host
+    crc32c_l0_host,
+    crc32c_l1_host,
+    crc32c_l2_host,
+    vector_add_l0_host,
+    vector_add_l1_host,
+    vector_add_l2_host,
+    echo_l0_host,
+    echo_l1_host,
+    echo_l2_host
 );
 
 fn builtin_entry(builtin: Builtin, level: Level) -> HostEntry {
@@ -67,16 +74,21 @@ impl HostDevice {
         }
     }
 
-    /// Starts any kernel, as CUDA's launch does: `blocks` blocks, each of them `entry(args)`. The values behind
-    /// `args` are copied first, `sizes` bytes each.
+    /// Starts any kernel, as CUDA's launch does: `blocks` blocks, each of them `entry` with copies of `args`.
     ///
     /// # Errors
     /// [`DeviceError::NoThread`] if the system refuses a thread; blocks already started run on.
     ///
     /// # Safety
     /// `entry` takes exactly these arguments, and whatever they point to is alive until all blocks have ended.
-    pub unsafe fn launch(&self, entry: HostEntry, blocks: u32, args: &[&[u8]], keep: Vec<Memory>) -> Result<HostLaunch, DeviceError> {
-        let args: Arc<[AlignedBytes]> = args.iter().map(|a| AlignedBytes::copy_of(a)).collect();
+    pub unsafe fn launch(
+        &self,
+        entry: HostEntry,
+        blocks: u32,
+        args: &[&dyn HostArgument],
+        keep: Vec<Memory>,
+    ) -> Result<HostLaunch, DeviceError> {
+        let args: Arc<[AlignedBytes]> = args.iter().map(|a| AlignedBytes::copy_of(a.bytes())).collect();
         let running = Arc::new(AtomicUsize::new(0));
         for block in 0..blocks {
             let (args, keep, left) = (Arc::clone(&args), keep.clone(), Left::enter(&running));
@@ -100,6 +112,18 @@ fn cpu_name() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|l| l.strip_prefix("model name")?.split(':').nth(1));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |n| n.trim().to_owned())
+}
+
+/// A value that a kernel takes: plain data. Pass a pointer as its address, a `u64`.
+pub trait HostArgument {
+    /// Its bytes.
+    fn bytes(&self) -> &[u8];
+}
+
+impl<T: bytemuck::NoUninit> HostArgument for T {
+    fn bytes(&self) -> &[u8] {
+        bytemuck::bytes_of(self)
+    }
 }
 
 /// One argument's bytes, aligned for any type.
@@ -152,7 +176,7 @@ impl Kernel for HostKernel {
     fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
         let device = HostDevice::new();
         // SAFETY: a ring kernel's entry takes one RingArgs by value; the memory it points to is in `keep`.
-        let launch = unsafe { device.launch(self.entry, blocks, &[bytemuck::bytes_of(args)], keep) }?;
+        let launch = unsafe { device.launch(self.entry, blocks, &[args], keep) }?;
         Ok(Box::new(launch))
     }
 }

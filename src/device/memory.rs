@@ -28,7 +28,12 @@ impl Memory {
     /// # Safety
     /// `device` is the address under which kernels reach these `bytes`; `host`, where given, points to the
     /// same bytes, 128-byte aligned, readable and writable; both stay valid while `owner` lives.
-    pub(super) unsafe fn new(device: u64, host: Option<NonNull<u8>>, bytes: usize, owner: Arc<dyn Any + Send + Sync>) -> Self {
+    pub(super) unsafe fn new(
+        device: u64,
+        host: Option<NonNull<u8>>,
+        bytes: usize,
+        owner: Arc<dyn Any + Send + Sync>,
+    ) -> Self {
         Memory { device, host: host.map(HostPointer), bytes, _owner: owner }
     }
 

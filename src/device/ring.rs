@@ -90,7 +90,10 @@ pub struct Consumer {
 ///
 /// # Errors
 /// [`DeviceError::OutOfMemory`], or the failed call.
-pub(crate) fn create(device: &dyn Device, shape: RingShape) -> Result<(Producer, Consumer, RingArgs, Vec<Memory>), DeviceError> {
+pub(crate) fn create(
+    device: &dyn Device,
+    shape: RingShape,
+) -> Result<(Producer, Consumer, RingArgs, Vec<Memory>), DeviceError> {
     debug_assert!(shape.slots.is_power_of_two());
     let mapped = device.allocate_mapped(shape.mapped_bytes())?;
     let shared = device.allocate(size_of::<RingDevice>())?;

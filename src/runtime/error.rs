@@ -25,7 +25,9 @@ pub enum RuntimeError {
         launched: String,
     },
     /// No source of that name.
-    #[error("there is no kernel source `{name}` (there are: {available}): add it to the builder with .source(\"{name}\", …)")]
+    #[error(
+        "there is no kernel source `{name}` (there are: {available}): add it to the builder with .source(\"{name}\", …)"
+    )]
     UnknownSource {
         /// The name asked for.
         name: String,
@@ -49,7 +51,9 @@ pub enum RuntimeError {
         limit: usize,
     },
     /// A message larger than the slot.
-    #[error("a message of {bytes} bytes does not fit the {slot_bytes}-byte slots of kernel `{id}`: split it, or raise .slot_bytes(…) in the runtime's builder")]
+    #[error(
+        "a message of {bytes} bytes does not fit the {slot_bytes}-byte slots of kernel `{id}`: split it, or raise .slot_bytes(…) in the runtime's builder"
+    )]
     MessageTooLarge {
         /// The kernel.
         id: String,
@@ -99,7 +103,9 @@ pub enum RuntimeError {
         id: String,
     },
     /// The kernel did not stop.
-    #[error("kernel `{id}` did not end within {waited:?}: its handler does not return; it keeps its memory until it ends, or the process does")]
+    #[error(
+        "kernel `{id}` did not end within {waited:?}: its handler does not return; it keeps its memory until it ends, or the process does"
+    )]
     StopTimedOut {
         /// The kernel.
         id: String,

@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use crate::abi::{KernelRef, RingArgs};
 use crate::collector::{TelemetryCollector, TelemetryError};
-use crate::device::{Consumer, CudaUnavailable, DeviceError, DeviceInfo, Kernel, Memory, Producer, RingShape, SharedDevice};
+use crate::device::{
+    Consumer, CudaUnavailable, DeviceError, DeviceInfo, Kernel, Memory, Producer, RingShape, SharedDevice,
+};
 use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
 
 pub use crate::device::Reply;

@@ -138,7 +138,8 @@ typedef struct ringscope_slot_out {
 enum ringscope_status {
     RINGSCOPE_OK = 0,
     RINGSCOPE_REFUSED = 1,      // by error injection
-    RINGSCOPE_BAD_MESSAGE = 2   // a length or a content that this handler cannot take
+    RINGSCOPE_BAD_MESSAGE = 2,  // a length or a content that this handler cannot take
+    RINGSCOPE_REPLY_TOO_LARGE = 3  // the handler's reply does not fit a slot
 };
 
 // The one argument of a ring kernel.

@@ -15,7 +15,7 @@
 #ifndef RINGSCOPE_RING_CUH
 #define RINGSCOPE_RING_CUH
 
-#include "telemetry.cuh"
+#include <ringscope/telemetry.cuh>
 
 namespace ringscope {
 inline namespace RINGSCOPE_LEVEL_NAMESPACE {
@@ -33,7 +33,8 @@ class Reply {
    public:
     __device__ __forceinline__ Reply(Ring& ring) : ring_(ring) {}
     // Claims the slot, waits for room, and returns the payload's place, 16-byte aligned, of slot_bytes()
-    // bytes; null if the kernel was stopped meanwhile: then return, the reply is counted as dropped.
+    // bytes; null if the kernel was stopped meanwhile: then return, the reply is counted as dropped. Null as
+    // well for more bytes than a slot has: the message then counts as an error, RINGSCOPE_REPLY_TOO_LARGE.
     // Late is better: the replies of other blocks queue behind an open one.
     __device__ __forceinline__ u8* open(u32 bytes);
     // A reply of one number.
@@ -50,16 +51,17 @@ class Reply {
     u32 bytes_ = 0;
     u32 retries_ = 0;
     bool opened_ = false;
+    bool too_large_ = false;
 };
 
 class Ring {
    public:
-    __device__ __forceinline__ Ring(const ringscope_ring_args& args) : args_(args) {}
+    __device__ __forceinline__ Ring(const ringscope_ring_args& args, Recorder& rec) : args_(args), rec_(rec) {}
 
     // The next message of this block, or false when the kernel is to end.
-    __device__ __forceinline__ bool take(Message& m, Recorder& rec, MessageRecord& record);
+    __device__ __forceinline__ bool take(Message& m, MessageRecord& record);
     // Makes the reply visible to the host, then lets the host reuse the message's slot.
-    __device__ __forceinline__ void publish(const Message& m, Reply& reply, u32 status, MessageRecord& record);
+    __device__ __forceinline__ void publish(const Message& m, Reply& reply, MessageRecord& record);
     __device__ __forceinline__ bool refuses(u64 seq) const { return hash32(seq) < args_.refuse_below; }
 
    private:
@@ -91,8 +93,15 @@ class Ring {
         if (tail > tail_) tail_ = tail;
     }
     __device__ __forceinline__ u32 command() const { return (u32)command_ & RINGSCOPE_COMMAND_MASK; }
-    __device__ __forceinline__ bool wait_for_ticket(Recorder& rec, MessageRecord& record);
-    __device__ __forceinline__ void drop_queue(Recorder& rec);
+    __device__ __forceinline__ bool wait_for_ticket(MessageRecord& record);
+    __device__ __forceinline__ void drop_queue();
+    // Tells what waiting has cost since then, and returns the time.
+    __device__ __forceinline__ u64 note_waiting(u64 since, MessageRecord& record) {
+        u64 now = rec_.begin();
+        rec_.idle(now, since != 0 && now > since ? now - since : 0, record.polls);
+        record.polls = 0;
+        return now;
+    }
     __device__ __forceinline__ ringscope_slot_in* in_slot(u64 n) const {
         return reinterpret_cast<ringscope_slot_in*>(args_.in + (n & (args_.slots - 1)) * args_.slot_stride);
     }
@@ -101,6 +110,7 @@ class Ring {
     }
 
     const ringscope_ring_args& args_;
+    Recorder& rec_;
     u64 ticket_ = 0;       // the message this block owns next
     u64 tail_ = 0;         // the host's words as this block knows them
     u64 command_ = 0;
@@ -113,28 +123,28 @@ class Ring {
    public:
     // The loop of a ring kernel.
     template <class Handler>
-    __device__ __forceinline__ void run(Recorder& rec) {
-        last_end_ns_ = rec.begin();
+    __device__ __forceinline__ void run() {
+        last_end_ns_ = rec_.begin();
         for (;;) {
             Message m;
             MessageRecord record;
-            if (!take(m, rec, record)) return;
+            if (!take(m, record)) return;
             Reply reply(*this);
-            u32 status = refuses(m.seq) ? (u32)RINGSCOPE_REFUSED : Handler::handle(m, reply);
             record.bytes_in = m.bytes;
-            record.status = status;
-            publish(m, reply, status, record);
-            // After publishing: no fence of the message path ever waits for telemetry.
-            record.end_ns = rec.begin();
+            record.status = refuses(m.seq) ? (u32)RINGSCOPE_REFUSED : Handler::handle(m, reply);
+            publish(m, reply, record);
+            // After publishing: the fence of a message does not wait for its own record, and by the next
+            // message's fence the record is long done.
+            record.end_ns = rec_.begin();
             last_end_ns_ = record.end_ns;
-            rec.record_warp(record);
+            rec_.record_warp(record);
         }
     }
 };
 
-__device__ __forceinline__ bool Ring::take(Message& m, Recorder& rec, MessageRecord& record) {
+__device__ __forceinline__ bool Ring::take(Message& m, MessageRecord& record) {
     u32 go = 0;
-    if (lane() == 0) go = wait_for_ticket(rec, record);
+    if (lane() == 0) go = wait_for_ticket(record);
     if (from_lane0(go) == 0) return false;
     u64 seq = from_lane0(ticket_);
     record.begin_ns = from_lane0(record.begin_ns);
@@ -142,6 +152,7 @@ __device__ __forceinline__ bool Ring::take(Message& m, Recorder& rec, MessageRec
     record.polls = from_lane0(record.polls);
     record.queue_depth = from_lane0(record.queue_depth);
     has_ticket_ = false;
+    sync_lanes();  // what lane 0 acquired, all lanes may read; a shuffle does not order memory
     const ringscope_slot_in* slot = in_slot(seq);
     m.seq = seq;
     m.bytes = slot->bytes;
@@ -150,7 +161,7 @@ __device__ __forceinline__ bool Ring::take(Message& m, Recorder& rec, MessageRec
 }
 
 // By lane 0. Holds a ticket until its message is there, whatever the waiting: a ticket is never given back.
-__device__ __forceinline__ bool Ring::wait_for_ticket(Recorder& rec, MessageRecord& record) {
+__device__ __forceinline__ bool Ring::wait_for_ticket(MessageRecord& record) {
     if (!has_ticket_) {
         ticket_ = take_ticket(&args_.device->ticket);
         has_ticket_ = true;
@@ -161,26 +172,22 @@ __device__ __forceinline__ bool Ring::wait_for_ticket(Recorder& rec, MessageReco
     for (u32 attempt = 0;; ++attempt) {
         u32 command = this->command();
         if (command == RINGSCOPE_COMMAND_STOP) {
-            drop_queue(rec);
+            note_waiting(since, record);
+            drop_queue();
             return false;
         }
         u32 state = command == RINGSCOPE_COMMAND_RUN ? RINGSCOPE_STATE_ACTIVE : RINGSCOPE_STATE_HELD;
-        if (state != stated_) rec.state(stated_ = state);
+        if (state != stated_) rec_.state(stated_ = state);
         if (command == RINGSCOPE_COMMAND_RUN && ticket_ < tail_) {
             // Without a wait, work on this message began when the one before was done: one clock read less.
-            u64 now = attempt == 0 && since != 0 ? since : rec.begin();
-            if (since != 0) record.wait_ns = now - since;
+            u64 now = attempt == 0 && since != 0 ? since : rec_.begin();
+            if (since != 0 && now > since) record.wait_ns = now - since;
             record.begin_ns = now;
             record.queue_depth = tail_ - ticket_ - 1;
             return true;
         }
         ++record.polls;
-        if (attempt % HEARTBEAT_EVERY == HEARTBEAT_EVERY - 1) {
-            u64 now = rec.begin();
-            rec.idle(now, since != 0 ? now - since : 0, record.polls);
-            record.polls = 0;
-            since = now;
-        }
+        if (attempt % HEARTBEAT_EVERY == HEARTBEAT_EVERY - 1) since = note_waiting(since, record);
         relax(attempt);
         // The holder of the next message polls the host, the others watch device memory. While the kernel
         // is held the holders of queued messages poll as well: the next ticket may belong to nobody.
@@ -190,17 +197,19 @@ __device__ __forceinline__ bool Ring::wait_for_ticket(Recorder& rec, MessageReco
 }
 
 // By lane 0, after a stop: what is queued is counted, exactly once among the blocks, not handled.
-__device__ __forceinline__ void Ring::drop_queue(Recorder& rec) {
+__device__ __forceinline__ void Ring::drop_queue() {
     refresh();
     u64 count = 0;
     while (ticket_ < tail_) {
         ++count;
         ticket_ = take_ticket(&args_.device->ticket);
     }
-    if (count != 0) rec.dropped(count);
+    if (count != 0) rec_.dropped(count);
 }
 
 __device__ __forceinline__ u8* Reply::open(u32 bytes) {
+    too_large_ = bytes > ring_.args_.slot_bytes;
+    if (too_large_) return nullptr;
     if (!opened_) {
         opened_ = true;
         u32 stopped = 0;
@@ -215,6 +224,7 @@ __device__ __forceinline__ u8* Reply::open(u32 bytes) {
                     stopped = 1;
                     break;
                 }
+                if (attempt % Ring::HEARTBEAT_EVERY == Ring::HEARTBEAT_EVERY - 1) ring_.rec_.heartbeat();
                 relax(attempt);
             }
         }
@@ -225,9 +235,10 @@ __device__ __forceinline__ u8* Reply::open(u32 bytes) {
     return slot_ == nullptr ? nullptr : slot_ + RINGSCOPE_SLOT_HEADER;
 }
 
-__device__ __forceinline__ void Ring::publish(const Message& m, Reply& reply, u32 status, MessageRecord& record) {
+__device__ __forceinline__ void Ring::publish(const Message& m, Reply& reply, MessageRecord& record) {
+    if (reply.too_large_) record.status = RINGSCOPE_REPLY_TOO_LARGE;
     if (!reply.opened_) reply.open(0);
-    if (status != RINGSCOPE_OK) reply.bytes_ = 0;
+    if (record.status != RINGSCOPE_OK) reply.bytes_ = 0;
     sync_lanes();  // the payload of all lanes, before lane 0 publishes
     u64* done = &in_slot(m.seq)->done;
     if (reply.slot_ == nullptr) {
@@ -239,7 +250,7 @@ __device__ __forceinline__ void Ring::publish(const Message& m, Reply& reply, u3
         if (lane() == 0) {
             slot->seq = m.seq;
             slot->bytes = reply.bytes_;
-            slot->status = status;
+            slot->status = record.status;
             publish_system(done, m.seq + 1, &slot->ready, reply.ticket_ + 1);
         }
         record.bytes_out = reply.bytes_;
@@ -250,8 +261,8 @@ __device__ __forceinline__ void Ring::publish(const Message& m, Reply& reply, u3
 template <class Handler>
 __device__ __forceinline__ void run_ring(const ringscope_ring_args& args) {
     Recorder rec(args.telemetry, RINGSCOPE_STATE_HELD);
-    Ring ring(args);
-    ring.run<Handler>(rec);
+    Ring ring(args, rec);
+    ring.run<Handler>();
 }
 
 }  // inline namespace

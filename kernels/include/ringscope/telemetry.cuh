@@ -15,11 +15,11 @@
 #ifndef RINGSCOPE_TELEMETRY_CUH
 #define RINGSCOPE_TELEMETRY_CUH
 
-#include "abi.h"
-#include "platform.cuh"
-#include "atomic.cuh"
-#include "clock.cuh"
-#include "histogram.cuh"
+#include <ringscope/abi.h>
+#include <ringscope/platform.cuh>
+#include <ringscope/atomic.cuh>
+#include <ringscope/clock.cuh>
+#include <ringscope/histogram.cuh>
 
 namespace ringscope {
 inline namespace RINGSCOPE_LEVEL_NAMESPACE {
@@ -41,7 +41,8 @@ struct MessageRecord {
     u32 replies_dropped = 0;
 };
 
-// A block's pen. Every thread of the block may hold one; records are made by one thread or by one warp.
+// A block's pen. Every thread of the block may hold one; records are made by one thread, always the same, or by
+// one warp. From several, the counters stay exact; the extremes and other single words are the last writer's.
 class Recorder {
    public:
 #if RINGSCOPE_LEVEL == 0
@@ -55,6 +56,7 @@ class Recorder {
     __device__ __forceinline__ void record(const MessageRecord&) {}
     __device__ __forceinline__ void record_warp(const MessageRecord&) {}
     __device__ __forceinline__ void idle(u64, u64, u64) {}
+    __device__ __forceinline__ void heartbeat() {}
     __device__ __forceinline__ void dropped(u64) {}
     __device__ __forceinline__ void state(u32) {}
 #else
@@ -157,6 +159,10 @@ class Recorder {
         add(&shard_->counters[RINGSCOPE_POLLS], polls);
         put(RINGSCOPE_HEARTBEAT_NS, now);
         put(RINGSCOPE_QUEUE_DEPTH, 0);
+    }
+    // By one thread, from time to time while it waits for something else than a message.
+    __device__ __forceinline__ void heartbeat() {
+        if (on()) put(RINGSCOPE_HEARTBEAT_NS, clock_ns());
     }
     // By one thread: messages that nobody will handle.
     __device__ __forceinline__ void dropped(u64 count) {

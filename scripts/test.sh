@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Everything that proves ringscope, on a machine with Rust, a C++ compiler and Python; a GPU is used if there is one.
+#
+# Installs, into the ignored folder .cuda of this checkout, an nvcc and an NVRTC (scripts/cuda-toolchain.sh), and
+# nothing else. Steps: format, lints over every feature set, documentation, tests, examples, benchmarks once through,
+# the sanitizers over the kernels, the kernels through nvcc and NVRTC.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+case "${1:-}" in
+    "") ;;
+    *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
+esac
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "nvcc and NVRTC"
+eval "$(scripts/cuda-toolchain.sh)"
+export RINGSCOPE_REQUIRE_NVCC=1
+export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="-D warnings" RUST_BACKTRACE=0
+
+step "format"
+cargo fmt --check
+(cd examples/bring-your-own-kernel && cargo fmt --check)
+
+step "lints, over every feature set"
+for features in "" host cuda "host serde" "cuda serde" "cuda host" "host cli" "cuda cli" "cuda host cli"; do
+    echo "-- features: ${features:-none}"
+    # Unit tests and the program with every set; the other tests and the benchmarks with the full one below.
+    RINGSCOPE_NVCC=none cargo clippy --quiet --no-default-features --features "$features" --lib --bins -- -D warnings
+done
+cargo clippy --quiet --all-targets --all-features -- -D warnings
+
+step "documentation"
+RINGSCOPE_NVCC=none cargo doc --quiet --no-deps --all-features
+
+step "tests, kernels embedded by nvcc"
+cargo test --all-features -- --nocapture
+
+step "tests without embedded kernels, and with few features"
+RINGSCOPE_NVCC=none cargo test --quiet --test cuda_driver --test cuda_absent
+RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test histogram
+
+step "the kernels under the sanitizers"
+mkdir -p target/sanitizers
+for sanitizer in thread address,undefined; do
+    echo "-- $sanitizer"
+    "${CXX:-c++}" -std=c++17 -O1 -g -Wall -Wextra -Werror -fsanitize="$sanitizer" -fno-sanitize-recover=all -pthread \
+        -Ikernels/include kernels/host/stress.cpp kernels/host/shim.cpp -o "target/sanitizers/stress-$sanitizer"
+    "target/sanitizers/stress-$sanitizer"
+done
+
+step "bring your own kernel: a program of its own"
+(cd examples/bring-your-own-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
+
+step "examples"
+for example in examples/*.rs; do
+    name=$(basename "$example" .rs)
+    echo "-- $name"
+    cargo run --quiet --release --example "$name"
+done
+
+step "the program, as the README starts it"
+cargo run --quiet --release -- run --messages 20000
+cargo run --quiet --release -- doctor
+
+step "benchmarks, once through"
+cargo bench --quiet --bench host_device --bench record --bench snapshot -- --test
+
+step "all of it passed"

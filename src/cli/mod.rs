@@ -1,0 +1,50 @@
+//! The program by its roles: what was asked (`args`), what is read (`input`), what a right reply is (`check`), the
+//! messages (`stream`), what is seen of them (`live`, `table`, `units`), and the two subcommands (`run`, `doctor`).
+
+mod args;
+mod check;
+mod doctor;
+mod input;
+mod live;
+mod report;
+mod run;
+mod stream;
+mod table;
+mod terminal;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Does what the command line says. Wrong usage ends here with clap's message and exit code 2.
+pub fn main() -> ExitCode {
+    let done = match args::Cli::parse().command {
+        args::Command::Run(args) => match args.check() {
+            Ok(()) => run::run(&args),
+            Err(usage) => usage.exit(),
+        },
+        args::Command::Doctor(args) => doctor::doctor(&args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            terminal::say(&[table::span(table::Style::Bad, "error: "), table::plain(&error.to_string())]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a subcommand could not do its work; the parts bring the remedy.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Input(#[from] input::InputError),
+    #[error(transparent)]
+    Runtime(#[from] ringscope::RuntimeError),
+    #[error("cannot write to stdout: {0}: is the disk full?")]
+    Output(std::io::Error),
+    #[error("cannot listen for Ctrl-C: {0}")]
+    Signal(#[from] ctrlc::Error),
+}

@@ -1,0 +1,182 @@
+//! What is said at the end of a run: a table for people, or one JSON document.
+
+use ringscope::device::DeviceInfo;
+use ringscope::{Snapshot, Summary};
+use serde::Serialize;
+use std::sync::Arc;
+
+use super::args::RunArgs;
+use super::input::{Source, shown};
+use super::stream::Outcome;
+use super::table::{self, Span, Style, Text, plain, span};
+use super::{CliError, terminal, units};
+
+/// All that is known at the end.
+pub struct Report<'a> {
+    /// What was asked for.
+    pub args: &'a RunArgs,
+    /// Where it ran.
+    pub device: &'a DeviceInfo,
+    /// The files.
+    pub sources: &'a [Source],
+    /// What became of the stream; its troubles include the differences between the counts.
+    pub outcome: &'a Outcome,
+    /// The device's last numbers.
+    pub snapshot: Option<&'a Arc<Snapshot>>,
+}
+
+/// `--json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    device: &'a DeviceInfo,
+    kernel: &'a str,
+    kernels: u32,
+    blocks: u32,
+    message_bytes: u32,
+    input_bytes: u64,
+    messages: u64,
+    mismatches: u64,
+    refused: u64,
+    seconds: f64,
+    interrupted: bool,
+    verified: bool,
+    troubles: &'a [String],
+    files: Vec<FileEntry>,
+    summary: Option<Summary>,
+}
+
+#[derive(Serialize)]
+struct FileEntry {
+    path: String,
+    /// `null` if it was not streamed to its end.
+    bytes: Option<u64>,
+    /// From the replies; `null` if they do not tell.
+    crc32c: Option<String>,
+}
+
+impl Report<'_> {
+    /// Shows it; whether all was right.
+    pub fn show(&self) -> Result<bool, CliError> {
+        for trouble in &self.outcome.troubles {
+            terminal::say(&[span(Style::Bad, "error: "), plain(trouble)]);
+        }
+        match self.args.json {
+            true => self.print_json()?,
+            false => self.print_table()?,
+        }
+        Ok(self.verified())
+    }
+
+    fn verified(&self) -> bool {
+        self.outcome.mismatches == 0 && self.outcome.troubles.is_empty()
+    }
+
+    fn print_json(&self) -> Result<(), CliError> {
+        let (args, outcome) = (self.args, self.outcome);
+        let document = Document {
+            device: self.device,
+            kernel: args.kernel.builtin().name(),
+            kernels: args.kernels,
+            blocks: args.blocks,
+            message_bytes: args.message_bytes,
+            input_bytes: outcome.input_bytes,
+            messages: outcome.messages,
+            mismatches: outcome.mismatches,
+            refused: outcome.refused,
+            seconds: outcome.time.as_secs_f64(),
+            interrupted: outcome.interrupted,
+            verified: self.verified(),
+            troubles: &outcome.troubles,
+            files: self.files(),
+            summary: self.snapshot.map(|s| s.summary()),
+        };
+        let text = serde_json::to_string_pretty(&document).map_err(|e| CliError::Output(e.into()))?;
+        terminal::print(&(text + "\n"))
+    }
+
+    fn files(&self) -> Vec<FileEntry> {
+        let entry = |(source, sum): (&Source, &super::check::FileSum)| FileEntry {
+            path: source.path.to_string_lossy().into_owned(),
+            bytes: sum.bytes,
+            crc32c: sum.crc32c.map(|crc| format!("{crc:08x}")),
+        };
+        self.sources.iter().zip(&self.outcome.files).map(entry).collect()
+    }
+
+    fn print_table(&self) -> Result<(), CliError> {
+        let (width, paint) = (terminal::stdout_width(), terminal::stdout_paint());
+        let mut lines = match self.snapshot {
+            Some(snapshot) => table::summary(snapshot, self.outcome.time, width),
+            None if self.args.no_telemetry => {
+                vec![dim("telemetry is off (--no-telemetry): the kernels counted nothing")]
+            }
+            None => Vec::new(),
+        };
+        lines.push(Text::default());
+        lines.extend(self.file_lines());
+        lines.push(self.amounts());
+        lines.push(self.verdict());
+        let text: Vec<String> = lines.iter().map(|l| l.render(width, paint).trim_end().to_owned() + "\n").collect();
+        terminal::print(&text.concat())
+    }
+
+    /// Each file's CRC-32C as it follows from the replies, in the manner of `sum`.
+    fn file_lines(&self) -> impl Iterator<Item = Text> {
+        let known =
+            self.sources.iter().zip(&self.outcome.files).filter_map(|(s, sum)| Some((s, sum.crc32c?, sum.bytes?)));
+        known.map(|(source, crc, bytes)| {
+            let crc = span(Style::Bold, &format!("{crc:08x}"));
+            Text::from(vec![
+                plain("crc32c "),
+                crc,
+                plain(&format!("  {:>8}  {}", units::bytes(bytes), shown(&source.path))),
+            ])
+        })
+    }
+
+    fn amounts(&self) -> Text {
+        let outcome = self.outcome;
+        let seconds = outcome.time.as_secs_f64();
+        let per_second = |n: u64| if seconds > 0.0 { n as f64 / seconds } else { 0.0 };
+        let mut spans = vec![plain(&format!(
+            "{} in {} messages in {}: {} msg/s, {} MB/s",
+            units::bytes(outcome.input_bytes),
+            units::exact(outcome.messages),
+            units::elapsed(outcome.time),
+            units::rate(per_second(outcome.messages)),
+            units::megabytes(per_second(outcome.input_bytes)),
+        ))];
+        if outcome.interrupted {
+            spans.push(span(Style::Warn, ", then interrupted"));
+        }
+        Text::from(spans)
+    }
+
+    fn verdict(&self) -> Text {
+        let outcome = self.outcome;
+        let mut spans: Vec<Span> = Vec::new();
+        if self.verified() {
+            spans.push(span(Style::Good, "right: "));
+            let counts = if self.snapshot.is_some() { ", and the device's counts equal the host's" } else { "" };
+            spans.push(plain(&format!("every reply{}{counts}", self.refusals())));
+        } else {
+            spans.push(span(Style::Bad, "not right: "));
+            let wrong = units::exact(outcome.mismatches);
+            spans.push(plain(&format!("{wrong} wrong replies; what is wrong is on stderr")));
+        }
+        Text::from(spans)
+    }
+
+    fn refusals(&self) -> String {
+        let Outcome { refused, messages, .. } = *self.outcome;
+        if self.args.inject_errors == 0.0 || messages == 0 {
+            return String::new();
+        }
+        let percent = 100.0 * refused as f64 / messages as f64;
+        format!(" but the {} refused as asked ({percent:.1} %)", units::exact(refused))
+    }
+}
+
+fn dim(text: &str) -> Text {
+    Text::from(vec![span(Style::Dim, text)])
+}

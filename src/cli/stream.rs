@@ -1,0 +1,400 @@
+//! The messages: fed to the kernels, their replies drained and checked, all on the calling thread.
+//!
+//! A message goes to the next kernel that has room, so a slow kernel holds nobody up; replies are taken whenever there
+//! are any, so a kernel never waits for room for long. Whatever is bounded here waits for a reply that is under way,
+//! never for one that has yet to be asked for: no deadlock.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ringscope::{Reply, RingKernel, RuntimeError};
+
+use super::args::Work;
+use super::check::{Assembly, Expected, FileSum, crc_told, pad};
+use super::input::{Input, InputError, Limit, Part, shown};
+
+/// What the host counts for one kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostCounts {
+    /// Messages sent.
+    pub sent: u64,
+    /// Replies received.
+    pub replies: u64,
+    /// Those that refuse.
+    pub refused: u64,
+    /// Payload bytes sent.
+    pub bytes_in: u64,
+    /// Payload bytes received.
+    pub bytes_out: u64,
+}
+
+/// What whoever shows the stream may know of it while it runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes of the input whose replies were received.
+    pub bytes: AtomicU64,
+    /// Messages whose replies were received.
+    pub messages: AtomicU64,
+    /// Wrong replies.
+    pub mismatches: AtomicU64,
+    /// Refused messages.
+    pub refused: AtomicU64,
+}
+
+/// What a stream is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// What the kernels do.
+    pub work: Work,
+    /// When to end.
+    pub limit: Limit,
+    /// Bytes of a message.
+    pub message_bytes: u32,
+    /// Slots of each ring.
+    pub slots: u32,
+    /// Whether kernels were told to refuse some messages.
+    pub refusals: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// From the first message to the last reply.
+    pub time: Duration,
+    /// Bytes of the input that were sent.
+    pub input_bytes: u64,
+    /// Messages sent.
+    pub messages: u64,
+    /// Wrong replies.
+    pub mismatches: u64,
+    /// Messages refused, as was asked for.
+    pub refused: u64,
+    /// Each kernel.
+    pub counts: Vec<HostCounts>,
+    /// Each file.
+    pub files: Vec<FileSum>,
+    /// Whether somebody ended it.
+    pub interrupted: bool,
+    /// What went wrong, for a person: at most [`MOST_TROUBLES`] of a kind that comes often.
+    pub troubles: Vec<String>,
+}
+
+/// Wrong replies that are described one by one.
+const MOST_TROUBLES: u64 = 5;
+/// Messages between two looks at the clock and the replies.
+const BATCH: usize = 64;
+/// How long all kernels may be silent with messages in hand.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The same for a run that somebody wants to end.
+const SILENCE_AT_END: Duration = Duration::from_secs(5);
+
+/// One kernel, and what it owes.
+struct Lane {
+    kernel: RingKernel,
+    /// Message number of the oldest in `owed`.
+    first: u64,
+    owed: VecDeque<Option<Owed>>,
+    /// It ended or failed: what it owes will not come.
+    dead: bool,
+}
+
+/// A message under way.
+struct Owed {
+    place: u64,
+    file: usize,
+    offset: u64,
+    bytes: u64,
+    expected: Expected,
+}
+
+/// A message that no kernel has taken yet.
+struct Held {
+    file: usize,
+    offset: u64,
+    bytes: u64,
+}
+
+/// A stream under way.
+pub struct Stream<'a> {
+    plan: Plan,
+    input: Input,
+    lanes: Vec<Lane>,
+    next_lane: usize,
+    message: Vec<u8>,
+    held: Option<Held>,
+    /// Nothing more is to be read.
+    ended: bool,
+    assembly: Assembly,
+    progress: &'a Progress,
+    outcome: Outcome,
+}
+
+impl<'a> Stream<'a> {
+    /// Of `input` through `kernels`.
+    pub fn new(plan: Plan, input: Input, kernels: Vec<RingKernel>, progress: &'a Progress) -> Self {
+        let assembly = Assembly::new(input.sources().len(), plan.message_bytes);
+        let outcome = Outcome { counts: vec![HostCounts::default(); kernels.len()], ..Outcome::default() };
+        let lanes =
+            kernels.into_iter().map(|kernel| Lane { kernel, first: 0, owed: VecDeque::new(), dead: false }).collect();
+        let message = Vec::with_capacity(plan.message_bytes as usize);
+        let (held, next_lane, ended) = (None, 0, false);
+        Stream { plan, input, lanes, next_lane, message, held, ended, assembly, progress, outcome }
+    }
+
+    /// Streams until the end of the plan, a trouble, or `stop`; then waits for the replies under way.
+    pub fn run(mut self, stop: &AtomicBool) -> Outcome {
+        let start = Instant::now();
+        let mut idle = Idle::new(start);
+        while !self.done() {
+            let stopped = stop.load(Ordering::Relaxed);
+            if !self.ended && (stopped || self.time_is_up(start)) {
+                self.outcome.interrupted = stopped;
+                self.ended = true;
+            }
+            let drained = self.drain();
+            let moved = if self.ended { drained } else { self.feed() || drained };
+            if moved {
+                idle = Idle::new(Instant::now());
+            } else if idle.wait(if stopped { SILENCE_AT_END } else { SILENCE }) && self.under_way() > 0 {
+                self.give_up(idle.since.elapsed());
+                break;
+            }
+        }
+        self.outcome.time = start.elapsed();
+        self.outcome.files = self.assembly.files().to_vec();
+        self.tell_differing_files();
+        self.outcome
+    }
+
+    fn done(&self) -> bool {
+        self.ended && self.under_way() == 0
+    }
+
+    fn under_way(&self) -> u64 {
+        let alive = self.lanes.iter().zip(&self.outcome.counts).filter(|(lane, _)| !lane.dead);
+        alive.map(|(_, c)| c.sent - c.replies).sum()
+    }
+
+    fn time_is_up(&self, start: Instant) -> bool {
+        matches!(self.plan.limit, Limit::Time(limit) if start.elapsed() >= limit)
+    }
+
+    /// Ends the feeding for a reason; what is under way is still waited for.
+    fn trouble(&mut self, what: String) {
+        self.outcome.troubles.push(what);
+        self.ended = true;
+    }
+
+    fn give_up(&mut self, silent: Duration) {
+        let owed = self.under_way();
+        self.trouble(format!(
+            "no reply for {:.0} s with {owed} messages under way: the kernels hang",
+            silent.as_secs_f64()
+        ));
+    }
+
+    // ---- sending -------------------------------------------------------------------------------------
+
+    /// Sends up to a batch; whether any was.
+    fn feed(&mut self) -> bool {
+        for sent in 0..BATCH {
+            match self.hold_next() {
+                Ok(true) if self.offer() => {}
+                Ok(_) => return sent > 0,
+                Err(error) => {
+                    self.trouble(error.to_string());
+                    return sent > 0;
+                }
+            }
+        }
+        true
+    }
+
+    /// Sees to it that a message is held, if there is one and replies are not too far behind.
+    fn hold_next(&mut self) -> Result<bool, InputError> {
+        // Far more than all rings hold: it is reached when one message takes longer than thousands of others.
+        let most = 4 * self.lanes.len() * self.plan.slots as usize;
+        while self.held.is_none() && !self.ended && self.assembly.len() < most {
+            if matches!(self.plan.limit, Limit::Messages(limit) if self.outcome.messages >= limit) {
+                self.end_at_limit();
+                break;
+            }
+            match self.input.next(&mut self.message)? {
+                None => self.ended = true,
+                Some(Part::FileEnd { file, bytes, crc }) => self.assembly.file_end(file, bytes, crc),
+                Some(Part::Message { file, offset }) => {
+                    let bytes = self.message.len() as u64;
+                    pad(self.plan.work, &mut self.message);
+                    self.held = Some(Held { file, offset, bytes });
+                }
+            }
+        }
+        Ok(self.held.is_some() && !self.ended)
+    }
+
+    /// The last message may have been the last of its file, whose CRC is then known.
+    fn end_at_limit(&mut self) {
+        self.ended = true;
+        if let Ok(Some(Part::FileEnd { file, bytes, crc })) = self.input.next(&mut self.message) {
+            self.assembly.file_end(file, bytes, crc);
+        }
+    }
+
+    /// Offers the held message to one kernel after the other; whether one took it.
+    fn offer(&mut self) -> bool {
+        let lanes = self.lanes.len();
+        for lane in (0..lanes).map(|i| (self.next_lane + i) % lanes) {
+            match self.lanes[lane].kernel.try_send(&self.message) {
+                Ok(_) => {
+                    self.sent(lane);
+                    self.next_lane = (lane + 1) % lanes;
+                    return true;
+                }
+                Err(RuntimeError::QueueFull { .. }) => {}
+                Err(error) => {
+                    self.trouble(error.to_string());
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    fn sent(&mut self, lane: usize) {
+        let Some(Held { file, offset, bytes }) = self.held.take() else { return };
+        let place = self.assembly.message(bytes as usize);
+        let expected = Expected::of(self.plan.work, &self.message);
+        self.lanes[lane].owed.push_back(Some(Owed { place, file, offset, bytes, expected }));
+        let counts = &mut self.outcome.counts[lane];
+        counts.sent += 1;
+        counts.bytes_in += self.message.len() as u64;
+        self.outcome.messages += 1;
+        self.outcome.input_bytes += bytes;
+    }
+
+    // ---- receiving -----------------------------------------------------------------------------------
+
+    /// Takes the replies that are there; whether there were any.
+    fn drain(&mut self) -> bool {
+        let mut any = false;
+        for lane in 0..self.lanes.len() {
+            // At most a ring of them, then it is the other kernels' turn.
+            for _ in 0..self.plan.slots {
+                let HostCounts { sent, replies, .. } = self.outcome.counts[lane];
+                if sent == replies || self.lanes[lane].dead {
+                    break;
+                }
+                match self.lanes[lane].kernel.try_receive() {
+                    Ok(None) => break,
+                    Ok(Some(reply)) => self.received(lane, &reply),
+                    Err(error) => self.lost(lane, &error),
+                }
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// A kernel ended with messages in hand: they are not waited for.
+    fn lost(&mut self, lane: usize, error: &RuntimeError) {
+        let HostCounts { sent, replies, .. } = self.outcome.counts[lane];
+        self.lanes[lane].dead = true;
+        let id = self.lanes[lane].kernel.id();
+        self.trouble(format!("{id} left {} messages unanswered: {error}", sent - replies));
+    }
+
+    fn received(&mut self, lane: usize, reply: &Reply) {
+        let counts = &mut self.outcome.counts[lane];
+        counts.replies += 1;
+        counts.bytes_out += reply.payload.len() as u64;
+        counts.refused += u64::from(reply.status != 0);
+        self.progress.messages.fetch_add(1, Ordering::Relaxed);
+        let Some(owed) = self.lanes[lane].settle(reply.seq) else {
+            let what = format!("a reply to its message {}, which it has answered or was never sent", reply.seq);
+            return self.wrong(lane, &what);
+        };
+        self.progress.bytes.fetch_add(owed.bytes, Ordering::Relaxed);
+        let right = reply.status == 0 && owed.expected.is(&reply.payload);
+        let crc = if right { crc_told(self.plan.work, &reply.payload) } else { None };
+        self.assembly.result(owed.place, crc);
+        if reply.status == REFUSED && self.plan.refusals {
+            self.outcome.refused += 1;
+            self.progress.refused.fetch_add(1, Ordering::Relaxed);
+        } else if !right {
+            let what = self.describe(&owed, reply);
+            self.wrong(lane, &what);
+        }
+    }
+
+    fn wrong(&mut self, lane: usize, what: &str) {
+        self.outcome.mismatches += 1;
+        self.progress.mismatches.fetch_add(1, Ordering::Relaxed);
+        if self.outcome.mismatches <= MOST_TROUBLES {
+            self.outcome.troubles.push(format!("{}: {what}", self.lanes[lane].kernel.id()));
+        }
+    }
+
+    fn describe(&self, owed: &Owed, reply: &Reply) -> String {
+        let path = shown(&self.input.sources()[owed.file].path);
+        let place = format!("the {} bytes at {} of {path}", owed.bytes, owed.offset);
+        let answer = match (reply.status, &reply.payload[..]) {
+            (0, [a, b, c, d]) => format!("were answered with {:08x}", u32::from_le_bytes([*a, *b, *c, *d])),
+            (0, other) => format!("were answered with {} other bytes", other.len()),
+            (code, _) => format!("were refused with code {code}"),
+        };
+        format!("{place} {answer}; right is {}", owed.expected.describe())
+    }
+
+    fn tell_differing_files(&mut self) {
+        let sources = self.input.sources();
+        for (source, sum) in sources.iter().zip(&self.outcome.files) {
+            if let (Some(told), Some(host)) = (sum.crc32c, sum.differs_from) {
+                let path = shown(&source.path);
+                self.outcome
+                    .troubles
+                    .push(format!("{path}: its CRC-32C from the replies is {told:08x}, the host's {host:08x}"));
+            }
+        }
+    }
+}
+
+/// The code of error injection, as in `RINGSCOPE_REFUSED`.
+const REFUSED: u32 = 1;
+
+impl Lane {
+    /// Takes the message off the list, if it is on it.
+    fn settle(&mut self, seq: u64) -> Option<Owed> {
+        let at = usize::try_from(seq.checked_sub(self.first)?).ok()?;
+        let owed = self.owed.get_mut(at)?.take()?;
+        while let Some(None) = self.owed.front() {
+            self.owed.pop_front();
+            self.first += 1;
+        }
+        Some(owed)
+    }
+}
+
+/// Waiting politely while nothing moves: an answer is microseconds away, or it is not, and then the cores belong to
+/// whoever computes it.
+struct Idle {
+    since: Instant,
+    tries: u32,
+}
+
+impl Idle {
+    fn new(since: Instant) -> Idle {
+        Idle { since, tries: 0 }
+    }
+
+    /// Waits a little; whether it has been silent for so long.
+    fn wait(&mut self, limit: Duration) -> bool {
+        match self.tries {
+            ..16 => std::hint::spin_loop(),
+            16..48 => std::thread::yield_now(),
+            _ => std::thread::sleep(Duration::from_micros(50)),
+        }
+        self.tries = self.tries.saturating_add(1);
+        self.tries > 48 && self.since.elapsed() >= limit
+    }
+}

@@ -1,0 +1,484 @@
+//! The program's promise: every reply checked, counts that are exact, one JSON document, and exit codes that say so.
+#![cfg(all(feature = "cli", feature = "host"))]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A directory of this test's own, removed at its end.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Dir {
+        let path = std::env::temp_dir().join(format!("ringscope-cli-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Dir(path)
+    }
+
+    /// A file of bytes that do not repeat soon.
+    fn file(&self, name: &str, bytes: usize) -> PathBuf {
+        let mut x = 0x9e37_79b9_7f4a_7c15u64;
+        let next = || {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            (x >> 32) as u8
+        };
+        let path = self.0.join(name);
+        std::fs::write(&path, std::iter::repeat_with(next).take(bytes).collect::<Vec<u8>>()).unwrap();
+        path
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn ringscope(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringscope"));
+    command.args(args).env_remove("NO_COLOR").env("TERM", "xterm");
+    command
+}
+
+fn output(args: &[&str]) -> Output {
+    ringscope(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// The document of `ringscope run --json --device host …`, which must be all of stdout, and the exit code.
+fn run(args: &[&str]) -> (Value, Option<i32>) {
+    let all = [&["run", "--json", "--device", "host"], args].concat();
+    let output = output(&all);
+    let document = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e} of {all:?}: {}\n{}", text(&output.stdout), text(&output.stderr)));
+    (document, output.status.code())
+}
+
+/// A run that must be right.
+fn right(args: &[&str]) -> Value {
+    let (document, code) = run(args);
+    assert_eq!(code, Some(0), "{args:?}: {document:#}");
+    assert_eq!((&document["mismatches"], &document["verified"]), (&0.into(), &true.into()));
+    assert_eq!(document["troubles"], Value::Array(vec![]));
+    document
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn sum(document: &Value, field: &str) -> u64 {
+    let kernels = document["summary"]["per_kernel"].as_object().unwrap();
+    kernels.values().map(|k| k[field].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn every_field_of_the_document() {
+    let dir = Dir::new("fields");
+    let file = dir.file("input", 1_000_000);
+    let document = right(&[path(&file)]);
+    assert_eq!(document["device"]["kind"], "host");
+    assert_eq!((&document["input_bytes"], &document["messages"]), (&1_000_000.into(), &245.into()));
+    assert!(document["seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!((&document["interrupted"], &document["refused"]), (&false.into(), &0.into()));
+    let summary = &document["summary"];
+    let fields: Vec<&String> = summary.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["kernel_count", "total_messages", "total_errors", "aggregate_throughput", "per_kernel"]);
+    assert_eq!((&summary["kernel_count"], &summary["total_messages"]), (&3.into(), &245.into()));
+    assert_eq!(summary["total_errors"], 0);
+    assert!(summary["aggregate_throughput"].as_f64().unwrap() > 0.0);
+    let ids: Vec<&String> = summary["per_kernel"].as_object().unwrap().keys().collect();
+    assert_eq!(ids, ["worker_0", "worker_1", "worker_2"]);
+    for (id, kernel) in summary["per_kernel"].as_object().unwrap() {
+        assert_eq!((&kernel["kernel_id"], &kernel["state"]), (&Value::from(&**id), &"terminated".into()));
+        for field in [
+            "messages_received",
+            "messages_sent",
+            "messages_processed",
+            "errors",
+            "start_time",
+            "last_message_time",
+            "throughput",
+            "windowed_throughput",
+            "uptime",
+            "error_rate",
+            "last_error_code",
+            "latency",
+            "queue_depth",
+            "queue_high_water",
+            "bytes_in",
+            "bytes_out",
+            "busy_ratio",
+            "retries",
+            "dropped",
+            "polls",
+            "busy_time",
+            "wait_time",
+            "blocks",
+        ] {
+            assert!(kernel.get(field).is_some(), "{id} lacks {field}");
+        }
+        assert_eq!(kernel["latency"]["count"], kernel["messages_received"]);
+    }
+    for field in ["messages_received", "messages_sent", "messages_processed"] {
+        assert_eq!(sum(&document, field), 245, "{field}");
+    }
+    assert_eq!((sum(&document, "bytes_in"), sum(&document, "bytes_out")), (1_000_000, 4 * 245));
+    assert_eq!(document["files"][0]["path"], path(&file));
+}
+
+#[test]
+fn the_files_crc_comes_out_of_the_replies_at_every_size() {
+    let dir = Dir::new("sizes");
+    for (bytes, message, kernels, blocks) in [
+        (0usize, 4096usize, 3, 1),
+        (1, 4096, 3, 1),
+        (1, 1, 1, 1),
+        (1000, 1, 2, 2),
+        (4096, 4096, 3, 1),
+        (12_345, 4096, 3, 2),
+        (1_000_003, 777, 5, 3),
+        (3_000_000, 1 << 20, 2, 1),
+    ] {
+        let file = dir.file("input", bytes);
+        let expected = format!("{:08x}", crc32c::crc32c(&std::fs::read(&file).unwrap()));
+        let (size, kernels, blocks) = (message.to_string(), kernels.to_string(), blocks.to_string());
+        let document = right(&[path(&file), "--message-bytes", &size, "--kernels", &kernels, "--blocks", &blocks]);
+        let messages = bytes.div_ceil(message);
+        assert_eq!(document["files"][0]["crc32c"], expected, "{bytes} in {message}");
+        assert_eq!((&document["input_bytes"], &document["messages"]), (&bytes.into(), &messages.into()));
+        assert_eq!(document["summary"]["total_messages"], messages);
+        assert_eq!(sum(&document, "bytes_in"), bytes as u64);
+    }
+}
+
+#[test]
+fn several_files_each_have_their_crc() {
+    let dir = Dir::new("several");
+    let files = [dir.file("a", 10_000), dir.file("b", 0), dir.file("c", 5)];
+    let document = right(&files.each_ref().map(|f| path(f)));
+    assert_eq!((&document["input_bytes"], &document["messages"]), (&10_005.into(), &4.into()));
+    for (i, file) in files.iter().enumerate() {
+        let crc = format!("{:08x}", crc32c::crc32c(&std::fs::read(file).unwrap()));
+        assert_eq!(document["files"][i]["crc32c"], crc);
+    }
+}
+
+#[test]
+fn its_own_executable_is_the_default() {
+    let document = right(&["--message-bytes", "65536"]);
+    let own = std::fs::read(env!("CARGO_BIN_EXE_ringscope")).unwrap();
+    assert_eq!(document["files"][0]["crc32c"], format!("{:08x}", crc32c::crc32c(&own)));
+    assert_eq!(document["input_bytes"], own.len());
+}
+
+#[test]
+fn injected_errors_are_counted_and_are_no_failure() {
+    let dir = Dir::new("inject");
+    let file = dir.file("input", 4_000_000);
+    let document = right(&[path(&file), "--message-bytes", "1000", "--inject-errors", "0.25"]);
+    let refused = document["refused"].as_u64().unwrap();
+    assert!((800..1200).contains(&refused), "{refused} of 4000");
+    assert_eq!(document["summary"]["total_errors"], refused);
+    assert_eq!(document["summary"]["total_messages"], 4000);
+    assert_eq!(document["files"][0]["crc32c"], Value::Null);
+    for kernel in document["summary"]["per_kernel"].as_object().unwrap().values() {
+        assert_eq!(kernel["last_error_code"], 1);
+        let (errors, all) = (kernel["errors"].as_f64().unwrap(), kernel["messages_received"].as_f64().unwrap());
+        assert!((kernel["error_rate"].as_f64().unwrap() - errors / all).abs() < 1e-12);
+    }
+    let all = right(&[path(&file), "--inject-errors", "1"]);
+    assert_eq!(all["refused"], all["messages"]);
+}
+
+#[test]
+fn without_telemetry_replies_are_checked_all_the_same() {
+    let dir = Dir::new("without");
+    let file = dir.file("input", 100_000);
+    let document = right(&[path(&file), "--no-telemetry"]);
+    assert_eq!((&document["summary"], &document["messages"]), (&Value::Null, &25.into()));
+    assert_eq!(document["files"][0]["crc32c"], format!("{:08x}", crc32c::crc32c(&std::fs::read(&file).unwrap())));
+    let table = output(&["run", "--device", "host", "--no-telemetry", path(&file)]);
+    assert!(table.status.success() && text(&table.stdout).contains("telemetry is off"), "{}", text(&table.stdout));
+}
+
+#[test]
+fn the_other_kernels() {
+    let dir = Dir::new("kernels");
+    let file = dir.file("input", 100_003);
+    let echo = right(&[path(&file), "--kernel", "echo"]);
+    assert_eq!((sum(&echo, "bytes_in"), sum(&echo, "bytes_out")), (100_003, 100_003));
+    assert_eq!(echo["files"][0]["crc32c"], format!("{:08x}", crc32c::crc32c(&std::fs::read(&file).unwrap())));
+    // 24 whole messages and one of 1,699 bytes, padded to 1,704.
+    let add = right(&[path(&file), "--kernel", "vector_add"]);
+    assert_eq!((sum(&add, "bytes_in"), sum(&add, "bytes_out")), (100_008, 50_004));
+    assert_eq!((&add["input_bytes"], &add["messages"]), (&100_003.into(), &25.into()));
+}
+
+#[test]
+fn limits_repeat_the_input_or_end_early() {
+    let dir = Dir::new("limits");
+    let file = dir.file("input", 10_000);
+    let again = right(&[path(&file), "--messages", "1000"]);
+    assert_eq!((&again["messages"], &again["summary"]["total_messages"]), (&1000.into(), &1000.into()));
+    assert_eq!(again["input_bytes"], 333 * 10_000 + 4096);
+    let early = right(&[path(&file), "--messages", "2"]);
+    assert_eq!((&early["input_bytes"], &early["files"][0]["crc32c"]), (&8192.into(), &Value::Null));
+    let whole = right(&[path(&file), "--messages", "3"]);
+    assert_eq!(whole["files"][0]["crc32c"], format!("{:08x}", crc32c::crc32c(&std::fs::read(&file).unwrap())));
+    let start = Instant::now();
+    let timed = right(&[path(&file), "--duration", "700ms"]);
+    assert!(start.elapsed() >= Duration::from_millis(700));
+    assert!((0.7..5.0).contains(&timed["seconds"].as_f64().unwrap()));
+    assert!(timed["messages"].as_u64().unwrap() > 3);
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    for args in [
+        &[][..],
+        &["walk"],
+        &["run", "--messages", "0"],
+        &["run", "--messages", "1", "--duration", "1s"],
+        &["run", "--duration", "10"],
+        &["run", "--kernels", "0"],
+        &["run", "--kernel", "sha256"],
+        &["run", "--device", "gpu"],
+        &["run", "--message-bytes", "2000000"],
+        &["run", "--kernel", "vector_add", "--message-bytes", "100"],
+        &["run", "--inject-errors", "2"],
+        &["doctor", "--loud"],
+    ] {
+        let output = output(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn help_teaches() {
+    let output = output(&["run", "--help"]);
+    assert!(output.status.success());
+    for part in ["Examples:", "Exit codes:", "[default: crc32c]", "[default: 500ms]", "--inject-errors", "Ctrl-C"] {
+        assert!(text(&output.stdout).contains(part), "{part}");
+    }
+}
+
+#[test]
+fn unusable_files_are_named_and_are_1() {
+    let dir = Dir::new("unusable");
+    let (missing, empty) = (dir.0.join("missing"), dir.file("empty", 0));
+    let cases: [(&[&str], &str); 4] = [
+        (&[path(&missing)], "no such file"),
+        (&[path(&dir.0)], "is a directory"),
+        (&[path(&empty), "--messages", "5"], "is empty"),
+        (&["/dev/null", "--messages", "5"], "is not a regular file"),
+    ];
+    for (args, why) in cases {
+        let output = output(&[&["run", "--device", "host"], args].concat());
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains(args[0]) && said.contains(why), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_log_gets_plain_lines_and_the_table_goes_to_stdout() {
+    let output = output(&["run", "--device", "host", "--duration", "1s", "--interval", "100ms"]);
+    assert_eq!(output.status.code(), Some(0));
+    let (table, log) = (text(&output.stdout), text(&output.stderr));
+    assert!(!log.contains('\x1b') && !log.contains('\r') && !table.contains('\x1b'), "{log}");
+    let lines: Vec<&str> = log.lines().filter(|l| l.contains("msg/s")).collect();
+    assert!((5..=11).contains(&lines.len()), "{log}");
+    assert!(lines.iter().all(|l| l.contains("MB/s") && l.contains("received") && l.contains("errors")), "{log}");
+    assert!(log.lines().next().unwrap().starts_with("crc32c in 3 ring kernels"), "{log}");
+    let rows: Vec<&str> = table.lines().collect();
+    assert!(rows[0].starts_with("kernel") && rows[0].contains("p99") && rows[0].contains("busy"), "{table}");
+    assert!(rows[1].starts_with("worker_0") && rows[4].starts_with("all"), "{table}");
+    assert!(table.contains("right: every reply"), "{table}");
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_cleanly_with_the_summary_so_far() {
+    let args = ["run", "--device", "host", "--json", "--duration", "10m", "--interval", "50ms"];
+    let child = ringscope(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    let asked = Instant::now();
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(20));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&document["interrupted"], &document["mismatches"]), (&true.into(), &0.into()));
+    assert_eq!(document["summary"]["total_messages"], document["messages"]);
+    assert!(document["messages"].as_u64().unwrap() > 0);
+}
+
+/// What nobody answers: a pipe that nobody writes.
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_it_at_once() {
+    let dir = Dir::new("second");
+    let pipe = dir.0.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut child = ringscope(&["run", "--device", "host", path(&pipe)]).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    // The first may come before the handler is there, and would then end it by itself.
+    std::thread::sleep(Duration::from_millis(500));
+    while child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        signal(&child, "INT");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// A file that opens, and fails when it is read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_breaks_off_is_1_with_the_summary_so_far() {
+    let dir = Dir::new("breaks");
+    let file = dir.file("input", 10_000);
+    let (document, code) = run(&[path(&file), "/proc/self/mem", path(&file)]);
+    assert_eq!((code, &document["verified"], &document["messages"]), (Some(1), &false.into(), &3.into()));
+    assert_eq!(document["summary"]["total_messages"], 3);
+    let trouble = document["troubles"][0].as_str().unwrap();
+    assert!(trouble.contains("/proc/self/mem: cannot be read"), "{trouble}");
+    assert_eq!(document["files"][0]["crc32c"], format!("{:08x}", crc32c::crc32c(&std::fs::read(&file).unwrap())));
+}
+
+#[test]
+fn the_doctor_says_what_there_is_and_why_not() {
+    let output = output(&["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let devices = findings["devices"].as_array().unwrap();
+    let host = devices.iter().find(|d| d["device"] == "host").unwrap();
+    assert_eq!((&host["usable"], &host["reason"]), (&true.into(), &Value::Null));
+    assert!(host["round_trip_us"].as_f64().unwrap() > 0.0);
+    let cuda = &devices[0];
+    assert_eq!(cuda["device"], "cuda:0");
+    let expected = if cuda["usable"] == true {
+        "cuda:0"
+    } else {
+        // A reason, and after it what to do.
+        assert!(cuda["reason"].as_str().unwrap().contains(": "), "{cuda}");
+        "host"
+    };
+    assert_eq!(findings["auto"], expected);
+    let said = ringscope(&["doctor"]).output().unwrap();
+    assert!(said.status.success());
+    assert!(text(&said.stdout).contains(&format!("--device auto takes {expected}")), "{}", text(&said.stdout));
+}
+
+#[test]
+fn a_device_that_is_not_there_is_1_with_the_reason() {
+    let output = output(&["run", "--device", "cuda:63"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("error: "), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+}
+
+/// Runs the program on a pseudo-terminal of 100 columns and 30 rows, with SIGINT or without, and prints what the
+/// terminal got.
+#[cfg(unix)]
+const ON_A_TERMINAL: &str = r"
+import fcntl, os, pty, signal, struct, sys, termios, threading
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 100, 0, 0))
+    os.execv(sys.argv[2], sys.argv[2:])
+interrupts = int(sys.argv[1])
+if interrupts:
+    threading.Timer(0.6, lambda: os.write(fd, b'\x03' * interrupts)).start()
+got = b''
+while True:
+    try:
+        some = os.read(fd, 65536)
+    except OSError:
+        break
+    if not some:
+        break
+    got += some
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.stdout.buffer.write(got)
+sys.exit(code)
+";
+
+/// What a terminal gets, and the exit code; `None`, aloud, where there is no python3 to make a terminal with.
+#[cfg(unix)]
+fn on_a_terminal(interrupts: u32, env: (&str, &str), args: &[&str]) -> Option<(String, Option<i32>)> {
+    let mut python = Command::new("python3");
+    python.args(["-c", ON_A_TERMINAL, &interrupts.to_string(), env!("CARGO_BIN_EXE_ringscope")]).args(args);
+    match python.env_remove("NO_COLOR").env("TERM", "xterm").env(env.0, env.1).output() {
+        Ok(output) => Some((text(&output.stdout).to_owned(), output.status.code())),
+        Err(error) => {
+            eprintln!("NOT TESTED: the live display needs python3 for a pseudo-terminal, and there is none ({error})");
+            None
+        }
+    }
+}
+
+#[cfg(unix)]
+const FOR_A_SECOND: [&str; 7] = ["run", "--device", "host", "--duration", "1s", "--interval", "100ms"];
+#[cfg(unix)]
+const NOTHING: (&str, &str) = ("LC_ALL", "C.UTF-8");
+const HIDE: &str = "\x1b[?25l";
+const SHOW: &str = "\x1b[?25h";
+
+#[cfg(unix)]
+#[test]
+fn a_terminal_sees_one_live_line_for_each_kernel_redrawn_in_place() {
+    let Some((seen, code)) = on_a_terminal(0, NOTHING, &FOR_A_SECOND) else { return };
+    assert_eq!(code, Some(0), "{seen}");
+    assert_eq!((seen.matches(HIDE).count(), seen.matches(SHOW).count()), (1, 1));
+    // Progress, titles, three kernels: up five lines for the next frame.
+    let frames: Vec<&str> = seen.split("\x1b[5A").collect();
+    assert!(frames.len() > 5, "{seen}");
+    let frame = frames[frames.len() / 2];
+    for part in ["worker_0", "worker_1", "worker_2", "active", "MB/s", " %", "left"] {
+        assert!(frame.contains(part), "{part} in {frame:?}");
+    }
+    assert_eq!(frame.matches('\n').count(), 5);
+    // The summary takes the place of the last frame.
+    let (_, after) = seen.rsplit_once(SHOW).unwrap();
+    assert!(after.contains("terminated") && after.contains("every reply"), "{after}");
+    for line in seen.split(['\n', '\r']) {
+        let plain = line.split('\x1b').enumerate().map(|(i, s)| {
+            if i == 0 { s } else { s.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).get(1..).unwrap_or("") }
+        });
+        assert!(plain.map(|s| s.chars().count()).sum::<usize>() <= 100, "{line:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_on_a_terminal_gives_the_cursor_back() {
+    let args = ["run", "--device", "host", "--duration", "10m", "--interval", "50ms"];
+    let Some((seen, code)) = on_a_terminal(1, NOTHING, &args) else { return };
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.rfind(SHOW) > seen.rfind(HIDE) && seen.contains("interrupted"), "{seen}");
+}
+
+#[cfg(unix)]
+#[test]
+fn terminals_that_want_no_colour_or_cannot_redraw() {
+    let Some((seen, code)) = on_a_terminal(0, ("TERM", "dumb"), &FOR_A_SECOND) else { return };
+    assert_eq!(code, Some(0));
+    assert!(!seen.contains('\x1b') && seen.matches("received").count() > 5, "{seen}");
+    let Some((seen, _)) = on_a_terminal(0, ("NO_COLOR", "1"), &FOR_A_SECOND) else { return };
+    assert!(seen.contains("\x1b[5A") && !seen.contains("\x1b[1m") && !seen.contains("\x1b[2m"), "{seen}");
+}
