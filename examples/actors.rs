@@ -20,7 +20,7 @@ fn main() -> Result<(), TelemetryError> {
                 }
             });
         }
-        Ok(())
+        Ok::<(), TelemetryError>(())
     })?;
     // By id, where a look-up does not matter.
     collector.record_processed("printer", Some(Duration::from_micros(3)))?;

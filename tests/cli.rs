@@ -296,7 +296,7 @@ fn a_log_gets_plain_lines_and_the_table_goes_to_stdout() {
     let (table, log) = (text(&output.stdout), text(&output.stderr));
     assert!(!log.contains('\x1b') && !log.contains('\r') && !table.contains('\x1b'), "{log}");
     let lines: Vec<&str> = log.lines().filter(|l| l.contains("msg/s")).collect();
-    assert!((5..=11).contains(&lines.len()), "{log}");
+    assert!((3..=11).contains(&lines.len()), "{log}");
     assert!(lines.iter().all(|l| l.contains("MB/s") && l.contains("received") && l.contains("errors")), "{log}");
     assert!(log.lines().next().unwrap().starts_with("crc32c in 3 ring kernels"), "{log}");
     let rows: Vec<&str> = table.lines().collect();
@@ -447,7 +447,7 @@ fn a_terminal_sees_one_live_line_for_each_kernel_redrawn_in_place() {
     assert_eq!((seen.matches(HIDE).count(), seen.matches(SHOW).count()), (1, 1));
     // Progress, titles, three kernels: up five lines for the next frame.
     let frames: Vec<&str> = seen.split("\x1b[5A").collect();
-    assert!(frames.len() > 5, "{seen}");
+    assert!(frames.len() > 3, "{seen}");
     let frame = frames[frames.len() / 2];
     for part in ["worker_0", "worker_1", "worker_2", "active", "MB/s", " %", "left"] {
         assert!(frame.contains(part), "{part} in {frame:?}");
@@ -478,7 +478,7 @@ fn ctrl_c_on_a_terminal_gives_the_cursor_back() {
 fn terminals_that_want_no_colour_or_cannot_redraw() {
     let Some((seen, code)) = on_a_terminal(0, ("TERM", "dumb"), &FOR_A_SECOND) else { return };
     assert_eq!(code, Some(0));
-    assert!(!seen.contains('\x1b') && seen.matches("received").count() > 5, "{seen}");
+    assert!(!seen.contains('\x1b') && seen.matches("received").count() > 3, "{seen}");
     let Some((seen, _)) = on_a_terminal(0, ("NO_COLOR", "1"), &FOR_A_SECOND) else { return };
     assert!(seen.contains("\x1b[5A") && !seen.contains("\x1b[1m") && !seen.contains("\x1b[2m"), "{seen}");
 }

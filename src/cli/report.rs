@@ -105,19 +105,24 @@ impl Report<'_> {
 
     fn print_table(&self) -> Result<(), CliError> {
         let (width, paint) = (terminal::stdout_width(), terminal::stdout_paint());
-        let mut lines = match self.snapshot {
-            Some(snapshot) => table::summary(snapshot, self.outcome.time, width),
-            None if self.args.no_telemetry => {
-                vec![dim("telemetry is off (--no-telemetry): the kernels counted nothing")]
+        let (mut table, mut prose) = (Vec::new(), Vec::new());
+        match self.snapshot {
+            Some(snapshot) => {
+                table = table::summary(snapshot, self.outcome.time, width);
+                prose.push(Text::default());
             }
-            None => Vec::new(),
-        };
-        lines.push(Text::default());
-        lines.extend(self.file_lines());
-        lines.push(self.amounts());
-        lines.push(self.verdict());
-        let text: Vec<String> = lines.iter().map(|l| l.render(width, paint).trim_end().to_owned() + "\n").collect();
-        terminal::print(&text.concat())
+            None if self.args.no_telemetry => {
+                prose.push(dim("telemetry is off (--no-telemetry): the kernels counted nothing"));
+            }
+            None => {}
+        }
+        prose.extend(self.file_lines());
+        prose.push(self.amounts());
+        prose.push(self.verdict());
+        // A table that wraps cannot be read; a path that is cut cannot be used.
+        let table = table.iter().map(|l| l.render(width, paint));
+        let lines = table.chain(prose.iter().map(|l| l.render(usize::MAX, paint)));
+        terminal::print(&lines.map(|l| l.trim_end().to_owned() + "\n").collect::<String>())
     }
 
     /// Each file's CRC-32C as it follows from the replies, in the manner of `sum`.

@@ -398,3 +398,56 @@ impl Idle {
         self.tries > 48 && self.since.elapsed() >= limit
     }
 }
+
+#[cfg(all(test, feature = "host"))]
+mod tests {
+    use super::*;
+    use ringscope::{DeviceSpec, LaunchOptions, RingKernelRuntime};
+
+    static NEVER: AtomicBool = AtomicBool::new(false);
+
+    /// Streams 100 messages of 1,000 bytes through two kernels that do `kernel`, and expects crc32c of them.
+    fn stream(kernel: &str, inject_errors: f64, meanwhile: impl FnOnce(&RingKernelRuntime)) -> Outcome {
+        let path =
+            std::env::temp_dir().join(format!("ringscope-stream-{}-{kernel}-{inject_errors}", std::process::id()));
+        std::fs::write(&path, [7; 100_000]).unwrap();
+        let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).kernel(kernel).slots(8).build().unwrap();
+        let kernels = ["a", "b"].map(|id| {
+            let options = LaunchOptions { inject_errors, ..LaunchOptions::default() };
+            runtime.launch_blocking(id, &options).unwrap();
+            runtime.activate_blocking(id).unwrap();
+            runtime.kernel(id).unwrap()
+        });
+        meanwhile(&runtime);
+        let (work, limit) = (Work::Crc32c, Limit::OnePass);
+        let input = Input::new(std::slice::from_ref(&path), 1000, limit).unwrap();
+        let plan = Plan { work, limit, message_bytes: 1000, slots: 8, refusals: false };
+        let outcome = Stream::new(plan, input, kernels.into(), &Progress::default()).run(&NEVER);
+        std::fs::remove_file(&path).unwrap();
+        outcome
+    }
+
+    #[test]
+    fn wrong_replies_are_counted_and_the_first_ones_described() {
+        let outcome = stream("echo", 0.0, |_| {});
+        assert_eq!((outcome.mismatches, outcome.refused, outcome.messages), (100, 0, 100));
+        assert_eq!(outcome.troubles.len(), 5);
+        let told = outcome.troubles.iter().find(|t| t.contains("the 1000 bytes at 0 of ")).unwrap();
+        assert!(told.contains("were answered with 1000 other bytes; right is the CRC "), "{told}");
+        assert_eq!(outcome.files[0].crc32c, None);
+    }
+
+    #[test]
+    fn refusals_that_nobody_asked_for_are_wrong_replies() {
+        let outcome = stream("crc32c", 1.0, |_| {});
+        assert_eq!((outcome.mismatches, outcome.refused, outcome.counts[0].refused), (100, 0, outcome.counts[0].sent));
+        assert!(outcome.troubles[0].contains("were refused with code 1"), "{:?}", outcome.troubles);
+    }
+
+    #[test]
+    fn a_kernel_that_has_ended_ends_the_stream_with_its_reason() {
+        let outcome = stream("crc32c", 0.5, |runtime| runtime.terminate_blocking("b").unwrap());
+        assert!(outcome.messages < 100);
+        assert!(outcome.troubles.iter().any(|t| t.contains("kernel `b` is terminated")), "{:?}", outcome.troubles);
+    }
+}

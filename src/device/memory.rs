@@ -28,6 +28,7 @@ impl Memory {
     /// # Safety
     /// `device` is the address under which kernels reach these `bytes`; `host`, where given, points to the
     /// same bytes, 128-byte aligned, readable and writable; both stay valid while `owner` lives.
+    #[cfg(any(feature = "cuda", feature = "host"))]
     pub(super) unsafe fn new(
         device: u64,
         host: Option<NonNull<u8>>,

@@ -49,11 +49,15 @@ pub struct Selected {
 /// CUDA where there is one, else the host device.
 ///
 /// # Errors
-/// [`DeviceError::NotBuilt`] if there is no CUDA device and this build has no host device.
+/// [`DeviceError::CudaUnavailable`] if there is no CUDA device and this build has no host device.
 pub fn auto() -> Result<Selected, DeviceError> {
     match open_cuda(0) {
         Ok(device) => Ok(Selected { device, without_cuda: None }),
-        Err(why) => Ok(Selected { device: open_host()?, without_cuda: Some(why) }),
+        // Without a host device either, why there is no CUDA is what helps.
+        Err(why) => match open_host() {
+            Ok(device) => Ok(Selected { device, without_cuda: Some(why) }),
+            Err(_) => Err(why.into()),
+        },
     }
 }
 

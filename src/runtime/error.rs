@@ -1,5 +1,6 @@
 //! What a runtime refuses, with the remedy in the message.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::collector::TelemetryError;
@@ -83,8 +84,8 @@ pub enum RuntimeError {
     /// The input ring is full.
     #[error("the queue of kernel `{id}` is full ({slots} messages): receive its replies, or wait with send")]
     QueueFull {
-        /// The kernel.
-        id: String,
+        /// The kernel; shared, so that asking a full queue again and again allocates nothing.
+        id: Arc<str>,
         /// Slots of the ring.
         slots: u32,
     },

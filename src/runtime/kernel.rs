@@ -75,7 +75,7 @@ impl RingKernel {
     /// # Errors
     /// [`RuntimeError::QueueFull`], [`RuntimeError::MessageTooLarge`], [`RuntimeError::NotActive`].
     pub fn try_send(&self, payload: &[u8]) -> Result<u64, RuntimeError> {
-        let full = || RuntimeError::QueueFull { id: self.id().to_owned(), slots: self.shared.shape.slots };
+        let full = || RuntimeError::QueueFull { id: Arc::clone(&self.shared.id), slots: self.shared.shape.slots };
         self.offer(payload)?.ok_or_else(full)
     }
 
