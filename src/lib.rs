@@ -81,3 +81,8 @@ pub use collector::{KernelHandle, TelemetryCollector, TelemetryConfig, Telemetry
 pub use device::{Builtin, DeviceError, DeviceSpec, KernelSource, Level};
 pub use runtime::{LaunchOptions, Reply, RingKernel, RingKernelRuntime, RuntimeBuilder, RuntimeError};
 pub use snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary};
+
+/// The README's examples are tests.
+#[cfg(all(doctest, feature = "host"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
