@@ -13,7 +13,7 @@ use crate::abi::{
     COUNTERS, Counter, KernelRef, LINE_BYTES, MAX_SCALE, SINGLE_WORDS, Shard, WORDS, Word, block_state, buckets,
 };
 use crate::device::{Copier, DeviceError, Memory, SharedDevice};
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, slot_of};
 
 /// The shards of one kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,24 +196,49 @@ impl Reader {
         totals.resize_with(spans.len(), || Totals::new(Arc::new(Histogram::new(self.scale))));
         totals.iter_mut().zip(spans).for_each(|(totals, span)| self.add_up(*span, &mut totals.lines));
         self.totals = totals;
+        self.refresh_histograms(spans, &mut ranges)?;
+        let copied_bytes = ranges.iter().map(Range::len).sum();
+        let (device_ns, unix_ns) = (clock.device_ns, clock.unix_ns);
+        Ok(Reading { at, copy_duration: at.elapsed(), copied_bytes, device_ns, unix_ns })
+    }
+
+    /// Reads the histograms that are stale, and adds what it copies for them to `ranges`.
+    fn refresh_histograms(&mut self, spans: &[Span], ranges: &mut Vec<Range<usize>>) -> Result<(), DeviceError> {
         let dirty: Vec<usize> = (0..spans.len()).filter(|i| self.totals[*i].histogram_is_stale()).collect();
-        let first_copy = ranges.len();
-        if first_copy < 2 && !dirty.is_empty() {
-            ranges.extend(dirty.iter().map(|i| self.rows(spans[*i])));
+        let rows_are_here = ranges.len() > 1;
+        if !rows_are_here && !dirty.is_empty() {
+            let start = ranges.len();
+            ranges.extend(dirty.iter().flat_map(|i| self.rows(spans[*i], self.likely_slots(*i))));
             if self.copier.batch_bytes() > 0 {
                 // One copy of everything between is dearer in bytes and cheaper in time.
-                let covering = ranges[1].start..ranges[ranges.len() - 1].end;
-                ranges.truncate(1);
+                let covering = ranges[start].start..ranges[ranges.len() - 1].end;
+                ranges.truncate(start);
                 ranges.push(covering);
             }
-            self.copier.copy(&ranges[1..], self.limit)?;
+            self.copier.copy(&ranges[start..], self.limit)?;
         }
-        let copy_duration = at.elapsed();
         for i in dirty {
-            self.totals[i].latency = Arc::new(self.histogram(spans[i], i));
+            let mut histogram = self.histogram(spans[i], self.likely_slots(i), i);
+            if !rows_are_here && histogram.count() < self.totals[i].counter(Counter::LatencyCount) {
+                // The extremes lag behind, or have several writers: take all slots.
+                let rows: Vec<_> = self.rows(spans[i], 0..self.row.len()).collect();
+                self.copier.copy(&rows, self.limit)?;
+                histogram = self.histogram(spans[i], 0..self.row.len(), i);
+                ranges.extend(rows);
+            }
+            self.totals[i].latency = Arc::new(histogram);
         }
-        let copied_bytes = ranges.iter().map(Range::len).sum();
-        Ok(Reading { at, copy_duration, copied_bytes, device_ns: clock.device_ns, unix_ns: clock.unix_ns })
+        Ok(())
+    }
+
+    /// The slots between a kernel's extremes, where its values are. Where copies are not for nothing, all of them:
+    /// then rows come in one piece.
+    fn likely_slots(&self, kernel: usize) -> Range<usize> {
+        let lines = &self.totals[kernel].lines;
+        if self.copier.batch_bytes() > 0 || lines.latency_min_ns > lines.latency_max_ns {
+            return 0..self.row.len();
+        }
+        slot_of(lines.latency_min_ns, self.scale)..slot_of(lines.latency_max_ns, self.scale) + 1
     }
 
     /// What the last reading found, in the order of its spans.
@@ -267,18 +292,18 @@ impl Reader {
         }
     }
 
-    fn histogram(&mut self, span: Span, kernel: usize) -> Histogram {
-        self.row.fill(0);
-        for index in span.first..span.first + span.count {
-            let at = self.row_bytes(index).start / 8;
-            let counts = &self.copier.words()[at..at + self.row.len()];
-            for (total, count) in self.row.iter_mut().zip(counts) {
-                *total += count;
-            }
+    /// The histogram of a kernel whose rows were copied, of these slots of them.
+    fn histogram(&mut self, span: Span, slots: Range<usize>, kernel: usize) -> Histogram {
+        let row = &mut self.row[slots.clone()];
+        row.fill(0);
+        for rows in Self::rows_of(self.shards, self.scale, span, slots.clone()) {
+            let counts = &self.copier.words()[rows.start / 8..rows.end / 8];
+            row.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
         }
         let totals = &self.totals[kernel];
         let sum = totals.counter(Counter::LatencySumNs);
-        Histogram::from_slots(self.scale, 0, &self.row, sum, totals.lines.latency_min_ns, totals.lines.latency_max_ns)
+        let (min, max) = (totals.lines.latency_min_ns, totals.lines.latency_max_ns);
+        Histogram::from_slots(self.scale, slots.start, row, sum, min, max)
     }
 
     /// Bytes of one shard's bucket row in the slab.
@@ -288,8 +313,15 @@ impl Reader {
         start..start + bytes
     }
 
-    fn rows(&self, span: Span) -> Range<usize> {
-        self.row_bytes(span.first).start..self.row_bytes(span.first + span.count - 1).end
+    /// Bytes of some slots in the bucket rows of a span.
+    fn rows(&self, span: Span, slots: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        Self::rows_of(self.shards, self.scale, span, slots)
+    }
+
+    fn rows_of(shards: u32, scale: u32, span: Span, slots: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        let row = row_words(scale) * 8;
+        let first = shards as usize * size_of::<Shard>() + span.first as usize * row;
+        (0..span.count as usize).map(move |i| first + i * row + slots.start * 8..first + i * row + slots.end * 8)
     }
 }
 
