@@ -1,6 +1,6 @@
 //! One launched kernel: its two ring ends, its launch, its state.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,11 @@ struct Shared {
     consumer: Mutex<Consumer>,
     launch: Box<dyn Launch>,
     replies: AtomicU64,
+    looks: AtomicU32,
 }
+
+/// How many vain looks at a ring there are to one at the launch: asking a device costs more than looking at memory.
+const LOOKS_PER_QUERY: u32 = 64;
 
 impl RingKernel {
     pub(super) fn new(
@@ -44,6 +48,7 @@ impl RingKernel {
                 consumer: Mutex::new(consumer),
                 launch,
                 replies: AtomicU64::new(0),
+                looks: AtomicU32::new(0),
             }),
         }
     }
@@ -135,7 +140,7 @@ impl RingKernel {
     pub fn try_receive(&self) -> Result<Option<Reply>, RuntimeError> {
         let mut consumer = self.shared.consumer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut reply = consumer.receive();
-        if reply.is_none() && self.shared.launch.ended()? {
+        if reply.is_none() && self.is_found_ended()? {
             reply = consumer.receive_after_end();
             if reply.is_none() {
                 return Err(RuntimeError::Ended { id: self.id().to_owned() });
@@ -161,9 +166,20 @@ impl RingKernel {
         match producer.send(payload) {
             Some(n) => Ok(Some(n)),
             // A kernel that died takes nothing any more: do not wait for it.
-            None if self.shared.launch.ended()? => Err(RuntimeError::Ended { id: self.id().to_owned() }),
+            None if self.is_found_ended()? => Err(RuntimeError::Ended { id: self.id().to_owned() }),
             None => Ok(None),
         }
+    }
+
+    /// Whether the launch is known to have ended; asked after a look at a ring was in vain. Of a kernel that should
+    /// be running the device is asked once in a while.
+    fn is_found_ended(&self) -> Result<bool, RuntimeError> {
+        use KernelState::{Active, Deactivated, Launched};
+        let should_run = matches!(self.state(), Launched | Active | Deactivated);
+        if should_run && !self.shared.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOKS_PER_QUERY) {
+            return Ok(false);
+        }
+        Ok(self.shared.launch.ended()?)
     }
 
     fn not_active(&self) -> RuntimeError {
