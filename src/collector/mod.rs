@@ -1,29 +1,35 @@
 //! [`TelemetryCollector`]: who the kernels are, since when they are counted, and what a reading means for them.
 
 mod actor;
+mod core;
 mod error;
 mod history;
 mod periodic;
+mod registry;
+mod track;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use crate::abi::{COUNTERS, Counter, KernelRef, block_state};
+use crate::abi::KernelRef;
 use crate::device::SharedDevice;
-use crate::histogram::Histogram;
-use crate::reader::{Reader, Reading, Span, Totals};
-use crate::snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary, rate, ratio};
+use crate::reader::{Reader, Span};
+use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
 
 pub use actor::KernelHandle;
 pub use error::TelemetryError;
+pub use registry::MAX_ID_BYTES;
+pub(crate) use registry::check_id;
 
 use actor::{Actor, CoarseClock};
+use core::Core;
 use history::History;
 use periodic::Periodic;
+use registry::{FROM_BLOCKS, Origin, Registry};
+use track::{Baseline, Track};
 
 /// Bounds and times of a collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +58,6 @@ impl Default for TelemetryConfig {
     }
 }
 
-/// Longest kernel id, in bytes.
-pub const MAX_ID_BYTES: usize = 128;
-
 /// Collects what kernels count: device kernels by reading their slab, host actors by their handles' cells.
 /// Clones share one collector.
 #[derive(Clone)]
@@ -69,61 +72,6 @@ struct Inner {
     core: Mutex<Core>,
     latest: ArcSwapOption<Snapshot>,
     periodic: Mutex<Option<Periodic>>,
-}
-
-#[derive(Default)]
-struct Registry {
-    entries: Vec<Arc<Entry>>,
-    by_id: HashMap<Arc<str>, usize>,
-    used_blocks: u32,
-    /// Counts the changes of `entries`.
-    version: u64,
-    clock: Option<CoarseClock>,
-}
-
-/// One kernel or actor.
-struct Entry {
-    id: Arc<str>,
-    origin: Origin,
-    /// A [`KernelState`] that whoever commands the kernel knows better than its blocks, or [`FROM_BLOCKS`].
-    state: AtomicU8,
-}
-
-enum Origin {
-    Device(Span),
-    Host(Arc<Actor>),
-}
-
-const FROM_BLOCKS: u8 = u8::MAX;
-
-/// What a reading needs, one reader at a time.
-struct Core {
-    reader: Option<Reader>,
-    /// The registry's entries as of `version`: they change rarely, and are read often.
-    entries: Arc<[Arc<Entry>]>,
-    spans: Vec<Span>,
-    version: u64,
-    /// Of the host actors, in their order; the reader has those of the device's kernels.
-    of_actors: Vec<Totals>,
-    tracks: Vec<Track>,
-    history: History,
-    sequence: u64,
-}
-
-/// What is remembered of one kernel between readings.
-#[derive(Default)]
-struct Track {
-    baseline: Option<Box<Baseline>>,
-    /// The last latency histogram, what it is since the baseline, and what that says.
-    derived: Option<(Arc<Histogram>, Arc<Histogram>, Option<Latency>)>,
-}
-
-/// A reset: what was counted before it does not count.
-struct Baseline {
-    at: Instant,
-    counters: [u64; COUNTERS],
-    latency: Arc<Histogram>,
-    error: (u64, Option<Arc<str>>),
 }
 
 impl TelemetryCollector {
@@ -405,50 +353,6 @@ impl std::fmt::Debug for TelemetryCollector {
     }
 }
 
-/// Whether `id` may be a name at all.
-pub(crate) fn check_id(id: &str) -> Result<(), TelemetryError> {
-    if id.is_empty() {
-        return Err(TelemetryError::EmptyId);
-    }
-    if id.len() > MAX_ID_BYTES {
-        let start = id.chars().take(16).collect();
-        return Err(TelemetryError::IdTooLong { start, bytes: id.len(), limit: MAX_ID_BYTES });
-    }
-    Ok(())
-}
-
-impl Registry {
-    /// The host actor of that name, if there is one.
-    fn actor(&self, id: &str) -> Result<Option<Arc<Actor>>, TelemetryError> {
-        match self.by_id.get(id).map(|i| &self.entries[*i].origin) {
-            Some(Origin::Host(actor)) => Ok(Some(Arc::clone(actor))),
-            Some(Origin::Device(_)) => Err(TelemetryError::CountsForItself { id: id.to_owned() }),
-            None => Ok(None),
-        }
-    }
-
-    /// Whether `id` may be registered.
-    fn check(&self, id: &str, config: &TelemetryConfig) -> Result<(), TelemetryError> {
-        check_id(id)?;
-        if self.by_id.contains_key(id) {
-            return Err(TelemetryError::AlreadyRegistered { id: id.to_owned() });
-        }
-        if self.entries.len() >= config.max_kernels {
-            return Err(TelemetryError::TooManyKernels { limit: config.max_kernels });
-        }
-        Ok(())
-    }
-
-    fn insert(&mut self, id: &str, origin: Origin, state: u8, config: &TelemetryConfig) -> Result<(), TelemetryError> {
-        self.check(id, config)?;
-        let id: Arc<str> = id.into();
-        self.by_id.insert(Arc::clone(&id), self.entries.len());
-        self.version += 1;
-        self.entries.push(Arc::new(Entry { id, origin, state: AtomicU8::new(state) }));
-        Ok(())
-    }
-}
-
 impl Inner {
     /// Nobody panics while holding it; if somebody did, the tracks are those of the last reading.
     fn core(&self) -> MutexGuard<'_, Core> {
@@ -486,239 +390,5 @@ impl Inner {
             kernel.state = KernelState::Failed;
         }
         self.latest.store(Some(Arc::new(failed)));
-    }
-}
-
-impl Core {
-    /// Reads the totals of all entries, in their order.
-    fn read(&mut self, inner: &Inner) -> Result<Reading, TelemetryError> {
-        self.catch_up(&inner.registry);
-        let reading = match &mut self.reader {
-            Some(reader) => reader.read(&self.spans)?,
-            None => Reading::without_device(),
-        };
-        self.of_actors.clear();
-        self.of_actors.extend(self.entries.iter().filter_map(|e| e.actor()).map(|actor| actor.totals()));
-        Ok(reading)
-    }
-
-    /// The entries, with what was read of each.
-    fn totals(&self) -> impl Iterator<Item = (&Arc<Entry>, &Totals)> {
-        let mut of_device = self.reader.as_ref().map_or(&[][..], Reader::totals).iter();
-        let mut of_actors = self.of_actors.iter();
-        self.entries.iter().filter_map(move |entry| {
-            let totals = match entry.origin {
-                Origin::Device(_) => of_device.next(),
-                Origin::Host(_) => of_actors.next(),
-            };
-            totals.map(|totals| (entry, totals))
-        })
-    }
-
-    fn catch_up(&mut self, registry: &RwLock<Registry>) {
-        let registry = registry.read().unwrap_or_else(PoisonError::into_inner);
-        if registry.version != self.version {
-            self.version = registry.version;
-            self.entries = registry.entries.as_slice().into();
-            self.spans = self.entries.iter().filter_map(|e| e.span()).collect();
-            self.tracks.resize_with(self.entries.len(), Track::default);
-        }
-    }
-
-    fn derive(&mut self, reading: &Reading) -> Snapshot {
-        let mut tracks = std::mem::take(&mut self.tracks);
-        let window = self.history.base(reading.at);
-        let mut kernels = Vec::with_capacity(self.entries.len());
-        // A loop, not `extend`: that moves each value once more, which shows with thousands of kernels.
-        for (i, ((entry, totals), track)) in self.totals().zip(&mut tracks).enumerate() {
-            let before = window.map(|(age, counts)| (age, counts.get(i).copied().unwrap_or(0)));
-            kernels.push(track.derive(entry, totals, reading, before));
-        }
-        self.tracks = tracks;
-        if self.history.is_due(reading.at) {
-            let processed = self.totals().map(|(_, t)| t.counter(Counter::Processed)).collect();
-            self.history.push(reading.at, processed);
-        }
-        self.sequence += 1;
-        Snapshot {
-            sequence: self.sequence,
-            time: UNIX_EPOCH + Duration::from_nanos(reading.unix_ns),
-            copy_duration: reading.copy_duration,
-            copied_bytes: reading.copied_bytes,
-            kernels,
-        }
-    }
-}
-
-impl Reading {
-    /// Of a collector without a device.
-    fn without_device() -> Self {
-        let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-        Reading { at: Instant::now(), copy_duration: Duration::ZERO, copied_bytes: 0, device_ns: unix_ns, unix_ns }
-    }
-}
-
-impl Entry {
-    fn span(&self) -> Option<Span> {
-        match self.origin {
-            Origin::Device(span) => Some(span),
-            Origin::Host(_) => None,
-        }
-    }
-
-    fn actor(&self) -> Option<&Actor> {
-        match &self.origin {
-            Origin::Device(_) => None,
-            Origin::Host(actor) => Some(actor),
-        }
-    }
-
-    fn state(&self, totals: &Totals) -> KernelState {
-        if totals.lines.foreign_abi != 0 {
-            return KernelState::Failed;
-        }
-        let known = KernelState::from_u8(self.state.load(Ordering::Relaxed));
-        known.unwrap_or_else(|| state_of_blocks(&totals.lines.blocks_in_state))
-    }
-
-    fn last_error(&self) -> Option<Arc<str>> {
-        self.actor()?.last_error()
-    }
-}
-
-fn state_of_blocks(blocks: &[u32; 4]) -> KernelState {
-    let any = |state: u64| blocks[state as usize] > 0;
-    if any(block_state::ACTIVE) || (any(block_state::ENDED) && any(block_state::NONE)) {
-        KernelState::Active
-    } else if any(block_state::HELD) || any(block_state::NONE) {
-        KernelState::Launched
-    } else {
-        KernelState::Terminated
-    }
-}
-
-impl Baseline {
-    fn new(entry: &Entry, totals: &Totals, at: Instant) -> Self {
-        let error = (totals.lines.last_error_code, entry.last_error());
-        Baseline { at, counters: totals.lines.counters, latency: Arc::clone(&totals.latency), error }
-    }
-}
-
-impl Track {
-    /// What `totals` mean; inlined, so that it is built in its place. `before` is the window's age and the processed count at its start.
-    #[inline(always)]
-    fn derive(
-        &mut self,
-        entry: &Entry,
-        totals: &Totals,
-        reading: &Reading,
-        before: Option<(Duration, u64)>,
-    ) -> KernelTelemetry {
-        let count = |c: Counter| {
-            let now = totals.counter(c);
-            self.baseline.as_ref().map_or(now, |b| now.saturating_sub(b.counters[c as usize]))
-        };
-        let clock = Clock::of(entry, reading);
-        let uptime = clock.uptime(totals);
-        let counted = match &self.baseline {
-            Some(b) => reading.at.saturating_duration_since(b.at).min(uptime),
-            None => uptime,
-        };
-        let (processed, errors) = (count(Counter::Processed), count(Counter::Errors));
-        let throughput = rate(processed, counted);
-        let windowed = before.map(|(age, then)| (totals.counter(Counter::Processed).saturating_sub(then), age));
-        let busy_time = Duration::from_nanos(count(Counter::BusyNs));
-        let blocks = entry.span().map_or(0, |s| s.count);
-        let (received, sent) = (count(Counter::Received), count(Counter::Sent));
-        let (retries, polls) = (count(Counter::Retries), count(Counter::Polls));
-        let (bytes_in, bytes_out) = (count(Counter::BytesIn), count(Counter::BytesOut));
-        let dropped = count(Counter::Dropped) + count(Counter::RepliesDropped);
-        let wait_time = Duration::from_nanos(count(Counter::WaitNs));
-        let (last_error_code, last_error) = self.last_error(entry, totals, errors);
-        let (histogram, latency) = self.latency(&totals.latency);
-        KernelTelemetry {
-            kernel_id: Arc::clone(&entry.id),
-            state: entry.state(totals),
-            messages_received: received,
-            messages_sent: sent,
-            messages_processed: processed,
-            errors,
-            start_time: clock.time(totals.lines.start_ns),
-            last_message_time: clock.time(totals.lines.last_message_ns),
-            throughput,
-            windowed_throughput: windowed.map_or(throughput, |(count, age)| rate(count, age)),
-            uptime,
-            error_rate: ratio(errors as f64, (processed + errors) as f64),
-            last_error_code,
-            last_error,
-            latency,
-            queue_depth: totals.lines.queue_depth,
-            queue_high_water: totals.lines.queue_high_water,
-            bytes_in,
-            bytes_out,
-            busy_ratio: ratio(busy_time.as_secs_f64(), counted.as_secs_f64() * f64::from(blocks.max(1))),
-            retries,
-            dropped,
-            polls,
-            busy_time,
-            wait_time,
-            blocks,
-            histogram,
-            sent_since_launch: totals.counter(Counter::Sent),
-        }
-    }
-
-    /// The last error since the reset: an error that was the last one before it counts again only if there
-    /// were more.
-    fn last_error(&self, entry: &Entry, totals: &Totals, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
-        let now = (totals.lines.last_error_code, entry.last_error());
-        if errors == 0 && self.baseline.as_ref().is_some_and(|b| b.error == now) {
-            return (None, None);
-        }
-        ((now.0 != 0).then_some(now.0 as u32), now.1)
-    }
-
-    /// Since the baseline, worked out once for each new histogram.
-    fn latency(&mut self, now: &Arc<Histogram>) -> (Arc<Histogram>, Option<Latency>) {
-        if let Some((of, since, latency)) = &self.derived
-            && Arc::ptr_eq(of, now)
-        {
-            return (Arc::clone(since), *latency);
-        }
-        let since = match &self.baseline {
-            Some(b) => Arc::new(now.since(&b.latency)),
-            None => Arc::clone(now),
-        };
-        let latency = Latency::of(&since);
-        self.derived = Some((Arc::clone(now), Arc::clone(&since), latency));
-        (since, latency)
-    }
-}
-
-/// From an entry's clock to Unix time.
-#[derive(Clone, Copy)]
-struct Clock {
-    now_ns: u64,
-    unix_ns: u64,
-}
-
-impl Clock {
-    fn of(entry: &Entry, reading: &Reading) -> Self {
-        match entry.origin {
-            Origin::Device(_) => Clock { now_ns: reading.device_ns, unix_ns: reading.unix_ns },
-            Origin::Host(_) => Clock { now_ns: reading.unix_ns, unix_ns: reading.unix_ns },
-        }
-    }
-
-    /// The time of a word; 0 is never.
-    fn time(self, ns: u64) -> Option<SystemTime> {
-        let ago = i128::from(self.now_ns) - i128::from(ns);
-        let unix = u64::try_from(i128::from(self.unix_ns) - ago).unwrap_or(0);
-        (ns != 0).then(|| UNIX_EPOCH + Duration::from_nanos(unix))
-    }
-
-    fn uptime(self, totals: &Totals) -> Duration {
-        let end = if totals.lines.end_ns == 0 { self.now_ns } else { totals.lines.end_ns };
-        Duration::from_nanos(if totals.lines.start_ns == 0 { 0 } else { end.saturating_sub(totals.lines.start_ns) })
     }
 }

@@ -1,0 +1,95 @@
+//! From a reading to a snapshot: what one reader at a time needs.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::history::History;
+use super::registry::{Entry, Origin, Registry};
+use super::track::Track;
+use super::{Inner, TelemetryError};
+use crate::abi::Counter;
+use crate::reader::{Reader, Reading, Span, Totals};
+use crate::snapshot::Snapshot;
+
+/// What a reading needs, one reader at a time.
+pub(super) struct Core {
+    pub(super) reader: Option<Reader>,
+    /// The registry's entries as of `version`: they change rarely, and are read often.
+    pub(super) entries: Arc<[Arc<Entry>]>,
+    pub(super) spans: Vec<Span>,
+    pub(super) version: u64,
+    /// Of the host actors, in their order; the reader has those of the device's kernels.
+    pub(super) of_actors: Vec<Totals>,
+    pub(super) tracks: Vec<Track>,
+    pub(super) history: History,
+    pub(super) sequence: u64,
+}
+
+impl Core {
+    /// Reads the totals of all entries, in their order.
+    pub(super) fn read(&mut self, inner: &Inner) -> Result<Reading, TelemetryError> {
+        self.catch_up(&inner.registry);
+        let reading = match &mut self.reader {
+            Some(reader) => reader.read(&self.spans)?,
+            None => Reading::without_device(),
+        };
+        self.of_actors.clear();
+        self.of_actors.extend(self.entries.iter().filter_map(|e| e.actor()).map(|actor| actor.totals()));
+        Ok(reading)
+    }
+
+    /// The entries, with what was read of each.
+    pub(super) fn totals(&self) -> impl Iterator<Item = (&Arc<Entry>, &Totals)> {
+        let mut of_device = self.reader.as_ref().map_or(&[][..], Reader::totals).iter();
+        let mut of_actors = self.of_actors.iter();
+        self.entries.iter().filter_map(move |entry| {
+            let totals = match entry.origin {
+                Origin::Device(_) => of_device.next(),
+                Origin::Host(_) => of_actors.next(),
+            };
+            totals.map(|totals| (entry, totals))
+        })
+    }
+
+    pub(super) fn catch_up(&mut self, registry: &RwLock<Registry>) {
+        let registry = registry.read().unwrap_or_else(PoisonError::into_inner);
+        if registry.version != self.version {
+            self.version = registry.version;
+            self.entries = registry.entries.as_slice().into();
+            self.spans = self.entries.iter().filter_map(|e| e.span()).collect();
+            self.tracks.resize_with(self.entries.len(), Track::default);
+        }
+    }
+
+    pub(super) fn derive(&mut self, reading: &Reading) -> Snapshot {
+        let mut tracks = std::mem::take(&mut self.tracks);
+        let window = self.history.base(reading.at);
+        let mut kernels = Vec::with_capacity(self.entries.len());
+        // A loop, not `extend`: that moves each value once more, which shows with thousands of kernels.
+        for (i, ((entry, totals), track)) in self.totals().zip(&mut tracks).enumerate() {
+            let before = window.map(|(age, counts)| (age, counts.get(i).copied().unwrap_or(0)));
+            kernels.push(track.derive(entry, totals, reading, before));
+        }
+        self.tracks = tracks;
+        if self.history.is_due(reading.at) {
+            let processed = self.totals().map(|(_, t)| t.counter(Counter::Processed)).collect();
+            self.history.push(reading.at, processed);
+        }
+        self.sequence += 1;
+        Snapshot {
+            sequence: self.sequence,
+            time: UNIX_EPOCH + Duration::from_nanos(reading.unix_ns),
+            copy_duration: reading.copy_duration,
+            copied_bytes: reading.copied_bytes,
+            kernels,
+        }
+    }
+}
+
+impl Reading {
+    /// Of a collector without a device.
+    pub(super) fn without_device() -> Self {
+        let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+        Reading { at: Instant::now(), copy_duration: Duration::ZERO, copied_bytes: 0, device_ns: unix_ns, unix_ns }
+    }
+}

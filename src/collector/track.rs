@@ -1,0 +1,152 @@
+//! What is remembered of one kernel between readings, and what a reading means for it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::registry::{Entry, Origin};
+use crate::abi::{COUNTERS, Counter};
+use crate::histogram::Histogram;
+use crate::reader::{Reading, Totals};
+use crate::snapshot::{KernelTelemetry, Latency, rate, ratio};
+
+/// What is remembered of one kernel between readings.
+#[derive(Default)]
+pub(super) struct Track {
+    pub(super) baseline: Option<Box<Baseline>>,
+    /// The last latency histogram, what it is since the baseline, and what that says.
+    pub(super) derived: Option<(Arc<Histogram>, Arc<Histogram>, Option<Latency>)>,
+}
+
+/// A reset: what was counted before it does not count.
+pub(super) struct Baseline {
+    pub(super) at: Instant,
+    pub(super) counters: [u64; COUNTERS],
+    pub(super) latency: Arc<Histogram>,
+    pub(super) error: (u64, Option<Arc<str>>),
+}
+
+impl Baseline {
+    pub(super) fn new(entry: &Entry, totals: &Totals, at: Instant) -> Self {
+        let error = (totals.lines.last_error_code, entry.last_error());
+        Baseline { at, counters: totals.lines.counters, latency: Arc::clone(&totals.latency), error }
+    }
+}
+
+impl Track {
+    /// What `totals` mean; inlined, so that it is built in its place. `before` is the window's age and the processed count at its start.
+    #[inline(always)]
+    pub(super) fn derive(
+        &mut self,
+        entry: &Entry,
+        totals: &Totals,
+        reading: &Reading,
+        before: Option<(Duration, u64)>,
+    ) -> KernelTelemetry {
+        let count = |c: Counter| {
+            let now = totals.counter(c);
+            self.baseline.as_ref().map_or(now, |b| now.saturating_sub(b.counters[c as usize]))
+        };
+        let clock = Clock::of(entry, reading);
+        let uptime = clock.uptime(totals);
+        let counted = match &self.baseline {
+            Some(b) => reading.at.saturating_duration_since(b.at).min(uptime),
+            None => uptime,
+        };
+        let (processed, errors) = (count(Counter::Processed), count(Counter::Errors));
+        let throughput = rate(processed, counted);
+        let windowed = before.map(|(age, then)| (totals.counter(Counter::Processed).saturating_sub(then), age));
+        let busy_time = Duration::from_nanos(count(Counter::BusyNs));
+        let blocks = entry.span().map_or(0, |s| s.count);
+        let (received, sent) = (count(Counter::Received), count(Counter::Sent));
+        let (retries, polls) = (count(Counter::Retries), count(Counter::Polls));
+        let (bytes_in, bytes_out) = (count(Counter::BytesIn), count(Counter::BytesOut));
+        let dropped = count(Counter::Dropped) + count(Counter::RepliesDropped);
+        let wait_time = Duration::from_nanos(count(Counter::WaitNs));
+        let (last_error_code, last_error) = self.last_error(entry, totals, errors);
+        let (histogram, latency) = self.latency(&totals.latency);
+        KernelTelemetry {
+            kernel_id: Arc::clone(&entry.id),
+            state: entry.state(totals),
+            messages_received: received,
+            messages_sent: sent,
+            messages_processed: processed,
+            errors,
+            start_time: clock.time(totals.lines.start_ns),
+            last_message_time: clock.time(totals.lines.last_message_ns),
+            throughput,
+            windowed_throughput: windowed.map_or(throughput, |(count, age)| rate(count, age)),
+            uptime,
+            error_rate: ratio(errors as f64, (processed + errors) as f64),
+            last_error_code,
+            last_error,
+            latency,
+            queue_depth: totals.lines.queue_depth,
+            queue_high_water: totals.lines.queue_high_water,
+            bytes_in,
+            bytes_out,
+            busy_ratio: ratio(busy_time.as_secs_f64(), counted.as_secs_f64() * f64::from(blocks.max(1))),
+            retries,
+            dropped,
+            polls,
+            busy_time,
+            wait_time,
+            blocks,
+            histogram,
+            sent_since_launch: totals.counter(Counter::Sent),
+        }
+    }
+
+    /// The last error since the reset: an error that was the last one before it counts again only if there
+    /// were more.
+    pub(super) fn last_error(&self, entry: &Entry, totals: &Totals, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
+        let now = (totals.lines.last_error_code, entry.last_error());
+        if errors == 0 && self.baseline.as_ref().is_some_and(|b| b.error == now) {
+            return (None, None);
+        }
+        ((now.0 != 0).then_some(now.0 as u32), now.1)
+    }
+
+    /// Since the baseline, worked out once for each new histogram.
+    pub(super) fn latency(&mut self, now: &Arc<Histogram>) -> (Arc<Histogram>, Option<Latency>) {
+        if let Some((of, since, latency)) = &self.derived
+            && Arc::ptr_eq(of, now)
+        {
+            return (Arc::clone(since), *latency);
+        }
+        let since = match &self.baseline {
+            Some(b) => Arc::new(now.since(&b.latency)),
+            None => Arc::clone(now),
+        };
+        let latency = Latency::of(&since);
+        self.derived = Some((Arc::clone(now), Arc::clone(&since), latency));
+        (since, latency)
+    }
+}
+
+/// From an entry's clock to Unix time.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) now_ns: u64,
+    pub(super) unix_ns: u64,
+}
+
+impl Clock {
+    pub(super) fn of(entry: &Entry, reading: &Reading) -> Self {
+        match entry.origin {
+            Origin::Device(_) => Clock { now_ns: reading.device_ns, unix_ns: reading.unix_ns },
+            Origin::Host(_) => Clock { now_ns: reading.unix_ns, unix_ns: reading.unix_ns },
+        }
+    }
+
+    /// The time of a word; 0 is never.
+    pub(super) fn time(self, ns: u64) -> Option<SystemTime> {
+        let ago = i128::from(self.now_ns) - i128::from(ns);
+        let unix = u64::try_from(i128::from(self.unix_ns) - ago).unwrap_or(0);
+        (ns != 0).then(|| UNIX_EPOCH + Duration::from_nanos(unix))
+    }
+
+    pub(super) fn uptime(self, totals: &Totals) -> Duration {
+        let end = if totals.lines.end_ns == 0 { self.now_ns } else { totals.lines.end_ns };
+        Duration::from_nanos(if totals.lines.start_ns == 0 { 0 } else { end.saturating_sub(totals.lines.start_ns) })
+    }
+}
