@@ -11,7 +11,7 @@ record=benches/records/$slug-$(nproc)-cores-$date.md
 
 cargo bench --quiet --no-run
 rm -rf target/criterion
-host_device=$(cargo bench --quiet --bench host_device)
+kernels=$(cargo bench --quiet --bench kernels)
 cargo bench --quiet --bench record --bench snapshot >&2
 
 {
@@ -21,7 +21,7 @@ cargo bench --quiet --bench record --bench snapshot >&2
     echo "$(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes'), $(rustc --version | cut -d' ' -f1-2), Linux $(uname -r | cut -d. -f1-2), $("${CXX:-c++}" --version | head -1)."
     echo "Ratios are of one run; seconds are of this machine."
     echo
-    echo "$host_device"
+    echo "$kernels"
     echo
     echo "### Criterion: median [95 % interval]"
     echo

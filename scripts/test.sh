@@ -65,6 +65,6 @@ cargo run --quiet --release -- run --messages 20000
 cargo run --quiet --release -- doctor
 
 step "benchmarks, once through"
-cargo bench --quiet --bench host_device --bench record --bench snapshot -- --test
+cargo bench --quiet --bench kernels --bench record --bench snapshot -- --test
 
 step "all of it passed"

@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use ringscope::{
     DeviceSpec, KernelState, KernelTelemetry, LaunchOptions, RingKernel, RingKernelRuntime, Snapshot, TelemetryConfig,
 };
+
+mod common;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -136,9 +139,9 @@ fn watch(runtime: &RingKernelRuntime, ledgers: &[Arc<Mutex<Ledger>>], done: &Ato
     }
 }
 
-fn run(case: &Case) {
+fn run(device: DeviceSpec, case: &Case) {
     let runtime = RingKernelRuntime::builder()
-        .device(DeviceSpec::Host)
+        .device(device)
         .telemetry(true)
         .max_kernels(case.kernels)
         .slots(case.slots)
@@ -196,12 +199,18 @@ fn run(case: &Case) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 40, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_device_counts_what_happened(case in case()) {
-        run(&case);
+#[test]
+fn the_device_counts_what_happened() {
+    for device in common::devices() {
+        println!("on {device:?}");
+        let config =
+            ProptestConfig { cases: 40, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() };
+        let mut runner = TestRunner::new(config);
+        let result = runner.run(&case(), |case| {
+            run(device, &case);
+            Ok(())
+        });
+        result.unwrap_or_else(|failure| panic!("on {device:?}: {failure}"));
     }
 }
 
@@ -209,8 +218,9 @@ proptest! {
 #[test]
 fn injected_errors_are_the_fraction_asked_for() {
     let sizes = vec![8; 4000];
-    for inject_errors in [0.0, 0.1, 0.5, 1.0] {
-        let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).build().unwrap();
+    let rates = [0.0, 0.1, 0.5, 1.0];
+    for (device, inject_errors) in common::devices().into_iter().flat_map(|d| rates.map(|r| (d, r))) {
+        let runtime = RingKernelRuntime::builder().device(device).telemetry(true).build().unwrap();
         let options = LaunchOptions { kernel: None, blocks: 2, inject_errors };
         runtime.launch_blocking("w", &options).unwrap();
         runtime.activate_blocking("w").unwrap();
@@ -233,7 +243,11 @@ fn injected_errors_are_the_fraction_asked_for() {
 /// A ring that is full pushes back, nothing is overwritten, and what is queued at the end is counted as dropped.
 #[test]
 fn a_full_ring_pushes_back_and_a_stop_counts_what_it_drops() {
-    let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).slots(8).build().unwrap();
+    common::devices().into_iter().for_each(fill_and_stop);
+}
+
+fn fill_and_stop(device: DeviceSpec) {
+    let runtime = RingKernelRuntime::builder().device(device).telemetry(true).slots(8).build().unwrap();
     runtime.launch_blocking("w", &LaunchOptions { blocks: 2, ..Default::default() }).unwrap();
     runtime.activate_blocking("w").unwrap();
     let kernel = runtime.kernel("w").unwrap();

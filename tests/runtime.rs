@@ -7,13 +7,21 @@ use ringscope::{DeviceSpec, KernelState, LaunchOptions, RingKernelRuntime};
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn runtime() -> RingKernelRuntime {
-    RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).build().unwrap()
+mod common;
+
+fn runtime(device: DeviceSpec) -> RingKernelRuntime {
+    println!("on {device:?}");
+    RingKernelRuntime::builder().device(device).telemetry(true).build().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_missions_example() {
-    let runtime = runtime();
+    for device in common::devices() {
+        launch_activate_send_receive(&runtime(device)).await;
+    }
+}
+
+async fn launch_activate_send_receive(runtime: &RingKernelRuntime) {
     runtime.launch("w").await.unwrap();
     assert_eq!(runtime.telemetry("w").unwrap().state, KernelState::Launched);
     runtime.activate("w").await.unwrap();
@@ -55,7 +63,12 @@ async fn the_missions_example() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn crc32c_in_the_kernel_is_the_crates() {
-    let runtime = runtime();
+    for device in common::devices() {
+        check_crcs(&runtime(device)).await;
+    }
+}
+
+async fn check_crcs(runtime: &RingKernelRuntime) {
     let options = LaunchOptions { kernel: Some("crc32c".into()), blocks: 3, ..Default::default() };
     runtime.launch_with("crc", options).await.unwrap();
     runtime.activate("crc").await.unwrap();
@@ -76,7 +89,12 @@ async fn crc32c_in_the_kernel_is_the_crates() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn vector_add_adds() {
-    let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).kernel("vector_add").build().unwrap();
+    for device in common::devices() {
+        add_and_refuse(RingKernelRuntime::builder().device(device).kernel("vector_add").build().unwrap()).await;
+    }
+}
+
+async fn add_and_refuse(runtime: RingKernelRuntime) {
     runtime.launch("add").await.unwrap();
     runtime.activate("add").await.unwrap();
     let message: Vec<u8> = [1.0f32, 2.0, 3.5, 10.0, 20.0, 30.25].iter().flat_map(|f| f.to_le_bytes()).collect();

@@ -1,7 +1,8 @@
-//! The ring kernels on the host device, host device numbers throughout: what telemetry costs them (paired, in one
-//! run), and how long a message takes there and back.
+//! The ring kernels on one device: what telemetry costs them (paired, in one run), and how long a message takes there
+//! and back.
 //!
-//! `cargo bench --bench host_device` prints Markdown; `-- --test` runs everything once, briefly.
+//! `cargo bench --bench kernels` prints Markdown; `-- --test` runs everything once, briefly. `RINGSCOPE_DEVICE` (host,
+//! cuda, cuda:N) and `RINGSCOPE_BLOCKS` choose where and how wide; the host device and one block are the default.
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,24 @@ fn main() {
         true => Plan { rounds: 3, slice: Duration::from_millis(5), trips: 200 },
         false => Plan { rounds: 61, slice: Duration::from_millis(100), trips: 200_000 },
     };
-    overhead(&plan);
-    round_trip(&plan);
+    let place = Place::from_environment();
+    overhead(&place, &plan);
+    round_trip(&place, &plan);
+}
+
+/// Where the kernels run.
+struct Place {
+    device: DeviceSpec,
+    blocks: u32,
+}
+
+impl Place {
+    fn from_environment() -> Self {
+        let set = |name| std::env::var(name).ok();
+        let device = set("RINGSCOPE_DEVICE").map_or(DeviceSpec::Host, |d| d.parse().expect("RINGSCOPE_DEVICE"));
+        let blocks = set("RINGSCOPE_BLOCKS").map_or(1, |b| b.parse().expect("RINGSCOPE_BLOCKS: a number"));
+        Place { device, blocks }
+    }
 }
 
 /// One way of building and launching the same kernel.
@@ -39,16 +56,17 @@ const VARIANTS: [Variant; 4] = [
     Variant { name: "level 2", telemetry: true, level: Level::Histograms },
 ];
 
-fn launch(variant: &Variant, kernel: &str) -> (RingKernelRuntime, RingKernel) {
+fn launch(place: &Place, variant: &Variant, kernel: &str) -> (RingKernelRuntime, RingKernel) {
     let runtime = RingKernelRuntime::builder()
-        .device(DeviceSpec::Host)
+        .device(place.device)
         .telemetry(variant.telemetry)
         .level(variant.level)
         .kernel(kernel)
         .max_kernels(1)
         .build()
         .expect("a runtime");
-    runtime.launch_blocking("w", &LaunchOptions::default()).expect("a launch");
+    let options = LaunchOptions { blocks: place.blocks, ..Default::default() };
+    runtime.launch_blocking("w", &options).expect("a launch");
     runtime.activate_blocking("w").expect("an activation");
     let kernel = runtime.kernel("w").expect("the kernel");
     (runtime, kernel)
@@ -76,16 +94,15 @@ fn throughput(kernel: &RingKernel, message: &[u8], slice: Duration) -> f64 {
     rate
 }
 
-fn overhead(plan: &Plan) {
-    println!(
-        "### Throughput of crc32c with telemetry, against the same kernel without (one block, one feeding thread)\n"
-    );
+fn overhead(place: &Place, plan: &Plan) {
+    println!("### Throughput of crc32c with telemetry, against the same kernel without\n");
+    println!("On {:?}, blocks: {}, one feeding thread.", place.device, place.blocks);
     println!("Ratio to level 0 of the same round: median [quartiles] of {} rounds.\n", plan.rounds);
     println!("| message | level 0, msg/s | null ref | level 1 | level 2 |");
     println!("|---:|---:|---:|---:|---:|");
     for bytes in [0, 256, 4096] {
         let message = vec![0xa5; bytes];
-        let running: Vec<_> = VARIANTS.iter().map(|v| launch(v, "crc32c")).collect();
+        let running: Vec<_> = VARIANTS.iter().map(|v| launch(place, v, "crc32c")).collect();
         let mut rates = vec![Vec::new(); VARIANTS.len()];
         for round in 0..plan.rounds {
             // In turn from another start each time: no variant always follows the same one.
@@ -117,13 +134,13 @@ fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     [1, 2, 3].map(|q| values[(values.len() - 1) * q / 4])
 }
 
-fn round_trip(plan: &Plan) {
+fn round_trip(place: &Place, plan: &Plan) {
     println!("### Round trip of one message: send → echo in the kernel → receive, one in flight\n");
     println!("| message | p50, µs | p99, µs | max, µs |");
     println!("|---:|---:|---:|---:|");
     for bytes in [0, 256, 4096] {
         let message = vec![0x5a; bytes];
-        let (_runtime, kernel) = launch(&VARIANTS[3], "echo");
+        let (_runtime, kernel) = launch(place, &VARIANTS[3], "echo");
         let trip = || {
             let start = Instant::now();
             kernel.send_blocking(&message).expect("room");
