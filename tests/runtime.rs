@@ -108,3 +108,30 @@ async fn add_and_refuse(runtime: RingKernelRuntime) {
     // Telemetry is off by default, and says how to switch it on.
     assert!(runtime.telemetry("add").unwrap_err().to_string().contains(".telemetry(true)"));
 }
+
+/// Rates are over the time that a kernel was counted: from its start or its last reset, to now or to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn rates_end_with_the_kernel_and_start_again_with_a_reset() {
+    for device in common::devices() {
+        let runtime = runtime(device);
+        runtime.launch("w").await.unwrap();
+        runtime.activate("w").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        runtime.reset_telemetry(None).unwrap();
+        for _ in 0..50 {
+            runtime.send("w", b"x").await.unwrap();
+            runtime.receive("w", SOON).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let running = runtime.telemetry("w").unwrap();
+        assert!(running.uptime > Duration::from_millis(300), "a reset does not restart the kernel");
+        // 50 messages over less than the uptime, for the time before the reset does not count.
+        assert!(running.throughput > 50.0 / running.uptime.as_secs_f64());
+        runtime.terminate("w").await.unwrap();
+        let ended = runtime.telemetry("w").unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let later = runtime.telemetry("w").unwrap();
+        assert_eq!((ended.uptime, ended.throughput), (later.uptime, later.throughput));
+        assert!(later.throughput > 0.0 && later.busy_ratio > 0.0);
+    }
+}

@@ -312,7 +312,7 @@ impl TelemetryCollector {
         let only = id.map(|id| inner.index_of(id)).transpose()?;
         let mut core = inner.core();
         let reading = core.read(inner)?;
-        let baselines: Vec<Baseline> = core.totals().map(|(e, totals)| Baseline::new(e, totals, reading.at)).collect();
+        let baselines: Vec<Baseline> = core.totals().map(|(e, totals)| Baseline::new(e, totals, &reading)).collect();
         for (i, (track, baseline)) in core.tracks.iter_mut().zip(baselines).enumerate() {
             if only.is_none_or(|only| only == i) {
                 *track = Track { baseline: Some(Box::new(baseline)), derived: None };

@@ -1,7 +1,7 @@
 //! What is remembered of one kernel between readings, and what a reading means for it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::registry::{Entry, Origin};
 use crate::abi::{COUNTERS, Counter};
@@ -19,21 +19,23 @@ pub(super) struct Track {
 
 /// A reset: what was counted before it does not count.
 pub(super) struct Baseline {
-    pub(super) at: Instant,
+    pub(super) uptime: Duration,
     pub(super) counters: [u64; COUNTERS],
     pub(super) latency: Arc<Histogram>,
     pub(super) error: (u64, Option<Arc<str>>),
 }
 
 impl Baseline {
-    pub(super) fn new(entry: &Entry, totals: &Totals, at: Instant) -> Self {
+    pub(super) fn new(entry: &Entry, totals: &Totals, reading: &Reading) -> Self {
+        let uptime = Clock::of(entry, reading).uptime(totals);
         let error = (totals.lines.last_error_code, entry.last_error());
-        Baseline { at, counters: totals.lines.counters, latency: Arc::clone(&totals.latency), error }
+        Baseline { uptime, counters: totals.lines.counters, latency: Arc::clone(&totals.latency), error }
     }
 }
 
 impl Track {
-    /// What `totals` mean; inlined, so that it is built in its place. `before` is the window's age and the processed count at its start.
+    /// What `totals` mean; inlined, so that it is built in its place. `before` is the window's age and the processed
+    /// count at its start.
     #[inline(always)]
     pub(super) fn derive(
         &mut self,
@@ -48,10 +50,8 @@ impl Track {
         };
         let clock = Clock::of(entry, reading);
         let uptime = clock.uptime(totals);
-        let counted = match &self.baseline {
-            Some(b) => reading.at.saturating_duration_since(b.at).min(uptime),
-            None => uptime,
-        };
+        // A kernel that has ended stops the clock of its rates.
+        let counted = uptime.saturating_sub(self.baseline.as_ref().map_or(Duration::ZERO, |b| b.uptime));
         let (processed, errors) = (count(Counter::Processed), count(Counter::Errors));
         let throughput = rate(processed, counted);
         let windowed = before.map(|(age, then)| (totals.counter(Counter::Processed).saturating_sub(then), age));

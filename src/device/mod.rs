@@ -104,8 +104,9 @@ pub trait Device: Send + Sync + fmt::Debug {
     /// The failed call.
     fn reserve_launches(&self, count: usize) -> Result<(), DeviceError>;
 
-    /// Reads both clocks. On CUDA this is the sample taken when the device was opened: a clock kernel might
-    /// wait behind resident ones.
+    /// Both clocks now. On CUDA they are read when the device is opened, and the host's steady time is added
+    /// since: another clock kernel might wait behind resident ones. The clocks' drift against each other shows in
+    /// times, by parts in a million; durations that a kernel measured are not affected.
     ///
     /// # Errors
     /// The failed call.

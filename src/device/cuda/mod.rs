@@ -47,7 +47,8 @@ unsafe impl DeviceRepr for RingArgs {}
 /// frees nothing while one of them runs.
 pub struct CudaDevice {
     info: DeviceInfo,
-    clock: ClockSample,
+    /// Both clocks when the device was opened, and when that was.
+    clock: (ClockSample, Instant),
     library: module::Library,
     gpu: Arc<Gpu>,
     /// Held so that cudarc synchronizes the context at nobody's first stream.
@@ -81,7 +82,8 @@ impl CudaDevice {
         let first_stream = first_stream(&context).map_err(|e| opening(driver::error("cuStreamCreate", e.0)))?;
         let gpu = Arc::new(Gpu::new(context, found.info.multiprocessors));
         let library = module::Library::new(embedded, nvrtc::arch_for(major, minor));
-        let clock = sample_clock(&gpu, &library).map_err(opening)?;
+        let sample = sample_clock(&gpu, &library).map_err(opening)?;
+        let clock = (sample, steady_moment_of(&sample));
         Ok(CudaDevice { info: found.info, clock, library, gpu, _first_stream: first_stream })
     }
 
@@ -134,7 +136,9 @@ impl Device for CudaDevice {
     }
 
     fn clock(&self) -> Result<ClockSample, DeviceError> {
-        Ok(self.clock)
+        let (sample, at) = self.clock;
+        let since = at.elapsed().as_nanos() as u64;
+        Ok(ClockSample { device_ns: sample.device_ns + since, unix_ns: sample.unix_ns + since, ..sample })
     }
 }
 
@@ -267,6 +271,13 @@ fn warnings(capability: (i32, i32), watchdog: bool) -> Vec<String> {
         warnings.push(format!("ringscope's kernels need compute capability {}.{}", OLDEST.0, OLDEST.1));
     }
     warnings
+}
+
+/// When a sample that was just taken was taken, on the clock that is never set.
+fn steady_moment_of(sample: &ClockSample) -> Instant {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let ago = unix.saturating_sub(Duration::from_nanos(sample.unix_ns));
+    Instant::now().checked_sub(ago).unwrap_or_else(Instant::now)
 }
 
 /// Both clocks at one moment: of 16 looks, the one with the shortest round trip.
