@@ -63,9 +63,10 @@ pub enum Word {
     LatencyMinNs = 8,
     LatencyMaxNs = 9,
     Abi = 10,
+    LastErrorNs = 11,
 }
 /// Number of [`Word`]s.
-pub const SINGLE_WORDS: usize = 11;
+pub const SINGLE_WORDS: usize = 12;
 
 /// What a block says of itself in [`Word::State`].
 pub mod block_state {

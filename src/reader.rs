@@ -52,8 +52,10 @@ pub struct Lines {
     pub queue_depth: u64,
     /// The most that ever waited.
     pub queue_high_water: u64,
-    /// Of the block that saw the last message among those with errors; 0 is none.
+    /// Of the last error of any block; 0 is none.
     pub last_error_code: u64,
+    /// When that was, device clock.
+    pub last_error_ns: u64,
     /// An ABI version other than this crate's that a block was built with; 0 is none.
     pub foreign_abi: u64,
     /// Smallest latency of any block; meaningless of no values.
@@ -74,6 +76,7 @@ impl Default for Lines {
             queue_depth: 0,
             queue_high_water: 0,
             last_error_code: 0,
+            last_error_ns: 0,
             foreign_abi: 0,
             latency_min_ns: u64::MAX,
             latency_max_ns: 0,
@@ -84,6 +87,11 @@ impl Default for Lines {
 impl Totals {
     pub(crate) fn new(latency: Arc<Histogram>) -> Self {
         Totals { lines: Lines::default(), latency }
+    }
+
+    /// Whether the histogram holds other values than the counters speak of.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.counter(Counter::LatencyCount) != self.latency.count()
     }
 
     /// Whether the histogram is not the one that the counters and words speak of. Rows are copied after lines, so
@@ -254,7 +262,6 @@ impl Reader {
     fn add_up(&self, span: Span, totals: &mut Lines) {
         *totals = Lines::default();
         let mut newest = 0;
-        let mut newest_error = 0;
         for shard in (span.first..span.first + span.count).map(|i| self.shard(i)) {
             for (sum, counter) in totals.counters.iter_mut().zip(shard.counters) {
                 *sum = sum.wrapping_add(counter);
@@ -274,8 +281,8 @@ impl Reader {
                 totals.queue_depth = word(Word::QueueDepth);
             }
             totals.queue_high_water = totals.queue_high_water.max(word(Word::QueueHighWater));
-            if word(Word::LastErrorCode) != 0 && word(Word::LastMessageNs) >= newest_error {
-                newest_error = word(Word::LastMessageNs);
+            if word(Word::LastErrorNs) > totals.last_error_ns {
+                totals.last_error_ns = word(Word::LastErrorNs);
                 totals.last_error_code = word(Word::LastErrorCode);
             }
             if shard.counters[Counter::LatencyCount as usize] > 0 {

@@ -60,8 +60,8 @@ impl std::fmt::Display for KernelState {
 }
 
 /// Latencies of handling, in nanoseconds. Percentiles are within
-/// [`relative_error`](crate::histogram::relative_error) of the exact ones; the rest is exact, but for min and max
-/// after a reset, which are then those of their buckets.
+/// [`relative_error`](crate::histogram::relative_error) of the exact ones; of an idle kernel the rest is exact, but for
+/// min and max after a reset, which are then those of their buckets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Latency {
@@ -118,6 +118,9 @@ pub struct KernelTelemetry {
     /// When the last message was done.
     #[cfg_attr(feature = "serde", serde(serialize_with = "unix_seconds"))]
     pub last_message_time: Option<SystemTime>,
+    /// The youngest sign of life of any of its blocks, which give one while they wait as well; of device kernels.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "unix_seconds"))]
+    pub last_sign_of_life: Option<SystemTime>,
     /// Messages processed per second since the start or the last reset; 0.0 over no time.
     pub throughput: f64,
     /// Messages processed per second over the last window (see
@@ -130,7 +133,7 @@ pub struct KernelTelemetry {
     pub error_rate: f64,
     /// Code of the last error, `None` before the first.
     pub last_error_code: Option<u32>,
-    /// What the last error was, where a host actor said so.
+    /// What the last error was, where a host actor said so, or why a kernel cannot be read.
     pub last_error: Option<Arc<str>>,
     /// Latencies of handling; `None` before the first, or below level 2.
     pub latency: Option<Latency>,
@@ -142,7 +145,7 @@ pub struct KernelTelemetry {
     pub bytes_in: u64,
     /// Payload bytes of the replies.
     pub bytes_out: u64,
-    /// Time in the handler over time, per block: 0 idles, 1 is saturated.
+    /// Time in the handler over time, per block: 0 idles, 1 is saturated. Waiting for room for a reply is not work.
     pub busy_ratio: f64,
     /// Replies that found their ring full and had to wait.
     pub retries: u64,
@@ -153,7 +156,7 @@ pub struct KernelTelemetry {
     /// Seconds of handling, all blocks together.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds"))]
     pub busy_time: Duration,
-    /// Seconds of waiting for messages, all blocks together.
+    /// Seconds of waiting for messages, and for room for replies, all blocks together.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds"))]
     pub wait_time: Duration,
     /// Blocks, each with a shard of its own; 0 for a host actor.

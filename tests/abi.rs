@@ -61,6 +61,7 @@ fn rust_facts() -> BTreeMap<String, u64> {
         RINGSCOPE_QUEUE_DEPTH = Word::QueueDepth, RINGSCOPE_QUEUE_HIGH_WATER = Word::QueueHighWater,
         RINGSCOPE_LAST_ERROR_CODE = Word::LastErrorCode, RINGSCOPE_LATENCY_MIN_NS = Word::LatencyMinNs,
         RINGSCOPE_LATENCY_MAX_NS = Word::LatencyMaxNs, RINGSCOPE_ABI = Word::Abi,
+        RINGSCOPE_LAST_ERROR_NS = Word::LastErrorNs,
         RINGSCOPE_SINGLE_WORDS = SINGLE_WORDS,
         RINGSCOPE_STATE_NONE = block_state::NONE, RINGSCOPE_STATE_HELD = block_state::HELD,
         RINGSCOPE_STATE_ACTIVE = block_state::ACTIVE, RINGSCOPE_STATE_ENDED = block_state::ENDED,

@@ -96,11 +96,11 @@ fn sources_that_cannot_run() {
     expect(&runtime, runtime.launch_blocking("v", &options), &says);
     let unknown_default = builder().kernel("fft").build().unwrap_err().to_string();
     assert!(says.iter().all(|part| unknown_default.contains(part)), "{unknown_default}");
-    let cuda = KernelSource::CudaText { text: "…".into(), entry: "mine".into() };
+    let cuda = cuda_text("…", "mine");
     let error = builder().source("mine", cuda).build().unwrap_err();
     assert!(matches!(error, RuntimeError::Device(DeviceError::Unsupported { .. })));
     let message = error.to_string();
-    assert!(message.contains("the CUDA source of `mine`") && message.contains("KernelSource::Host"), "{message}");
+    assert!(message.contains("the CUDA source of `mine`") && message.contains("KernelSource::host"), "{message}");
 }
 
 #[test]
@@ -181,6 +181,18 @@ fn devices_that_are_not_there() {
     assert!(matches!(error, RuntimeError::Device(DeviceError::CudaUnavailable(_))), "{error}");
 }
 
+#[allow(unsafe_code)]
+fn cuda_text(text: &str, entry: &str) -> KernelSource {
+    // SAFETY: it is never loaded.
+    unsafe { KernelSource::cuda_text(text, entry) }
+}
+
+#[allow(unsafe_code)]
+fn host(name: &str, entry: extern "C" fn(*mut *mut c_void)) -> KernelSource {
+    // SAFETY: the functions below touch none of their arguments.
+    unsafe { KernelSource::host(name, entry) }
+}
+
 static RELEASE: AtomicBool = AtomicBool::new(false);
 static RUNNING: AtomicU32 = AtomicU32::new(0);
 
@@ -196,7 +208,7 @@ extern "C" fn stuck(_: *mut *mut c_void) {
 #[test]
 fn a_kernel_that_never_answers_does_not_hold_anybody_up() {
     let limit = Duration::from_millis(100);
-    let source = KernelSource::Host { name: "stuck".into(), entry: stuck };
+    let source = host("stuck", stuck);
     let runtime = builder().source("stuck", source).stop_limit(limit).build().unwrap();
     let options = LaunchOptions { kernel: Some("stuck".into()), blocks: 2, ..Default::default() };
     runtime.launch_blocking("s", &options).unwrap();
@@ -233,7 +245,7 @@ extern "C" fn quitter(_: *mut *mut c_void) {}
 
 #[test]
 fn a_kernel_that_ends_by_itself_has_failed() {
-    let source = KernelSource::Host { name: "quitter".into(), entry: quitter };
+    let source = host("quitter", quitter);
     let runtime = builder().source("quitter", source).build().unwrap();
     let options = LaunchOptions { kernel: Some("quitter".into()), ..Default::default() };
     runtime.launch_blocking("q", &options).unwrap();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ringscope::abi::RingArgs;
 use ringscope::device::cuda::CudaDevice;
-use ringscope::device::{Device, DeviceError, HostEntry, Kernel, KernelSource, Launch, Level, Memory};
+use ringscope::device::{Device, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
 const CONTROL_BYTES: usize = 4242;
 const CHILD: &str = "RINGSCOPE_TEST_FAKE_DRIVER";
@@ -49,7 +49,7 @@ impl Bench {
     }
 
     fn kernel(&self) -> Box<dyn Kernel> {
-        let source = KernelSource::CudaModule { image: b".version 7.5".to_vec(), entry: "ring".to_owned() };
+        let source = module(b".version 7.5", "ring");
         self.device.load(&source, Level::default()).expect("the stand-in loads anything")
     }
 
@@ -57,8 +57,15 @@ impl Bench {
     fn launch(&self, kernel: &dyn Kernel, blocks: u32) -> Result<(Box<dyn Launch>, Memory), DeviceError> {
         let ring = self.device.allocate_mapped(256).expect("a ring");
         let args = RingArgs { host: ring.device_address(), ..RingArgs::default() };
-        Ok((kernel.launch(blocks, &args, vec![ring.clone()])?, ring))
+        // SAFETY: the stand-in's kernel reads the command word of the ring, which is there and kept.
+        let launch = unsafe { kernel.launch(blocks, &args, vec![ring.clone()]) }?;
+        Ok((launch, ring))
     }
+}
+
+fn module(image: &[u8], entry: &str) -> KernelSource {
+    // SAFETY: the stand-in runs no code of it.
+    unsafe { KernelSource::cuda_module(image, entry) }
 }
 
 /// The stand-in's device addresses are the host's.
@@ -236,14 +243,15 @@ on_stand_in! {
     }
 
     fn what_cannot_be_loaded_says_why(bench) {
-        let source = KernelSource::CudaModule { image: b".version 7.5".to_vec(), entry: "missing".to_owned() };
+        let source = module(b".version 7.5", "missing");
         let error = bench.device.load(&source, Level::Counters).map(|_| ()).unwrap_err();
         assert!(matches!(&error, DeviceError::NoEntry { entry, .. } if entry == "missing"), "{error}");
-        unsafe extern "C" fn nothing(_: *mut *mut std::ffi::c_void) {}
-        let source = KernelSource::Host { name: "nothing".to_owned(), entry: nothing as HostEntry };
+        extern "C" fn nothing(_: *mut *mut std::ffi::c_void) {}
+        // SAFETY: it does nothing, and is never called.
+        let source = unsafe { KernelSource::host("nothing", nothing) };
         let error = bench.device.load(&source, Level::Counters).map(|_| ()).unwrap_err();
         assert!(matches!(error, DeviceError::Unsupported { .. }), "{error}");
-        let source = KernelSource::CudaModule { image: Vec::new(), entry: "ring".to_owned() };
+        let source = module(b"", "ring");
         assert!(matches!(bench.device.load(&source, Level::Counters).map(|_| ()), Err(DeviceError::Compile { .. })));
     }
 }

@@ -84,7 +84,7 @@ impl Cell {
     /// Adds this cell to `sums` and `histogram`.
     fn add_to(&self, totals: &mut Totals, histogram: &mut Histogram) {
         for (sum, counter) in totals.lines.counters.iter_mut().zip(&self.counters) {
-            *sum += counter.load(Ordering::Relaxed);
+            *sum = sum.wrapping_add(counter.load(Ordering::Relaxed));
         }
         let last = &mut totals.lines.last_message_ns;
         *last = self.last_message_ns.load(Ordering::Relaxed).max(*last);

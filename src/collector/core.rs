@@ -38,6 +38,11 @@ impl Core {
         Ok(reading)
     }
 
+    /// Whether the last reading of `only`, or of any kernel, has counters and buckets of different moments.
+    pub(super) fn is_torn(&self, only: Option<usize>) -> bool {
+        self.totals().enumerate().any(|(i, (_, totals))| only.is_none_or(|only| only == i) && totals.is_torn())
+    }
+
     /// The entries, with what was read of each.
     pub(super) fn totals(&self) -> impl Iterator<Item = (&Arc<Entry>, &Totals)> {
         let mut of_device = self.reader.as_ref().map_or(&[][..], Reader::totals).iter();

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Samples a window keeps; a rate's window is then at most an eighth longer than asked for.
+/// Samples a window keeps: where readings are frequent, a rate's window is at most an eighth longer than asked for;
+/// where they are rare, it is the time between two of them.
 const SAMPLES: u32 = 8;
 
 /// Processed counts of all kernels at some moments. Bounded: about [`SAMPLES`] + 2 samples.
@@ -25,11 +26,11 @@ impl History {
     }
 
     /// The moment that a rate at `now` reaches back to, and each kernel's count then: the youngest sample of at
-    /// least the window's age, else the oldest.
+    /// least the window's age, else the oldest. `None` while that is too young to tell a rate.
     pub(super) fn base(&self, now: Instant) -> Option<(Duration, &[u64])> {
         let age = |s: &Sample| now.saturating_duration_since(s.at);
         let old = self.samples.iter().rev().find(|s| age(s) >= self.window).or(self.samples.front())?;
-        Some((age(old), &old.processed))
+        (age(old) >= self.window / SAMPLES).then(|| (age(old), &old.processed[..]))
     }
 
     /// Whether it is time for another sample.

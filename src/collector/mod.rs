@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use crate::abi::KernelRef;
+use crate::abi::{KernelRef, MAX_SCALE};
 use crate::device::SharedDevice;
 use crate::reader::{Reader, Span};
 use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
@@ -38,7 +38,7 @@ pub struct TelemetryConfig {
     pub max_kernels: usize,
     /// Most blocks of all device kernels together; each has a shard of 256 bytes and its buckets. Default 1024.
     pub max_blocks: u32,
-    /// Histogram scale, 0 to 5: 2^scale buckets an octave. Default 3, an error under 4.4 %.
+    /// Histogram scale, 0 to 5 (more counts as 5): 2^scale buckets an octave. Default 3, an error under 4.4 %.
     pub scale: u32,
     /// What windowed rates reach back. Default 1 s.
     pub window: Duration,
@@ -57,6 +57,9 @@ impl Default for TelemetryConfig {
         }
     }
 }
+
+/// How often a reset reads again where traffic came between counters and buckets.
+const RESET_TRIES: usize = 32;
 
 /// Collects what kernels count: device kernels by reading their slab, host actors by their handles' cells.
 /// Clones share one collector.
@@ -95,7 +98,8 @@ impl TelemetryCollector {
         Ok(Self::build(true, config, Some(reader)))
     }
 
-    fn build(enabled: bool, config: TelemetryConfig, reader: Option<Reader>) -> Self {
+    fn build(enabled: bool, mut config: TelemetryConfig, reader: Option<Reader>) -> Self {
+        config.scale = config.scale.min(MAX_SCALE);
         let history = History::new(config.window);
         let core = Core {
             reader,
@@ -127,7 +131,8 @@ impl TelemetryCollector {
     // ---- device kernels ------------------------------------------------------------------------------
 
     /// Registers a kernel of `blocks` blocks, and returns what to pass to it by value. Its state is what its
-    /// blocks say. The collector, or its [`slab`](Self::slab), must outlive the kernel.
+    /// blocks say. It is for one launch: another with the same reference would add to its counts and start its
+    /// clock again. The collector, or its [`slab`](Self::slab), must outlive the kernel.
     ///
     /// # Errors
     /// A name that is empty, too long or taken; a bound that is reached; no device.
@@ -158,7 +163,8 @@ impl TelemetryCollector {
         self.inner.core().reader.as_ref().map(Reader::slab)
     }
 
-    /// Takes back a registration of which nothing was launched, if nothing was registered since.
+    /// Takes back a registration of which nothing was launched. If something was registered since, its place stays
+    /// taken, and its state says that it failed.
     pub(crate) fn forget(&self, id: &str) {
         let _core = self.inner.core();
         let mut registry = self.inner.registry.write().unwrap_or_else(PoisonError::into_inner);
@@ -168,6 +174,8 @@ impl TelemetryCollector {
             registry.version += 1;
             registry.by_id.remove(id);
             registry.used_blocks -= span.count;
+        } else if let Some(index) = registry.by_id.get(id) {
+            registry.entries[*index].state.store(KernelState::Failed as u8, Ordering::Relaxed);
         }
     }
 
@@ -279,8 +287,12 @@ impl TelemetryCollector {
         if !self.inner.enabled {
             return Err(TelemetryError::Disabled);
         }
-        let index = self.inner.index_of(id)?;
-        Ok(self.snapshot()?.kernels[index].clone())
+        self.inner.index_of(id)?;
+        let snapshot = self.snapshot()?;
+        match snapshot.kernel(id) {
+            Some(kernel) => Ok(kernel.clone()),
+            None => Err(TelemetryError::UnknownKernel { id: id.to_owned(), registered: snapshot.kernels.len() }),
+        }
     }
 
     /// Reads everything now: each kernel by its id.
@@ -300,7 +312,8 @@ impl TelemetryCollector {
     }
 
     /// Counts of `id`, or of all kernels, start from zero here and now. It moves a baseline on the host; the device
-    /// is not written to, and nothing that comes later is lost.
+    /// is not written to, and nothing that comes later is lost. Under traffic the counters' zero and the buckets' may
+    /// lie one copy apart; of an idle kernel they are the same.
     ///
     /// # Errors
     /// [`TelemetryError::UnknownKernel`], and as [`snapshot`](Self::snapshot).
@@ -311,7 +324,15 @@ impl TelemetryCollector {
         }
         let only = id.map(|id| inner.index_of(id)).transpose()?;
         let mut core = inner.core();
-        let reading = core.read(inner)?;
+        let mut reading = core.read(inner)?;
+        // Counters and buckets are copied one after the other. A baseline of moments that lie apart would keep them
+        // apart for ever; under traffic it is the best of some tries.
+        for _ in 0..RESET_TRIES {
+            if !core.is_torn(only) {
+                break;
+            }
+            reading = core.read(inner)?;
+        }
         let baselines: Vec<Baseline> = core.totals().map(|(e, totals)| Baseline::new(e, totals, &reading)).collect();
         for (i, (track, baseline)) in core.tracks.iter_mut().zip(baselines).enumerate() {
             if only.is_none_or(|only| only == i) {

@@ -12,17 +12,19 @@ pub(super) struct Periodic {
 }
 
 const SHORTEST: Duration = Duration::from_micros(100);
+/// A year: far from where a clock overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
 impl Periodic {
     pub(super) fn start(collector: Weak<Inner>, interval: Duration) -> Result<Self, TelemetryError> {
-        let (sender, receiver) = channel();
+        let (sender, receiver) = channel::<Duration>();
         let body = move || {
-            let mut interval = interval.max(SHORTEST);
+            let mut interval = interval.clamp(SHORTEST, LONGEST);
             let mut next = Instant::now();
             loop {
                 match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
                     Ok(other) => {
-                        interval = Duration::max(other, SHORTEST);
+                        interval = other.clamp(SHORTEST, LONGEST);
                         next = Instant::now() + interval;
                     }
                     Err(RecvTimeoutError::Disconnected) => return,
@@ -46,7 +48,7 @@ impl Periodic {
     }
 
     pub(super) fn set_interval(&self, interval: Duration) {
-        // The thread ends only when this sender does.
+        // The thread ends only with this sender, or with the collector.
         let _ = self.interval.send(interval);
     }
 }

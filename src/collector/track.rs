@@ -22,14 +22,20 @@ pub(super) struct Baseline {
     pub(super) uptime: Duration,
     pub(super) counters: [u64; COUNTERS],
     pub(super) latency: Arc<Histogram>,
-    pub(super) error: (u64, Option<Arc<str>>),
+    pub(super) last_error_ns: u64,
+    pub(super) last_error: Option<Arc<str>>,
 }
 
 impl Baseline {
     pub(super) fn new(entry: &Entry, totals: &Totals, reading: &Reading) -> Self {
         let uptime = Clock::of(entry, reading).uptime(totals);
-        let error = (totals.lines.last_error_code, entry.last_error());
-        Baseline { uptime, counters: totals.lines.counters, latency: Arc::clone(&totals.latency), error }
+        Baseline {
+            uptime,
+            counters: totals.lines.counters,
+            latency: Arc::clone(&totals.latency),
+            last_error_ns: totals.lines.last_error_ns,
+            last_error: entry.last_error(),
+        }
     }
 }
 
@@ -73,6 +79,7 @@ impl Track {
             errors,
             start_time: clock.time(totals.lines.start_ns),
             last_message_time: clock.time(totals.lines.last_message_ns),
+            last_sign_of_life: clock.time(totals.lines.heartbeat_ns),
             throughput,
             windowed_throughput: windowed.map_or(throughput, |(count, age)| rate(count, age)),
             uptime,
@@ -84,7 +91,8 @@ impl Track {
             queue_high_water: totals.lines.queue_high_water,
             bytes_in,
             bytes_out,
-            busy_ratio: ratio(busy_time.as_secs_f64(), counted.as_secs_f64() * f64::from(blocks.max(1))),
+            // Work that began before the reset, and threads of one actor, would make it more than all.
+            busy_ratio: ratio(busy_time.as_secs_f64(), counted.as_secs_f64() * f64::from(blocks.max(1))).min(1.0),
             retries,
             dropped,
             polls,
@@ -96,14 +104,23 @@ impl Track {
         }
     }
 
-    /// The last error since the reset: an error that was the last one before it counts again only if there
-    /// were more.
-    pub(super) fn last_error(&self, entry: &Entry, totals: &Totals, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
-        let now = (totals.lines.last_error_code, entry.last_error());
-        if errors == 0 && self.baseline.as_ref().is_some_and(|b| b.error == now) {
-            return (None, None);
+    /// The last error since the reset: its code where a kernel gave one, its text where a host actor did, or what
+    /// keeps a kernel from being read at all.
+    fn last_error(&self, entry: &Entry, totals: &Totals, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
+        let lines = &totals.lines;
+        if lines.foreign_abi != 0 {
+            let (theirs, ours) = (lines.foreign_abi, crate::abi::ABI_VERSION);
+            let text =
+                format!("the kernel was built with version {theirs} of ringscope's layout, this is {ours}: rebuild it");
+            return (None, Some(text.into()));
         }
-        ((now.0 != 0).then_some(now.0 as u32), now.1)
+        let since = self.baseline.as_ref().map_or(0, |b| b.last_error_ns);
+        let code = (lines.last_error_ns > since).then_some(lines.last_error_code as u32);
+        // An actor's text that was the last one before the reset is so again only if there were more errors.
+        let stale = |text: &Arc<str>| {
+            errors == 0 && self.baseline.as_ref().is_some_and(|b| b.last_error.as_ref() == Some(text))
+        };
+        (code, entry.last_error().filter(|text| !stale(text)))
     }
 
     /// Since the baseline, worked out once for each new histogram.

@@ -173,13 +173,15 @@ struct HostKernel {
 }
 
 impl Kernel for HostKernel {
-    fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
+    unsafe fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
         let device = HostDevice::new();
-        // SAFETY: a ring kernel's entry takes one RingArgs by value; the memory it points to is in `keep`.
+        // SAFETY: a ring kernel's entry takes one RingArgs by value; the caller answers for what it points to.
         let launch = unsafe { device.launch(self.entry, blocks, &[args], keep) }?;
         Ok(Box::new(launch))
     }
 }
+
+impl super::Sealed for HostDevice {}
 
 impl Device for HostDevice {
     fn info(&self) -> &DeviceInfo {
@@ -205,7 +207,7 @@ impl Device for HostDevice {
             cuda => Err(DeviceError::Unsupported {
                 device: "the host device",
                 what: cuda.describe(),
-                remedy: "compile it into the program through kernels/host/shim.h and pass its KernelSource::Host",
+                remedy: "compile it into the program through kernels/host/shim.h and pass it as KernelSource::host",
             }),
         }
     }

@@ -21,7 +21,7 @@ mod source;
 
 pub use error::{CudaUnavailable, DeviceError};
 pub use memory::Memory;
-pub(crate) use ring::create as create_rings;
+pub(crate) use ring::IdleRing;
 pub use ring::{Command, Consumer, Producer, Reply, RingShape};
 pub use select::{DeviceSpec, ParseDeviceSpecError, Selected, auto, open};
 pub use source::{Builtin, HEADERS, HostEntry, KernelSource, Level};
@@ -65,11 +65,16 @@ pub struct ClockSample {
     pub uncertainty_ns: u64,
 }
 
+/// Implemented by the devices of this crate alone.
+pub trait Sealed {}
+
 /// A device that runs ring kernels and lets their memory be read meanwhile.
 ///
 /// Allocation, [`load`](Device::load) and [`reserve_launches`](Device::reserve_launches) come before the first
 /// launch: while a kernel is resident they may wait for it, which is for ever.
-pub trait Device: Send + Sync + fmt::Debug {
+///
+/// Sealed: blocks write into the memory that an implementation hands out.
+pub trait Device: Sealed + Send + Sync + fmt::Debug {
     /// What this device is.
     fn info(&self) -> &DeviceInfo;
 
@@ -119,7 +124,11 @@ pub trait Kernel: Send + Sync {
     ///
     /// # Errors
     /// [`DeviceError::TooManyBlocks`] if they cannot all be resident, or the failed call.
-    fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError>;
+    ///
+    /// # Safety
+    /// Every address in `args` points to memory of this device of the size that its kind of thing has, which `keep`
+    /// keeps alive; nothing else uses it but through a ring's two ends and a reader.
+    unsafe fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError>;
 }
 
 /// A kernel that was started. Dropping it waits for nothing.

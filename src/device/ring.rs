@@ -3,8 +3,8 @@
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::Ordering;
 
-use super::{Device, DeviceError, Memory};
-use crate::abi::{LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut, command};
+use super::{Device, DeviceError, Kernel, Launch, Memory};
+use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut, command};
 
 /// Sizes of a kernel's rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,31 +85,50 @@ pub struct Consumer {
     head: u64,
 }
 
-/// Makes a kernel's rings; nothing runs yet. Returns both ends, the kernel's argument without its telemetry,
-/// and the memory that the kernel needs.
-///
-/// # Errors
-/// [`DeviceError::OutOfMemory`], or the failed call.
-pub(crate) fn create(
-    device: &dyn Device,
-    shape: RingShape,
-) -> Result<(Producer, Consumer, RingArgs, Vec<Memory>), DeviceError> {
-    debug_assert!(shape.slots.is_power_of_two());
-    let mapped = device.allocate_mapped(shape.mapped_bytes())?;
-    let shared = device.allocate(size_of::<RingDevice>())?;
-    let rings = Rings { mapped: mapped.clone(), shape };
-    let args = RingArgs {
-        host: mapped.device_address(),
-        device: shared.device_address(),
-        input: mapped.device_address() + rings.in_slot(0) as u64,
-        output: mapped.device_address() + rings.out_slot(0) as u64,
-        slots: shape.slots,
-        slot_stride: shape.slot_stride(),
-        slot_bytes: shape.slot_bytes,
-        ..RingArgs::default()
-    };
-    let producer = Producer { rings: rings.clone(), tail: 0, commands: 0 };
-    Ok((producer, Consumer { rings, head: 0 }, args, vec![mapped, shared]))
+/// A kernel's rings before its launch.
+pub(crate) struct IdleRing {
+    pub(crate) producer: Producer,
+    pub(crate) consumer: Consumer,
+    args: RingArgs,
+    memory: Vec<Memory>,
+}
+
+impl IdleRing {
+    /// Makes the rings.
+    pub(crate) fn new(device: &dyn Device, shape: RingShape) -> Result<Self, DeviceError> {
+        debug_assert!(shape.slots.is_power_of_two());
+        let mapped = device.allocate_mapped(shape.mapped_bytes())?;
+        let shared = device.allocate(size_of::<RingDevice>())?;
+        let rings = Rings { mapped: mapped.clone(), shape };
+        let args = RingArgs {
+            host: mapped.device_address(),
+            device: shared.device_address(),
+            input: mapped.device_address() + rings.in_slot(0) as u64,
+            output: mapped.device_address() + rings.out_slot(0) as u64,
+            slots: shape.slots,
+            slot_stride: shape.slot_stride(),
+            slot_bytes: shape.slot_bytes,
+            ..RingArgs::default()
+        };
+        let producer = Producer { rings: rings.clone(), tail: 0, commands: 0 };
+        Ok(IdleRing { producer, consumer: Consumer { rings, head: 0 }, args, memory: vec![mapped, shared] })
+    }
+
+    /// Starts a kernel on them. `telemetry` is of the slab given with it, or null.
+    pub(crate) fn launch(
+        &self,
+        kernel: &dyn Kernel,
+        blocks: u32,
+        telemetry: KernelRef,
+        slab: Option<Memory>,
+        refuse_below: u64,
+    ) -> Result<Box<dyn Launch>, DeviceError> {
+        let args = RingArgs { telemetry, refuse_below, ..self.args };
+        let keep = self.memory.iter().cloned().chain(slab).collect();
+        // SAFETY: the addresses are those of this ring's memory, sized in `new`, and of the collector's slab; all of
+        // it is in `keep`. The host's side of it is the two ends and the reader.
+        unsafe { kernel.launch(blocks, &args, keep) }
+    }
 }
 
 impl Producer {
@@ -168,11 +187,6 @@ impl Consumer {
     /// The next reply of a kernel that has ended: skips the places that a stopped block gave up.
     pub fn receive_after_end(&mut self) -> Option<Reply> {
         (0..u64::from(self.rings.shape.slots)).find_map(|skip| self.at(self.head + skip))
-    }
-
-    /// Replies taken so far, places given up included.
-    pub fn taken(&self) -> u64 {
-        self.head
     }
 
     fn at(&mut self, n: u64) -> Option<Reply> {

@@ -54,11 +54,6 @@ impl Builtin {
         }
     }
 
-    /// The built-in of that name.
-    pub fn from_name(name: &str) -> Option<Builtin> {
-        Builtin::ALL.into_iter().find(|b| b.name() == name)
-    }
-
     /// Its CUDA source.
     pub const fn cuda_source(self) -> &'static str {
         match self {
@@ -73,27 +68,31 @@ impl Builtin {
 /// file makes one called `name_host`.
 pub type HostEntry = unsafe extern "C" fn(*mut *mut c_void);
 
-/// Where the code of a ring kernel comes from.
+/// Where the code of a ring kernel comes from: one of ringscope's own, or somebody's, who answers for it by an `unsafe`
+/// constructor.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum KernelSource {
     /// One of ringscope's own.
     Builtin(Builtin),
-    /// CUDA C++ that includes `<ringscope/ring.cuh>`, compiled by NVRTC when it is loaded.
+    /// CUDA C++; see [`KernelSource::cuda_text`].
+    #[non_exhaustive]
     CudaText {
         /// The source.
         text: String,
         /// The `extern "C" __global__` function.
         entry: String,
     },
-    /// A compiled module: PTX, a cubin or a fatbin.
+    /// A compiled module; see [`KernelSource::cuda_module`].
+    #[non_exhaustive]
     CudaModule {
         /// Its bytes.
         image: Vec<u8>,
         /// The `extern "C" __global__` function.
         entry: String,
     },
-    /// A function of this program, for the host device.
+    /// A function of this program; see [`KernelSource::host`].
+    #[non_exhaustive]
     Host {
         /// A name for messages.
         name: String,
@@ -103,6 +102,31 @@ pub enum KernelSource {
 }
 
 impl KernelSource {
+    /// CUDA C++ that includes `<ringscope/ring.cuh>`, compiled by NVRTC when it is loaded.
+    ///
+    /// # Safety
+    /// `entry` is an `extern "C" __global__` function of one `ringscope_ring_args`, and writes to no other memory.
+    pub unsafe fn cuda_text(text: impl Into<String>, entry: impl Into<String>) -> Self {
+        KernelSource::CudaText { text: text.into(), entry: entry.into() }
+    }
+
+    /// A compiled module: PTX, a cubin or a fatbin.
+    ///
+    /// # Safety
+    /// As [`cuda_text`](Self::cuda_text).
+    pub unsafe fn cuda_module(image: impl Into<Vec<u8>>, entry: impl Into<String>) -> Self {
+        KernelSource::CudaModule { image: image.into(), entry: entry.into() }
+    }
+
+    /// A function of this program, for the host device.
+    ///
+    /// # Safety
+    /// `entry` takes an array with one pointer to a `ringscope_ring_args`, and writes to no other memory than that
+    /// names. It may be called from any thread, by several at once.
+    pub unsafe fn host(name: impl Into<String>, entry: HostEntry) -> Self {
+        KernelSource::Host { name: name.into(), entry }
+    }
+
     /// What to call it in a message.
     pub fn describe(&self) -> String {
         match self {

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use super::{Inner, RingKernelRuntime, RuntimeError, Spare};
+use super::{Inner, RingKernelRuntime, RuntimeError};
 use crate::collector::{TelemetryCollector, TelemetryConfig};
-use crate::device::{self, Builtin, CudaUnavailable, DeviceSpec, KernelSource, Level, RingShape, SharedDevice};
+use crate::device::{
+    self, Builtin, CudaUnavailable, DeviceSpec, IdleRing, KernelSource, Level, RingShape, SharedDevice,
+};
 
 /// Configures a [`RingKernelRuntime`].
 #[derive(Clone, Debug)]
@@ -96,13 +98,14 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Adds a kernel under a name, beside the built-in `crc32c`, `vector_add` and `echo`.
+    /// Adds a kernel under a name, beside the built-in `crc32c`, `vector_add` and `echo`. All of them are loaded
+    /// when the runtime is built.
     pub fn source(mut self, name: &str, source: KernelSource) -> Self {
         self.sources.insert(name.to_owned(), source);
         self
     }
 
-    /// Reads telemetry every so often. Default: only when asked.
+    /// Reads telemetry every so often, where it is on. Default: only when asked.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = Some(interval);
         self
@@ -136,7 +139,7 @@ impl RuntimeBuilder {
         device.reserve_launches(self.max_kernels)?;
         let mut spares = Vec::with_capacity(self.max_kernels);
         for _ in 0..self.max_kernels {
-            spares.push(Spare::new(device::create_rings(&*device, self.shape)?));
+            spares.push(IdleRing::new(&*device, self.shape)?);
         }
         let collector = match telemetry {
             true => TelemetryCollector::on_device(Arc::clone(&device), self.config)?,

@@ -1,6 +1,6 @@
 //! One launched kernel: its two ring ends, its launch, its state.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::RuntimeError;
 use super::wait;
 use crate::collector::TelemetryCollector;
 use crate::device::{Command, Consumer, Launch, Producer, Reply, RingShape};
-use crate::snapshot::KernelState;
+use crate::snapshot::{KernelState, Snapshot};
 
 /// One kernel's traffic. Clones share it; senders wait for each other, as do receivers, for the time of a copy.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ struct Shared {
     launch: Box<dyn Launch>,
     replies: AtomicU64,
     looks: AtomicU32,
+    /// Whether it was waited for its records in vain: a kernel may reply and record nothing.
+    silent: AtomicBool,
 }
 
 /// How many vain looks at a ring there are to one at the launch: asking a device costs more than looking at memory.
@@ -49,6 +51,7 @@ impl RingKernel {
                 launch,
                 replies: AtomicU64::new(0),
                 looks: AtomicU32::new(0),
+                silent: AtomicBool::new(false),
             }),
         }
     }
@@ -71,6 +74,16 @@ impl RingKernel {
     /// Replies received from it so far.
     pub fn replies_received(&self) -> u64 {
         self.shared.replies.load(Ordering::Relaxed)
+    }
+
+    /// Whether a snapshot lacks the records of these replies.
+    pub(super) fn is_behind(&self, snapshot: &Snapshot, replies: u64) -> bool {
+        let counted = snapshot.kernel(self.id()).is_none_or(|t| t.sent_since_launch >= replies);
+        !counted && !self.shared.silent.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn give_up_on_records(&self) {
+        self.shared.silent.store(true, Ordering::Relaxed);
     }
 
     // ---- messages ------------------------------------------------------------------------------------
@@ -248,15 +261,17 @@ impl RingKernel {
     /// Brings the state up to what became of the launch.
     pub(super) fn note_end(&self, collector: &TelemetryCollector) {
         use KernelState::{Failed, Terminated, Terminating};
-        let state = self.state();
-        if matches!(state, Terminated | Failed) {
+        if matches!(self.state(), Terminated | Failed) {
             return;
         }
-        match self.shared.launch.ended() {
-            Ok(false) => {}
-            Ok(true) if state == Terminating => self.set_state(collector, Terminated),
+        let ended = self.shared.launch.ended();
+        // Under the lock of the state, and with the state after the end: who was told to stop has not failed.
+        let _producer = self.producer();
+        match (ended, self.state()) {
+            (Ok(false), _) | (_, Terminated | Failed) => {}
+            (Ok(true), Terminating) => self.set_state(collector, Terminated),
             // A ring kernel ends when it is told to; one that ended by itself has failed.
-            Ok(true) | Err(_) => self.set_state(collector, Failed),
+            (Ok(true) | Err(_), _) => self.set_state(collector, Failed),
         }
     }
 

@@ -13,11 +13,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::abi::{KernelRef, RingArgs};
+use crate::abi::KernelRef;
 use crate::collector::{TelemetryCollector, TelemetryError};
-use crate::device::{
-    Consumer, CudaUnavailable, DeviceError, DeviceInfo, Kernel, Memory, Producer, RingShape, SharedDevice,
-};
+use crate::device::{Command, CudaUnavailable, DeviceError, DeviceInfo, IdleRing, Kernel, RingShape, SharedDevice};
 use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
 
 pub use crate::device::Reply;
@@ -55,23 +53,9 @@ struct Inner {
     shape: RingShape,
     stop_limit: Duration,
     max_kernels: usize,
-    spares: Mutex<Vec<Spare>>,
+    spares: Mutex<Vec<IdleRing>>,
     kernels: RwLock<HashMap<Arc<str>, RingKernel>>,
     collector: TelemetryCollector,
-}
-
-/// Rings that no kernel has yet.
-struct Spare {
-    producer: Producer,
-    consumer: Consumer,
-    args: RingArgs,
-    memory: Vec<Memory>,
-}
-
-impl Spare {
-    fn new((producer, consumer, args, memory): (Producer, Consumer, RingArgs, Vec<Memory>)) -> Self {
-        Spare { producer, consumer, args, memory }
-    }
 }
 
 /// How to launch one kernel.
@@ -213,12 +197,14 @@ impl RingKernelRuntime {
 
     /// [`shutdown`](Self::shutdown) for use without tokio.
     pub fn shutdown_blocking(&self, limit: Duration) -> Shutdown {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now().checked_add(limit);
         let mut kernels = self.inner.all_kernels();
         kernels.sort_by(|a, b| a.id().cmp(b.id()));
         kernels.iter().for_each(|k| k.tell_to_stop(&self.inner.collector));
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let stays = |k: &&RingKernel| k.terminate(&self.inner.collector, left()).is_err();
+        let left = || deadline.map_or(Duration::MAX, |d| d.saturating_duration_since(Instant::now()));
+        let stays = |k: &&RingKernel| {
+            matches!(k.terminate(&self.inner.collector, left()), Err(RuntimeError::StopTimedOut { .. }))
+        };
         Shutdown { abandoned: kernels.iter().filter(stays).map(|k| k.id().to_owned()).collect() }
     }
 
@@ -276,24 +262,26 @@ impl RingKernelRuntime {
     // ---- telemetry -----------------------------------------------------------------------------------
 
     /// Reads everything now. Every message whose reply was received is counted in it, though kernels record after
-    /// they reply. Blocks for the time of a copy; from async code prefer the periodic
-    /// [`interval`](RuntimeBuilder::interval) and [`latest`](Self::latest).
+    /// they reply: it reads again, for up to a second, until it is so. Blocks for the time of a copy; from async code
+    /// prefer the periodic [`interval`](RuntimeBuilder::interval) and [`latest`](Self::latest).
     ///
     /// # Errors
     /// [`TelemetryError::Disabled`] without [`telemetry(true)`](RuntimeBuilder::telemetry); what the device died of.
     pub fn snapshot(&self) -> Result<Arc<Snapshot>, RuntimeError> {
         // A record is nanoseconds behind its reply, or as long as the system takes the block's thread away.
-        const PATIENCE: Duration = Duration::from_millis(100);
+        const PATIENCE: Duration = Duration::from_secs(1);
         let kernels = self.inner.all_kernels();
         kernels.iter().for_each(|k| k.note_end(&self.inner.collector));
         let received: Vec<(&RingKernel, u64)> = kernels.iter().map(|k| (k, k.replies_received())).collect();
         let deadline = Instant::now() + PATIENCE;
         loop {
             let snapshot = self.inner.collector.snapshot()?;
-            let counted = |(kernel, replies): &(&RingKernel, u64)| {
-                snapshot.kernel(kernel.id()).is_none_or(|t| t.sent_since_launch >= *replies)
-            };
-            if received.iter().all(counted) || Instant::now() >= deadline {
+            let missing: Vec<_> = received.iter().filter(|(k, replies)| k.is_behind(&snapshot, *replies)).collect();
+            if missing.is_empty() {
+                return Ok(snapshot);
+            }
+            if Instant::now() >= deadline {
+                missing.iter().for_each(|(kernel, _)| kernel.give_up_on_records());
                 return Ok(snapshot);
             }
             std::thread::yield_now();
@@ -313,7 +301,8 @@ impl RingKernelRuntime {
         let snapshot = self.snapshot()?;
         match snapshot.kernel(id) {
             Some(kernel) => Ok(kernel.clone()),
-            None => Err(self.kernel(id).err().unwrap_or(TelemetryError::Disabled.into())),
+            // Launched this moment, or not at all.
+            None => self.kernel(id).and_then(|_| Ok(self.inner.collector.telemetry(id)?)),
         }
     }
 
@@ -349,8 +338,11 @@ async fn off_the_worker<T: Send + 'static>(
 ) -> Result<T, RuntimeError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        // The work does not panic; and a runtime that is shutting down drops this future.
-        Err(gone) => std::panic::resume_unwind(gone.into_panic()),
+        Err(gone) => match gone.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, and drops this future with it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 
@@ -364,45 +356,42 @@ impl Inner {
         let name = options.kernel.as_ref().unwrap_or(&self.default_source);
         let source = self.sources.get(name).ok_or_else(|| self.unknown_source(name))?;
         let refuse_below = fraction(options.inject_errors)?;
-        let mut kernels = self.kernels.write().unwrap_or_else(PoisonError::into_inner);
+        // One launch at a time: this lock, and not that of the kernels, which their traffic takes, is held while
+        // the device works.
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
         crate::collector::check_id(id)?;
-        if kernels.contains_key(id) {
+        if self.kernels.read().unwrap_or_else(PoisonError::into_inner).contains_key(id) {
             return Err(TelemetryError::AlreadyRegistered { id: id.to_owned() }.into());
         }
-        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(spare) = spares.pop() else {
+        if spares.is_empty() {
+            return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
+        }
+        let (telemetry, slab) = match self.collector.enabled() {
+            true => (self.collector.register(id, blocks)?, self.collector.slab()),
+            false => (KernelRef::default(), None),
+        };
+        self.collector.set_state(id, KernelState::Launched);
+        let Some(mut ring) = spares.pop() else {
             return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
         };
-        let telemetry = match self.collector.enabled() {
-            true => self.collector.register(id, blocks),
-            false => Ok(KernelRef::default()),
-        };
-        let telemetry = match telemetry {
-            Ok(telemetry) => telemetry,
-            Err(error) => {
-                spares.push(spare);
-                return Err(error.into());
+        match ring.launch(&**source, blocks, telemetry, slab, refuse_below) {
+            Ok(launch) => {
+                let kernel = RingKernel::new(id, self.shape, ring.producer, ring.consumer, launch);
+                self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);
+                Ok(())
             }
-        };
-        let args = RingArgs { telemetry, refuse_below, ..spare.args };
-        self.collector.set_state(id, KernelState::Launched);
-        let keep = spare.memory.iter().cloned().chain(self.collector.slab()).collect();
-        let launch = match source.launch(blocks, &args, keep) {
-            Ok(launch) => launch,
             Err(error @ DeviceError::TooManyBlocks { .. }) => {
                 self.collector.forget(id);
-                spares.push(spare);
-                return Err(error.into());
+                spares.push(ring);
+                Err(error.into())
             }
             Err(error) => {
-                // Blocks may have started: the id stays taken and says so, and the rings are not used again.
+                // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
+                ring.producer.command(Command::Stop);
                 self.collector.set_state(id, KernelState::Failed);
-                return Err(error.into());
+                Err(error.into())
             }
-        };
-        let kernel = RingKernel::new(id, self.shape, spare.producer, spare.consumer, launch);
-        kernels.insert(id.into(), kernel);
-        Ok(())
+        }
     }
 
     fn unknown_source(&self, name: &str) -> RuntimeError {

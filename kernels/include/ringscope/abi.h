@@ -9,8 +9,7 @@
 #ifndef RINGSCOPE_ABI_H
 #define RINGSCOPE_ABI_H
 
-// A kernel built with one layout must not write into the slab of another; the name of this constant is
-// part of every message that says so.
+// A kernel built with one layout must not be read with another: a block says which it was built with.
 #define RINGSCOPE_ABI_VERSION 1u
 
 typedef unsigned char ringscope_u8;
@@ -35,7 +34,7 @@ enum ringscope_counter {
     RINGSCOPE_BYTES_IN = 7,
     RINGSCOPE_BYTES_OUT = 8,
     RINGSCOPE_BUSY_NS = 9,          // in the handler
-    RINGSCOPE_WAIT_NS = 10,         // waiting for a message
+    RINGSCOPE_WAIT_NS = 10,         // waiting for a message, or for room for its reply
     RINGSCOPE_POLLS = 11,           // looks at an empty queue
     RINGSCOPE_LATENCY_COUNT = 12,   // values in the latency histogram (level 2)
     RINGSCOPE_LATENCY_SUM_NS = 13,
@@ -55,7 +54,8 @@ enum ringscope_word {
     RINGSCOPE_LATENCY_MIN_NS = 8,   // valid when latency_count > 0
     RINGSCOPE_LATENCY_MAX_NS = 9,
     RINGSCOPE_ABI = 10,             // RINGSCOPE_ABI_VERSION of the header the kernel was built with
-    RINGSCOPE_SINGLE_WORDS = 11
+    RINGSCOPE_LAST_ERROR_NS = 11,   // device clock; which block's last error is the last one
+    RINGSCOPE_SINGLE_WORDS = 12
 };
 
 // What a block says of itself. What a host made of it is KernelState in src/snapshot.rs.

@@ -50,6 +50,7 @@ class Reply {
     u64 ticket_ = 0;
     u32 bytes_ = 0;
     u32 retries_ = 0;
+    u64 held_ns_ = 0;
     bool opened_ = false;
     bool too_large_ = false;
 };
@@ -92,13 +93,15 @@ class Ring {
         if (command > command_) command_ = command;
         if (tail > tail_) tail_ = tail;
     }
+    // Messages behind the one in hand, as far as this block knows.
+    __device__ __forceinline__ u64 waiting() const { return tail_ > ticket_ + 1 ? tail_ - ticket_ - 1 : 0; }
     __device__ __forceinline__ u32 command() const { return (u32)command_ & RINGSCOPE_COMMAND_MASK; }
     __device__ __forceinline__ bool wait_for_ticket(MessageRecord& record);
     __device__ __forceinline__ void drop_queue();
     // Tells what waiting has cost since then, and returns the time.
     __device__ __forceinline__ u64 note_waiting(u64 since, MessageRecord& record) {
         u64 now = rec_.begin();
-        rec_.idle(now, since != 0 && now > since ? now - since : 0, record.polls);
+        rec_.idle(now, since != 0 && now > since ? now - since : 0, record.polls, tail_ > ticket_ ? tail_ - ticket_ : 0);
         record.polls = 0;
         return now;
     }
@@ -147,10 +150,12 @@ __device__ __forceinline__ bool Ring::take(Message& m, MessageRecord& record) {
     if (lane() == 0) go = wait_for_ticket(record);
     if (from_lane0(go) == 0) return false;
     u64 seq = from_lane0(ticket_);
-    record.begin_ns = from_lane0(record.begin_ns);
-    record.wait_ns = from_lane0(record.wait_ns);
-    record.polls = from_lane0(record.polls);
-    record.queue_depth = from_lane0(record.queue_depth);
+    if (rec_.on()) {  // or level 0 would keep what surrounds a shuffle, though nothing uses its result
+        record.begin_ns = from_lane0(record.begin_ns);
+        record.wait_ns = from_lane0(record.wait_ns);
+        record.polls = from_lane0(record.polls);
+        record.queue_depth = from_lane0(record.queue_depth);
+    }
     has_ticket_ = false;
     sync_lanes();  // what lane 0 acquired, all lanes may read; a shuffle does not order memory
     const ringscope_slot_in* slot = in_slot(seq);
@@ -218,16 +223,20 @@ __device__ __forceinline__ u8* Reply::open(u32 bytes) {
             for (u32 attempt = 0; ticket_ - ring_.out_head_ >= ring_.args_.slots; ++attempt) {
                 ring_.out_head_ = load_acquire_system(&ring_.args_.host->out_head);
                 if (ticket_ - ring_.out_head_ < ring_.args_.slots) break;
-                if (attempt == 0) retries_ = 1;
+                if (attempt == 0) {
+                    retries_ = 1;
+                    held_ns_ = ring_.rec_.begin();
+                }
                 ring_.refresh();
                 if (ring_.command() == RINGSCOPE_COMMAND_STOP) {
                     stopped = 1;
                     break;
                 }
-                if (attempt % Ring::HEARTBEAT_EVERY == Ring::HEARTBEAT_EVERY - 1) ring_.rec_.heartbeat();
+                if (attempt % Ring::HEARTBEAT_EVERY == Ring::HEARTBEAT_EVERY - 1) ring_.rec_.heartbeat(ring_.waiting());
                 relax(attempt);
             }
         }
+        if (ring_.rec_.on() && lane() == 0 && retries_ != 0) held_ns_ = ring_.rec_.begin() - held_ns_;
         ticket_ = from_lane0(ticket_);
         if (from_lane0(stopped) == 0) slot_ = reinterpret_cast<u8*>(ring_.out_slot(ticket_));
     }
@@ -255,7 +264,10 @@ __device__ __forceinline__ void Ring::publish(const Message& m, Reply& reply, Me
         }
         record.bytes_out = reply.bytes_;
     }
-    record.retries = from_lane0(reply.retries_);
+    if (rec_.on()) {
+        record.retries = from_lane0(reply.retries_);
+        record.held_ns = from_lane0(reply.held_ns_);
+    }
 }
 
 template <class Handler>

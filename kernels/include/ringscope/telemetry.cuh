@@ -31,6 +31,7 @@ struct MessageRecord {
     u64 begin_ns = 0;  // device clock
     u64 end_ns = 0;
     u64 wait_ns = 0;   // waited for it
+    u64 held_ns = 0;   // of the time between begin and end: waited for room for its reply
     u64 polls = 0;     // looks at the empty queue meanwhile
     u64 bytes_in = 0;
     u64 bytes_out = 0;
@@ -55,8 +56,8 @@ class Recorder {
     __device__ __forceinline__ void fail_warp(u64, u32, u64 = 0) {}
     __device__ __forceinline__ void record(const MessageRecord&) {}
     __device__ __forceinline__ void record_warp(const MessageRecord&) {}
-    __device__ __forceinline__ void idle(u64, u64, u64) {}
-    __device__ __forceinline__ void heartbeat() {}
+    __device__ __forceinline__ void idle(u64, u64, u64, u64) {}
+    __device__ __forceinline__ void heartbeat(u64) {}
     __device__ __forceinline__ void dropped(u64) {}
     __device__ __forceinline__ void state(u32) {}
 #else
@@ -153,16 +154,19 @@ class Recorder {
     }
 
     // By one thread, from time to time while it waits: still alive, and this is what waiting has cost.
-    __device__ __forceinline__ void idle(u64 now, u64 wait_ns, u64 polls) {
+    // A queue that waits meanwhile is that of a kernel that is held.
+    __device__ __forceinline__ void idle(u64 now, u64 wait_ns, u64 polls, u64 queue_depth) {
         if (!on()) return;
         add(&shard_->counters[RINGSCOPE_WAIT_NS], wait_ns);
         add(&shard_->counters[RINGSCOPE_POLLS], polls);
         put(RINGSCOPE_HEARTBEAT_NS, now);
-        put(RINGSCOPE_QUEUE_DEPTH, 0);
+        put(RINGSCOPE_QUEUE_DEPTH, queue_depth);
     }
     // By one thread, from time to time while it waits for something else than a message.
-    __device__ __forceinline__ void heartbeat() {
-        if (on()) put(RINGSCOPE_HEARTBEAT_NS, clock_ns());
+    __device__ __forceinline__ void heartbeat(u64 queue_depth) {
+        if (!on()) return;
+        put(RINGSCOPE_HEARTBEAT_NS, clock_ns());
+        put(RINGSCOPE_QUEUE_DEPTH, queue_depth);
     }
     // By one thread: messages that nobody will handle.
     __device__ __forceinline__ void dropped(u64 count) {
@@ -184,9 +188,10 @@ class Recorder {
         m.sent = status == RINGSCOPE_OK;
         return m;
     }
-    // A clock that was set back between two reads must not count as centuries.
+    // Of handling. A clock that was set back between two reads must not count as centuries.
     __device__ __forceinline__ static u64 duration(const MessageRecord& m) {
-        return m.end_ns > m.begin_ns ? m.end_ns - m.begin_ns : 0;
+        u64 idle = m.begin_ns + m.held_ns;
+        return m.end_ns > idle ? m.end_ns - idle : 0;
     }
     __device__ __forceinline__ u64 counter_delta(const MessageRecord& m, u32 word) const {
         switch (word) {
@@ -199,7 +204,7 @@ class Recorder {
             case RINGSCOPE_BYTES_IN: return m.bytes_in;
             case RINGSCOPE_BYTES_OUT: return m.bytes_out;
             case RINGSCOPE_BUSY_NS: return duration(m);
-            case RINGSCOPE_WAIT_NS: return m.wait_ns;
+            case RINGSCOPE_WAIT_NS: return m.wait_ns + m.held_ns;
             case RINGSCOPE_POLLS: return m.polls;
 #if RINGSCOPE_LEVEL >= 2
             case RINGSCOPE_LATENCY_COUNT: return buckets_ != nullptr;
@@ -214,7 +219,8 @@ class Recorder {
             case RINGSCOPE_HEARTBEAT_NS:
             case RINGSCOPE_QUEUE_DEPTH:
             case RINGSCOPE_QUEUE_HIGH_WATER: return true;
-            case RINGSCOPE_LAST_ERROR_CODE: return m.status != RINGSCOPE_OK;
+            case RINGSCOPE_LAST_ERROR_CODE:
+            case RINGSCOPE_LAST_ERROR_NS: return m.status != RINGSCOPE_OK;
 #if RINGSCOPE_LEVEL >= 2
             case RINGSCOPE_LATENCY_MIN_NS:
             case RINGSCOPE_LATENCY_MAX_NS: return buckets_ != nullptr;
@@ -225,6 +231,7 @@ class Recorder {
     __device__ __forceinline__ u64 single_value(const MessageRecord& m, u32 word) const {
         switch (word) {
             case RINGSCOPE_LAST_MESSAGE_NS:
+            case RINGSCOPE_LAST_ERROR_NS:
             case RINGSCOPE_HEARTBEAT_NS: return m.end_ns;
             case RINGSCOPE_QUEUE_DEPTH: return m.queue_depth;
             case RINGSCOPE_QUEUE_HIGH_WATER: return high_water_;

@@ -110,6 +110,8 @@ impl CudaDevice {
     }
 }
 
+impl super::Sealed for CudaDevice {}
+
 impl Device for CudaDevice {
     fn info(&self) -> &DeviceInfo {
         &self.info

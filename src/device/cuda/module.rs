@@ -213,7 +213,7 @@ impl Library {
                 return Err(DeviceError::Unsupported {
                     device: "a CUDA device",
                     what: source.describe(),
-                    remedy: "pass its CUDA source as KernelSource::CudaText, or use the host device",
+                    remedy: "pass its CUDA source as KernelSource::cuda_text, or use the host device",
                 });
             }
         };
@@ -240,7 +240,7 @@ pub(super) struct RingKernel {
 }
 
 impl Kernel for RingKernel {
-    fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
+    unsafe fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
         let gpu = &self.function.module.gpu;
         let code: Arc<dyn Send + Sync> = Arc::<Function>::clone(&self.function);
         let running = gpu.launch(blocks, self.resident, keep, code, |stream| {

@@ -130,7 +130,7 @@ pub fn compile(text: &str, name: &str, level: Level, arch: &str) -> Result<Vec<u
     let nvrtc = nvrtc().ok_or_else(|| DeviceError::Unsupported {
         device: "CUDA without NVRTC (libnvrtc.so)",
         what: format!("the source `{name}`"),
-        remedy: "install NVRTC and have it on the library path, or compile the source to a fatbin and pass its KernelSource::CudaModule",
+        remedy: "install NVRTC and have it on the library path, or compile the source to a fatbin and pass it as KernelSource::cuda_module",
     })?;
     let options = [
         format!("--gpu-architecture={arch}"),
