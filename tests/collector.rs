@@ -193,3 +193,17 @@ fn snapshots_from_many_threads_are_in_order() {
     let a: Arc<_> = collector.snapshot().unwrap();
     assert_eq!(a.kernel("a").unwrap().messages_received, 20_000);
 }
+
+#[test]
+fn sums_that_overflow_wrap_and_a_scale_beyond_the_finest_is_the_finest() {
+    let collector = TelemetryCollector::with_config(true, TelemetryConfig { scale: 27, ..Default::default() });
+    let handles = [collector.kernel("a").unwrap(), collector.kernel("a").unwrap()];
+    for handle in &handles {
+        handle.record_processed_in(Duration::MAX);
+    }
+    let t = collector.telemetry("a").unwrap();
+    assert_eq!((t.messages_processed, t.histogram.scale()), (2, ringscope::abi::MAX_SCALE));
+    assert!((0.0..=1.0).contains(&t.busy_ratio));
+    drop(handles);
+    assert_eq!(collector.telemetry("a").unwrap().latency.unwrap().count, 2);
+}

@@ -154,7 +154,8 @@ impl RingKernelRuntime {
         self.kernel(id)?.activate(&self.inner.collector)
     }
 
-    /// Lets an active kernel finish the messages in hand and take no more; its queue stays.
+    /// Lets an active kernel finish the messages in hand and take no more; its queue stays. A block that is never
+    /// idle looks for commands every 32 messages.
     ///
     /// # Errors
     /// [`RuntimeError::UnknownKernel`], [`RuntimeError::BadTransition`].
@@ -170,8 +171,8 @@ impl RingKernelRuntime {
         self.kernel(id)?.deactivate(&self.inner.collector)
     }
 
-    /// Ends a kernel after the messages in hand; what is queued is counted as dropped. Of an ended one it changes
-    /// nothing.
+    /// Ends a kernel after the messages in hand; what is queued is counted as dropped. A block that is never idle
+    /// looks for commands every 32 messages. Of an ended kernel it changes nothing.
     ///
     /// # Errors
     /// [`RuntimeError::StopTimedOut`] after the runtime's stop limit: it stays `Terminating`, and may be tried

@@ -67,7 +67,8 @@ class Ring {
 
    private:
     friend class Reply;
-    // The host's view of an empty poll or a stop, checked every so many messages even when busy.
+    // A look at the host's words is a round trip over the link: a block that is never idle takes one every so
+    // many messages.
     static constexpr u64 REFRESH_EVERY = 32;
     static constexpr u32 HEARTBEAT_EVERY = 64;
 
@@ -236,7 +237,10 @@ __device__ __forceinline__ u8* Reply::open(u32 bytes) {
                 relax(attempt);
             }
         }
-        if (ring_.rec_.on() && lane() == 0 && retries_ != 0) held_ns_ = ring_.rec_.begin() - held_ns_;
+        if (lane() == 0 && retries_ != 0) {
+            if (ring_.rec_.on()) held_ns_ = ring_.rec_.begin() - held_ns_;
+            ring_.refresh();  // after a wait, commands may have come
+        }
         ticket_ = from_lane0(ticket_);
         if (from_lane0(stopped) == 0) slot_ = reinterpret_cast<u8*>(ring_.out_slot(ticket_));
     }

@@ -1,0 +1,142 @@
+//! What a kernel says of itself when things do not go straight: held queues, back-pressure, stops under observation,
+//! resets under traffic.
+#![cfg(feature = "host")]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ringscope::{KernelState, LaunchOptions, RingKernelRuntime, RuntimeBuilder};
+
+mod common;
+
+const SOON: Duration = Duration::from_secs(60);
+
+fn builders() -> impl Iterator<Item = RuntimeBuilder> {
+    common::devices().into_iter().map(|device| RingKernelRuntime::builder().device(device).telemetry(true))
+}
+
+fn active(builder: RuntimeBuilder, blocks: u32) -> RingKernelRuntime {
+    let runtime = builder.build().unwrap();
+    runtime.launch_blocking("w", &LaunchOptions { blocks, ..Default::default() }).unwrap();
+    runtime.activate_blocking("w").unwrap();
+    runtime
+}
+
+fn wait_until(what: &str, mut happens: impl FnMut() -> bool) {
+    let patience = Instant::now() + SOON;
+    while !happens() {
+        assert!(Instant::now() < patience, "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn the_queue_of_a_deactivated_kernel_is_seen() {
+    for builder in builders() {
+        // Nobody receives: two replies fill the ring, the block waits with a third, the queue stays.
+        let runtime = active(builder.slots(2), 1);
+        let kernel = runtime.kernel("w").unwrap();
+        let mut sent = 0;
+        let patience = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < patience {
+            sent += u64::from(kernel.try_send(b"x").is_ok());
+        }
+        assert_eq!(sent, 4, "2 replies, one message in hand, one behind it");
+        wait_until("the block sees what is queued", || runtime.telemetry("w").unwrap().queue_depth == 1);
+        runtime.deactivate_blocking("w").unwrap();
+        for _ in 0..3 {
+            kernel.receive_blocking(SOON).unwrap();
+        }
+        // Held, with one message in the queue that it does not take.
+        wait_until("a held kernel tells its queue", || runtime.telemetry("w").unwrap().queue_depth == 1);
+        assert_eq!(runtime.telemetry("w").unwrap().messages_received, 3);
+        runtime.activate_blocking("w").unwrap();
+        kernel.receive_blocking(SOON).unwrap();
+        wait_until("an empty queue is told", || runtime.telemetry("w").unwrap().queue_depth == 0);
+    }
+}
+
+#[test]
+fn waiting_for_room_is_not_work() {
+    for builder in builders() {
+        let runtime = active(builder.slots(2), 1);
+        let kernel = runtime.kernel("w").unwrap();
+        for _ in 0..3 {
+            kernel.send_blocking(b"x").unwrap();
+        }
+        // The third reply finds no room for half a second.
+        std::thread::sleep(Duration::from_millis(500));
+        for _ in 0..3 {
+            kernel.receive_blocking(SOON).unwrap();
+        }
+        let t = runtime.telemetry("w").unwrap();
+        assert_eq!((t.messages_processed, t.retries), (3, 1));
+        assert!(t.busy_time < Duration::from_millis(250), "{:?}", t.busy_time);
+        assert!(t.latency.unwrap().max_ns < 250_000_000, "{:?}", t.latency);
+        assert!(t.wait_time > Duration::from_millis(400), "{:?}", t.wait_time);
+    }
+}
+
+#[test]
+fn a_kernel_that_was_told_to_stop_has_not_failed_whoever_looks() {
+    for builder in builders() {
+        let runtime = builder.max_kernels(200).slots(2).slot_bytes(16).build().unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let snapshot = runtime.snapshot().unwrap();
+                    assert!(snapshot.kernels.iter().all(|k| k.state != KernelState::Failed));
+                }
+            });
+            for n in 0..200 {
+                let id = format!("k{n}");
+                runtime.launch_blocking(&id, &LaunchOptions::default()).unwrap();
+                runtime.activate_blocking(&id).unwrap();
+                runtime.terminate_blocking(&id).unwrap();
+                assert_eq!(runtime.kernel(&id).unwrap().state(), KernelState::Terminated);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+#[test]
+fn a_reset_under_traffic_leaves_counters_and_buckets_together() {
+    for builder in builders() {
+        let runtime = active(builder, 2);
+        let kernel = runtime.kernel("w").unwrap();
+        for _ in 0..100 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        kernel.send_blocking(b"x").unwrap();
+                        kernel.receive_blocking(SOON).unwrap();
+                    }
+                });
+                runtime.reset_telemetry(None).unwrap();
+            });
+            let t = runtime.telemetry("w").unwrap();
+            assert!(t.messages_processed <= 200);
+            assert_eq!(t.latency.map_or(0, |l| l.count), t.messages_processed);
+        }
+    }
+}
+
+#[test]
+fn times_without_end_are_no_trouble() {
+    for builder in builders() {
+        let runtime = active(builder, 1);
+        runtime.collector().start_collection(Duration::MAX).unwrap();
+        runtime.collector().start_collection(Duration::from_millis(1)).unwrap();
+        let seen = runtime.snapshot().unwrap().sequence;
+        wait_until("the thread still reads", || runtime.latest().is_some_and(|s| s.sequence > seen + 1));
+        kernel_answers(&runtime);
+        assert_eq!(runtime.shutdown_blocking(Duration::MAX).abandoned, Vec::<String>::new());
+    }
+}
+
+fn kernel_answers(runtime: &RingKernelRuntime) {
+    runtime.send_blocking("w", b"x").unwrap();
+    assert_eq!(runtime.receive_blocking("w", Duration::MAX).unwrap().payload, b"x");
+}
