@@ -1,23 +1,25 @@
 #!/usr/bin/env bash
-# Installs nvcc and NVRTC, without a GPU, a driver or root, into the ignored folder .cuda of this checkout.
+# Installs nvcc, NVRTC and nvdisasm, without a GPU, a driver or root, into the ignored folder .cuda of this checkout.
 set -euo pipefail
 export PIP_ROOT_USER_ACTION=ignore  # it installs into a folder of its own
 
 version=13.0.88          # nvcc and what belongs to it
 runtime_version=13.0.96  # the runtime's headers of the same release
+disassembler_version=13.2.86  # the first release with a package of it
 packages=(
     "nvidia-cuda-nvcc==$version"
     "nvidia-cuda-crt==$version"
     "nvidia-nvvm==$version"
     "nvidia-cuda-nvrtc==$version"
     "nvidia-cuda-runtime==$runtime_version"
+    "nvidia-cuda-nvdisasm==$disassembler_version"
 )
 
 usage() {
     cat <<EOF
 usage: scripts/cuda-toolchain.sh [--help]
 
-Installs nvcc $version, its headers and NVRTC from Python packages into .cuda of this checkout (0.5 GB), and
+Installs nvcc $version, its headers, NVRTC and nvdisasm from Python packages into .cuda of this checkout (0.5 GB), and
 prints the lines to export. Does nothing where they are already. Needs python3 with pip, and a C++ compiler
 for nvcc to call. To remove it all, delete .cuda.
 EOF
@@ -44,7 +46,7 @@ if [[ -f $folder/installed && $(<"$folder/installed") == "$wanted" ]]; then
 else
     command -v python3 >/dev/null || fail "python3 is needed to install the packages, and was not found"
     python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install it (python3-pip on Debian and Ubuntu)"
-    echo "Installing nvcc $version and NVRTC into $folder (0.5 GB) ..." >&2
+    echo "Installing nvcc $version, NVRTC and nvdisasm into $folder (0.5 GB) ..." >&2
     # Beside the place and then moved there: an installation that was cut short is not taken for a whole one.
     rm -rf "$folder.part"
     trap 'rm -rf "$folder.part"' EXIT
@@ -54,7 +56,9 @@ else
     for tools in bin nvvm/bin; do
         find "$folder.part/nvidia/cu13/$tools" -maxdepth 1 -type f ! -name '*.profile' -exec chmod +x {} +
     done
-    "$folder.part/nvidia/cu13/bin/nvcc" --version >/dev/null || fail "the nvcc that was installed does not run"
+    for tool in nvcc nvdisasm; do
+        "$folder.part/nvidia/cu13/bin/$tool" --version >/dev/null || fail "the $tool that was installed does not run"
+    done
     echo "$wanted" >"$folder.part/installed"
     rm -rf "$folder"
     mv "$folder.part" "$folder"

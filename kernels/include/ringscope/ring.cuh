@@ -221,7 +221,8 @@ __device__ __forceinline__ u8* Reply::open(u32 bytes) {
         u32 stopped = 0;
         if (lane() == 0) {
             ticket_ = take_ticket(&ring_.args_.device->out_ticket);
-            for (u32 attempt = 0; ticket_ - ring_.out_head_ >= ring_.args_.slots; ++attempt) {
+            u32 attempt = 0;
+            for (; ticket_ - ring_.out_head_ >= ring_.args_.slots; ++attempt) {
                 ring_.out_head_ = load_acquire_system(&ring_.args_.host->out_head);
                 if (ticket_ - ring_.out_head_ < ring_.args_.slots) break;
                 if (attempt == 0) {
@@ -236,11 +237,9 @@ __device__ __forceinline__ u8* Reply::open(u32 bytes) {
                 if (attempt % Ring::HEARTBEAT_EVERY == Ring::HEARTBEAT_EVERY - 1) ring_.rec_.heartbeat(ring_.waiting());
                 relax(attempt);
             }
+            if (attempt != 0) ring_.refresh();  // commands may have come meanwhile
         }
-        if (lane() == 0 && retries_ != 0) {
-            if (ring_.rec_.on()) held_ns_ = ring_.rec_.begin() - held_ns_;
-            ring_.refresh();  // after a wait, commands may have come
-        }
+        if (ring_.rec_.on() && lane() == 0 && retries_ != 0) held_ns_ = ring_.rec_.begin() - held_ns_;
         ticket_ = from_lane0(ticket_);
         if (from_lane0(stopped) == 0) slot_ = reinterpret_cast<u8*>(ring_.out_slot(ticket_));
     }

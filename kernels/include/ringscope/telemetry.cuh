@@ -138,7 +138,8 @@ class Recorder {
 #if RINGSCOPE_CUDA
         note_extremes(m);
         u32 word = lane();
-        u64 delta = word < RINGSCOPE_COUNTERS ? counter_delta(m, word) : 0;
+        u64 delta = pick<0, RINGSCOPE_WORDS>(word, [&](u32 w) { return counter_delta(m, w); });
+        if (word >= RINGSCOPE_WORDS) delta = 0;
         u64* target = &shard_->counters[word & (RINGSCOPE_WORDS - 1)];
 #if RINGSCOPE_LEVEL >= 2
         if (word == RINGSCOPE_WORDS && buckets_ != nullptr) {
@@ -147,7 +148,11 @@ class Recorder {
         }
 #endif
         if (delta != 0) add(target, delta);
-        if (word < RINGSCOPE_SINGLE_WORDS && writes_word(m, word)) put(word, single_value(m, word));
+        u32 written = 0;
+        RINGSCOPE_UNROLL
+        for (u32 w = 0; w < RINGSCOPE_SINGLE_WORDS; ++w) written |= writes_word(m, w) ? 1u << w : 0u;
+        u64 value = pick<0, RINGSCOPE_WORDS>(word, [&](u32 w) { return single_value(m, w); });
+        if ((written >> word) & 1u) put(word, value);
 #else
         record(m);
 #endif
@@ -178,6 +183,17 @@ class Recorder {
     }
 
    private:
+    // The lane's own of the values, by selections: lanes that each jump to a case of their own run one after the other.
+    template <u32 First, u32 Count, class Values>
+    __device__ __forceinline__ static u64 pick(u32 lane, const Values& values) {
+        if constexpr (Count == 1) {
+            return values(First);
+        } else {
+            u64 low = pick<First, Count / 2>(lane, values);
+            u64 high = pick<First + Count / 2, Count / 2>(lane, values);
+            return (lane & (Count / 2)) != 0 ? high : low;
+        }
+    }
     __device__ __forceinline__ static MessageRecord finished(u64 begun, u64 in, u64 out, u32 status) {
         MessageRecord m;
         m.begin_ns = begun;
