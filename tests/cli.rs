@@ -327,14 +327,35 @@ fn ctrl_c_ends_it_cleanly_with_the_summary_so_far() {
     assert!(document["messages"].as_u64().unwrap() > 0);
 }
 
-/// What nobody answers: a pipe that nobody writes.
-#[cfg(unix)]
+/// A pipe that gave two messages and a half, and then says nothing more.
+#[cfg(target_os = "linux")]
 #[test]
-fn a_second_ctrl_c_ends_it_at_once() {
-    let dir = Dir::new("second");
+fn ctrl_c_ends_a_run_whose_input_is_silent() {
+    let dir = Dir::new("silent");
     let pipe = dir.0.join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut child = ringscope(&["run", "--device", "host", path(&pipe)]).stderr(Stdio::null()).spawn().unwrap();
+    // Opened for both, it waits for nobody and has no end.
+    let mut writer = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let args = ["run", "--device", "host", "--json", "--interval", "50ms", path(&pipe)];
+    let child = ringscope(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut writer, &[7; 10_000]).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&document["messages"], &document["input_bytes"]), (&2.into(), &8192.into()));
+    assert_eq!((&document["interrupted"], &document["summary"]["total_messages"]), (&true.into(), &2.into()));
+}
+
+/// A program that cannot end: nobody reads its stderr, and the pipe is full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_second_ctrl_c_ends_it_at_once() {
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, &[b'.'; 65_536]).unwrap();
+    let mut child =
+        ringscope(&["run", "--device", "host"]).stdout(Stdio::null()).stderr(Stdio::from(writer)).spawn().unwrap();
     let start = Instant::now();
     // The first may come before the handler is there, and would then end it by itself.
     std::thread::sleep(Duration::from_millis(500));

@@ -37,6 +37,9 @@ pub enum InputError {
     /// A pipe gives its bytes once.
     #[error("{path}: is not a regular file and ended, and cannot be read again: leave --messages or --duration out")]
     ReadOnce { path: String },
+    /// A pipe is read by a thread of its own.
+    #[error("no thread to read the input with: {0}; end other threads or raise the limit (ulimit -u)")]
+    NoThread(std::io::Error),
     /// The program does not know where it lies itself.
     #[error("this program's own executable cannot be found ({0}): name a file")]
     NoExecutable(std::io::Error),

@@ -1,9 +1,10 @@
-//! The program by its roles: what was asked (`args`), what is read (`input`), what a right reply is (`check`), the
+//! The program by its roles: what was asked (`args`), what is read (`input`, `feed`), what a right reply is (`check`), the
 //! messages (`stream`), what is seen of them (`live`, `table`, `units`), and the two subcommands (`run`, `doctor`).
 
 mod args;
 mod check;
 mod doctor;
+mod feed;
 mod input;
 mod live;
 mod report;

@@ -7,6 +7,7 @@ use ringscope::device::DeviceKind;
 use ringscope::{LaunchOptions, RingKernel, RingKernelRuntime, RuntimeError, Snapshot, TelemetryConfig};
 
 use super::args::RunArgs;
+use super::feed::Feed;
 use super::input::Input;
 use super::live::{self, Last, Live, View};
 use super::report::Report;
@@ -22,6 +23,7 @@ pub fn run(args: &RunArgs) -> Result<bool, CliError> {
     announce(args, &runtime);
     let kernels = launch(args, &runtime)?;
     let (sources, input_bytes) = (input.sources().to_vec(), input.bytes());
+    let feed = Feed::new(input)?;
     let progress = Arc::new(Progress::default());
     let live = Live::start(View {
         runtime: runtime.clone(),
@@ -37,7 +39,7 @@ pub fn run(args: &RunArgs) -> Result<bool, CliError> {
         slots: args.slots(),
         refusals: args.inject_errors > 0.0,
     };
-    let mut outcome = Stream::new(plan, input, kernels.clone(), &progress).run(stop);
+    let mut outcome = Stream::new(plan, &sources, feed, kernels.clone(), &progress).run(stop);
     // The summary takes the place of the live display, if that is where it goes.
     let replaced = !args.json && terminal::stdout_is_terminal();
     live.end(if replaced { Last::Erase } else { Last::Keep });

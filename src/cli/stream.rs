@@ -8,11 +8,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use ringscope::abi::status::REFUSED;
 use ringscope::{Reply, RingKernel, RuntimeError};
 
 use super::args::Work;
 use super::check::{Assembly, Expected, FileSum, crc_told, pad};
-use super::input::{Input, InputError, Limit, Part, shown};
+use super::feed::{Feed, Next};
+use super::input::{InputError, Limit, Part, Source, shown};
 
 /// What the host counts for one kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,7 +120,8 @@ struct Held {
 /// A stream under way.
 pub struct Stream<'a> {
     plan: Plan,
-    input: Input,
+    sources: &'a [Source],
+    feed: Feed,
     lanes: Vec<Lane>,
     next_lane: usize,
     message: Vec<u8>,
@@ -131,15 +134,21 @@ pub struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// Of `input` through `kernels`.
-    pub fn new(plan: Plan, input: Input, kernels: Vec<RingKernel>, progress: &'a Progress) -> Self {
-        let assembly = Assembly::new(input.sources().len(), plan.message_bytes);
+    /// Of `sources`, which `feed` gives, through `kernels`.
+    pub fn new(
+        plan: Plan,
+        sources: &'a [Source],
+        feed: Feed,
+        kernels: Vec<RingKernel>,
+        progress: &'a Progress,
+    ) -> Self {
+        let assembly = Assembly::new(sources.len(), plan.message_bytes);
         let outcome = Outcome { counts: vec![HostCounts::default(); kernels.len()], ..Outcome::default() };
         let lanes =
             kernels.into_iter().map(|kernel| Lane { kernel, first: 0, owed: VecDeque::new(), dead: false }).collect();
         let message = Vec::with_capacity(plan.message_bytes as usize);
         let (held, next_lane, ended) = (None, 0, false);
-        Stream { plan, input, lanes, next_lane, message, held, ended, assembly, progress, outcome }
+        Stream { plan, sources, feed, lanes, next_lane, message, held, ended, assembly, progress, outcome }
     }
 
     /// Streams until the end of the plan, a trouble, or `stop`; then waits for the replies under way.
@@ -220,10 +229,11 @@ impl<'a> Stream<'a> {
                 self.end_at_limit();
                 break;
             }
-            match self.input.next(&mut self.message)? {
-                None => self.ended = true,
-                Some(Part::FileEnd { file, bytes, crc }) => self.assembly.file_end(file, bytes, crc),
-                Some(Part::Message { file, offset }) => {
+            match self.feed.next(&mut self.message)? {
+                Next::End => self.ended = true,
+                Next::Later => break,
+                Next::Part(Part::FileEnd { file, bytes, crc }) => self.assembly.file_end(file, bytes, crc),
+                Next::Part(Part::Message { file, offset }) => {
                     let bytes = self.message.len() as u64;
                     pad(self.plan.work, &mut self.message);
                     self.held = Some(Held { file, offset, bytes });
@@ -236,7 +246,7 @@ impl<'a> Stream<'a> {
     /// The last message may have been the last of its file, whose CRC is then known.
     fn end_at_limit(&mut self) {
         self.ended = true;
-        if let Ok(Some(Part::FileEnd { file, bytes, crc })) = self.input.next(&mut self.message) {
+        if let Ok(Next::Part(Part::FileEnd { file, bytes, crc })) = self.feed.next(&mut self.message) {
             self.assembly.file_end(file, bytes, crc);
         }
     }
@@ -336,7 +346,7 @@ impl<'a> Stream<'a> {
     }
 
     fn describe(&self, owed: &Owed, reply: &Reply) -> String {
-        let path = shown(&self.input.sources()[owed.file].path);
+        let path = shown(&self.sources[owed.file].path);
         let place = format!("the {} bytes at {} of {path}", owed.bytes, owed.offset);
         let answer = match (reply.status, &reply.payload[..]) {
             (0, [a, b, c, d]) => format!("were answered with {:08x}", u32::from_le_bytes([*a, *b, *c, *d])),
@@ -347,7 +357,7 @@ impl<'a> Stream<'a> {
     }
 
     fn tell_differing_files(&mut self) {
-        let sources = self.input.sources();
+        let sources = self.sources;
         for (source, sum) in sources.iter().zip(&self.outcome.files) {
             if let (Some(told), Some(host)) = (sum.crc32c, sum.differs_from) {
                 let path = shown(&source.path);
@@ -358,9 +368,6 @@ impl<'a> Stream<'a> {
         }
     }
 }
-
-/// The code of error injection, as in `RINGSCOPE_REFUSED`.
-const REFUSED: u32 = 1;
 
 impl Lane {
     /// Takes the message off the list, if it is on it.
@@ -402,6 +409,7 @@ impl Idle {
 #[cfg(all(test, feature = "host"))]
 mod tests {
     use super::*;
+    use crate::cli::input::Input;
     use ringscope::{DeviceSpec, LaunchOptions, RingKernelRuntime};
 
     static NEVER: AtomicBool = AtomicBool::new(false);
@@ -422,7 +430,9 @@ mod tests {
         let (work, limit) = (Work::Crc32c, Limit::OnePass);
         let input = Input::new(std::slice::from_ref(&path), 1000, limit).unwrap();
         let plan = Plan { work, limit, message_bytes: 1000, slots: 8, refusals: false };
-        let outcome = Stream::new(plan, input, kernels.into(), &Progress::default()).run(&NEVER);
+        let sources = input.sources().to_vec();
+        let outcome =
+            Stream::new(plan, &sources, Feed::new(input).unwrap(), kernels.into(), &Progress::default()).run(&NEVER);
         std::fs::remove_file(&path).unwrap();
         outcome
     }
