@@ -1,70 +1,77 @@
-//! What the CUDA device asks of the driver, against a stand-in (fake_driver.c): nothing in the NULL stream,
-//! nothing freed under a kernel, no wait without an end. How a GPU behaves is not shown here.
+//! What the CUDA device asks of the driver, against a stand-in (cuda-driver/driver.cpp): nothing freed under a kernel, no
+//! wait without an end. How a GPU behaves is not shown here.
 #![cfg(all(feature = "cuda", target_os = "linux"))]
 #![allow(unsafe_code, clippy::single_range_in_vec_init)]
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+#[path = "cuda-driver/mod.rs"]
+mod stand_in;
 
-use ringscope::abi::RingArgs;
+use std::mem::size_of;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ringscope::abi::{RingArgs, RingDevice, RingHost};
 use ringscope::device::cuda::CudaDevice;
 use ringscope::device::{Device, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
-const CONTROL_BYTES: usize = 4242;
-const CHILD: &str = "RINGSCOPE_TEST_FAKE_DRIVER";
+use stand_in::{StandIn, with_stand_in};
 
-/// Words of the stand-in's control page.
-#[derive(Clone, Copy)]
-enum Control {
-    HangCopies,
-    FailWith,
-    Live,
-    FreedUnder,
-    NullStream,
-    Copies,
-}
+const SLOT_STRIDE: u32 = 128;
 
-/// A device of the stand-in, its control page, and one ring's mapped words.
+/// A device of the stand-in.
 struct Bench {
     device: CudaDevice,
-    control: Memory,
+    driver: StandIn,
+}
+
+/// One ring's memory.
+struct Ring {
+    mapped: Memory,
+    shared: Memory,
 }
 
 impl Bench {
     fn new() -> Self {
-        let device = CudaDevice::open(0).expect("the stand-in opens");
-        let control = device.allocate_mapped(CONTROL_BYTES).expect("the control page");
-        Bench { device, control }
-    }
-
-    fn get(&self, which: Control) -> u64 {
-        word(&self.control, which as usize).load(Ordering::Relaxed)
-    }
-
-    fn set(&self, which: Control, value: u64) {
-        word(&self.control, which as usize).store(value, Ordering::Relaxed);
+        Bench { device: CudaDevice::open(0).expect("the stand-in opens"), driver: StandIn }
     }
 
     fn kernel(&self) -> Box<dyn Kernel> {
-        let source = module(b".version 7.5", "ring");
-        self.device.load(&source, Level::default()).expect("the stand-in loads anything")
+        let source = module(b".version 8.0\n.entry echo_l2\n", "echo");
+        self.device.load(&source, Level::Histograms).expect("the stand-in has that kernel")
+    }
+
+    /// Made before a launch: what allocates under a kernel hangs.
+    fn ring(&self) -> Ring {
+        let mapped = self.device.allocate_mapped(size_of::<RingHost>() + 4 * SLOT_STRIDE as usize).expect("a ring");
+        let shared = self.device.allocate(size_of::<RingDevice>()).expect("a ring");
+        Ring { mapped, shared }
     }
 
     /// A kernel that runs until its ring says stop.
-    fn launch(&self, kernel: &dyn Kernel, blocks: u32) -> Result<(Box<dyn Launch>, Memory), DeviceError> {
-        let ring = self.device.allocate_mapped(256).expect("a ring");
-        let args = RingArgs { host: ring.device_address(), ..RingArgs::default() };
-        // SAFETY: the stand-in's kernel reads the command word of the ring, which is there and kept.
-        let launch = unsafe { kernel.launch(blocks, &args, vec![ring.clone()]) }?;
-        Ok((launch, ring))
+    fn launch(&self, kernel: &dyn Kernel, blocks: u32, ring: &Ring) -> Result<Box<dyn Launch>, DeviceError> {
+        let slots = ring.mapped.device_address() + size_of::<RingHost>() as u64;
+        let args = RingArgs {
+            host: ring.mapped.device_address(),
+            device: ring.shared.device_address(),
+            input: slots,
+            output: slots + 2 * u64::from(SLOT_STRIDE),
+            slots: 2,
+            slot_stride: SLOT_STRIDE,
+            slot_bytes: 64,
+            ..RingArgs::default()
+        };
+        // SAFETY: a ring's memory, of the sizes that are said, and kept; its two ends are not used.
+        unsafe { kernel.launch(blocks, &args, vec![ring.mapped.clone(), ring.shared.clone()]) }
+    }
+
+    /// What is alive beside streams, which wait for the next launch.
+    fn memory(&self) -> u64 {
+        self.driver.get("memory")
     }
 }
 
 fn module(image: &[u8], entry: &str) -> KernelSource {
-    // SAFETY: the stand-in runs no code of it.
+    // SAFETY: the stand-in runs no code of it, but its own of that name.
     unsafe { KernelSource::cuda_module(image, entry) }
 }
 
@@ -76,46 +83,16 @@ fn word(memory: &Memory, index: usize) -> &AtomicU64 {
     unsafe { AtomicU64::from_ptr(address.add(index)) }
 }
 
-fn stop(ring: &Memory) {
-    word(ring, 1).store(4 + 2, Ordering::Release);
+fn stop(ring: &Ring) {
+    word(&ring.mapped, 1).store(4 + 2, Ordering::Release);
 }
 
-/// Runs the test of that name again, in a process that finds the stand-in where it looks for the driver.
-/// Whether this is that process.
-fn with_stand_in(test: &str) -> bool {
-    if std::env::var_os(CHILD).is_some() {
-        return true;
+fn wait_for_end(launch: &dyn Launch) {
+    let start = Instant::now();
+    while !launch.ended().expect("it is well") {
+        assert!(start.elapsed() < Duration::from_secs(20), "it was told to stop");
+        std::thread::yield_now();
     }
-    let Some(folder) = build() else {
-        let _ = writeln!(std::io::stderr(), "skipped: no C compiler (cc) for the stand-in of the driver");
-        return false;
-    };
-    let exe = std::env::current_exe().expect("this program");
-    let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let path = std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&path))).expect("a path");
-    let mut child = Command::new(exe);
-    child.args(["--exact", test, "--nocapture"]).env(CHILD, "1").env("LD_LIBRARY_PATH", path);
-    let output = child.output().expect("it starts");
-    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("1 passed"), "{why}\n{said}");
-    false
-}
-
-/// The stand-in, under the names by which the driver and NVRTC are looked for.
-fn build() -> Option<PathBuf> {
-    static BUILT: std::sync::OnceLock<Option<PathBuf>> = std::sync::OnceLock::new();
-    let build = || {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fake-driver");
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fake_driver.c");
-        for name in ["libcuda.so", "libcuda.so.1", "libnvrtc.so"] {
-            let mut cc = Command::new("cc");
-            cc.args(["-shared", "-fPIC", "-O1"]).arg(&source).arg("-o").arg(folder.join(name));
-            assert!(cc.status().ok()?.success(), "{cc:?}");
-        }
-        Some(folder)
-    };
-    BUILT.get_or_init(build).clone()
 }
 
 macro_rules! on_stand_in {
@@ -133,13 +110,12 @@ macro_rules! on_stand_in {
 on_stand_in! {
     fn the_device_says_what_it_is(bench) {
         let info = bench.device.info();
-        assert_eq!((info.name.as_str(), info.multiprocessors), ("Fake GPU", 4));
+        assert_eq!((info.name.as_str(), info.multiprocessors), ("Stand-in GPU 0", 4));
         assert!(info.detail.contains("9.0") && info.detail.contains("13.0"), "{}", info.detail);
         assert!(info.warnings[0].contains("watchdog"), "{:?}", info.warnings);
         let clock = bench.device.clock().expect("a sample");
-        // What the stand-in's clock kernel wrote, and the time since: a copy of it would stand still.
-        let since = clock.device_ns - 123_456_789;
-        assert!(since < 60_000_000_000, "{since}");
+        assert!(clock.device_ns > 0 && clock.uncertainty_ns < 1_000_000_000, "{clock:?}");
+        // A copy of the first sample would stand still.
         let later = bench.device.clock().expect("a sample");
         let went_by = later.device_ns - clock.device_ns;
         assert!(went_by > 0 && went_by == later.unix_ns - clock.unix_ns, "{went_by}");
@@ -153,49 +129,58 @@ on_stand_in! {
         for error in [bench.device.allocate(2 << 30).unwrap_err(), bench.device.allocate_mapped(2 << 30).unwrap_err()] {
             assert!(matches!(error, DeviceError::OutOfMemory { bytes: 0x8000_0000, .. }), "{error}");
         }
-        assert_eq!(bench.get(Control::NullStream), 0);
+        assert_eq!(bench.driver.get("null_stream"), 0);
     }
 
     fn nothing_is_freed_while_a_kernel_runs(bench) {
-        let before = bench.get(Control::Live);
+        let before = bench.memory();
         let kernel = bench.kernel();
-        let (launch, ring) = bench.launch(&*kernel, 1).unwrap();
+        let (ring, other) = (bench.ring(), bench.device.allocate(64).unwrap());
+        let copier = bench.device.copier(&other).unwrap();
+        let launch = bench.launch(&*kernel, 1, &ring).unwrap();
         assert!(!launch.ended().unwrap());
-        let other = bench.device.allocate(64).unwrap();
-        drop((other, kernel, bench.device.copier(&ring).unwrap()));
-        assert_eq!(bench.get(Control::FreedUnder), 0);
-        assert!(bench.get(Control::Live) > before);
+        let under = bench.memory();
+        drop((other, kernel, copier));
+        assert_eq!((bench.memory(), bench.driver.get("blocked")), (under, 0));
         stop(&ring);
         drop(ring);
-        assert!(launch.ended().unwrap());
+        wait_for_end(&*launch);
         drop(launch);
         // Anything that is freed takes the rest along.
         drop(bench.device.allocate(64).unwrap());
-        assert_eq!((bench.get(Control::Live), bench.get(Control::FreedUnder)), (before, 0));
+        assert_eq!((bench.memory(), bench.driver.get("blocked")), (before, 0));
     }
 
     fn an_abandoned_kernel_keeps_its_memory_and_is_noticed_when_it_ends(bench) {
-        let before = bench.get(Control::Live);
+        let before = bench.memory();
         let kernel = bench.kernel();
-        let (launch, ring) = bench.launch(&*kernel, 8).unwrap();
-        drop(launch);
-        let full = bench.launch(&*kernel, 1).map(|_| ()).unwrap_err();
+        let (ring, again) = (bench.ring(), bench.ring());
+        let under = bench.memory();
+        drop(bench.launch(&*kernel, 8, &ring).unwrap());
+        let full = bench.launch(&*kernel, 1, &again).map(|_| ()).unwrap_err();
         assert_eq!(full, DeviceError::TooManyBlocks { asked: 1, free: 0 });
-        assert_eq!(bench.get(Control::FreedUnder), 0);
+        assert_eq!((bench.memory(), bench.driver.get("blocked")), (under, 0));
         stop(&ring);
-        let (launch, again) = bench.launch(&*kernel, 8).expect("the room is free again");
+        while bench.driver.get("resident") > 0 {
+            std::thread::yield_now();
+        }
+        // The last block has ended, its stream says so a moment later.
+        std::thread::sleep(Duration::from_millis(20));
+        let launch = bench.launch(&*kernel, 8, &again).expect("the room is free again");
         stop(&again);
-        assert!(launch.ended().unwrap());
+        wait_for_end(&*launch);
         drop((launch, ring, again, kernel));
-        assert_eq!((bench.get(Control::Live), bench.get(Control::FreedUnder)), (before, 0));
+        assert_eq!((bench.memory(), bench.driver.get("blocked")), (before, 0));
     }
 
     fn blocks_that_do_not_fit_are_refused_with_how_many_do(bench) {
         let kernel = bench.kernel();
-        let (_running, _ring) = bench.launch(&*kernel, 5).unwrap();
-        let error = bench.launch(&*kernel, 4).map(|_| ()).unwrap_err();
+        let rings = [bench.ring(), bench.ring(), bench.ring()];
+        let _running = bench.launch(&*kernel, 5, &rings[0]).unwrap();
+        let error = bench.launch(&*kernel, 4, &rings[1]).map(|_| ()).unwrap_err();
         assert_eq!(error, DeviceError::TooManyBlocks { asked: 4, free: 3 });
-        bench.launch(&*kernel, 3).map(|_| ()).expect("what was said to fit does");
+        bench.launch(&*kernel, 3, &rings[2]).map(|_| ()).expect("what was said to fit does");
+        rings.iter().for_each(stop);
     }
 
     fn a_copy_that_hangs_leaves_the_last_good_one(bench) {
@@ -205,36 +190,41 @@ on_stand_in! {
         copier.copy(&[0..256], Duration::from_secs(1)).unwrap();
         assert_eq!(copier.words()[3], 7);
         word(&slab, 3).store(8, Ordering::Relaxed);
-        bench.set(Control::HangCopies, 1);
+        bench.driver.set("hang_copies", 1);
         let limit = Duration::from_millis(5);
-        let copies = bench.get(Control::Copies);
+        let copies = bench.driver.get("copies");
         for _ in 0..3 {
             assert_eq!(copier.copy(&[0..256], limit), Err(DeviceError::CopyTimedOut { waited: limit }));
             assert_eq!(copier.words()[3], 7);
         }
-        assert_eq!(bench.get(Control::Copies), copies + 1, "none is queued behind one that hangs");
-        bench.set(Control::HangCopies, 0);
-        copier.copy(&[16..32], limit).unwrap();
+        assert_eq!(bench.driver.get("copies"), copies + 1, "none is queued behind one that hangs");
+        bench.driver.set("hang_copies", 0);
+        copier.copy(&[16..32], Duration::from_secs(5)).unwrap();
         assert_eq!(copier.words()[3], 8);
-        assert_eq!(bench.get(Control::NullStream), 0);
+        assert_eq!(bench.driver.get("null_stream"), 0);
     }
 
     fn a_copier_dropped_under_its_copy_frees_nothing(bench) {
         let slab = bench.device.allocate(256).unwrap();
         let mut copier = bench.device.copier(&slab).unwrap();
-        bench.set(Control::HangCopies, 1);
+        bench.driver.set("hang_copies", 1);
         copier.copy(&[0..256], Duration::from_millis(1)).unwrap_err();
-        let live = bench.get(Control::Live);
+        let live = bench.driver.get("live");
         drop((copier, slab));
-        assert_eq!(bench.get(Control::Live), live);
+        assert_eq!(bench.driver.get("live"), live);
+        // Nor is anything else: that would wait for the copy.
+        let start = Instant::now();
+        drop(bench);
+        assert!(start.elapsed() < Duration::from_secs(5));
     }
 
     fn a_dead_context_is_an_error_everywhere(bench) {
         let slab = bench.device.allocate(256).unwrap();
         let mut copier = bench.device.copier(&slab).unwrap();
         let kernel = bench.kernel();
-        let (launch, _ring) = bench.launch(&*kernel, 1).unwrap();
-        bench.set(Control::FailWith, 719);
+        let ring = bench.ring();
+        let launch = bench.launch(&*kernel, 1, &ring).unwrap();
+        bench.driver.kill(0, 719);
         for error in [launch.ended().unwrap_err(), copier.copy(&[0..8], Duration::from_secs(1)).unwrap_err()] {
             let text = error.to_string();
             assert!(text.contains("CUDA_ERROR_LAUNCH_FAILED (719)") && text.contains("restart the process"), "{text}");
@@ -243,7 +233,7 @@ on_stand_in! {
     }
 
     fn what_cannot_be_loaded_says_why(bench) {
-        let source = module(b".version 7.5", "missing");
+        let source = module(b".version 8.0", "missing");
         let error = bench.device.load(&source, Level::Counters).map(|_| ()).unwrap_err();
         assert!(matches!(&error, DeviceError::NoEntry { entry, .. } if entry == "missing"), "{error}");
         extern "C" fn nothing(_: *mut *mut std::ffi::c_void) {}

@@ -237,7 +237,11 @@ impl RingKernel {
 
     /// Tells it to stop, and does not wait.
     pub(super) fn tell_to_stop(&self, collector: &TelemetryCollector) {
-        use KernelState::{Active, Deactivated, Launched, Terminating};
+        use KernelState::{Active, Deactivated, Failed, Launched, Terminating};
+        if self.state() == Failed {
+            // It may live on, a query having failed: the word costs nothing, and the state stays.
+            self.producer().command(Command::Stop);
+        }
         // Of a kernel that is past that already there is nothing to say.
         let _ = self.change(collector, &[Launched, Active, Deactivated], Terminating, "terminated", Command::Stop);
     }

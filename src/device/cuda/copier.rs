@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::driver::{Event, Stream, allocate_pinned, driver, wait};
+use super::driver::{Event, Stream, allocate_pinned, driver, stream_is_done, wait};
 use super::gpu::{Gpu, Retired};
 use crate::abi::LINE_BYTES;
 use crate::device::{Copier, DeviceError, Memory};
@@ -26,6 +26,8 @@ struct Parts {
     good: Buffer,
     /// The next one.
     next: Buffer,
+    /// Whether the GPU was told of a copy that did not end in time.
+    late: bool,
     gpu: Arc<Gpu>,
 }
 
@@ -42,8 +44,8 @@ enum State {
     Idle,
     /// The device writes it until the event.
     Busy,
-    /// The device may write it, and no event says until when.
-    Lost,
+    /// The device may write it until its stream is done: the event was not recorded.
+    Unmarked,
 }
 // SAFETY: the pinned memory is only reached through the copier, and by the device under the event.
 unsafe impl Send for Buffer {}
@@ -56,13 +58,12 @@ impl Buffer {
     }
 
     /// Waits until the device has let go of it. The context is current.
-    fn settle(&mut self, limit: Duration) -> Result<bool, DeviceError> {
-        match self.state {
-            State::Idle => return Ok(true),
-            State::Lost => return Ok(false),
-            State::Busy => {}
-        }
-        let done = wait(limit, || self.event.is_done())?;
+    fn settle(&mut self, stream: &Stream, limit: Duration) -> Result<bool, DeviceError> {
+        let done = match self.state {
+            State::Idle => true,
+            State::Busy => wait(limit, || self.event.is_done())?,
+            State::Unmarked => wait(limit, || stream_is_done(&self.gpu.context, stream.raw()))?,
+        };
         if done {
             self.state = State::Idle;
         }
@@ -83,6 +84,7 @@ impl CudaCopier {
             stream: Stream::urgent(&gpu.context)?,
             good: Buffer::new(gpu, source.bytes())?,
             next: Buffer::new(gpu, source.bytes())?,
+            late: false,
             source: source.clone(),
             gpu: Arc::clone(gpu),
         };
@@ -91,6 +93,18 @@ impl CudaCopier {
 }
 
 impl Parts {
+    /// Waits for the copy that is under way, if one is.
+    fn settle(&mut self, limit: Duration) -> Result<bool, DeviceError> {
+        let done = self.next.settle(&self.stream, limit);
+        // Of a copy that died with its context nothing is to be waited for.
+        let late = matches!(done, Ok(false));
+        if late != self.late {
+            self.late = late;
+            self.gpu.count_late(late);
+        }
+        done
+    }
+
     fn enqueue(&mut self, ranges: &[Range<usize>]) -> Result<(), DeviceError> {
         let mut queued = Ok(());
         for range in ranges.iter().filter(|r| !r.is_empty()) {
@@ -107,7 +121,7 @@ impl Parts {
         }
         // Also after an error: some ranges may be on their way.
         let marked = self.next.event.record(&self.stream);
-        self.next.state = if marked.is_ok() { State::Busy } else { State::Lost };
+        self.next.state = if marked.is_ok() { State::Busy } else { State::Unmarked };
         queued.and(marked)
     }
 }
@@ -133,11 +147,11 @@ impl Copier for CudaCopier {
         let parts = &mut *self.parts;
         parts.gpu.bind()?;
         // A copy that timed out before comes first: it is first in the stream, too.
-        if !parts.next.settle(limit)? {
+        if !parts.settle(limit)? {
             return Err(DeviceError::CopyTimedOut { waited: limit });
         }
         parts.enqueue(ranges)?;
-        if !parts.next.settle(limit.saturating_sub(start.elapsed()))? {
+        if !parts.settle(limit.saturating_sub(start.elapsed()))? {
             return Err(DeviceError::CopyTimedOut { waited: limit });
         }
         std::mem::swap(&mut parts.good, &mut parts.next);
@@ -159,12 +173,13 @@ impl Copier for CudaCopier {
 
 impl Drop for CudaCopier {
     fn drop(&mut self) {
-        let settled = self.parts.gpu.bind().is_ok() && matches!(self.parts.next.settle(Duration::ZERO), Ok(true));
-        if settled {
+        // What says twice that it failed is dead, and its copies with it.
+        let mut settled = || self.parts.gpu.bind().and_then(|()| self.parts.settle(Duration::ZERO));
+        if settled().or_else(|_| settled()).unwrap_or(true) {
             // SAFETY: dropped once, here.
             unsafe { ManuallyDrop::drop(&mut self.parts) }
         }
-        // Else the device may still write the buffer: both it and the source are leaked.
+        // Else the device may still write the buffer: it and the source are leaked, and the GPU frees nothing more.
     }
 }
 

@@ -1,14 +1,15 @@
 //! What everything on one GPU shares: its context, the kernels that run, and what waits to be freed.
 //!
 //! Freeing memory or unloading code waits for every kernel on the GPU, and a ring kernel does not end. So
-//! nothing is freed where it is dropped: it is retired, and freed once no kernel is known to run. What a
+//! nothing is freed where it is dropped: it is retired, and freed once no kernel is known to run and no other
+//! work is late. What a
 //! kernel uses is owned by its [`Running`], which refers back to the [`Gpu`]: should all else be dropped
 //! while the kernel runs, that circle leaks it, which is the one safe thing to do.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cudarc::driver::{CudaContext, CudaStream, sys};
@@ -28,6 +29,8 @@ pub(super) struct Gpu {
     running: Mutex<Vec<Arc<Running>>>,
     retired: Mutex<Vec<Retired>>,
     idle_streams: Mutex<Vec<Stream>>,
+    /// Work other than kernels that did not end in time: freeing would wait for it.
+    late: AtomicUsize,
 }
 
 /// What is to be freed.
@@ -61,6 +64,8 @@ pub(super) struct Running {
     /// The part of the GPU that its blocks take.
     share: f64,
     ended: AtomicBool,
+    /// What it died of: said again to whoever asks later.
+    died: OnceLock<DeviceError>,
     _keep: Vec<Memory>,
     _code: Option<Arc<dyn Send + Sync>>,
 }
@@ -73,6 +78,18 @@ pub(super) enum LaunchStream {
 impl Running {
     /// Once true it stays true: afterwards the stream may serve others.
     pub fn ended(&self) -> Result<bool, DeviceError> {
+        if let Some(error) = self.died.get() {
+            return Err(error.clone());
+        }
+        self.ask().inspect_err(|error| drop(self.died.set(error.clone())))
+    }
+
+    /// A dead context says so each time that it is asked. An error that is said once is not the kernel's end.
+    fn is_over(&self) -> bool {
+        self.ask().or_else(|_| self.ask()).unwrap_or(true)
+    }
+
+    fn ask(&self) -> Result<bool, DeviceError> {
         if self.ended.load(Ordering::Acquire) {
             return Ok(true);
         }
@@ -109,7 +126,16 @@ impl Gpu {
             running: Mutex::default(),
             retired: Mutex::default(),
             idle_streams: Mutex::default(),
+            late: AtomicUsize::new(0),
         }
+    }
+
+    /// Work has not ended in time, or has after all.
+    pub fn count_late(&self, late: bool) {
+        match late {
+            true => self.late.fetch_add(1, Ordering::AcqRel),
+            false => self.late.fetch_sub(1, Ordering::AcqRel),
+        };
     }
 
     pub fn bind(&self) -> Result<(), DeviceError> {
@@ -122,17 +148,19 @@ impl Gpu {
         let stream = self.take_stream()?;
         let padded = bytes.max(LINE_BYTES);
         let address = allocate(padded)?;
+        let owner = Arc::new(Allocation { gpu: Arc::clone(self), what: Some(Retired::Device(address)) });
         // SAFETY: `padded` bytes of new memory; the stream is alive.
         unsafe { driver!(cuMemsetD8Async(address, 0, padded, stream.raw())) }?;
         if !wait(ZEROING_LIMIT, || stream_is_done(&self.context, stream.raw()))? {
-            // Leaks the memory: it is still being written.
+            // Leaks the memory, and the GPU with it: it is still being written.
+            std::mem::forget(owner);
+            self.count_late(true);
             return Err(not_ready(
                 "cuMemsetD8Async",
                 "a resident kernel leaves no room; allocate before the first launch",
             ));
         }
         lock(&self.idle_streams).push(stream);
-        let owner = Arc::new(Allocation { gpu: Arc::clone(self), what: Some(Retired::Device(address)) });
         // SAFETY: the allocation is `bytes` long at least, and freed after the owner.
         Ok(unsafe { Memory::new(address, None, bytes, owner) })
     }
@@ -159,11 +187,11 @@ impl Gpu {
     /// Lets go of what ended kernels kept, and frees what was retired if none runs.
     pub fn sweep(&self) {
         // A kernel that died of an error has ended too; whoever asks its Launch learns of it.
-        let ended: Vec<_> = lock(&self.running).extract_if(.., |r| r.ended().unwrap_or(true)).collect();
+        let ended: Vec<_> = lock(&self.running).extract_if(.., |r| r.is_over()).collect();
         // Not under the lock: dropping memory retires it, which sweeps again.
         drop(ended);
         let running = lock(&self.running);
-        if running.is_empty() && self.bind().is_ok() {
+        if running.is_empty() && self.late.load(Ordering::Acquire) == 0 && self.bind().is_ok() {
             // Under the lock, so that no launch comes between.
             for what in std::mem::take(&mut *lock(&self.retired)) {
                 what.free();
@@ -198,6 +226,7 @@ impl Gpu {
                 stream,
                 share,
                 ended: AtomicBool::new(false),
+                died: OnceLock::new(),
                 _keep: keep,
                 _code: Some(code),
             },
@@ -214,6 +243,7 @@ impl Gpu {
                 stream,
                 share: 0.0,
                 ended: AtomicBool::new(false),
+                died: OnceLock::new(),
                 _keep: keep,
                 _code: None,
             },
@@ -242,7 +272,7 @@ impl Gpu {
 
 impl Drop for Gpu {
     fn drop(&mut self) {
-        // Whatever runs refers to the GPU, so nothing does.
+        // Whatever runs or is late refers to the GPU, so nothing does.
         if self.bind().is_ok() {
             for what in std::mem::take(&mut *lock(&self.retired)) {
                 what.free();

@@ -36,6 +36,10 @@ include!(concat!(env!("OUT_DIR"), "/fatbins.rs"));
 /// Oldest compute capability that the kernels are written for.
 const OLDEST: (i32, i32) = (7, 5);
 
+/// What cudarc calls there; its error does not say which of them failed.
+const NEW_CONTEXT: &str = "CudaContext::new (cuInit, cuDeviceGet, cuDevicePrimaryCtxRetain, cuDeviceGetAttribute, cuCtxGetCurrent or cuCtxSetCurrent)";
+const NEW_STREAM: &str = "CudaContext::new_stream (cuCtxGetCurrent, cuCtxSetCurrent or cuStreamCreate)";
+
 // SAFETY: plain data of fixed layout (abi.h), without padding.
 unsafe impl DeviceRepr for KernelRef {}
 // SAFETY: as above.
@@ -78,8 +82,8 @@ impl CudaDevice {
             return Err(CudaUnavailable::DeviceTooOld { name: found.info.name, major, minor });
         }
         let embedded = code_for(found.capability, version)?;
-        let context = CudaContext::new(ordinal).map_err(|e| opening(driver::error("cuDevicePrimaryCtxRetain", e.0)))?;
-        let first_stream = first_stream(&context).map_err(|e| opening(driver::error("cuStreamCreate", e.0)))?;
+        let context = CudaContext::new(ordinal).map_err(|e| opening(driver::error(NEW_CONTEXT, e.0)))?;
+        let first_stream = first_stream(&context).map_err(|e| opening(driver::error(NEW_STREAM, e.0)))?;
         let gpu = Arc::new(Gpu::new(context, found.info.multiprocessors));
         let library = module::Library::new(embedded, nvrtc::arch_for(major, minor));
         let sample = sample_clock(&gpu, &library).map_err(opening)?;
@@ -285,6 +289,7 @@ fn steady_moment_of(sample: &ClockSample) -> Instant {
 /// Both clocks at one moment: of 16 looks, the one with the shortest round trip.
 fn sample_clock(gpu: &Arc<Gpu>, library: &module::Library) -> Result<ClockSample, DeviceError> {
     const LOOKS: usize = 16;
+    const SETTLE: Duration = Duration::from_millis(100);
     let probe = library.clock_probe(gpu)?;
     let stream = Stream::new(&gpu.context)?;
     let mapped = gpu.mapped(size_of::<u64>())?;
@@ -293,8 +298,12 @@ fn sample_clock(gpu: &Arc<Gpu>, library: &module::Library) -> Result<ClockSample
         let sample = match look_at_clock(gpu, &probe, &stream, &mapped) {
             Ok(sample) => sample,
             Err(e) => {
-                // The kernel may still be waiting for room, and will write it.
-                std::mem::forget((mapped, probe));
+                let settled = driver::wait(SETTLE, || driver::stream_is_done(&gpu.context, stream.raw()));
+                if matches!(settled, Ok(false)) {
+                    // The kernel is still waiting for room, and will write it.
+                    gpu.count_late(true);
+                    std::mem::forget((mapped, probe));
+                }
                 return Err(e);
             }
         };

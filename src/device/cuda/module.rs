@@ -138,16 +138,18 @@ impl Function {
     }
 
     /// Whether it takes one argument of the size of RingArgs, where the driver can say so.
-    fn takes_ring_args(&self) -> bool {
+    fn takes_ring_args(&self) -> Result<bool, DeviceError> {
         type Info = unsafe extern "C" fn(sys::CUfunction, usize, *mut usize, *mut usize) -> sys::CUresult;
-        let Some(info) = optional::<Info>(c"cuFuncGetParamInfo") else { return true };
+        let Some(info) = optional::<Info>(c"cuFuncGetParamInfo") else { return Ok(true) };
         let size = |index| {
             let (mut offset, mut size) = (0, 0);
-            // SAFETY: places for the answers; an index too high is an error.
-            let found = unsafe { info(self.raw, index, &mut offset, &mut size) } == sys::CUresult::CUDA_SUCCESS;
-            found.then_some(size)
+            // SAFETY: places for the answers; an index too high is an invalid value.
+            match unsafe { info(self.raw, index, &mut offset, &mut size) } {
+                sys::CUresult::CUDA_ERROR_INVALID_VALUE => Ok(None),
+                other => check("cuFuncGetParamInfo", other).map(|()| Some(size)),
+            }
         };
-        size(0) == Some(size_of::<RingArgs>()) && size(1).is_none()
+        Ok(size(0)? == Some(size_of::<RingArgs>()) && size(1)?.is_none())
     }
 }
 
@@ -221,9 +223,11 @@ impl Library {
             Some(function) => Some(function),
             None => module.function(&entry_at(entry, level))?,
         };
-        match function.filter(Function::takes_ring_args) {
-            Some(function) => Ok(RingKernel { resident: function.resident()?, function: Arc::new(function) }),
-            None => Err(DeviceError::NoEntry { entry: entry.to_owned(), module: source.describe() }),
+        match function {
+            Some(function) if function.takes_ring_args()? => {
+                Ok(RingKernel { resident: function.resident()?, function: Arc::new(function) })
+            }
+            _ => Err(DeviceError::NoEntry { entry: entry.to_owned(), module: source.describe() }),
         }
     }
 }

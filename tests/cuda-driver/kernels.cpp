@@ -1,0 +1,8 @@
+// kernels.cpp: the crate's kernels at one level (RINGSCOPE_LEVEL), for CPU threads.
+#include "../../kernels/crc32c.cu"
+#include "../../kernels/echo.cu"
+#include "../../kernels/vector_add.cu"
+#if RINGSCOPE_LEVEL == 2
+#include "../../kernels/clock_probe.cu"
+RINGSCOPE_ENTRY(clock_probe)
+#endif

@@ -1,0 +1,205 @@
+//! Puts the stand-ins of the driver and of NVRTC where they are looked for, in a process of its own, and opens the
+//! stand-in's door.
+
+use std::ffi::{CString, c_char, c_int};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use ringscope::device::cuda::cudarc::driver::sys;
+
+const CHILD: &str = "RINGSCOPE_TEST_STAND_IN";
+/// Far more than any of the tests takes: what waits for a kernel waits for ever.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Runs the test of that name again, in a process that finds the stand-in where it looks for the driver, and passes on
+/// what it says. Whether this is that process.
+pub fn with_stand_in(test: &str) -> bool {
+    if std::env::var_os(CHILD).is_some() {
+        return true;
+    }
+    let Some(folder) = build() else {
+        say("skipped: no C++ compiler (c++) for the stand-in of the driver");
+        return false;
+    };
+    let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let path = std::env::join_paths([folder.clone()].into_iter().chain(std::env::split_paths(&path))).expect("a path");
+    let log = folder.join(format!("{test}.log"));
+    let out = File::create(&log).expect("a log");
+    let err = out.try_clone().expect("a handle");
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", test, "--nocapture", "--test-threads", "1"])
+        .env(CHILD, "1")
+        .env("LD_LIBRARY_PATH", path)
+        .stdout(Stdio::from(out))
+        .stderr(Stdio::from(err))
+        .spawn()
+        .expect("it starts");
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("a child") {
+            Some(status) => break Some(status),
+            None if start.elapsed() > LIMIT => break None,
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    if status.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let said = String::from_utf8_lossy(&std::fs::read(&log).expect("its log")).into_owned();
+    let passed = status.is_some_and(|s| s.success()) && said.contains("1 passed");
+    assert!(passed, "{}\n{said}", status.map_or(format!("hangs: not done after {LIMIT:?}"), |s| s.to_string()));
+    said.lines().filter_map(|line| line.split_once("told: ")).for_each(|(_, told)| say(told));
+    false
+}
+
+/// For whoever runs the tests: past the harness, which keeps what a passing test prints to itself.
+fn say(what: &str) {
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
+
+/// From the process with the stand-in.
+#[allow(dead_code, reason = "not every test has something to tell")]
+pub fn tell(what: &str) {
+    say(&format!("told: {what}"));
+}
+
+/// The stand-ins, under the names by which the driver and NVRTC are looked for.
+fn build() -> Option<PathBuf> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(compile).clone()
+}
+
+fn compile() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = root.join("tests/cuda-driver");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-stand-in", env!("CARGO_CRATE_NAME")));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let cxx = || {
+        let mut cxx = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
+        cxx.args(["-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]);
+        cxx.arg("-I").arg(root.join("kernels/include"));
+        cxx
+    };
+    let run = |cxx: &mut Command| {
+        let status = cxx.status().ok()?;
+        assert!(status.success(), "{cxx:?}");
+        Some(())
+    };
+    let object = |level: u32| folder.join(format!("kernels_l{level}.o"));
+    for level in 0..=2 {
+        let source = sources.join("kernels.cpp");
+        run(cxx().arg("-c").arg(format!("-DRINGSCOPE_LEVEL={level}")).arg(source).arg("-o").arg(object(level)))?;
+    }
+    let mut driver = cxx();
+    driver.args(["-shared", "-pthread", "-Wl,-soname,libcuda.so.1"]);
+    driver.arg(sources.join("driver.cpp")).arg(root.join("kernels/host/shim.cpp")).args((0..=2).map(object));
+    run(driver.arg("-o").arg(folder.join("libcuda.so.1")))?;
+    run(cxx().arg("-shared").arg(sources.join("nvrtc.cpp")).arg("-o").arg(folder.join("libnvrtc.so")))?;
+    // One library under both names.
+    let _ = std::fs::remove_file(folder.join("libcuda.so"));
+    std::os::unix::fs::symlink("libcuda.so.1", folder.join("libcuda.so")).expect("a link");
+    Some(folder)
+}
+
+/// What may be made of one call; `driver.cpp` has the same list.
+#[allow(dead_code, reason = "not every test breaks something")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails, once.
+    OutOfMemory = 1,
+    /// It fails, and the context is dead.
+    LaunchFailed = 2,
+    /// It succeeds, and then the context is dead.
+    IllegalAddress = 3,
+    /// A query: that stream or event is not ready, for ever.
+    NotReady = 4,
+    /// Work put in a stream: it never completes.
+    Never = 5,
+}
+
+/// The stand-in's door.
+pub struct StandIn;
+
+#[allow(dead_code, reason = "each test uses some of these")]
+impl StandIn {
+    /// From now on calls belong to this phase.
+    pub fn phase(&self, phase: u32) {
+        // SAFETY: the type is that of the function in driver.cpp.
+        let set = unsafe { symbol::<unsafe extern "C" fn(u32)>("stand_in_phase") };
+        // SAFETY: it takes any number.
+        unsafe { set(phase) }
+    }
+
+    /// The nth call of that name in that phase suffers that fault.
+    pub fn fault(&self, call: &str, phase: u32, nth: u64, fault: Fault) {
+        type Plan = unsafe extern "C" fn(*const c_char, u32, u64, c_int);
+        // SAFETY: the type is that of the function in driver.cpp.
+        let plan = unsafe { symbol::<Plan>("stand_in_fault") };
+        let call = CString::new(call).expect("a name");
+        // SAFETY: a NUL-terminated name, which is copied.
+        unsafe { plan(call.as_ptr(), phase, nth, fault as c_int) }
+    }
+
+    /// The calls so far: phase, name, how many.
+    pub fn calls(&self) -> Vec<(u32, String, u64)> {
+        // SAFETY: the type is that of the function in driver.cpp.
+        let calls = unsafe { symbol::<unsafe extern "C" fn(*mut u8, usize) -> usize>("stand_in_calls") };
+        let mut text = vec![0; 1 << 16];
+        // SAFETY: the place has as many bytes as is said.
+        let length = unsafe { calls(text.as_mut_ptr(), text.len()) };
+        text.truncate(length);
+        let text = String::from_utf8(text).expect("text");
+        let parsed = |line: &str| {
+            let mut words = line.split(' ');
+            let mut next = || words.next().expect("three words");
+            (next().parse().expect("a phase"), next().to_owned(), next().parse().expect("a count"))
+        };
+        text.lines().map(parsed).collect()
+    }
+
+    /// A count of the stand-in's.
+    pub fn get(&self, what: &str) -> u64 {
+        // SAFETY: the type is that of the function in driver.cpp.
+        let get = unsafe { symbol::<unsafe extern "C" fn(*const c_char) -> u64>("stand_in_get") };
+        let what = CString::new(what).expect("a name");
+        // SAFETY: a NUL-terminated name.
+        unsafe { get(what.as_ptr()) }
+    }
+
+    /// Sets one: `hang_copies` is a switch.
+    pub fn set(&self, what: &str, value: u64) {
+        // SAFETY: the type is that of the function in driver.cpp.
+        let set = unsafe { symbol::<unsafe extern "C" fn(*const c_char, u64)>("stand_in_set") };
+        let what = CString::new(what).expect("a name");
+        // SAFETY: a NUL-terminated name, which is copied.
+        unsafe { set(what.as_ptr(), value) }
+    }
+
+    /// That device's context is dead from now on.
+    pub fn kill(&self, ordinal: i32, error: i32) {
+        // SAFETY: the type is that of the function in driver.cpp.
+        let kill = unsafe { symbol::<unsafe extern "C" fn(c_int, c_int)>("stand_in_kill") };
+        // SAFETY: the devices are 0 and 1.
+        unsafe { kill(ordinal, error) }
+    }
+
+    /// Forgets everything, as a new process would.
+    pub fn reset(&self) {
+        // SAFETY: the type is that of the function in driver.cpp.
+        let reset = unsafe { symbol::<unsafe extern "C" fn() -> c_int>("stand_in_reset") };
+        // SAFETY: nobody is in a call of the driver, all devices having been dropped.
+        assert_eq!(unsafe { reset() }, 1, "a block did not end with its context");
+    }
+}
+
+/// # Safety
+/// `F` is the type of the function.
+unsafe fn symbol<F: Copy>(name: &str) -> F {
+    // SAFETY: the caller's promise; the library is loaded, for this process was made for it.
+    unsafe { *sys::culib().get::<F>(name.as_bytes()).expect("the stand-in has it") }
+}

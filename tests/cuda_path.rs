@@ -1,0 +1,285 @@
+//! The whole life of a runtime on the CUDA device, against a stand-in of the driver that runs the kernels on CPU threads
+//! and hangs where a GPU would (cuda-driver/driver.cpp). How fast a GPU is, and what its memory model allows, is not
+//! shown here.
+#![cfg(all(feature = "cuda", target_os = "linux"))]
+#![allow(unsafe_code)]
+
+#[path = "cuda-driver/mod.rs"]
+mod stand_in;
+
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringscope::device::cuda::CudaDevice;
+use ringscope::device::cuda::cudarc::driver::sys::{self, CUresult};
+use ringscope::device::{Device, DeviceSpec, KernelSource, Level, SharedDevice};
+use ringscope::runtime::{LaunchOptions, RuntimeBuilder};
+use ringscope::{KernelState, RingKernelRuntime, TelemetryConfig};
+
+use stand_in::{StandIn, with_stand_in};
+
+const WAIT: Duration = Duration::from_secs(20);
+
+macro_rules! on_stand_in {
+    ($(fn $name:ident($driver:ident) $body:block)*) => {
+        $(#[test]
+        fn $name() {
+            if with_stand_in(stringify!($name)) {
+                let $driver = StandIn;
+                $body
+            }
+        })*
+    };
+}
+
+fn builder(spec: DeviceSpec) -> RuntimeBuilder {
+    let config = TelemetryConfig { max_blocks: 16, ..TelemetryConfig::default() };
+    let builder = RingKernelRuntime::builder().device(spec).kernel("crc32c").telemetry(true).telemetry_config(config);
+    builder.slots(64).slot_bytes(512).max_kernels(4)
+}
+
+fn blocks(blocks: u32) -> LaunchOptions {
+    LaunchOptions { blocks, ..LaunchOptions::default() }
+}
+
+fn start(runtime: &RingKernelRuntime, id: &str, options: &LaunchOptions) {
+    runtime.launch_blocking(id, options).expect("it is launched");
+    runtime.activate_blocking(id).expect("it is activated");
+}
+
+/// Sends `count` messages of different sizes, in pieces that the rings hold, and checks each reply.
+fn traffic(runtime: &RingKernelRuntime, id: &str, count: usize) {
+    let payload = |n: u64| -> Vec<u8> { (0..n % 500).map(|i| (n * 31 + i) as u8).collect() };
+    for piece in (0..count).collect::<Vec<_>>().chunks(48) {
+        piece.iter().for_each(|_| {
+            let n = runtime.kernel(id).expect("it is there").messages_sent();
+            assert_eq!(runtime.send_blocking(id, &payload(n)).expect("it is sent"), n);
+        });
+        for _ in piece {
+            let reply = runtime.receive_blocking(id, WAIT).expect("a reply");
+            assert_eq!(reply.payload, crc32c::crc32c(&payload(reply.seq)).to_le_bytes(), "message {}", reply.seq);
+        }
+    }
+}
+
+/// Nothing was left behind, nothing waited for a kernel, and nobody used the NULL stream.
+fn assert_clean(driver: &StandIn) {
+    for what in ["live", "reclaimed", "contexts", "resident", "blocked", "null_stream", "pageable", "wild"] {
+        assert_eq!(driver.get(what), 0, "{what}");
+    }
+}
+
+on_stand_in! {
+    fn a_runtime_lives_its_whole_life(driver) {
+        let runtime = builder(DeviceSpec::Cuda(0)).build().expect("a runtime");
+        assert_eq!(runtime.device().name, "Stand-in GPU 0");
+        start(&runtime, "a", &blocks(3));
+        start(&runtime, "b", &blocks(3));
+        for round in 1..=4 {
+            traffic(&runtime, "a", 100);
+            traffic(&runtime, "b", 150);
+            // Mid-run: both kernels are resident.
+            let snapshot = runtime.snapshot().expect("a snapshot");
+            let [a, b] = ["a", "b"].map(|id| snapshot.kernel(id).expect("it is registered").clone());
+            assert_eq!((a.messages_received, a.messages_sent, a.messages_processed), (round * 100, round * 100, round * 100));
+            assert_eq!((b.messages_processed, b.errors, b.blocks), (round * 150, 0, 3));
+            assert_eq!((a.state, b.state), (KernelState::Active, KernelState::Active));
+            assert!(a.latency.is_some_and(|l| l.min_ns <= l.max_ns));
+        }
+        assert_eq!(driver.get("resident"), 2);
+        runtime.reset_telemetry(Some("a")).expect("a reset");
+        traffic(&runtime, "a", 7);
+        let snapshot = runtime.snapshot().expect("a snapshot");
+        let processed = |id| snapshot.kernel(id).map(|k| k.messages_processed);
+        assert_eq!((processed("a"), processed("b")), (Some(7), Some(600)));
+
+        runtime.deactivate_blocking("a").expect("it is deactivated");
+        assert!(runtime.send_blocking("a", b"").is_err());
+        runtime.activate_blocking("a").expect("it is activated again");
+        traffic(&runtime, "a", 5);
+        runtime.terminate_blocking("a").expect("it ends");
+        assert_eq!(runtime.telemetry("a").map(|k| (k.state, k.messages_processed)), Ok((KernelState::Terminated, 12)));
+        assert_eq!(driver.get("resident"), 1);
+        // The other runs on, and there is room for a third.
+        start(&runtime, "c", &blocks(5));
+        traffic(&runtime, "c", 64);
+        traffic(&runtime, "b", 10);
+        assert_eq!(runtime.shutdown_blocking(WAIT).abandoned, Vec::<String>::new());
+        assert_eq!(runtime.summary().expect("a summary").total_messages, 12 + 610 + 64);
+        drop(runtime);
+        assert_clean(&driver);
+    }
+
+    fn every_built_in_kernel_runs_at_every_level(driver) {
+        for level in [Level::Off, Level::Counters, Level::Histograms] {
+            let runtime = builder(DeviceSpec::Cuda(0)).level(level).build().expect("a runtime");
+            let of = |kernel: &str| LaunchOptions { kernel: Some(kernel.to_owned()), blocks: 2, inject_errors: 0.0 };
+            start(&runtime, "crc", &of("crc32c"));
+            traffic(&runtime, "crc", 50);
+            start(&runtime, "echo", &of("echo"));
+            runtime.send_blocking("echo", b"hello").expect("it is sent");
+            assert_eq!(runtime.receive_blocking("echo", WAIT).expect("a reply").payload, b"hello");
+            start(&runtime, "add", &of("vector_add"));
+            let floats: Vec<u8> = [1.0f32, 2.0, 10.0, 20.0].iter().flat_map(|f| f.to_le_bytes()).collect();
+            runtime.send_blocking("add", &floats).expect("it is sent");
+            let sum: Vec<u8> = [11.0f32, 22.0].iter().flat_map(|f| f.to_le_bytes()).collect();
+            assert_eq!(runtime.receive_blocking("add", WAIT).expect("a reply").payload, sum);
+            match level {
+                // Level 0 is telemetry off.
+                Level::Off => assert!(runtime.snapshot().is_err()),
+                _ => assert_eq!(runtime.telemetry("crc").expect("it is counted").messages_processed, 50),
+            }
+            runtime.shutdown_blocking(WAIT);
+            drop(runtime);
+            assert_clean(&driver);
+        }
+    }
+
+    fn without_telemetry_a_kernel_with_its_code_has_a_null_ref(driver) {
+        let runtime = builder(DeviceSpec::Cuda(0)).telemetry(false).level(Level::Histograms).build().expect("a runtime");
+        start(&runtime, "w", &blocks(2));
+        traffic(&runtime, "w", 100);
+        assert!(runtime.snapshot().is_err());
+        runtime.terminate_blocking("w").expect("it ends");
+        drop(runtime);
+        assert_eq!(driver.get("copies"), 0);
+        assert_clean(&driver);
+    }
+
+    fn two_devices_at_once(driver) {
+        let runtimes = [0, 1].map(|n| builder(DeviceSpec::Cuda(n)).build().expect("a runtime"));
+        assert_eq!(runtimes.each_ref().map(|r| r.device().name.clone()), ["Stand-in GPU 0", "Stand-in GPU 1"]);
+        std::thread::scope(|scope| {
+            for (runtime, count) in runtimes.iter().zip([300, 200]) {
+                scope.spawn(move || {
+                    start(runtime, "w", &blocks(3));
+                    traffic(runtime, "w", count);
+                    assert_eq!(runtime.telemetry("w").expect("it is counted").messages_processed, count as u64);
+                });
+            }
+        });
+        // What one of them dies of is not the other's.
+        driver.kill(1, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS as i32);
+        let error = runtimes[1].snapshot().expect_err("its context is dead").to_string();
+        assert!(error.contains("CUDA_ERROR_ILLEGAL_ADDRESS (700)"), "{error}");
+        assert_eq!(runtimes[1].latest().and_then(|s| s.kernel("w").map(|k| (k.state, k.messages_processed))), Some((KernelState::Failed, 200)));
+        traffic(&runtimes[0], "w", 20);
+        assert_eq!(runtimes[0].telemetry("w").expect("it is counted").messages_processed, 320);
+        runtimes[0].terminate_blocking("w").expect("it ends");
+        drop(runtimes);
+        for what in ["live", "contexts", "resident", "blocked", "null_stream", "wild"] {
+            assert_eq!(driver.get(what), 0, "{what}");
+        }
+        let error = CudaDevice::open(2).expect_err("there are two").to_string();
+        assert!(error.contains("use cuda:0 to cuda:1"), "{error}");
+    }
+
+    fn a_dropped_runtime_leaves_its_kernels_to_end_by_themselves(driver) {
+        let device: SharedDevice = Arc::new(CudaDevice::open(0).expect("a device"));
+        let runtime = builder(DeviceSpec::Auto).on(Arc::clone(&device)).build().expect("a runtime");
+        start(&runtime, "w", &blocks(4));
+        traffic(&runtime, "w", 10);
+        drop(runtime);
+        while driver.get("resident") > 0 {
+            std::thread::yield_now();
+        }
+        let raw = device.allocate(64).expect("memory");
+        drop((raw, device));
+        assert_clean(&driver);
+    }
+
+    fn a_source_that_does_not_compile_says_what_the_compiler_said(driver) {
+        let device = CudaDevice::open(0).expect("a device");
+        // SAFETY: it does not compile, so none of it runs.
+        let source = unsafe { KernelSource::cuda_text("#error this is wrong\n", "mine") };
+        let error = device.load(&source, Level::Off).map(|_| ()).expect_err("it does not compile").to_string();
+        assert!(error.contains("this is wrong"), "{error}");
+        drop(device);
+        assert_clean(&driver);
+    }
+
+    // ---- the stand-in itself: what it is there to catch, it catches ---------------------------------------------
+
+    fn the_stand_in_hangs_where_a_gpu_would(driver) {
+        let device = CudaDevice::open(0).expect("a device");
+        let context = device.context().cu_ctx() as usize;
+        let runtime = builder(DeviceSpec::Auto).on(Arc::new(device)).build().expect("a runtime");
+        let mut stream = std::ptr::null_mut();
+        let mut blocking = std::ptr::null_mut();
+        let mut pinned: *mut c_void = std::ptr::null_mut();
+        let mut memory = 0;
+        // SAFETY: places for the answers; the context is current.
+        unsafe {
+            ok(sys::cuCtxSetCurrent(context as sys::CUcontext));
+            ok(sys::cuStreamCreate(&mut stream, 1));
+            ok(sys::cuStreamCreate(&mut blocking, 0));
+            ok(sys::cuMemAlloc_v2(&mut memory, 4096));
+            ok(sys::cuMemHostAlloc(&mut pinned, 4096, 0));
+        }
+        let (stream, blocking, pinned) = (stream as usize, blocking as usize, pinned as usize);
+        start(&runtime, "w", &blocks(1));
+        let hangs = |what: &'static str, call: Box<dyn FnOnce() -> CUresult + Send>| {
+            let work = std::thread::spawn(move || {
+                // SAFETY: the context lives until the runtime is dropped.
+                unsafe { ok(sys::cuCtxSetCurrent(context as sys::CUcontext)) };
+                ok(call());
+            });
+            std::thread::sleep(Duration::from_millis(30));
+            (what, work)
+        };
+        let at_once = hangs("a pinned copy in another stream", Box::new(move || {
+            // SAFETY: in bounds of both; the memory and the stream live until the end of the test.
+            unsafe { sys::cuMemcpyDtoHAsync_v2(pinned as *mut c_void, memory, 4096, stream as sys::CUstream) }
+        }));
+        assert!(at_once.1.is_finished(), "{} hangs", at_once.0);
+        let mut waiting = vec![
+            hangs("an allocation", Box::new(|| {
+                let mut more = 0;
+                // SAFETY: a place for the answer.
+                unsafe { sys::cuMemAlloc_v2(&mut more, 64) }
+            })),
+            hangs("a pinned allocation", Box::new(|| {
+                let mut more = std::ptr::null_mut();
+                // SAFETY: a place for the answer.
+                unsafe { sys::cuMemHostAlloc(&mut more, 64, 0) }
+            })),
+            hangs("a copy to pageable memory", Box::new(move || {
+                let mut pageable = vec![0u8; 4096];
+                // SAFETY: as long as the source, and alive during the call, which is synchronous.
+                unsafe { sys::cuMemcpyDtoHAsync_v2(pageable.as_mut_ptr().cast(), memory, 4096, stream as sys::CUstream) }
+            })),
+            hangs("a synchronization", Box::new(|| {
+                // SAFETY: a context is current.
+                unsafe { sys::cuCtxSynchronize() }
+            })),
+        ];
+        assert!(waiting.iter().all(|(_, work)| !work.is_finished()));
+        assert_eq!(driver.get("blocked"), 4);
+        runtime.terminate_blocking("w").expect("it ends");
+        waiting.drain(..).for_each(|(what, work)| work.join().unwrap_or_else(|_| panic!("{what}")));
+
+        // The NULL stream waits for blocking streams: a copy that never ends holds it up, and it holds up blocking ones.
+        driver.set("hang_copies", 1);
+        // SAFETY: in bounds of both; everything lives until the end of the test.
+        unsafe {
+            ok(sys::cuMemcpyDtoHAsync_v2(pinned as *mut c_void, memory, 64, blocking as sys::CUstream));
+            ok(sys::cuMemsetD8Async(memory, 0, 64, std::ptr::null_mut()));
+            ok(sys::cuMemsetD8Async(memory, 0, 64, stream as sys::CUstream));
+            ok(sys::cuStreamSynchronize(stream as sys::CUstream));
+            assert_eq!(sys::cuStreamQuery(std::ptr::null_mut()), CUresult::CUDA_ERROR_NOT_READY);
+            driver.set("hang_copies", 0);
+            ok(sys::cuStreamSynchronize(std::ptr::null_mut()));
+        }
+        // An error of the context stays.
+        driver.kill(0, CUresult::CUDA_ERROR_LAUNCH_FAILED as i32);
+        for _ in 0..2 {
+            // SAFETY: the handle is alive.
+            assert_eq!(unsafe { sys::cuStreamQuery(stream as sys::CUstream) }, CUresult::CUDA_ERROR_LAUNCH_FAILED);
+        }
+    }
+}
+
+fn ok(result: CUresult) {
+    assert_eq!(result, CUresult::CUDA_SUCCESS);
+}
