@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that proves ringscope, on a machine with Rust, a C++ compiler and Python; a GPU is used if there is one.
 #
-# Installs, into the ignored folder .cuda of this checkout, an nvcc and an NVRTC (scripts/cuda-toolchain.sh), and
+# Installs, into the ignored folder .cuda of this checkout, nvcc, NVRTC and nvdisasm (scripts/cuda-toolchain.sh), and
 # nothing else. Steps: format, lints over every feature set, documentation, tests, examples, benchmarks once through,
 # the sanitizers over the kernels, the kernels through nvcc and NVRTC.
 set -euo pipefail
