@@ -9,6 +9,7 @@ date=$(date -u +%Y-%m-%d)
 slug=$(printf '%s' "${cpu:-$(uname -m)}" | tr 'A-Z' 'a-z' | tr -cs 'a-z0-9' '-' | sed 's/^-*//; s/-*$//')
 record=benches/records/$slug-$(nproc)-cores-$date.md
 
+mkdir -p benches/records
 cargo bench --quiet --no-run
 rm -rf target/criterion
 kernels=$(cargo bench --quiet --bench kernels)
