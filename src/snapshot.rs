@@ -185,7 +185,8 @@ pub struct Snapshot {
     /// When the copy began.
     #[cfg_attr(feature = "serde", serde(serialize_with = "some_unix_seconds"))]
     pub time: SystemTime,
-    /// How long the copy took: counters of different kernels lie at most this far apart in time.
+    /// How long the device's part took, copies and adding up: counters of its kernels lie at most this far apart in
+    /// time. Host actors are read right after.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds"))]
     pub copy_duration: Duration,
     /// Bytes copied from the device.
