@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-const KERNELS: [&str; 3] = ["crc32c", "vector_add", "echo"];
+const KERNELS: [&str; 5] = ["crc32c", "vector_add", "echo", "compute", "probe"];
 
 fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
@@ -14,7 +14,7 @@ fn main() {
     host::compile(&kernels);
     #[cfg(feature = "cuda")]
     cuda::compile(&kernels);
-    let _: (&Path, [&str; 3]) = (&kernels, KERNELS);
+    let _: (&Path, [&str; 5]) = (&kernels, KERNELS);
 }
 
 #[cfg(feature = "host")]

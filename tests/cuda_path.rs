@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use ringscope::device::cuda::CudaDevice;
 use ringscope::device::cuda::cudarc::driver::sys::{self, CUresult};
+use ringscope::device::probe::Probe;
 use ringscope::device::{Device, DeviceSpec, KernelSource, Level, SharedDevice};
 use ringscope::runtime::{LaunchOptions, RuntimeBuilder};
 use ringscope::{KernelState, RingKernelRuntime, TelemetryConfig};
@@ -145,6 +146,17 @@ on_stand_in! {
         drop(runtime);
         assert_eq!(driver.get("copies"), 0);
         assert_clean(&driver);
+    }
+
+    fn a_fault_that_a_kernel_makes_is_an_error_with_its_name(driver) {
+        let device = ringscope::device::open(DeviceSpec::Cuda(0)).expect("it opens").device;
+        let mut probe = Probe::new(&device, 2).expect("a probe");
+        assert!(probe.fill() > 0 && probe.tick(1000).expect("it ticks").steps > 0);
+        let error = probe.fault().expect_err("an illegal address").to_string();
+        assert!(error.contains("CUDA_ERROR_ILLEGAL_ADDRESS (700)"), "{error}");
+        assert!(probe.tick(1000).is_err(), "the context is dead");
+        drop((probe, device));
+        assert_eq!(driver.get("resident"), 0);
     }
 
     fn two_devices_at_once(driver) {

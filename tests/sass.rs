@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 const ARCHITECTURES: [u32; 7] = [75, 80, 86, 89, 90, 100, 120];
-const RING_KERNELS: [&str; 3] = ["echo", "vector_add", "crc32c"];
+const RING_KERNELS: [&str; 4] = ["echo", "vector_add", "compute", "crc32c"];
 const OWN_KERNELS: [&str; 5] = ["end", "fail", "end_warp", "fail_warp", "mixed"];
 
 /// All built-in kernels in one unit, as build.rs compiles them.
 const BUILT_IN: &str = r#"
 #include "echo.cu"
 #include "vector_add.cu"
+#include "compute.cu"
 #include "crc32c.cu"
 #include "clock_probe.cu"
 "#;

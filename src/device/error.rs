@@ -45,6 +45,12 @@ pub enum DeviceError {
         /// The time limit.
         waited: Duration,
     },
+    /// A probe did not answer in time.
+    #[error("the device did not answer within {waited:?}: other kernels fill it, or it hangs")]
+    NoAnswer {
+        /// The time limit.
+        waited: Duration,
+    },
     /// A kernel's source does not compile.
     #[error("the kernel source does not compile; the compiler says:\n{log}")]
     Compile {

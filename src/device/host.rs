@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::probe::{ProbeArgs, ProbeKernel};
 use super::{
     Builtin, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry, Kernel, KernelSource, Launch,
     Level, Memory,
@@ -25,6 +26,9 @@ macro_rules! builtin_entries {
     ($($name:ident),*) => { unsafe extern "C" { $(fn $name(args: *mut *mut c_void);)* } };
 }
 builtin_entries!(
+    compute_l0_host,
+    compute_l1_host,
+    compute_l2_host,
     crc32c_l0_host,
     crc32c_l1_host,
     crc32c_l2_host,
@@ -33,11 +37,15 @@ builtin_entries!(
     vector_add_l2_host,
     echo_l0_host,
     echo_l1_host,
-    echo_l2_host
+    echo_l2_host,
+    probe_l0_host,
+    probe_l1_host,
+    probe_l2_host
 );
 
 fn builtin_entry(builtin: Builtin, level: Level) -> HostEntry {
     let levels: [HostEntry; 3] = match builtin {
+        Builtin::Compute => [compute_l0_host, compute_l1_host, compute_l2_host],
         Builtin::Crc32c => [crc32c_l0_host, crc32c_l1_host, crc32c_l2_host],
         Builtin::VectorAdd => [vector_add_l0_host, vector_add_l1_host, vector_add_l2_host],
         Builtin::Echo => [echo_l0_host, echo_l1_host, echo_l2_host],
@@ -60,7 +68,7 @@ impl Default for HostDevice {
 impl HostDevice {
     /// The host device of this machine.
     pub fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        let cores = cores();
         let detail = format!("{cores} cores, one thread a block");
         HostDevice {
             info: DeviceInfo {
@@ -70,6 +78,9 @@ impl HostDevice {
                 detail,
                 warnings: Vec::new(),
                 multiprocessors: cores,
+                watchdog: None,
+                mig: None,
+                lazy_loading: None,
             },
         }
     }
@@ -172,11 +183,32 @@ struct HostKernel {
     entry: HostEntry,
 }
 
+/// Blocks that keep the cores busy; more of them take turns.
+fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
+}
+
 impl Kernel for HostKernel {
+    fn fill(&self) -> u32 {
+        cores()
+    }
+
     unsafe fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
         let device = HostDevice::new();
         // SAFETY: a ring kernel's entry takes one RingArgs by value; the caller answers for what it points to.
         let launch = unsafe { device.launch(self.entry, blocks, &[args], keep) }?;
+        Ok(Box::new(launch))
+    }
+}
+
+impl ProbeKernel for HostKernel {
+    fn fill(&self) -> u32 {
+        cores()
+    }
+
+    unsafe fn launch(&self, blocks: u32, args: &ProbeArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
+        // SAFETY: the probe's entry takes one ProbeArgs by value; the caller answers for what it points to.
+        let launch = unsafe { HostDevice::new().launch(self.entry, blocks, &[args], keep) }?;
         Ok(Box::new(launch))
     }
 }
@@ -210,6 +242,11 @@ impl Device for HostDevice {
                 remedy: "compile it into the program through kernels/host/shim.h and pass it as KernelSource::host",
             }),
         }
+    }
+
+    fn load_probe(&self, level: Level) -> Result<Box<dyn ProbeKernel>, DeviceError> {
+        let entry: [HostEntry; 3] = [probe_l0_host, probe_l1_host, probe_l2_host];
+        Ok(Box::new(HostKernel { entry: entry[level as usize] }))
     }
 
     fn reserve_launches(&self, _: usize) -> Result<(), DeviceError> {

@@ -15,6 +15,7 @@ mod error;
 #[cfg(feature = "host")]
 pub mod host;
 mod memory;
+pub mod probe;
 mod ring;
 mod select;
 mod source;
@@ -52,6 +53,13 @@ pub struct DeviceInfo {
     pub warnings: Vec<String>,
     /// Streaming multiprocessors, or cores.
     pub multiprocessors: u32,
+    /// Whether a display watchdog ends long kernels; `None` where there is no such thing.
+    pub watchdog: Option<bool>,
+    /// Whether it is a part of a GPU (MIG).
+    pub mig: Option<bool>,
+    /// Whether the driver loads functions when they are first used; ringscope then uses all of its own before the first
+    /// launch.
+    pub lazy_loading: Option<bool>,
 }
 
 /// One moment on both clocks.
@@ -103,6 +111,12 @@ pub trait Device: Sealed + Send + Sync + fmt::Debug {
     /// [`DeviceError::NoEntry`], [`DeviceError::Unsupported`], or the failed call.
     fn load(&self, source: &KernelSource, level: Level) -> Result<Box<dyn Kernel>, DeviceError>;
 
+    /// Loads the probe, built at `level`.
+    ///
+    /// # Errors
+    /// As [`load`](Device::load).
+    fn load_probe(&self, level: Level) -> Result<Box<dyn probe::ProbeKernel>, DeviceError>;
+
     /// Makes whatever `count` launches need beyond their kernel.
     ///
     /// # Errors
@@ -120,6 +134,9 @@ pub trait Device: Sealed + Send + Sync + fmt::Debug {
 
 /// A loaded ring kernel.
 pub trait Kernel: Send + Sync {
+    /// Blocks that fill the device, where nothing else runs on it.
+    fn fill(&self) -> u32;
+
     /// Starts `blocks` blocks. `keep` lives until they have all ended, however that comes about.
     ///
     /// # Errors

@@ -39,11 +39,14 @@ pub enum Builtin {
     VectorAdd,
     /// Replies with the message.
     Echo,
+    /// A load of known size: the message is `u32 rounds`, `u32 0`, `u64 seed`; replies with the `u64` that xorshift64
+    /// makes of the seed in so many rounds.
+    Compute,
 }
 
 impl Builtin {
     /// All of them.
-    pub const ALL: [Builtin; 3] = [Builtin::Crc32c, Builtin::VectorAdd, Builtin::Echo];
+    pub const ALL: [Builtin; 4] = [Builtin::Crc32c, Builtin::VectorAdd, Builtin::Echo, Builtin::Compute];
 
     /// Its name, which is also that of its file in `kernels/`.
     pub const fn name(self) -> &'static str {
@@ -51,6 +54,7 @@ impl Builtin {
             Builtin::Crc32c => "crc32c",
             Builtin::VectorAdd => "vector_add",
             Builtin::Echo => "echo",
+            Builtin::Compute => "compute",
         }
     }
 
@@ -60,6 +64,7 @@ impl Builtin {
             Builtin::Crc32c => include_str!("../../kernels/crc32c.cu"),
             Builtin::VectorAdd => include_str!("../../kernels/vector_add.cu"),
             Builtin::Echo => include_str!("../../kernels/echo.cu"),
+            Builtin::Compute => include_str!("../../kernels/compute.cu"),
         }
     }
 }

@@ -98,7 +98,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Adds a kernel under a name, beside the built-in `crc32c`, `vector_add` and `echo`. All of them are loaded
+    /// Adds a kernel under a name, beside the built-in `crc32c`, `vector_add`, `echo` and `compute`. All of them are loaded
     /// when the runtime is built.
     pub fn source(mut self, name: &str, source: KernelSource) -> Self {
         self.sources.insert(name.to_owned(), source);

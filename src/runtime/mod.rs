@@ -93,6 +93,16 @@ impl RingKernelRuntime {
         self.inner.without_cuda.as_ref()
     }
 
+    /// Blocks of one of its kernels that fill the device, where nothing else runs on it. More than that cannot be resident
+    /// together on CUDA; on the host device they take turns.
+    ///
+    /// # Errors
+    /// [`RuntimeError::UnknownSource`].
+    pub fn blocks_to_fill(&self, kernel: &str) -> Result<u32, RuntimeError> {
+        let source = self.inner.sources.get(kernel).ok_or_else(|| self.inner.unknown_source(kernel))?;
+        Ok(source.fill())
+    }
+
     /// Its collector: snapshots, periodic reading, host actors beside the kernels.
     pub fn collector(&self) -> &TelemetryCollector {
         &self.inner.collector

@@ -14,6 +14,7 @@
 // test's door is at the end: the functions named stand_in_*.
 #include <ringscope/abi.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -33,7 +34,9 @@
 extern "C" void ringscope_host_run_block(void (*entry)(void**), void** args, unsigned block, unsigned blocks);
 #define STAND_IN_KERNELS(X)                                                  \
     X(crc32c_l0) X(crc32c_l1) X(crc32c_l2) X(echo_l0) X(echo_l1) X(echo_l2)  \
-    X(vector_add_l0) X(vector_add_l1) X(vector_add_l2) X(clock_probe)
+    X(vector_add_l0) X(vector_add_l1) X(vector_add_l2)                       \
+    X(compute_l0) X(compute_l1) X(compute_l2)                                \
+    X(probe_l0) X(probe_l1) X(probe_l2) X(clock_probe)
 #define STAND_IN_DECLARE(name) extern "C" void name##_host(void** args);
 STAND_IN_KERNELS(STAND_IN_DECLARE)
 
@@ -76,6 +79,35 @@ constexpr int DEVICES = 2;
 constexpr int MULTIPROCESSORS = 4;
 constexpr int BLOCKS_EACH = 2;
 constexpr size_t LARGEST = 1u << 30;
+
+// A kernel that ends when this word says so.
+struct Resident {
+    const void* argument;
+    u64* word;
+    u64 stop;
+};
+
+// kernels/probe.cu has the same.
+struct ProbeArguments {
+    ringscope_kernel_ref telemetry;
+    u64 *in, *out, *words, *stop, what, count, rounds, scale;
+};
+constexpr u64 PROBE_FAULT = 4;
+
+union Argument {
+    ringscope_ring_args ring;
+    ProbeArguments probe;
+    u64 address;
+};
+
+bool is_probe(const std::string& name) { return name.compare(0, 7, "probe_l") == 0; }
+size_t argument_bytes(const std::string& name) {
+    return name == "clock_probe" ? sizeof(u64) : is_probe(name) ? sizeof(ProbeArguments) : sizeof(ringscope_ring_args);
+}
+Resident resident_of(const std::string& name, const Argument* argument) {
+    if (is_probe(name)) return {argument, argument->probe.stop, 1};
+    return {argument, &argument->ring.host->command, (1ull << 62) + RINGSCOPE_COMMAND_STOP};
+}
 
 struct Device;
 struct Mark {
@@ -127,7 +159,7 @@ struct Device {
     unsigned queued = 0;  // ops in streams that have not ended
     unsigned blocks = 0;  // running
     std::shared_ptr<Stream> null_stream;
-    std::vector<ringscope_ring_args> rings;  // of ring kernels that are queued or run
+    std::vector<Resident> residents;  // kernels that end when they are told to, queued or running
 };
 
 struct Plan {
@@ -173,10 +205,7 @@ void kill(Device* d, int error, bool bind_fails_too) {
     if (d->error != SUCCESS) return;
     d->error = error;
     d->bind_fails_too = bind_fails_too;
-    for (const ringscope_ring_args& ring : d->rings) {
-        u64 stop = (1ull << 62) + RINGSCOPE_COMMAND_STOP;
-        __atomic_store_n(&ring.host->command, stop, __ATOMIC_RELEASE);
-    }
+    for (const Resident& resident : d->residents) __atomic_store_n(resident.word, resident.stop, __ATOMIC_RELEASE);
     state().changed.notify_all();
 }
 
@@ -262,7 +291,7 @@ class Call {
     int wait_until_idle() {
         State& s = state();
         if (idle(device) || device->error != SUCCESS) return device->error;
-        s.counts[device->rings.empty() ? "waits" : "blocked"]++;
+        s.counts[device->residents.empty() ? "waits" : "blocked"]++;
         s.changed.wait(lock_, [&] { return idle(device) || device->error != SUCCESS; });
         return device->error;
     }
@@ -468,7 +497,7 @@ API int cuDevicePrimaryCtxRelease_v2(int ordinal) {
         it = it->second->module->device == d ? s.functions.erase(it) : std::next(it);
     of(s.modules, [](auto& v) { return v->device; });
     d->error = SUCCESS;
-    d->rings.clear();
+    d->residents.clear();
     s.changed.notify_all();
     return SUCCESS;
 }
@@ -707,7 +736,7 @@ API int cuFuncGetParamInfo(Function* function, size_t index, size_t* offset, siz
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
     if (index > 0) return INVALID_VALUE;
     *offset = 0;
-    *bytes = function->name == "clock_probe" ? sizeof(u64) : sizeof(ringscope_ring_args);
+    *bytes = argument_bytes(function->name);
     return SUCCESS;
 }
 API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int, size_t) {
@@ -723,14 +752,15 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
     Device* d = call.device;
     auto stream = stream_of(d, on);
     if (find(s.functions, function) == s.functions.end() || !stream || function->module->device != d) return INVALID_HANDLE;
-    bool ring = function->name != "clock_probe";
-    if (gx == 0 || gy != 1 || gz != 1 || bx != (ring ? 32 : 1) || by != 1 || bz != 1 || extra != nullptr) return INVALID_VALUE;
+    bool stays = function->name != "clock_probe";
+    if (gx == 0 || gy != 1 || gz != 1 || bx != (stays ? 32 : 1) || by != 1 || bz != 1 || extra != nullptr) return INVALID_VALUE;
     if (int error = load_code(call, function)) return error;
     Trampoline entry = kernels().at(function->name);
     // The arguments are copied during the call, as by the real one.
-    auto argument = std::make_shared<ringscope_ring_args>();
-    std::memcpy(argument.get(), parameters[0], ring ? sizeof *argument : sizeof(u64));
-    if (ring) d->rings.push_back(*argument);
+    auto argument = std::make_shared<Argument>();
+    std::memcpy(argument.get(), parameters[0], argument_bytes(function->name));
+    if (stays) d->residents.push_back(resident_of(function->name, argument.get()));
+    bool faults = is_probe(function->name) && argument->probe.what == PROBE_FAULT;
     Op op;
     op.blocks = gx;
     op.never = call.fault == FAULT_NEVER;
@@ -743,11 +773,10 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
             });
         for (std::thread& block : blocks) block.join();
         std::lock_guard<std::mutex> lock(state().lock);
-        for (auto it = d->rings.begin(); ring && it != d->rings.end(); ++it)
-            if (it->host == argument->host) {
-                d->rings.erase(it);
-                break;
-            }
+        auto& all = d->residents;
+        auto is_it = [&](const Resident& one) { return one.argument == argument.get(); };
+        all.erase(std::remove_if(all.begin(), all.end(), is_it), all.end());
+        if (faults) kill(d, ILLEGAL_ADDRESS, false);
     };
     s.counts["launches"]++;
     enqueue(stream, std::move(op));
@@ -780,15 +809,15 @@ API u64 stand_in_get(const char* what) {
     State& s = state();
     std::lock_guard<std::mutex> lock(s.lock);
     std::string name = what;
-    u64 memory = s.ranges.size(), retained = 0, rings = 0;
+    u64 memory = s.ranges.size(), retained = 0, residents = 0;
     for (Device& d : s.devices) {
         retained += d.retained;
-        rings += d.rings.size();
+        residents += d.residents.size();
     }
     if (name == "live") return memory + s.streams.size() + s.events.size() + s.modules.size();
     if (name == "memory") return memory + s.modules.size();
     if (name == "contexts") return retained;
-    if (name == "resident") return rings;
+    if (name == "resident") return residents;
     return s.counts[name];
 }
 API void stand_in_set(const char* what, u64 value) {
@@ -823,7 +852,7 @@ API int stand_in_reset() {
         d.null_stream = nullptr;
         d.error = SUCCESS;
         d.retained = 0;
-        d.rings.clear();
+        d.residents.clear();
     }
     s.calls.clear();
     s.counts.clear();

@@ -1,6 +1,8 @@
 // kernels.cpp: the crate's kernels at one level (RINGSCOPE_LEVEL), for CPU threads.
+#include "../../kernels/compute.cu"
 #include "../../kernels/crc32c.cu"
 #include "../../kernels/echo.cu"
+#include "../../kernels/probe.cu"
 #include "../../kernels/vector_add.cu"
 #if RINGSCOPE_LEVEL == 2
 #include "../../kernels/clock_probe.cu"

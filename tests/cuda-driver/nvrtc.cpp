@@ -54,7 +54,8 @@ API int nvrtcCompileProgram(Program* p, int count, const char* const* options) {
     if (!p->log.empty()) return COMPILATION_FAILED;
     std::string ring = word_behind(p->text, "RINGSCOPE_RING_KERNEL(", ", )");
     std::string plain = word_behind(p->text, "__global__ void ", "( ");
-    std::string entry = ring.empty() ? plain : ring + "_l" + level;
+    std::string probe = word_behind(p->text, "PROBE_ENTRY(RINGSCOPE_JOIN(", ",");
+    std::string entry = !ring.empty() ? ring + "_l" + level : !probe.empty() ? probe + level : plain;
     p->output = ".version 8.0\n.entry " + entry + "\n";
     return level.empty() ? INVALID : SUCCESS;
 }

@@ -1,6 +1,6 @@
 //! The driver library: whether it is there, its errors, and owners of what it hands out.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -95,6 +95,18 @@ pub(super) fn optional<F: Copy>(name: &'static CStr) -> Option<F> {
     let library = library().ok()?;
     // SAFETY: the caller names the type of the function.
     unsafe { library.get::<F>(name.to_bytes_with_nul()) }.ok().map(|symbol| *symbol)
+}
+
+/// Whether functions are loaded when they are first used; older drivers do not say.
+pub(super) fn loads_lazily() -> Result<Option<bool>, DeviceError> {
+    const CALL: &str = "cuModuleGetLoadingMode";
+    const LAZY: c_int = 2;
+    let mut mode = 0;
+    match optional::<unsafe extern "C" fn(*mut c_int) -> sys::CUresult>(c"cuModuleGetLoadingMode") {
+        None => Ok(None),
+        // SAFETY: a place for the answer, of the size of the driver's enum.
+        Some(ask) => check(CALL, unsafe { ask(&mut mode) }).map(|()| Some(mode == LAZY)),
+    }
 }
 
 pub(super) fn check(call: &'static str, result: sys::CUresult) -> Result<(), DeviceError> {

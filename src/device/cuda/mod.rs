@@ -14,6 +14,7 @@ use cudarc::driver::{CudaContext, CudaStream, DeviceRepr, sys};
 
 pub use cudarc;
 
+use super::probe::ProbeKernel;
 use super::{
     ClockSample, Copier, CudaUnavailable, Device, DeviceError, DeviceInfo, DeviceKind, Kernel, KernelSource, Launch,
     Level, Memory,
@@ -137,6 +138,10 @@ impl Device for CudaDevice {
         Ok(Box::new(self.library.kernel(&self.gpu, source, level)?))
     }
 
+    fn load_probe(&self, level: Level) -> Result<Box<dyn ProbeKernel>, DeviceError> {
+        Ok(Box::new(self.library.probe(&self.gpu, level)?))
+    }
+
     fn reserve_launches(&self, count: usize) -> Result<(), DeviceError> {
         self.gpu.reserve_streams(count)
     }
@@ -246,13 +251,18 @@ impl Found {
             version / 1000,
             version % 1000 / 10
         );
+        let name = name_of_device(device)?;
         let info = DeviceInfo {
             kind: DeviceKind::Cuda,
             ordinal,
-            name: name_of_device(device)?,
+            // What the driver calls a part of a GPU: "NVIDIA A100-SXM4-40GB MIG 1g.5gb".
+            mig: Some(name.contains(" MIG ")),
+            name,
             detail,
             warnings: warnings((major, minor), watchdog),
             multiprocessors,
+            watchdog: Some(watchdog),
+            lazy_loading: driver::loads_lazily()?,
         };
         Ok(Found { info, capability: (major, minor) })
     }

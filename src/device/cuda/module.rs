@@ -10,6 +10,7 @@ use super::driver::{Stream, check, driver, error, optional};
 use super::gpu::{Gpu, Retired, Running, lock};
 use super::nvrtc;
 use crate::abi::RingArgs;
+use crate::device::probe::{ProbeArgs, ProbeKernel};
 use crate::device::{Builtin, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
 /// ring.cuh: a block is one warp.
@@ -137,8 +138,8 @@ impl Function {
         Ok((each.max(0) as c_uint).saturating_mul(self.module.gpu.multiprocessors))
     }
 
-    /// Whether it takes one argument of the size of RingArgs, where the driver can say so.
-    fn takes_ring_args(&self) -> Result<bool, DeviceError> {
+    /// Whether it takes one argument of the size of `A`, where the driver can say so.
+    fn takes<A>(&self) -> Result<bool, DeviceError> {
         type Info = unsafe extern "C" fn(sys::CUfunction, usize, *mut usize, *mut usize) -> sys::CUresult;
         let Some(info) = optional::<Info>(c"cuFuncGetParamInfo") else { return Ok(true) };
         let size = |index| {
@@ -149,7 +150,7 @@ impl Function {
                 other => check("cuFuncGetParamInfo", other).map(|()| Some(size)),
             }
         };
-        Ok(size(0)? == Some(size_of::<RingArgs>()) && size(1)?.is_none())
+        Ok(size(0)? == Some(size_of::<A>()) && size(1)?.is_none())
     }
 }
 
@@ -182,11 +183,28 @@ impl Library {
             None => Module::load(gpu, &nvrtc::compile(which.cuda_source(), which.name(), level, &self.arch)?)?,
         });
         // All of it now, so that a later load of another one waits for no kernel.
-        for other in Builtin::ALL {
-            module.function(&entry_at(other.name(), level))?;
+        for name in Builtin::ALL.map(Builtin::name).into_iter().chain([PROBE]) {
+            module.function(&entry_at(name, level))?;
         }
         loaded.insert(key, Arc::clone(&module));
         Ok(module)
+    }
+
+    /// The probe at that level: embedded with the built-ins, or compiled here.
+    pub fn probe(&self, gpu: &Arc<Gpu>, level: Level) -> Result<RingKernel, DeviceError> {
+        let module = match self.embedded {
+            Some(_) => self.builtin(gpu, Builtin::Echo, level)?,
+            None => {
+                let text = include_str!("../../../kernels/probe.cu");
+                Arc::new(Module::load(gpu, &nvrtc::compile(text, PROBE, level, &self.arch)?)?)
+            }
+        };
+        match module.function(&entry_at(PROBE, level))? {
+            Some(function) if function.takes::<ProbeArgs>()? => {
+                Ok(RingKernel { resident: function.resident()?, function: Arc::new(function) })
+            }
+            _ => Err(DeviceError::NoEntry { entry: PROBE.to_owned(), module: "the embedded module".to_owned() }),
+        }
     }
 
     /// The clock probe: one `u64*` argument.
@@ -224,7 +242,7 @@ impl Library {
             None => module.function(&entry_at(entry, level))?,
         };
         match function {
-            Some(function) if function.takes_ring_args()? => {
+            Some(function) if function.takes::<RingArgs>()? => {
                 Ok(RingKernel { resident: function.resident()?, function: Arc::new(function) })
             }
             _ => Err(DeviceError::NoEntry { entry: entry.to_owned(), module: source.describe() }),
@@ -232,28 +250,55 @@ impl Library {
     }
 }
 
+/// The name of `kernels/probe.cu`, and of its entry.
+const PROBE: &str = "probe";
+
 /// What RINGSCOPE_RING_KERNEL calls it.
 fn entry_at(name: &str, level: Level) -> String {
     format!("{name}_l{}", level as u32)
 }
 
-/// A ring kernel, ready to be launched.
+/// A ring kernel, or the probe, ready to be launched.
 pub(super) struct RingKernel {
     function: Arc<Function>,
     resident: u32,
 }
 
-impl Kernel for RingKernel {
-    unsafe fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
+impl RingKernel {
+    /// # Safety
+    /// The function takes exactly one `P` by value, and what it points to is in `keep`.
+    unsafe fn start<P>(&self, blocks: u32, args: P, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
         let gpu = &self.function.module.gpu;
         let code: Arc<dyn Send + Sync> = Arc::<Function>::clone(&self.function);
         let running = gpu.launch(blocks, self.resident, keep, code, |stream| {
             gpu.bind()?;
-            // SAFETY: a ring kernel takes one RingArgs by value (checked where the driver can tell); the
-            // memory it points to is in `keep`.
-            unsafe { self.function.start(blocks, THREADS, stream, *args) }
+            // SAFETY: the caller answers for the argument and its memory.
+            unsafe { self.function.start(blocks, THREADS, stream, args) }
         })?;
         Ok(Box::new(CudaLaunch { running }))
+    }
+}
+
+impl Kernel for RingKernel {
+    fn fill(&self) -> u32 {
+        self.resident
+    }
+
+    unsafe fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
+        // SAFETY: a ring kernel takes one RingArgs by value (checked where the driver can tell); the memory it points
+        // to is in `keep`.
+        unsafe { self.start(blocks, *args, keep) }
+    }
+}
+
+impl ProbeKernel for RingKernel {
+    fn fill(&self) -> u32 {
+        self.resident
+    }
+
+    unsafe fn launch(&self, blocks: u32, args: &ProbeArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
+        // SAFETY: the probe takes one ProbeArgs by value; the memory it points to is in `keep`.
+        unsafe { self.start(blocks, *args, keep) }
     }
 }
 

@@ -1,0 +1,24 @@
+// compute: a load of known size. A message is u32 rounds, u32 0, u64 seed; the reply is the u64 that xorshift64 makes of
+// the seed in so many rounds, each of which needs the one before. All lanes do the same work.
+#include <ringscope/ring.cuh>
+
+namespace {
+struct Compute {
+    __device__ static ringscope::u32 handle(const ringscope::Message& in, ringscope::Reply& out) {
+        using namespace ringscope;
+        if (in.bytes != 16) return RINGSCOPE_BAD_MESSAGE;
+        const Word16 message = *reinterpret_cast<const Word16*>(in.data);
+        u64 x = message.z | (u64)message.w << 32;
+        for (u32 round = 0; round < message.x; ++round) {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+        }
+        u8* to = out.open(sizeof(u64));
+        if (to != nullptr && lane() == 0) *reinterpret_cast<u64*>(to) = x;
+        return RINGSCOPE_OK;
+    }
+};
+}  // namespace
+
+RINGSCOPE_RING_KERNEL(compute, Compute)

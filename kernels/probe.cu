@@ -1,0 +1,147 @@
+// probe: questions to a device, and what one record costs there. `ringscope doctor --deep` and `ringscope bench` ask;
+// src/device/probe.rs has the other end of each.
+#include <ringscope/telemetry.cuh>
+
+// The Rust mirror is ProbeArgs in src/device/probe.rs.
+typedef struct ringscope_probe_args {
+    ringscope_kernel_ref telemetry;
+    const ringscope_u64* in;      // mapped
+    ringscope_u64* out;           // mapped
+    ringscope_u64* words;         // device memory, or mapped: what PROBE_HALVES and COST_MAPPED add to
+    const ringscope_u64* stop;    // mapped; not 0 ends what does not end by itself
+    ringscope_u64 what;           // enum ringscope_probe
+    ringscope_u64 count;          // of `in`, or of `words`
+    ringscope_u64 rounds;
+    ringscope_u64 scale;
+} ringscope_probe_args;
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_probe_args) == 96, "src/device/probe.rs has the same twelve words");
+
+enum ringscope_probe {
+    PROBE_SLOTS = 0,         // out[i] = the bucket slot of in[i]
+    PROBE_TICK = 1,          // out[0] = the smallest step of the clock, out[1] = the steps seen in `rounds` looks
+    PROBE_HALVES = 2,        // until stopped, adds to words, whose two halves stay equal in every whole value
+    PROBE_CLOCK = 3,         // until stopped, answers each new in[0] in out[1], with the time in out[0]
+    PROBE_FAULT = 4,         // writes where nothing is; does nothing on the host device
+    // A loop of `rounds` rounds; out[2 * block] = its nanoseconds, out[2 * block + 1] = its cycles.
+    PROBE_COST_NONE = 16,    // nothing in the loop
+    PROBE_COST_WARP = 17,    // begin and end_warp
+    PROBE_COST_THREAD = 18,  // begin and end: one atomic for each field
+    PROBE_COST_FENCED = 19,  // begin, end_warp, and a fence at system scope
+    PROBE_COST_MAPPED = 20,  // begin, and one atomic at system scope for each field of `words`, in host memory
+};
+
+namespace {
+using namespace ringscope;
+
+#if RINGSCOPE_CUDA
+__device__ __forceinline__ u64 cycles() { return (u64)clock64(); }
+__device__ __forceinline__ void fence_system() { __threadfence_system(); }
+__device__ __forceinline__ void add_system(u64* p, u64 v) {
+    asm volatile("red.relaxed.sys.global.add.u64 [%0], %1;" ::"l"(global_address(p)), "l"(v) : "memory");
+}
+__device__ __forceinline__ void add_shared(u64* p, u64 v) { red_add(p, v); }
+__device__ __forceinline__ void write_where_nothing_is() { store_relaxed((u64*)8, 1); }
+#else
+inline u64 cycles() {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    return 0;
+#endif
+}
+inline void fence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline void add_system(u64* p, u64 v) { red_add(p, v, true); }
+inline void add_shared(u64* p, u64 v) { red_add(p, v, true); }
+inline void write_where_nothing_is() {}
+#endif
+
+__device__ __forceinline__ bool stopped(const ringscope_probe_args& args) {
+    return load_acquire_system(args.stop) != 0;
+}
+
+__device__ __forceinline__ void slots(const ringscope_probe_args& args) {
+    for (u64 i = block_index() * LANES + lane(); i < args.count; i += (u64)block_count() * LANES) {
+        args.out[i] = bucket_slot(args.in[i], (u32)args.scale);
+    }
+}
+
+__device__ __forceinline__ void tick(const ringscope_probe_args& args) {
+    if (block_index() != 0 || lane() != 0) return;
+    u64 last = clock_ns(), smallest = ~0ull, steps = 0;
+    for (u64 round = 0; round < args.rounds; ++round) {
+        u64 now = clock_ns();
+        if (now == last) continue;
+        if (now - last < smallest) smallest = now - last;
+        ++steps;
+        last = now;
+    }
+    args.out[0] = smallest;
+    args.out[1] = steps;
+}
+
+__device__ __forceinline__ void halves(const ringscope_probe_args& args) {
+    u64 i = block_index() * LANES + lane();
+    for (u32 round = 0; round % 256 != 255 || !stopped(args); ++round) {
+        add_shared(&args.words[i % args.count], 0x100000001ull);
+        i += LANES + 1;
+    }
+}
+
+__device__ __forceinline__ void answer_the_clock(const ringscope_probe_args& args) {
+    if (block_index() != 0 || lane() != 0) return;
+    u64 answered = 0;
+    while (!stopped(args)) {
+        u64 asked = load_acquire_system(args.in);
+        if (asked == answered) continue;
+        args.out[0] = clock_ns();
+        store_release_system(&args.out[1], answered = asked);
+    }
+}
+
+template <u64 What>
+__device__ __forceinline__ void one_record(const ringscope_probe_args& args, Recorder& rec) {
+    u64 begun = What == PROBE_COST_NONE ? 0 : rec.begin();
+    if (What == PROBE_COST_WARP || What == PROBE_COST_FENCED) rec.end_warp(begun, 64, 64);
+    if (What == PROBE_COST_FENCED) fence_system();
+    if (What == PROBE_COST_THREAD && lane() == 0) rec.end(begun, 64, 64);
+    if (What == PROBE_COST_MAPPED && lane() == 0) {
+        u64 took = rec.begin() - begun;
+        u64* line = args.words + block_index() * (u64)RINGSCOPE_WORDS;
+        // What end() adds to: received, sent, processed, bytes in and out, busy, and the histogram's count and sum.
+        for (u32 word = 0; word < 8; ++word) add_system(&line[word], word < 5 ? 1 : took);
+    }
+    asm volatile("" ::: "memory");
+}
+
+template <u64 What>
+__device__ __forceinline__ void cost(const ringscope_probe_args& args) {
+    Recorder rec(args.telemetry);
+    u64 ns = clock_ns(), begun = cycles();
+    for (u64 round = 0; round < args.rounds; ++round) one_record<What>(args, rec);
+    u64 took = cycles() - begun;
+    if (lane() != 0) return;
+    args.out[2 * block_index()] = clock_ns() - ns;
+    args.out[2 * block_index() + 1] = took;
+}
+
+__device__ __forceinline__ void probe(const ringscope_probe_args& args) {
+    switch (args.what) {
+        case PROBE_SLOTS: return slots(args);
+        case PROBE_TICK: return tick(args);
+        case PROBE_HALVES: return halves(args);
+        case PROBE_CLOCK: return answer_the_clock(args);
+        case PROBE_FAULT: return write_where_nothing_is();
+        case PROBE_COST_NONE: return cost<PROBE_COST_NONE>(args);
+        case PROBE_COST_WARP: return cost<PROBE_COST_WARP>(args);
+        case PROBE_COST_THREAD: return cost<PROBE_COST_THREAD>(args);
+        case PROBE_COST_FENCED: return cost<PROBE_COST_FENCED>(args);
+        case PROBE_COST_MAPPED: return cost<PROBE_COST_MAPPED>(args);
+    }
+}
+}  // namespace
+
+#define PROBE_ENTRY_(name)                                                               \
+    extern "C" __global__ void name(const ringscope_probe_args args) { probe(args); }    \
+    RINGSCOPE_ENTRY(name)
+#define PROBE_ENTRY(name) PROBE_ENTRY_(name)
+PROBE_ENTRY(RINGSCOPE_JOIN(probe_l, RINGSCOPE_LEVEL))

@@ -1,0 +1,399 @@
+//! Questions to a device, answered by a kernel of their own (`kernels/probe.cu`): what its clock does, whether its
+//! words are whole, what a record costs there. `ringscope doctor --deep` and `ringscope bench` ask them.
+
+use std::mem::size_of;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{ClockSample, Copier, DeviceError, Launch, Level, Memory, SharedDevice};
+use crate::abi::{KernelRef, LINE_BYTES, Shard, WORDS, buckets};
+
+/// The argument of the probe; the mirror of `ringscope_probe_args`.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct ProbeArgs {
+    telemetry: KernelRef,
+    input: u64,
+    output: u64,
+    words: u64,
+    stop: u64,
+    what: u64,
+    count: u64,
+    rounds: u64,
+    scale: u64,
+}
+const _: () = assert!(size_of::<ProbeArgs>() == 96, "kernels/probe.cu has the same twelve words");
+
+/// The loaded probe, at one level.
+pub trait ProbeKernel: Send + Sync {
+    /// Blocks that fill the device.
+    fn fill(&self) -> u32;
+
+    /// Starts `blocks` blocks. `keep` lives until they have all ended.
+    ///
+    /// # Errors
+    /// As [`Kernel::launch`](super::Kernel::launch).
+    ///
+    /// # Safety
+    /// As there, for the addresses in these arguments.
+    unsafe fn launch(&self, blocks: u32, args: &ProbeArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError>;
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Slots = 0,
+    Tick = 1,
+    Halves = 2,
+    Clock = 3,
+    Fault = 4,
+}
+
+/// A way of recording a message whose cost can be asked for: ringscope's own, and what one might have written instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Design {
+    /// A loop that records nothing: what the others are measured from.
+    Nothing,
+    /// Ringscope's record by one warp: one instruction for all of it, into the block's own line.
+    Warp,
+    /// The same, with one line for all blocks.
+    WarpOneLine,
+    /// Ringscope's record by one thread: one atomic for each field.
+    Thread,
+    /// [`Warp`](Design::Warp), and a fence at system scope after each record.
+    Fenced,
+    /// One atomic for each field, on memory of the host.
+    MappedHost,
+}
+
+impl Design {
+    /// All of them.
+    pub const ALL: [Design; 6] =
+        [Design::Nothing, Design::Warp, Design::WarpOneLine, Design::Thread, Design::Fenced, Design::MappedHost];
+
+    fn code(self) -> u64 {
+        match self {
+            Design::Nothing => 16,
+            Design::Warp | Design::WarpOneLine => 17,
+            Design::Thread => 18,
+            Design::Fenced => 19,
+            Design::MappedHost => 20,
+        }
+    }
+}
+
+/// What one block spent on its rounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// A round, in nanoseconds.
+    pub ns: f64,
+    /// A round, in cycles of the multiprocessor, or of the CPU's time stamp counter; `None` where neither is known.
+    pub cycles: Option<f64>,
+}
+
+/// The steps of a device's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// The smallest step between two looks.
+    pub smallest_ns: u64,
+    /// Steps that were seen.
+    pub steps: u64,
+}
+
+/// How long a question that ends by itself may take.
+const LIMIT: Duration = Duration::from_secs(30);
+/// Scale of the histogram that a cost is measured with: the default one.
+const SCALE: u32 = 3;
+/// Values of one question about slots.
+const VALUES: usize = 4096;
+/// Words that [`Halves`] adds to: more than one line for each warp that fills a large GPU.
+const HALVES_WORDS: usize = 16 * 1024;
+
+/// Asks one device. Allocates when it is made: make it before the first launch.
+pub struct Probe {
+    device: SharedDevice,
+    kernels: [Box<dyn ProbeKernel>; 3],
+    max_blocks: u32,
+    /// Stop word, and from the second line on what the question reads.
+    input: Memory,
+    output: Memory,
+    slab: Memory,
+    mapped: Memory,
+    halves: Memory,
+}
+
+impl Probe {
+    /// For costs with up to `max_blocks` blocks.
+    ///
+    /// # Errors
+    /// Out of memory, or what keeps the device from running the probe.
+    pub fn new(device: &SharedDevice, max_blocks: u32) -> Result<Self, DeviceError> {
+        let kernels = [
+            device.load_probe(Level::Off)?,
+            device.load_probe(Level::Counters)?,
+            device.load_probe(Level::Histograms)?,
+        ];
+        let max_blocks = max_blocks.max(1);
+        let blocks = max_blocks as usize;
+        device.reserve_launches(1)?;
+        Ok(Probe {
+            kernels,
+            max_blocks,
+            input: device.allocate_mapped(LINE_BYTES + VALUES * 8)?,
+            output: device.allocate_mapped(VALUES.max(2 * blocks) * 8)?,
+            slab: device.allocate(blocks * (size_of::<Shard>() + row_words() * 8))?,
+            mapped: device.allocate_mapped(blocks * WORDS * 8)?,
+            halves: device.allocate(HALVES_WORDS * 8)?,
+            device: Arc::clone(device),
+        })
+    }
+
+    /// Blocks of the probe that fill the device.
+    pub fn fill(&self) -> u32 {
+        self.kernels[Level::Histograms as usize].fill()
+    }
+
+    /// The bucket slots of values, as the device computes them.
+    ///
+    /// # Errors
+    /// What the device refuses, or that it did not answer in time.
+    pub fn slots(&mut self, values: &[u64], scale: u32) -> Result<Vec<u64>, DeviceError> {
+        let mut slots = Vec::with_capacity(values.len());
+        for part in values.chunks(VALUES) {
+            for (i, value) in part.iter().enumerate() {
+                self.input.word(LINE_BYTES + i * 8).store(*value, Ordering::Relaxed);
+            }
+            let args = ProbeArgs { count: part.len() as u64, scale: scale.into(), ..self.args(What::Slots) };
+            self.ask(Level::Histograms, 1, &args)?;
+            slots.extend((0..part.len()).map(|i| self.answer(i)));
+        }
+        Ok(slots)
+    }
+
+    /// How its clock steps, in so many looks at it.
+    ///
+    /// # Errors
+    /// As [`slots`](Self::slots).
+    pub fn tick(&mut self, looks: u64) -> Result<Tick, DeviceError> {
+        let args = ProbeArgs { rounds: looks, ..self.args(What::Tick) };
+        self.ask(Level::Histograms, 1, &args)?;
+        Ok(Tick { smallest_ns: self.answer(0), steps: self.answer(1) })
+    }
+
+    /// What a round of a design costs in each of so many blocks, all of them at once, back to back.
+    ///
+    /// # Errors
+    /// As [`slots`](Self::slots).
+    pub fn cost(&mut self, design: Design, level: Level, blocks: u32, rounds: u64) -> Result<Vec<Cost>, DeviceError> {
+        let blocks = blocks.clamp(1, self.max_blocks);
+        let shards = if design == Design::WarpOneLine { 1 } else { blocks };
+        let args = ProbeArgs {
+            telemetry: self.telemetry(shards),
+            words: self.mapped.device_address(),
+            what: design.code(),
+            rounds,
+            ..self.args(What::Slots)
+        };
+        self.ask(level, blocks, &args)?;
+        let each = |total: u64| total as f64 / rounds.max(1) as f64;
+        let of = |block: usize| (self.answer(2 * block), self.answer(2 * block + 1));
+        let cost = |(ns, cycles)| Cost { ns: each(ns), cycles: (cycles > 0).then(|| each(cycles)) };
+        Ok((0..blocks as usize).map(|block| cost(of(block))).collect())
+    }
+
+    /// Makes a kernel write where nothing is. On CUDA the context is dead then; the host device does nothing.
+    ///
+    /// # Errors
+    /// On CUDA, the error that this provokes.
+    pub fn fault(&mut self) -> Result<(), DeviceError> {
+        self.ask(Level::Histograms, 1, &self.args(What::Fault))
+    }
+
+    /// Starts `blocks` blocks that add to words whose halves stay equal, until it is dropped.
+    ///
+    /// # Errors
+    /// As [`Kernel::launch`](super::Kernel::launch).
+    pub fn halves(&mut self, blocks: u32) -> Result<Halves<'_>, DeviceError> {
+        let copier = self.device.copier(&self.halves)?;
+        let args =
+            ProbeArgs { words: self.halves.device_address(), count: HALVES_WORDS as u64, ..self.args(What::Halves) };
+        Ok(Halves { running: self.start(blocks, &args)?, copier, _probe: self })
+    }
+
+    /// Starts a block that tells the time whenever it is asked, until it is dropped.
+    ///
+    /// # Errors
+    /// As [`Kernel::launch`](super::Kernel::launch).
+    pub fn clock(&mut self) -> Result<ClockServer<'_>, DeviceError> {
+        let running = self.start(1, &self.args(What::Clock))?;
+        Ok(ClockServer { running, probe: self, asked: 0 })
+    }
+
+    fn args(&self, what: What) -> ProbeArgs {
+        ProbeArgs {
+            input: self.input.device_address() + LINE_BYTES as u64,
+            output: self.output.device_address(),
+            stop: self.input.device_address(),
+            what: what as u64,
+            ..ProbeArgs::default()
+        }
+    }
+
+    fn telemetry(&self, shards: u32) -> KernelRef {
+        KernelRef {
+            shards: self.slab.device_address(),
+            buckets: self.slab.device_address() + self.max_blocks as u64 * size_of::<Shard>() as u64,
+            shard_count: shards,
+            bucket_stride: row_words() as u32,
+            scale: SCALE,
+            reserved: 0,
+        }
+    }
+
+    fn answer(&self, i: usize) -> u64 {
+        self.output.word(i * 8).load(Ordering::Acquire)
+    }
+
+    fn memory(&self) -> Vec<Memory> {
+        [&self.input, &self.output, &self.slab, &self.mapped, &self.halves].map(Memory::clone).to_vec()
+    }
+
+    /// Asks what ends by itself, and waits for it.
+    fn ask(&self, level: Level, blocks: u32, args: &ProbeArgs) -> Result<(), DeviceError> {
+        self.input.word(0).store(0, Ordering::Release);
+        // SAFETY: the addresses are those of this probe's memory, which is kept; `new` sized it for `max_blocks`
+        // blocks, `VALUES` values and `HALVES_WORDS` words, which bound what the arguments say. It is only touched
+        // through atomics here.
+        let launch = unsafe { self.kernels[level as usize].launch(blocks, args, self.memory()) }?;
+        match ends(&*launch, LIMIT)? {
+            true => Ok(()),
+            false => Err(DeviceError::NoAnswer { waited: LIMIT }),
+        }
+    }
+
+    /// Starts what ends when it is told to.
+    fn start(&self, blocks: u32, args: &ProbeArgs) -> Result<Running, DeviceError> {
+        self.input.word(0).store(0, Ordering::Release);
+        self.input.word(LINE_BYTES).store(0, Ordering::Release);
+        self.output.word(8).store(0, Ordering::Release);
+        // SAFETY: as in `ask`.
+        let launch = unsafe { self.kernels[Level::Histograms as usize].launch(blocks, args, self.memory()) }?;
+        Ok(Running { launch, stop: self.input.clone() })
+    }
+}
+
+/// Whether it ends within `limit`.
+fn ends(launch: &dyn Launch, limit: Duration) -> Result<bool, DeviceError> {
+    let start = Instant::now();
+    while !launch.ended()? {
+        if start.elapsed() > limit {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_micros(20));
+    }
+    Ok(true)
+}
+
+fn row_words() -> usize {
+    buckets(SCALE).next_multiple_of(LINE_BYTES / 8)
+}
+
+/// A probe that runs until this is dropped, which waits for its end, within bounds.
+struct Running {
+    launch: Box<dyn Launch>,
+    stop: Memory,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.word(0).store(1, Ordering::Release);
+        // The blocks look at the word every few microseconds. What they died of is told by whoever asks next.
+        let _ = ends(&*self.launch, Duration::from_secs(5));
+    }
+}
+
+/// Blocks that add to words whose halves stay equal: a copied word that was torn shows.
+pub struct Halves<'a> {
+    running: Running,
+    copier: Box<dyn Copier>,
+    /// Nothing else is asked meanwhile.
+    _probe: &'a Probe,
+}
+
+impl Halves<'_> {
+    /// Copies all words once while they are added to; how many there are, and how many of them were torn.
+    ///
+    /// # Errors
+    /// That the blocks have ended, [`DeviceError::CopyTimedOut`], or the failed call.
+    pub fn copy(&mut self) -> Result<(usize, usize), DeviceError> {
+        self.copier.copy(std::slice::from_ref(&(0..HALVES_WORDS * 8)), Duration::from_secs(2))?;
+        let words = self.copier.words();
+        Ok((words.len(), words.iter().filter(|word| **word >> 32 != **word & 0xffff_ffff).count()))
+    }
+
+    /// Additions so far, as of the last copy.
+    pub fn additions(&self) -> u64 {
+        self.copier.words().iter().map(|word| word & 0xffff_ffff).sum()
+    }
+
+    /// Whether all of its blocks are still running, as they should.
+    ///
+    /// # Errors
+    /// What they died of.
+    pub fn is_running(&self) -> Result<bool, DeviceError> {
+        self.running.launch.ended().map(|ended| !ended)
+    }
+}
+
+/// A block that tells the device's time.
+pub struct ClockServer<'a> {
+    running: Running,
+    /// Nothing else is asked meanwhile.
+    probe: &'a Probe,
+    asked: u64,
+}
+
+impl ClockServer<'_> {
+    /// Both clocks now: of `looks` looks, the one with the shortest round trip.
+    ///
+    /// # Errors
+    /// What the block died of, or that it does not answer.
+    pub fn sample(&mut self, looks: u32) -> Result<ClockSample, DeviceError> {
+        let mut best = self.look()?;
+        for _ in 1..looks {
+            let sample = self.look()?;
+            if sample.uncertainty_ns < best.uncertainty_ns {
+                best = sample;
+            }
+        }
+        Ok(best)
+    }
+
+    fn look(&mut self) -> Result<ClockSample, DeviceError> {
+        const ANSWER: Duration = Duration::from_secs(5);
+        self.asked += 1;
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let start = Instant::now();
+        self.probe.input.word(LINE_BYTES).store(self.asked, Ordering::Release);
+        let mut looked = 0u32;
+        while self.probe.answer(1) != self.asked {
+            std::hint::spin_loop();
+            looked = looked.wrapping_add(1);
+            if looked.is_multiple_of(4096) {
+                std::thread::yield_now();
+                self.running.launch.ended()?;
+                if start.elapsed() > ANSWER {
+                    return Err(DeviceError::NoAnswer { waited: ANSWER });
+                }
+            }
+        }
+        let round_trip = start.elapsed().as_nanos() as u64;
+        Ok(ClockSample {
+            device_ns: self.probe.answer(0),
+            unix_ns: unix.as_nanos() as u64 + round_trip / 2,
+            uncertainty_ns: round_trip.div_ceil(2),
+        })
+    }
+}
