@@ -43,9 +43,14 @@ Exit codes:
 const DOCTOR_HELP: &str = "\
 Each device is opened, and messages are sent through a kernel on it and back.
 
+Examples:
+  ringscope doctor
+  ringscope doctor --deep                  examine the device that auto takes
+  ringscope doctor --deep --device cuda:1 --json
+
 Exit codes:
-  0  some device can be used
-  1  none can
+  0  some device can be used; with --deep: every check passed
+  1  none can; with --deep: a check failed
   2  wrong usage";
 
 /// See inside a CUDA kernel that never returns.
@@ -193,6 +198,19 @@ impl RunArgs {
 /// `ringscope doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// Check on one device that what ringscope promises holds there: exact counts with the device full, snapshots that
+    /// never wait for a kernel, whole words, monotone counters, buckets, clocks; takes about half a minute
+    #[arg(long)]
+    pub deep: bool,
+
+    /// Which device to check: auto, cuda, cuda:N or host [default: auto]
+    #[arg(long, requires = "deep", value_name = "DEVICE")]
+    pub device: Option<DeviceSpec>,
+
+    /// What a check runs in a process of its own: breaks the device's context
+    #[arg(long = "break", hide = true, requires = "deep")]
+    pub break_it: bool,
+
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -1,12 +1,14 @@
 //! The program by its roles: what was asked (`args`), what is read (`input`, `feed`), what a right reply is (`check`), the
-//! messages (`stream`), what is seen of them (`live`, `table`, `units`), and the two subcommands (`run`, `doctor`).
+//! messages (`stream`), what is seen of them (`live`, `table`, `units`), and the subcommands (`run`, `doctor` and its `deep` examination).
 
 mod args;
 mod check;
+mod deep;
 mod doctor;
 mod feed;
 mod input;
 mod live;
+mod load;
 mod report;
 mod run;
 mod stream;
@@ -25,6 +27,8 @@ pub fn main() -> ExitCode {
             Ok(()) => run::run(&args),
             Err(usage) => usage.exit(),
         },
+        args::Command::Doctor(args) if args.break_it => deep::break_the_context(args.device.unwrap_or_default()),
+        args::Command::Doctor(args) if args.deep => deep::examine(args.device.unwrap_or_default(), args.json),
         args::Command::Doctor(args) => doctor::doctor(&args),
     };
     match done {

@@ -21,6 +21,16 @@ pub enum DeviceSpec {
 #[error("`{0}` names no device: use auto, cuda, cuda:N or host")]
 pub struct ParseDeviceSpecError(String);
 
+impl std::fmt::Display for DeviceSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            DeviceSpec::Auto => f.pad("auto"),
+            DeviceSpec::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            DeviceSpec::Host => f.pad("host"),
+        }
+    }
+}
+
 impl FromStr for DeviceSpec {
     type Err = ParseDeviceSpecError;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
