@@ -16,6 +16,7 @@ Examples:
   ringscope run                          stream this program's own bytes
   ringscope run --duration 10s disk.img  stream a file, again and again, for 10 s
   ringscope run --json disk.img | jq .summary.per_kernel
+  ringscope bench --quick                what telemetry costs here
 
 `ringscope help run` says more.";
 
@@ -53,6 +54,19 @@ Exit codes:
   1  none can; with --deep: a check failed
   2  wrong usage";
 
+const BENCH_HELP: &str = "\
+Examples:
+  ringscope bench                          all of it, some minutes
+  ringscope bench --quick --device host
+  ringscope bench --json >bench.json
+
+Leave the machine alone meanwhile: spreads say how quiet it was.
+
+Exit codes:
+  0  everything was measured
+  1  something could not be; what is on stderr, and in the document
+  2  wrong usage";
+
 /// See inside a CUDA kernel that never returns.
 ///
 /// Ring kernels are launched once and then take messages from a queue. These count and time what they do themselves,
@@ -77,6 +91,12 @@ pub enum Command {
     /// Say which devices there are and, if CUDA is not used, precisely why and what to do
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
+    /// Measure what telemetry costs on a device, and how fast messages and snapshots are there
+    ///
+    /// Kernels with and without telemetry are measured in turn, in one run; so are snapshots and bare copies. What is
+    /// compared is the ratio: seconds belong to the machine.
+    #[command(after_help = BENCH_HELP)]
+    Bench(BenchArgs),
 }
 
 /// What the kernels do with a message.
@@ -216,6 +236,22 @@ pub struct DoctorArgs {
     pub json: bool,
 }
 
+/// `ringscope bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Where to measure: auto, cuda, cuda:N or host
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: DeviceSpec,
+
+    /// Fewer and shorter measurements: under a minute, and wider spreads
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Print one JSON document on stdout instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
 fn slots(text: &str) -> Result<u32, String> {
     let slots: u32 = text.parse().map_err(|_| "not a number".to_owned())?;
     match slots.is_power_of_two() && (2..=1 << 16).contains(&slots) {
@@ -248,7 +284,7 @@ mod tests {
         let all = ["ringscope", "run"].iter().chain(args);
         match Cli::try_parse_from(all)?.command {
             Command::Run(run) => run.check().map(|()| run),
-            Command::Doctor(_) => unreachable!("run was asked for"),
+            Command::Doctor(_) | Command::Bench(_) => unreachable!("run was asked for"),
         }
     }
 

@@ -106,7 +106,8 @@ pub fn examine(spec: DeviceSpec, json: bool) -> Result<bool, CliError> {
     let seconds = start.elapsed().as_secs_f64();
     let text = match json {
         true => {
-            let document = Document { version: env!("CARGO_PKG_VERSION"), device: &info, passed, seconds, checks: &checks };
+            let document =
+                Document { version: env!("CARGO_PKG_VERSION"), device: &info, passed, seconds, checks: &checks };
             serde_json::to_string_pretty(&document).map_err(|e| CliError::Output(e.into()))? + "\n"
         }
         false => verdict(&checks, start.elapsed()),
@@ -282,7 +283,8 @@ impl Ward {
     /// Kernels of every kind that together take `share` of the device; a tenth of their messages is refused.
     fn open(patient: &Patient, share: f64) -> Result<Ward, RuntimeError> {
         let config = TelemetryConfig { max_blocks: 16 * 1024, ..TelemetryConfig::default() };
-        let builder = RingKernelRuntime::builder().on(Arc::clone(&patient.device)).telemetry(true).max_kernels(WORK.len());
+        let builder =
+            RingKernelRuntime::builder().on(Arc::clone(&patient.device)).telemetry(true).max_kernels(WORK.len());
         let runtime = builder.slots(1024).slot_bytes(1024).telemetry_config(config).build()?;
         let mut ward = Ward { runtime, ids: Vec::new(), blocks: 0 };
         for (kernel, _) in WORK {

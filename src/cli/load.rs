@@ -82,11 +82,6 @@ impl<'a> Load<'a> {
         self.counted
     }
 
-    /// The kernel it is for.
-    pub fn kernel(&self) -> &RingKernel {
-        &self.kernel
-    }
-
     fn note(&mut self, status: u32, bytes: usize) {
         self.counted.received += 1;
         self.counted.refused += u64::from(status != 0);

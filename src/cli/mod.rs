@@ -2,10 +2,12 @@
 //! messages (`stream`), what is seen of them (`live`, `table`, `units`), and the subcommands (`run`, `doctor` and its `deep` examination).
 
 mod args;
+mod bench;
 mod check;
 mod deep;
 mod doctor;
 mod feed;
+mod grid;
 mod input;
 mod live;
 mod load;
@@ -27,6 +29,7 @@ pub fn main() -> ExitCode {
             Ok(()) => run::run(&args),
             Err(usage) => usage.exit(),
         },
+        args::Command::Bench(args) => bench::bench(&args),
         args::Command::Doctor(args) if args.break_it => deep::break_the_context(args.device.unwrap_or_default()),
         args::Command::Doctor(args) if args.deep => deep::examine(args.device.unwrap_or_default(), args.json),
         args::Command::Doctor(args) => doctor::doctor(&args),

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 
 use super::CliError;
-use super::table::{Paint, Span, Text};
+use super::table::{Paint, Span, Style, Text};
 
 /// Colours on stderr?
 pub fn stderr_paint() -> Paint {
@@ -59,5 +59,14 @@ pub fn print(text: &str) -> Result<(), CliError> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         _ => Ok(()),
+    }
+}
+
+/// What is being done now, on one line of stderr that the next call replaces; nothing where nobody watches.
+pub fn progress(doing: Option<&str>) {
+    if can_redraw() {
+        let line = Text::from(vec![(Style::Dim, doing.unwrap_or_default().to_owned())]);
+        let line = line.render(size().0.saturating_sub(1), stderr_paint());
+        let _ = write!(std::io::stderr().lock(), "\r\x1b[2K{line}");
     }
 }

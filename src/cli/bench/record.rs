@@ -1,0 +1,102 @@
+//! What one record costs, and what the same would cost by other designs: blocks that do nothing but record.
+
+use std::time::Duration;
+
+use ringscope::device::DeviceKind;
+use ringscope::device::probe::{Cost, Design, Probe};
+use ringscope::{Level, RuntimeError};
+use serde::Serialize;
+
+use super::Bench;
+use super::stats::Spread;
+use crate::cli::grid::grid;
+use crate::cli::{terminal, units};
+
+/// A design at a level; the first is what the others are measured from.
+const VARIANTS: [(&str, Design, Level); 7] = [
+    ("nothing", Design::Nothing, Level::Histograms),
+    ("ringscope, level 1", Design::Warp, Level::Counters),
+    ("ringscope, level 2", Design::Warp, Level::Histograms),
+    ("one atomic a field", Design::Thread, Level::Histograms),
+    ("one line for all blocks", Design::WarpOneLine, Level::Histograms),
+    ("a fence each record", Design::Fenced, Level::Histograms),
+    ("mapped-host atomics", Design::MappedHost, Level::Histograms),
+];
+
+/// A design in so many blocks at once.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    design: &'static str,
+    blocks: u32,
+    /// Of one record in one block, less that of the empty loop.
+    ns: Spread,
+    cycles: Option<Spread>,
+}
+
+pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
+    let fill = Probe::new(&bench.device, 1)?.fill();
+    let widths = match bench.info().kind {
+        DeviceKind::Cuda => vec![1, bench.info().multiprocessors, fill],
+        DeviceKind::Host => vec![1, fill.max(2)],
+    };
+    let mut probe = Probe::new(&bench.device, fill.max(2))?;
+    let mut rows = Vec::new();
+    for blocks in widths {
+        rows.extend(of_blocks(bench, &mut probe, blocks)?);
+    }
+    Ok(rows)
+}
+
+fn of_blocks(bench: &Bench, probe: &mut Probe, blocks: u32) -> Result<Vec<Row>, RuntimeError> {
+    terminal::progress(Some(&format!("bench: cost of a record, blocks: {blocks}")));
+    let mut rounds = Vec::new();
+    for (_, design, level) in VARIANTS {
+        rounds.push(enough_rounds(probe, design, level, blocks, bench.plan.slice / 5)?);
+    }
+    let mut costs = vec![Vec::new(); VARIANTS.len()];
+    for round in 0..bench.plan.rounds {
+        for i in (0..VARIANTS.len()).map(|i| (i + round) % VARIANTS.len()) {
+            let (_, design, level) = VARIANTS[i];
+            costs[i].push(typical(&probe.cost(design, level, blocks, rounds[i])?));
+        }
+    }
+    let rows = VARIANTS.iter().zip(&costs).skip(1).map(|((design, ..), of)| {
+        let pairs = || of.iter().zip(&costs[0]);
+        let cycles: Option<Vec<f64>> = pairs().map(|(with, without)| Some(with.cycles? - without.cycles?)).collect();
+        let ns = Spread::of(pairs().map(|(with, without)| with.ns - without.ns).collect());
+        Row { design, blocks, ns, cycles: cycles.map(Spread::of) }
+    });
+    Ok(rows.collect())
+}
+
+/// As many as take about so long.
+fn enough_rounds(
+    probe: &mut Probe,
+    design: Design,
+    level: Level,
+    blocks: u32,
+    time: Duration,
+) -> Result<u64, RuntimeError> {
+    const TRIAL: u64 = 200;
+    let each = typical(&probe.cost(design, level, blocks, TRIAL)?).ns.max(1.0);
+    Ok(((time.as_nanos() as f64 / each) as u64).clamp(TRIAL, 1_000_000))
+}
+
+/// The median block.
+fn typical(costs: &[Cost]) -> Cost {
+    let mut costs = costs.to_vec();
+    costs.sort_unstable_by(|a, b| a.ns.total_cmp(&b.ns));
+    costs[costs.len() / 2]
+}
+
+pub fn show(rows: &[Row]) -> String {
+    let line = |row: &Row| {
+        let cycles = row.cycles.map_or(units::NONE.to_owned(), |c| format!("{:.0}", c.median));
+        vec![row.design.to_owned(), row.blocks.to_string(), row.ns.show(1), cycles]
+    };
+    let cells: Vec<Vec<String>> = rows.iter().map(line).collect();
+    "What one record of a message costs a block that does nothing else, its two looks at the clock included.\n\
+     Less the empty loop of the same round: median [quartiles].\n\n"
+        .to_owned()
+        + &grid(&["design", "blocks", "ns", "cycles"], &cells)
+}

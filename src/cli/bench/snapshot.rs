@@ -1,0 +1,126 @@
+//! What a snapshot takes while kernels fill the device, against a bare copy of as many bytes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ringscope::device::{Copier, DeviceKind};
+use ringscope::{LaunchOptions, RingKernelRuntime, RuntimeError};
+use serde::Serialize;
+
+use super::Bench;
+use super::stats::{Spread, Times};
+use crate::cli::grid::grid;
+use crate::cli::load::Load;
+use crate::cli::{terminal, units};
+
+/// So many kernels that together fill the device.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    kernels: usize,
+    /// Of all of them.
+    blocks: u32,
+    /// Copied for one snapshot; the median.
+    bytes: f64,
+    snapshot: Times,
+    /// Of as many bytes, from other memory, in turn with the snapshots.
+    bare_copy: Times,
+    /// Median by median.
+    ratio: f64,
+}
+
+const KERNELS: [usize; 4] = [1, 4, 16, 64];
+const LARGEST_COPY: usize = 32 << 20;
+
+pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
+    KERNELS.iter().map(|kernels| row(bench, *kernels)).collect()
+}
+
+fn row(bench: &Bench, kernels: usize) -> Result<Row, RuntimeError> {
+    terminal::progress(Some(&format!("bench: snapshot of {kernels} kernels")));
+    let memory = bench.device.allocate(LARGEST_COPY)?;
+    let mut copier = bench.device.copier(&memory)?;
+    let runtime = bench.runtime(kernels, 256).telemetry(true).kernel("echo").build()?;
+    let fill = runtime.blocks_to_fill("echo")? as usize;
+    let most = if bench.info().kind == DeviceKind::Cuda { fill.max(1) } else { usize::MAX };
+    let blocks = (fill / kernels).max(1) as u32;
+    let ids: Vec<String> = (0..kernels.min(most)).map(|n| format!("w{n}")).collect();
+    for id in &ids {
+        runtime.launch_blocking(id, &LaunchOptions { blocks, ..LaunchOptions::default() })?;
+        runtime.activate_blocking(id)?;
+    }
+    let found = beside_traffic(&runtime, &ids, || time_both(&runtime, &mut *copier, bench.plan.samples))?;
+    runtime.shutdown_blocking(Duration::from_secs(10));
+    let (snapshots, copies, bytes) = found?;
+    let (snapshot, bare_copy) = (Times::of(snapshots), Times::of(copies));
+    let ratio = snapshot.p50_us / bare_copy.p50_us.max(1e-3);
+    let bytes = Spread::of(bytes).median;
+    Ok(Row { kernels: ids.len(), blocks: blocks * ids.len() as u32, bytes, snapshot, bare_copy, ratio })
+}
+
+/// Keeps messages going through all kernels meanwhile.
+fn beside_traffic<T>(
+    runtime: &RingKernelRuntime,
+    ids: &[String],
+    meanwhile: impl FnOnce() -> T,
+) -> Result<T, RuntimeError> {
+    let messages = [vec![0x5a; 64]];
+    let mut loads = Vec::new();
+    for id in ids {
+        loads.push(Load::new(runtime.kernel(id)?, &messages));
+    }
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let feeder = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                loads.iter_mut().try_for_each(|load| load.step(8))?;
+            }
+            loads.iter_mut().try_for_each(Load::drain)
+        });
+        let result = meanwhile();
+        stop.store(true, Ordering::Relaxed);
+        let fed: Result<(), RuntimeError> = feeder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        fed.map(|()| result)
+    })
+}
+
+type Both = (Vec<u64>, Vec<u64>, Vec<f64>);
+
+fn time_both(runtime: &RingKernelRuntime, copier: &mut dyn Copier, samples: usize) -> Result<Both, RuntimeError> {
+    const LONGEST: Duration = Duration::from_secs(20);
+    let (mut snapshots, mut copies, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    let start = Instant::now();
+    while snapshots.len() < samples && (start.elapsed() < LONGEST || snapshots.is_empty()) {
+        let before = Instant::now();
+        let snapshot = runtime.collector().snapshot()?;
+        snapshots.push(before.elapsed().as_nanos() as u64);
+        let copied = snapshot.copied_bytes.min(LARGEST_COPY) / 8 * 8;
+        bytes.push(copied as f64);
+        let before = Instant::now();
+        copier.copy(std::slice::from_ref(&(0..copied)), Duration::from_secs(5))?;
+        copies.push(before.elapsed().as_nanos() as u64);
+    }
+    Ok((snapshots, copies, bytes))
+}
+
+pub fn show(rows: &[Row]) -> String {
+    let us = |us: f64| units::latency(us * 1e3);
+    let line = |row: &Row| {
+        vec![
+            row.kernels.to_string(),
+            row.blocks.to_string(),
+            units::bytes(row.bytes as u64),
+            us(row.snapshot.p50_us),
+            us(row.snapshot.p99_us),
+            us(row.snapshot.max_us),
+            us(row.bare_copy.p50_us),
+            us(row.bare_copy.p99_us),
+            us(row.bare_copy.max_us),
+            format!("{:.2}", row.ratio),
+        ]
+    };
+    let titles = ["kernels", "blocks", "copied", "p50", "p99", "max", "bare p50", "bare p99", "bare max", "ratio"];
+    let cells: Vec<Vec<String>> = rows.iter().map(line).collect();
+    "A snapshot while kernels fill the device and take messages, against a bare pinned copy of as many bytes.\n\n"
+        .to_owned()
+        + &grid(&titles, &cells)
+}
