@@ -12,7 +12,8 @@ record=benches/records/$slug-$(nproc)-cores-$date.md
 mkdir -p benches/records
 cargo bench --quiet --no-run
 rm -rf target/criterion
-kernels=$(cargo bench --quiet --bench kernels)
+cargo build --quiet --release
+kernels=$(target/release/ringscope bench --device host)
 cargo bench --quiet --bench record --bench snapshot >&2
 
 {
@@ -22,7 +23,9 @@ cargo bench --quiet --bench record --bench snapshot >&2
     echo "$(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes'), $(rustc --version | cut -d' ' -f1-2), Linux $(uname -r | cut -d. -f1-2), $("${CXX:-c++}" --version | head -1)."
     echo "Ratios are of one run; seconds are of this machine."
     echo
-    echo "$kernels"
+    echo "### ringscope bench --device host"
+    echo
+    printf '```text\n%s\n```\n' "$kernels"
     echo
     echo "### Criterion: median [95 % interval]"
     echo

@@ -64,7 +64,11 @@ step "the program, as the README starts it"
 cargo run --quiet --release -- run --messages 20000
 cargo run --quiet --release -- doctor
 
+step "doctor --deep and bench, on the host device"
+cargo run --quiet --release -- doctor --deep --device host
+cargo run --quiet --release -- bench --quick --device host
+
 step "benchmarks, once through"
-cargo bench --quiet --bench kernels --bench record --bench snapshot -- --test
+cargo bench --quiet --bench record --bench snapshot -- --test
 
 step "all of it passed"

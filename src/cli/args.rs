@@ -227,6 +227,10 @@ pub struct DoctorArgs {
     #[arg(long, requires = "deep", value_name = "DEVICE")]
     pub device: Option<DeviceSpec>,
 
+    /// Snapshots through which counters must never go back
+    #[arg(long, requires = "deep", default_value_t = 1_000_000, value_name = "N", value_parser = value_parser!(u64).range(2..))]
+    pub snapshots: u64,
+
     /// What a check runs in a process of its own: breaks the device's context
     #[arg(long = "break", hide = true, requires = "deep")]
     pub break_it: bool,

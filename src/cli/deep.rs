@@ -13,6 +13,7 @@ use ringscope::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::args::DoctorArgs;
 use super::load::{Counted, Load};
 use super::table::{Style, Text, plain, span};
 use super::{CliError, terminal, units};
@@ -77,10 +78,12 @@ const CHECKS: [(&str, Examination); 11] = [
 struct Patient {
     device: SharedDevice,
     spec: DeviceSpec,
+    snapshots: u64,
 }
 
 /// Examines the device; whether all checks passed.
-pub fn examine(spec: DeviceSpec, json: bool) -> Result<bool, CliError> {
+pub fn examine(args: &DoctorArgs) -> Result<bool, CliError> {
+    let (spec, json) = (args.device.unwrap_or_default(), args.json);
     let start = Instant::now();
     let selected = device::open(spec).map_err(RuntimeError::from)?;
     let info = selected.device.info().clone();
@@ -89,7 +92,7 @@ pub fn examine(spec: DeviceSpec, json: bool) -> Result<bool, CliError> {
         DeviceKind::Cuda => DeviceSpec::Cuda(info.ordinal),
         DeviceKind::Host => DeviceSpec::Host,
     };
-    let patient = Patient { device: selected.device, spec };
+    let patient = Patient { device: selected.device, spec, snapshots: args.snapshots };
     if !json {
         terminal::print(&format!("{}: {}\n\n", info.name, info.detail))?;
     }
@@ -247,7 +250,7 @@ fn clock_fit(patient: &Patient) -> Found {
     let start = Instant::now();
     for _ in 0..SAMPLES {
         let (truth, fit) = (server.sample(16)?, patient.device.clock()?);
-        samples.push((start.elapsed(), offset(&fit) - offset(&truth), truth.uncertainty_ns));
+        samples.push((start.elapsed(), offset(&fit) - offset(&truth), truth.uncertainty_ns + fit.uncertainty_ns));
         std::thread::sleep(APART);
     }
     // Where the system took this thread away between two looks, the look says nothing.
@@ -413,12 +416,11 @@ fn full_device(patient: &Patient) -> Found {
 }
 
 fn monotone(patient: &Patient) -> Found {
-    const SNAPSHOTS: u64 = 1_000_000;
     let ward = Ward::open(patient, 0.0)?;
     let collector = ward.runtime.collector();
     let check = || -> Result<Option<String>, RuntimeError> {
         let mut last = collector.snapshot()?;
-        for _ in 1..SNAPSHOTS {
+        for _ in 1..patient.snapshots {
             let next = collector.snapshot()?;
             if let Some(what) = went_back(&last, &next) {
                 return Ok(Some(what));
@@ -434,7 +436,7 @@ fn monotone(patient: &Patient) -> Found {
         None => {
             let figure = format!(
                 "{} snapshots during {} messages: none of {} counters went back",
-                units::exact(SNAPSHOTS),
+                units::exact(patient.snapshots),
                 units::exact(messages),
                 WORK.len() * COUNTERS
             );

@@ -31,7 +31,7 @@ pub fn main() -> ExitCode {
         },
         args::Command::Bench(args) => bench::bench(&args),
         args::Command::Doctor(args) if args.break_it => deep::break_the_context(args.device.unwrap_or_default()),
-        args::Command::Doctor(args) if args.deep => deep::examine(args.device.unwrap_or_default(), args.json),
+        args::Command::Doctor(args) if args.deep => deep::examine(&args),
         args::Command::Doctor(args) => doctor::doctor(&args),
     };
     match done {
