@@ -67,12 +67,14 @@
 //! # Features
 //!
 //! `cuda`, `host` (needs a C++ compiler to build) and `cli` (the program, implies `serde`) are on by default; a library
-//! does well with `default-features = false` and what it uses of `cuda`, `host`, `serde`.
+//! does well with `default-features = false` and what it uses of `cuda`, `host`, `serde`. `nvtx` names what the host
+//! does in NVIDIA's profilers (see [`nvtx`]); it needs a C compiler and libclang to build.
 
 pub mod abi;
 pub mod collector;
 pub mod device;
 pub mod histogram;
+pub mod nvtx;
 pub mod reader;
 pub mod runtime;
 pub mod snapshot;

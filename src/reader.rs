@@ -14,6 +14,7 @@ use crate::abi::{
 };
 use crate::device::{Copier, DeviceError, Memory, SharedDevice};
 use crate::histogram::{Histogram, slot_of};
+use crate::nvtx;
 
 /// The shards of one kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +188,7 @@ impl Reader {
     /// # Errors
     /// [`DeviceError::CopyTimedOut`], or what the device died of.
     pub fn read(&mut self, spans: &[Span]) -> Result<Reading, DeviceError> {
+        let _range = nvtx::range("ringscope: read");
         let clock = self.device.clock()?;
         let at = Instant::now();
         let used: u32 = spans.iter().map(|s| s.first + s.count).max().unwrap_or(0);
@@ -199,7 +201,7 @@ impl Reader {
                 ranges.push(rows);
             }
         }
-        self.copier.copy(&ranges, self.limit)?;
+        self.copy(&ranges)?;
         let mut totals = std::mem::take(&mut self.totals);
         totals.resize_with(spans.len(), || Totals::new(Arc::new(Histogram::new(self.scale))));
         totals.iter_mut().zip(spans).for_each(|(totals, span)| self.add_up(*span, &mut totals.lines));
@@ -208,6 +210,11 @@ impl Reader {
         let copied_bytes = ranges.iter().map(Range::len).sum();
         let (device_ns, unix_ns) = (clock.device_ns, clock.unix_ns);
         Ok(Reading { at, copy_duration: at.elapsed(), copied_bytes, device_ns, unix_ns })
+    }
+
+    fn copy(&mut self, ranges: &[Range<usize>]) -> Result<(), DeviceError> {
+        let _range = nvtx::range("ringscope: copy");
+        self.copier.copy(ranges, self.limit)
     }
 
     /// Reads the histograms that are stale, and adds what it copies for them to `ranges`.
@@ -223,14 +230,14 @@ impl Reader {
                 ranges.truncate(start);
                 ranges.push(covering);
             }
-            self.copier.copy(&ranges[start..], self.limit)?;
+            self.copy(&ranges[start..])?;
         }
         for i in dirty {
             let mut histogram = self.histogram(spans[i], self.likely_slots(i), i);
             if !rows_are_here && histogram.count() < self.totals[i].counter(Counter::LatencyCount) {
                 // The extremes lag behind, or have several writers: take all slots.
                 let rows: Vec<_> = self.rows(spans[i], 0..self.row.len()).collect();
-                self.copier.copy(&rows, self.limit)?;
+                self.copy(&rows)?;
                 histogram = self.histogram(spans[i], 0..self.row.len(), i);
                 ranges.extend(rows);
             }

@@ -30,6 +30,7 @@ impl Periodic {
                     Err(RecvTimeoutError::Disconnected) => return,
                     Err(RecvTimeoutError::Timeout) => {
                         let Some(inner) = Weak::upgrade(&collector) else { return };
+                        let _range = crate::nvtx::range("ringscope: tick");
                         // A failure is in `latest` for whoever looks; a late copy is tried again.
                         let _ = inner.snapshot();
                         // If the user's last clone went meanwhile, this drops the collector; nothing waits for that.

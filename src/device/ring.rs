@@ -123,6 +123,7 @@ impl IdleRing {
         slab: Option<Memory>,
         refuse_below: u64,
     ) -> Result<Box<dyn Launch>, DeviceError> {
+        let _range = crate::nvtx::range("ringscope: launch");
         let args = RingArgs { telemetry, refuse_below, ..self.args };
         let keep = self.memory.iter().cloned().chain(slab).collect();
         // SAFETY: the addresses are those of this ring's memory, sized in `new`, and of the collector's slab; all of
