@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
 # Everything that proves ringscope, on a machine with Rust, a C++ compiler and Python; a GPU is used if there is one.
 #
-# Installs, into the ignored folder .cuda of this checkout, nvcc, NVRTC and nvdisasm (scripts/cuda-toolchain.sh), and
-# nothing else. Steps: format, lints over every feature set, documentation, tests, examples, benchmarks once through,
-# the sanitizers over the kernels, the kernels through nvcc and NVRTC.
+# Installs, into the ignored folders .cuda and .libclang of this checkout, nvcc, NVRTC and nvdisasm
+# (scripts/cuda-toolchain.sh) and libclang (scripts/libclang.sh), and nothing else. Steps: format, lints over every
+# feature set, documentation, tests, examples, benchmarks once through, the sanitizers over the kernels, the kernels
+# through nvcc and NVRTC.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
     "") ;;
-    *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
 esac
 
 step() { printf '\n== %s\n' "$*"; }
 
-step "nvcc and NVRTC"
+step "nvcc, NVRTC and libclang"
 eval "$(scripts/cuda-toolchain.sh)"
+eval "$(scripts/libclang.sh)"
 export RINGSCOPE_REQUIRE_NVCC=1
 export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="-D warnings" RUST_BACKTRACE=0
 
@@ -24,7 +26,8 @@ cargo fmt --check
 (cd examples/bring-your-own-kernel && cargo fmt --check)
 
 step "lints, over every feature set"
-for features in "" host cuda "host serde" "cuda serde" "cuda host" "host cli" "cuda cli" "cuda host cli"; do
+for features in "" host cuda "host serde" "cuda serde" "cuda host" "host cli" "cuda cli" "cuda host cli" nvtx \
+    "cuda host cli nvtx"; do
     echo "-- features: ${features:-none}"
     # Unit tests and the program with every set; the other tests and the benchmarks with the full one below.
     RINGSCOPE_NVCC=none cargo clippy --quiet --no-default-features --features "$features" --lib --bins -- -D warnings
