@@ -1,7 +1,7 @@
 //! The ranges arrive where a profiler listens, and nothing happens where none does.
 //!
-//! The profiler is a library of a few functions (nvtx/profiler.cpp), which NVTX loads as it loads Nsight's. NVTX looks for
-//! one once in a process, so each case has a process of its own: this test, run again.
+//! The profiler is a library of a few functions (nvtx/profiler.cpp), which NVTX loads as it loads Nsight's. NVTX looks
+//! for one once in a process, so each case has a process of its own: this test, run again.
 #![cfg(all(feature = "nvtx", feature = "host", target_os = "linux"))]
 
 use std::collections::{BTreeMap, BTreeSet};

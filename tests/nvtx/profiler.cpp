@@ -1,6 +1,6 @@
-// What a profiler is to NVTX: a library that NVTX loads at its first call (NVTX_INJECTION64_PATH) and gives its table of
-// functions to. This one writes down every range of a domain as it is opened and closed, a line each, in the file that
-// RINGSCOPE_TEST_NVTX_LOG names:
+// What a profiler is to NVTX: a library that NVTX loads at its first call (NVTX_INJECTION64_PATH) and gives its table
+// of functions to. This one writes down every range of a domain as it is opened and closed, a line each, in the file
+// that RINGSCOPE_TEST_NVTX_LOG names:
 //
 //     push <thread> <domain> <name>        pop <thread> <domain>
 //
@@ -80,9 +80,8 @@ extern "C" __attribute__((visibility("default"))) int InitializeInjectionNvtx2(E
     const auto* callbacks = static_cast<const Callbacks*>(get(export_callbacks));
     Function** table = nullptr;
     unsigned size = 0;
-    if (!file || !callbacks || !callbacks->module_function_table(module_core2, &table, &size) || size <= domain_create) {
-        return 0;
-    }
+    if (!file || !callbacks || !callbacks->module_function_table(module_core2, &table, &size)) return 0;
+    if (size <= domain_create) return 0;
     *table[range_push] = reinterpret_cast<Function>(push);
     *table[range_pop] = reinterpret_cast<Function>(pop);
     *table[register_string] = reinterpret_cast<Function>(keep);
