@@ -114,7 +114,9 @@ fn section<T>(
     show: impl FnOnce(&T) -> String,
 ) -> Result<Option<T>, CliError> {
     terminal::progress(Some(name));
+    let range = ringscope::nvtx::range(name);
     let found = measure();
+    drop(range);
     terminal::progress(None);
     match found {
         Ok(found) => {
