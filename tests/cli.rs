@@ -54,10 +54,14 @@ fn text(bytes: &[u8]) -> &str {
 
 /// The document of `ringscope run --json --device host …`, which must be all of stdout, and the exit code.
 fn run(args: &[&str]) -> (Value, Option<i32>) {
-    let all = [&["run", "--json", "--device", "host"], args].concat();
-    let output = output(&all);
+    json(&[&["run", "--json", "--device", "host"], args].concat())
+}
+
+/// The one document that stdout must be, and the exit code.
+fn json(args: &[&str]) -> (Value, Option<i32>) {
+    let output = output(args);
     let document = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|e| panic!("{e} of {all:?}: {}\n{}", text(&output.stdout), text(&output.stderr)));
+        .unwrap_or_else(|e| panic!("{e} of {args:?}: {}\n{}", text(&output.stdout), text(&output.stderr)));
     (document, output.status.code())
 }
 
@@ -502,4 +506,42 @@ fn terminals_that_want_no_colour_or_cannot_redraw() {
     assert!(!seen.contains('\x1b') && seen.matches("received").count() > 3, "{seen}");
     let Some((seen, _)) = on_a_terminal(0, ("NO_COLOR", "1"), &FOR_A_SECOND) else { return };
     assert!(seen.contains("\x1b[5A") && !seen.contains("\x1b[1m") && !seen.contains("\x1b[2m"), "{seen}");
+}
+
+#[test]
+fn doctor_deep_examines_one_device() {
+    let (found, code) = json(&["doctor", "--deep", "--snapshots", "20000", "--device", "host", "--json"]);
+    assert_eq!((code, &found["passed"]), (Some(0), &Value::Bool(true)), "{found}");
+    let checks = found["checks"].as_array().unwrap();
+    let does_not_apply = checks.iter().filter(|c| c["result"] == "does_not_apply").count();
+    let passed = checks.iter().filter(|c| c["result"] == "passed").count();
+    assert_eq!((passed, does_not_apply), (7, 4), "{found}");
+    assert!(checks.iter().all(|c| !c["figure"].as_str().unwrap().is_empty()));
+
+    let table = output(&["doctor", "--deep", "--snapshots", "1000", "--device", "host"]);
+    assert_eq!(table.status.code(), Some(0));
+    let lines: Vec<&str> = text(&table.stdout).lines().collect();
+    assert!(lines[lines.len() - 1].starts_with("right: 7 checks passed, 0 failed"), "{lines:?}");
+    let at = |line: &str| line.find("passed ");
+    let columns: std::collections::BTreeSet<_> = lines[..lines.len() - 1].iter().filter_map(|line| at(line)).collect();
+    assert_eq!(columns.len(), 1, "results line up: {lines:?}");
+    assert_eq!(output(&["doctor", "--device", "host"]).status.code(), Some(2), "--device is of --deep");
+}
+
+#[test]
+fn bench_measures_everything_once() {
+    let (found, code) = json(&["bench", "--once", "--device", "host", "--json"]);
+    assert_eq!((code, &found["failures"]), (Some(0), &Value::Array(Vec::new())), "{found}");
+    let overhead = found["overhead"].as_array().unwrap();
+    assert!(overhead.iter().all(|row| row["messages_per_second"].as_f64() > Some(0.0)), "{found}");
+    assert!(overhead.iter().any(|row| row["kernel"] == "crc32c" && row["bytes"] == 16384));
+    let designs: std::collections::BTreeSet<_> =
+        found["record"].as_array().unwrap().iter().map(|row| row["design"].as_str().unwrap()).collect();
+    assert_eq!(designs.len(), 6, "{designs:?}");
+    assert!(found["snapshot"].as_array().unwrap().iter().all(|row| row["bytes"].as_f64() > Some(0.0)));
+    assert!(found["messages"]["round_trip"].as_array().unwrap().iter().all(|row| row["p50_us"].as_f64() > Some(0.0)));
+
+    let table = output(&["bench", "--once", "--device", "host"]);
+    assert_eq!(table.status.code(), Some(0));
+    assert!(text(&table.stdout).contains("mapped-host atomics"));
 }

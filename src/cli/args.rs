@@ -251,6 +251,10 @@ pub struct BenchArgs {
     #[arg(long)]
     pub quick: bool,
 
+    /// Everything once, as briefly as can be: whether it works, not how fast
+    #[arg(long, conflicts_with = "quick")]
+    pub once: bool,
+
     /// Print one JSON document on stdout instead of tables
     #[arg(long)]
     pub json: bool,

@@ -63,7 +63,7 @@ impl<'a> Load<'a> {
         Ok(())
     }
 
-    /// Messages a second, over `slice` of a queue that is kept full; drained after.
+    /// Messages a second, of a queue that is kept full for `slice` and then drained.
     pub fn rate(&mut self, slice: Duration) -> Result<f64, RuntimeError> {
         let before = self.counted.received;
         let start = Instant::now();
@@ -72,9 +72,8 @@ impl<'a> Load<'a> {
                 self.step(u64::MAX)?;
             }
         }
-        let rate = (self.counted.received - before) as f64 / start.elapsed().as_secs_f64();
         self.drain()?;
-        Ok(rate)
+        Ok((self.counted.received - before) as f64 / start.elapsed().as_secs_f64())
     }
 
     /// So far.

@@ -68,8 +68,8 @@ pub fn tell(what: &str) {
     say(&format!("told: {what}"));
 }
 
-/// The stand-ins, under the names by which the driver and NVRTC are looked for.
-fn build() -> Option<PathBuf> {
+/// Where the stand-ins are, under the names by which the driver and NVRTC are looked for; nowhere without a compiler.
+pub fn build() -> Option<PathBuf> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     BUILT.get_or_init(compile).clone()
 }

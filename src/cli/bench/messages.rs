@@ -65,8 +65,9 @@ pub fn measure(bench: &Bench) -> Result<Found, RuntimeError> {
 /// Kernels, and blocks of each; no more kernels than threads of the host can feed.
 fn shapes(bench: &Bench) -> Vec<(usize, u32)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut shapes: Vec<(usize, u32)> = bench.plan.blocks.iter().map(|blocks| (1, *blocks)).collect();
-    shapes.extend([4, 8].into_iter().filter(|kernels| *kernels <= cores).map(|kernels| (kernels, 16)));
+    let mut shapes: Vec<(usize, u32)> = bench.blocks(1).into_iter().map(|blocks| (1, blocks)).collect();
+    let more = [2, 4, 8].into_iter().filter(|kernels| *kernels <= cores && bench.room(*kernels) > 0);
+    shapes.extend(more.map(|kernels| (kernels, bench.room(kernels).min(bench.info().multiprocessors).min(16))));
     shapes
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use ringscope::device::{self, DeviceInfo, DeviceKind, SharedDevice};
 use ringscope::runtime::RuntimeBuilder;
-use ringscope::{RingKernelRuntime, RuntimeError, TelemetryConfig};
+use ringscope::{Builtin, Level, RingKernelRuntime, RuntimeError, TelemetryConfig};
 use serde::Serialize;
 
 use super::args::BenchArgs;
@@ -28,7 +28,7 @@ pub struct Plan {
     pub slice: Duration,
     /// Single times, for percentiles.
     pub samples: usize,
-    /// Blocks of a kernel: one, some, as many as fill the device beside three others.
+    /// Blocks of a kernel: one, some, many.
     pub blocks: Vec<u32>,
 }
 
@@ -36,6 +36,8 @@ pub struct Plan {
 pub struct Bench {
     pub device: SharedDevice,
     pub plan: Plan,
+    /// Blocks of one kernel with which the device is full.
+    pub fill: u32,
 }
 
 impl Bench {
@@ -49,6 +51,34 @@ impl Bench {
     pub fn info(&self) -> &DeviceInfo {
         self.device.info()
     }
+
+    /// Blocks of each of so many kernels that can be resident together. On the host device blocks take turns.
+    pub fn room(&self, kernels: usize) -> u32 {
+        match self.info().kind {
+            DeviceKind::Cuda => self.fill / kernels as u32,
+            DeviceKind::Host => u32::MAX,
+        }
+    }
+
+    /// What the plan says, as far as there is room beside other kernels.
+    pub fn blocks(&self, kernels: usize) -> Vec<u32> {
+        let mut blocks: Vec<u32> = self.plan.blocks.iter().map(|n| *n.min(&self.room(kernels).max(1))).collect();
+        blocks.dedup();
+        blocks
+    }
+}
+
+/// Of any built-in kernel at any level.
+fn fill(device: &SharedDevice) -> Result<u32, RuntimeError> {
+    let mut fill = u32::MAX;
+    for level in Level::ALL {
+        let runtime =
+            RingKernelRuntime::builder().on(Arc::clone(device)).level(level).max_kernels(1).slots(2).build()?;
+        for kernel in Builtin::ALL {
+            fill = fill.min(runtime.blocks_to_fill(kernel.name())?);
+        }
+    }
+    Ok(fill.max(1))
 }
 
 /// All that was measured, for `--json`.
@@ -57,6 +87,7 @@ struct Document {
     version: &'static str,
     device: DeviceInfo,
     quick: bool,
+    once: bool,
     seconds: f64,
     overhead: Option<Vec<overhead::Row>>,
     record: Option<Vec<record::Row>>,
@@ -70,8 +101,8 @@ struct Document {
 pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
     let start = Instant::now();
     let device = device::open(args.device).map_err(RuntimeError::from)?.device;
-    let plan = plan(device.info(), args.quick);
-    let bench = Bench { device, plan };
+    let plan = plan(device.info(), args);
+    let bench = Bench { fill: fill(&device)?, device, plan };
     let mut failures = Vec::new();
     if !args.json {
         let info = bench.info();
@@ -90,6 +121,7 @@ pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
             version: env!("CARGO_PKG_VERSION"),
             device: bench.info().clone(),
             quick: args.quick,
+            once: args.once,
             seconds: start.elapsed().as_secs_f64(),
             overhead,
             record,
@@ -133,13 +165,15 @@ fn section<T>(
     }
 }
 
-fn plan(info: &DeviceInfo, quick: bool) -> Plan {
-    let many = match info.kind {
+fn plan(info: &DeviceInfo, args: &BenchArgs) -> Plan {
+    let blocks = match info.kind {
         DeviceKind::Cuda => vec![1, 16, info.multiprocessors],
         DeviceKind::Host => vec![1, info.multiprocessors.max(2)],
     };
-    match quick {
-        true => Plan { rounds: 7, slice: Duration::from_millis(25), samples: 5_000, blocks: many },
-        false => Plan { rounds: 31, slice: Duration::from_millis(50), samples: 100_000, blocks: many },
-    }
+    let (rounds, slice, samples) = match (args.once, args.quick) {
+        (true, _) => (1, 2, 50),
+        (false, true) => (7, 25, 5_000),
+        (false, false) => (31, 50, 100_000),
+    };
+    Plan { rounds, slice: Duration::from_millis(slice), samples, blocks }
 }

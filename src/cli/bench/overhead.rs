@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ringscope::device::DeviceKind;
 use ringscope::{LaunchOptions, Level, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
 
@@ -74,10 +73,10 @@ pub struct Row {
 
 pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
     let mut rows = Vec::new();
-    for blocks in &bench.plan.blocks {
+    for blocks in bench.blocks(VARIANTS.len()) {
         for work in &WORK {
             terminal::progress(Some(&format!("bench: overhead of {} B {}, blocks: {blocks}", work.bytes, work.kernel)));
-            rows.push(row(bench, work, *blocks)?);
+            rows.push(row(bench, work, blocks)?);
         }
     }
     Ok(rows)
@@ -89,7 +88,6 @@ fn row(bench: &Bench, work: &Work, blocks: u32) -> Result<Row, RuntimeError> {
     let running: Result<Vec<RingKernelRuntime>, RuntimeError> =
         VARIANTS.iter().map(|variant| build(bench, variant, work)).collect();
     let running = running?;
-    let blocks = blocks.min(room(bench, &running, work)?);
     running.iter().try_for_each(|runtime| launch(runtime, blocks))?;
     let mut loads = Vec::new();
     for runtime in &running {
@@ -128,15 +126,6 @@ fn row(bench: &Bench, work: &Work, blocks: u32) -> Result<Row, RuntimeError> {
 fn build(bench: &Bench, variant: &Variant, work: &Work) -> Result<RingKernelRuntime, RuntimeError> {
     let builder = bench.runtime(1, 16384).telemetry(variant.telemetry).level(variant.level);
     builder.kernel(work.kernel).build()
-}
-
-/// Blocks that each variant may have, so that all are resident together.
-fn room(bench: &Bench, running: &[RingKernelRuntime], work: &Work) -> Result<u32, RuntimeError> {
-    if bench.info().kind == DeviceKind::Host {
-        return Ok(u32::MAX);
-    }
-    let fill: Result<Vec<u32>, RuntimeError> = running.iter().map(|r| r.blocks_to_fill(work.kernel)).collect();
-    Ok((fill?.into_iter().min().unwrap_or(1) / VARIANTS.len() as u32).max(1))
 }
 
 fn launch(runtime: &RingKernelRuntime, blocks: u32) -> Result<(), RuntimeError> {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ringscope::device::{Copier, DeviceKind};
+use ringscope::device::Copier;
 use ringscope::{LaunchOptions, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
 
@@ -32,7 +32,8 @@ const KERNELS: [usize; 4] = [1, 4, 16, 64];
 const LARGEST_COPY: usize = 32 << 20;
 
 pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
-    KERNELS.iter().map(|kernels| row(bench, *kernels)).collect()
+    let fit = KERNELS.iter().filter(|kernels| bench.room(**kernels) > 0);
+    fit.map(|kernels| row(bench, *kernels)).collect()
 }
 
 fn row(bench: &Bench, kernels: usize) -> Result<Row, RuntimeError> {
@@ -40,10 +41,8 @@ fn row(bench: &Bench, kernels: usize) -> Result<Row, RuntimeError> {
     let memory = bench.device.allocate(LARGEST_COPY)?;
     let mut copier = bench.device.copier(&memory)?;
     let runtime = bench.runtime(kernels, 256).telemetry(true).kernel("echo").build()?;
-    let fill = runtime.blocks_to_fill("echo")? as usize;
-    let most = if bench.info().kind == DeviceKind::Cuda { fill.max(1) } else { usize::MAX };
-    let blocks = (fill / kernels).max(1) as u32;
-    let ids: Vec<String> = (0..kernels.min(most)).map(|n| format!("w{n}")).collect();
+    let blocks = (bench.fill / kernels as u32).max(1);
+    let ids: Vec<String> = (0..kernels).map(|n| format!("w{n}")).collect();
     for id in &ids {
         runtime.launch_blocking(id, &LaunchOptions { blocks, ..LaunchOptions::default() })?;
         runtime.activate_blocking(id)?;
