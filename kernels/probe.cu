@@ -14,7 +14,7 @@ typedef struct ringscope_probe_args {
     ringscope_u64 rounds;
     ringscope_u64 scale;
 } ringscope_probe_args;
-RINGSCOPE_ASSERT_ABI(sizeof(ringscope_probe_args) == 96, "src/device/probe.rs has the same twelve words");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_probe_args) == 104, "src/device/probe.rs has the same thirteen words");
 
 enum ringscope_probe {
     PROBE_SLOTS = 0,         // out[i] = the bucket slot of in[i]
@@ -22,6 +22,11 @@ enum ringscope_probe {
     PROBE_HALVES = 2,        // until stopped, adds to words, whose two halves stay equal in every whole value
     PROBE_CLOCK = 3,         // until stopped, answers each new in[0] in out[1], with the time in out[0]
     PROBE_FAULT = 4,         // writes where nothing is; does nothing on the host device
+    // Counts each of in[0 .. count] in seven metrics, the first of which has index `scale`; in[count ..] has an f64 for
+    // each, which explicit buckets and gauges take.
+    PROBE_METRICS_ONE = 5,   // one thread, one value
+    PROBE_METRICS_WARP = 6,  // a warp, a value for each lane
+    PROBE_METRICS_LOCAL = 7, // in shared memory first
     // A loop of `rounds` rounds; out[2 * block] = its nanoseconds, out[2 * block + 1] = its cycles.
     PROBE_COST_NONE = 16,    // nothing in the loop
     PROBE_COST_WARP = 17,    // begin and end_warp
@@ -98,6 +103,76 @@ __device__ __forceinline__ void answer_the_clock(const ringscope_probe_args& arg
     }
 }
 
+struct Metrics {
+    CounterRef counter;
+    GaugeRef sum, most, least;
+    HistogramRef whole, real;
+    CounterFamilyRef family;
+
+    __device__ __forceinline__ explicit Metrics(const ringscope_probe_args& args)
+        : counter(ringscope::counter(args.telemetry, (u32)args.scale)),
+          sum(gauge(args.telemetry, (u32)args.scale + 1)),
+          most(gauge(args.telemetry, (u32)args.scale + 2)),
+          least(gauge(args.telemetry, (u32)args.scale + 3)),
+          whole(histogram(args.telemetry, (u32)args.scale + 4)),
+          real(histogram(args.telemetry, (u32)args.scale + 5)),
+          family(counter_family(args.telemetry, (u32)args.scale + 6)) {}
+
+    // What has no form for a warp or for shared memory.
+    __device__ __forceinline__ void count(u64 v, double x) const {
+        sum.add(x);
+        most.max(x);
+        least.min(x);
+        real.observe(x);
+        family.at((u32)(v % 7)).add();
+    }
+};
+
+__device__ __forceinline__ double real_of(const ringscope_probe_args& args, u64 i) {
+    return metric::double_of(args.in[args.count + i]);
+}
+
+__device__ __forceinline__ void count_one_by_one(const ringscope_probe_args& args) {
+    Metrics all(args);
+    for (u64 i = block_index() * LANES + lane(); i < args.count; i += (u64)block_count() * LANES) {
+        all.counter.add(args.in[i]);
+        all.whole.observe(args.in[i]);
+        all.count(args.in[i], real_of(args, i));
+    }
+}
+
+__device__ __forceinline__ void count_by_warps(const ringscope_probe_args& args) {
+    Metrics all(args);
+    for (u64 first = block_index() * LANES; first < args.count; first += (u64)block_count() * LANES) {
+        u64 i = first + lane();
+        bool mine = i < args.count;
+        all.counter.add_warp(mine ? args.in[i] : 0);
+        if (first + LANES <= args.count) all.whole.observe_warp(args.in[i]);
+        else if (mine) all.whole.observe(args.in[i]);
+        if (mine) all.count(args.in[i], real_of(args, i));
+    }
+}
+
+__device__ __forceinline__ void count_locally(const ringscope_probe_args& args) {
+    __shared__ LocalCounter counter;
+    __shared__ LocalHistogram<RINGSCOPE_MAX_SCALE> whole;
+    Metrics all(args);
+    counter.begin();
+    whole.begin();
+    u64 first = block_index() * LANES;
+    for (u64 round = 0; first < args.count; first += (u64)block_count() * LANES, ++round) {
+        u64 i = first + lane();
+        if (i < args.count) {
+            counter.add(args.in[i]);
+            whole.observe(all.whole, args.in[i]);
+            all.count(args.in[i], real_of(args, i));
+        }
+        if (round % 16 == 15) whole.flush(all.whole);
+    }
+    counter.flush(all.counter);
+    whole.flush(all.whole);
+}
+
 template <u64 What>
 __device__ __forceinline__ void one_record(const ringscope_probe_args& args, Recorder& rec) {
     u64 begun = What == PROBE_COST_NONE ? 0 : rec.begin();
@@ -138,10 +213,20 @@ __device__ __forceinline__ void probe(const ringscope_probe_args& args) {
         case PROBE_COST_MAPPED: return cost<PROBE_COST_MAPPED>(args);
     }
 }
+
+__device__ __forceinline__ void probe_metrics(const ringscope_probe_args& args) {
+    switch (args.what) {
+        case PROBE_METRICS_ONE: return count_one_by_one(args);
+        case PROBE_METRICS_WARP: return count_by_warps(args);
+        case PROBE_METRICS_LOCAL: return count_locally(args);
+    }
+}
 }  // namespace
 
-#define PROBE_ENTRY_(name)                                                               \
-    extern "C" __global__ void name(const ringscope_probe_args args) { probe(args); }    \
+#define PROBE_ENTRY_(name, body)                                                         \
+    extern "C" __global__ void name(const ringscope_probe_args args) { body(args); }     \
     RINGSCOPE_ENTRY(name)
-#define PROBE_ENTRY(name) PROBE_ENTRY_(name)
-PROBE_ENTRY(RINGSCOPE_JOIN(probe_l, RINGSCOPE_LEVEL))
+#define PROBE_ENTRY(name, body) PROBE_ENTRY_(name, body)
+PROBE_ENTRY(RINGSCOPE_JOIN(probe_l, RINGSCOPE_LEVEL), probe)
+// An entry of its own: shared memory and registers would be those of the other questions, too.
+PROBE_ENTRY(RINGSCOPE_JOIN(probe_metrics_l, RINGSCOPE_LEVEL), probe_metrics)

@@ -9,7 +9,7 @@ use bytemuck::{Pod, Zeroable};
 compile_error!("ringscope's shared memory holds 64-bit addresses: build it for a 64-bit target");
 
 /// Version of the layout; a kernel writes the one it was built with into its shards.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// Bytes of one line. A shard has two.
 pub const LINE_BYTES: usize = 128;
 /// Words of one line.
@@ -123,14 +123,69 @@ pub struct KernelRef {
     pub shards: u64,
     /// Device address of `shard_count` rows of bucket counts.
     pub buckets: u64,
+    /// Device address of `metric_count` [`MetricRef`]s, or 0.
+    pub metrics: u64,
     /// One for each block.
     pub shard_count: u32,
     /// Words from one row to the next.
     pub bucket_stride: u32,
     /// Histogram scale, 0 to [`MAX_SCALE`].
     pub scale: u32,
+    /// Places of the table of metrics.
+    pub metric_count: u32,
+}
+
+/// What a [`MetricRef`] is of.
+#[allow(missing_docs)] // the header says what each one is
+pub mod metric_kind {
+    pub const NONE: u32 = 0;
+    pub const COUNTER: u32 = 1;
+    pub const GAUGE: u32 = 2;
+    pub const HISTOGRAM: u32 = 3;
+    pub const EXPLICIT: u32 = 4;
+}
+
+/// Words of a metric's series, and how many a histogram's takes.
+#[allow(missing_docs)] // the header says what each one holds
+pub mod metric_word {
+    pub const VALUE: usize = 0;
+    pub const COUNT: usize = 0;
+    pub const SUM: usize = 1;
+    pub const NOT_MIN: usize = 2;
+    pub const MAX: usize = 3;
+    pub const DROPPED: usize = 4;
+    pub const WORDS: usize = 8;
+}
+
+/// What a kernel takes by value to count in a metric of its author, or a family of them. A copy of addresses, owned
+/// by nobody; a null [`MetricRef::default`] counts nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct MetricRef {
+    /// Device address of the words of all metrics, or 0.
+    pub words: u64,
+    /// Device address of the first series' bucket rows.
+    pub rows: u64,
+    /// Device address of the bounds of explicit buckets.
+    pub bounds: u64,
+    /// Of the first series.
+    pub slot: u32,
+    /// A power of two.
+    pub stripes: u32,
+    /// Words of a bucket row.
+    pub row_words: u32,
+    /// Of exponential buckets.
+    pub scale: u32,
+    /// Of explicit buckets.
+    pub bounds_count: u32,
+    /// A [`metric_kind`].
+    pub kind: u32,
+    /// Series of a family to choose from; one more counts what is out of range.
+    pub series: u32,
+    /// Its place in the table.
+    pub index: u32,
     /// 0.
-    pub reserved: u32,
+    pub reserved: u64,
 }
 
 /// The words of a ring that the host writes.

@@ -178,7 +178,7 @@ impl Reader {
             shard_count: span.count,
             bucket_stride: row_words(self.scale) as u32,
             scale: self.scale,
-            reserved: 0,
+            ..KernelRef::default()
         }
     }
 

@@ -33,7 +33,12 @@ fn rust_facts() -> BTreeMap<String, u64> {
         ringscope_shard = Shard { counters = counters, words = words }
         ringscope_kernel_ref = KernelRef {
             shards = shards, buckets = buckets, shard_count = shard_count, bucket_stride = bucket_stride,
-            scale = scale, reserved = reserved
+            scale = scale, metrics = metrics, metric_count = metric_count
+        }
+        ringscope_metric = MetricRef {
+            words = words, rows = rows, bounds = bounds, slot = slot, stripes = stripes, row_words = row_words,
+            scale = scale, bounds_count = bounds_count, kind = kind, series = series, index = index,
+            reserved = reserved
         }
         ringscope_ring_host = RingHost { tail = tail, command = command, out_head = out_head }
         ringscope_ring_device = RingDevice {
@@ -65,6 +70,13 @@ fn rust_facts() -> BTreeMap<String, u64> {
         RINGSCOPE_SINGLE_WORDS = SINGLE_WORDS,
         RINGSCOPE_STATE_NONE = block_state::NONE, RINGSCOPE_STATE_HELD = block_state::HELD,
         RINGSCOPE_STATE_ACTIVE = block_state::ACTIVE, RINGSCOPE_STATE_ENDED = block_state::ENDED,
+        RINGSCOPE_METRIC_NONE = metric_kind::NONE, RINGSCOPE_METRIC_COUNTER = metric_kind::COUNTER,
+        RINGSCOPE_METRIC_GAUGE = metric_kind::GAUGE, RINGSCOPE_METRIC_HISTOGRAM = metric_kind::HISTOGRAM,
+        RINGSCOPE_METRIC_EXPLICIT = metric_kind::EXPLICIT,
+        RINGSCOPE_METRIC_VALUE = metric_word::VALUE, RINGSCOPE_METRIC_COUNT = metric_word::COUNT,
+        RINGSCOPE_METRIC_SUM = metric_word::SUM, RINGSCOPE_METRIC_NOT_MIN = metric_word::NOT_MIN,
+        RINGSCOPE_METRIC_MAX = metric_word::MAX, RINGSCOPE_METRIC_DROPPED = metric_word::DROPPED,
+        RINGSCOPE_METRIC_WORDS = metric_word::WORDS,
         RINGSCOPE_MAX_SCALE = MAX_SCALE, RINGSCOPE_COMMAND_HOLD = command::HOLD,
         RINGSCOPE_COMMAND_RUN = command::RUN, RINGSCOPE_COMMAND_STOP = command::STOP,
         RINGSCOPE_COMMAND_MASK = command::MASK, RINGSCOPE_SLOT_HEADER = SLOT_HEADER,

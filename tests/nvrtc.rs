@@ -48,7 +48,9 @@ fn the_probes_compile() {
         for level in Level::ALL {
             let text = include_str!("../kernels/probe.cu");
             let ptx = compile(text, "probe.cu", level, "compute_75").expect("it compiles");
-            assert!(contains(&ptx, &format!(".entry probe_l{}(", level as u32)));
+            for entry in ["probe", "probe_metrics"] {
+                assert!(contains(&ptx, &format!(".entry {entry}_l{}(", level as u32)));
+            }
         }
     }
 }

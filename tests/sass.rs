@@ -25,10 +25,10 @@ const BUILT_IN: &str = r#"
 "#;
 
 /// Kernels of somebody else, in three dresses: with ringscope's calls, with all of them but the record of a message
-/// (-DNO_RECORD), and never having heard of ringscope (-DPLAIN), but for the 32 bytes of the parameter.
+/// (-DNO_RECORD), and never having heard of ringscope (-DPLAIN), but for the 40 bytes of the parameter.
 const OWN: &str = r#"
 #ifdef PLAIN
-struct Ref { void* pointers[2]; unsigned numbers[4]; };
+struct Ref { void* pointers[3]; unsigned numbers[4]; };
 #define CALL(...)
 #else
 #include <ringscope/telemetry.cuh>

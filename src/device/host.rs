@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::probe::{ProbeArgs, ProbeKernel};
+use super::probe::{self, ProbeArgs, ProbeKernel};
 use super::{
     Builtin, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry, Kernel, KernelSource, Launch,
     Level, Memory,
@@ -40,7 +40,10 @@ builtin_entries!(
     echo_l2_host,
     probe_l0_host,
     probe_l1_host,
-    probe_l2_host
+    probe_l2_host,
+    probe_metrics_l0_host,
+    probe_metrics_l1_host,
+    probe_metrics_l2_host
 );
 
 fn builtin_entry(builtin: Builtin, level: Level) -> HostEntry {
@@ -244,9 +247,12 @@ impl Device for HostDevice {
         }
     }
 
-    fn load_probe(&self, level: Level) -> Result<Box<dyn ProbeKernel>, DeviceError> {
-        let entry: [HostEntry; 3] = [probe_l0_host, probe_l1_host, probe_l2_host];
-        Ok(Box::new(HostKernel { entry: entry[level as usize] }))
+    fn load_probe(&self, entry: probe::Entry, level: Level) -> Result<Box<dyn ProbeKernel>, DeviceError> {
+        let levels: [HostEntry; 3] = match entry {
+            probe::Entry::Questions => [probe_l0_host, probe_l1_host, probe_l2_host],
+            probe::Entry::Metrics => [probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host],
+        };
+        Ok(Box::new(HostKernel { entry: levels[level as usize] }))
     }
 
     fn reserve_launches(&self, _: usize) -> Result<(), DeviceError> {
@@ -299,6 +305,13 @@ impl Copier for HostCopier {
     fn copy(&mut self, ranges: &[Range<usize>], _: Duration) -> Result<(), DeviceError> {
         for range in ranges {
             self.memory.load_words(range.start, &mut self.words[range.start / 8..range.end / 8]);
+        }
+        Ok(())
+    }
+
+    fn upload(&mut self, at: usize, words: &[u64], _: Duration) -> Result<(), DeviceError> {
+        for (i, word) in words.iter().enumerate() {
+            self.memory.word(at + i * 8).store(*word, Ordering::Release);
         }
         Ok(())
     }

@@ -83,6 +83,15 @@ impl Memory {
     }
 }
 
+/// The table in which kernels look metrics up, at the start of the memory that it speaks of.
+#[derive(Clone, Debug)]
+pub struct MetricTable {
+    /// All addresses in the table are of this memory.
+    pub(crate) memory: Memory,
+    /// Metrics that have room in it.
+    pub(crate) places: u32,
+}
+
 impl std::fmt::Debug for Memory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Memory({} bytes at {:#x})", self.bytes, self.device)

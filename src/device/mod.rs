@@ -21,7 +21,7 @@ mod select;
 mod source;
 
 pub use error::{CudaUnavailable, DeviceError};
-pub use memory::Memory;
+pub use memory::{Memory, MetricTable};
 pub(crate) use ring::IdleRing;
 pub use ring::{Command, Consumer, Producer, Reply, RingShape};
 pub use select::{DeviceSpec, ParseDeviceSpecError, Selected, auto, open};
@@ -111,11 +111,11 @@ pub trait Device: Sealed + Send + Sync + fmt::Debug {
     /// [`DeviceError::NoEntry`], [`DeviceError::Unsupported`], or the failed call.
     fn load(&self, source: &KernelSource, level: Level) -> Result<Box<dyn Kernel>, DeviceError>;
 
-    /// Loads the probe, built at `level`.
+    /// Loads one of the probe's entries, built at `level`.
     ///
     /// # Errors
     /// As [`load`](Device::load).
-    fn load_probe(&self, level: Level) -> Result<Box<dyn probe::ProbeKernel>, DeviceError>;
+    fn load_probe(&self, entry: probe::Entry, level: Level) -> Result<Box<dyn probe::ProbeKernel>, DeviceError>;
 
     /// Makes whatever `count` launches need beyond their kernel.
     ///
@@ -165,6 +165,12 @@ pub trait Copier: Send {
     /// # Errors
     /// [`DeviceError::CopyTimedOut`], or the failed call.
     fn copy(&mut self, ranges: &[Range<usize>], limit: Duration) -> Result<(), DeviceError>;
+
+    /// Writes words of the device at byte `at`, which no kernel writes, and waits for that, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`copy`](Self::copy).
+    fn upload(&mut self, at: usize, words: &[u64], limit: Duration) -> Result<(), DeviceError>;
 
     /// How many bytes may as well be copied along, rather than by a copy of their own; 0 where that costs nothing.
     fn batch_bytes(&self) -> usize {

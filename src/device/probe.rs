@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{ClockSample, Copier, DeviceError, Launch, Level, Memory, SharedDevice};
+use super::{ClockSample, Copier, DeviceError, Launch, Level, Memory, MetricTable, SharedDevice};
 use crate::abi::{KernelRef, LINE_BYTES, Shard, WORDS, buckets};
 
 /// The argument of the probe; the mirror of `ringscope_probe_args`.
@@ -25,7 +25,29 @@ pub struct ProbeArgs {
     rounds: u64,
     scale: u64,
 }
-const _: () = assert!(size_of::<ProbeArgs>() == 96, "kernels/probe.cu has the same twelve words");
+const _: () = assert!(size_of::<ProbeArgs>() == 104, "kernels/probe.cu has the same thirteen words");
+
+/// The kernels of `kernels/probe.cu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Clock, words, buckets, costs.
+    Questions,
+    /// Metrics of the kernel's author.
+    Metrics,
+}
+
+impl Entry {
+    /// All of them.
+    pub const ALL: [Entry; 2] = [Entry::Questions, Entry::Metrics];
+
+    /// Its name, without the level.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Entry::Questions => "probe",
+            Entry::Metrics => "probe_metrics",
+        }
+    }
+}
 
 /// The loaded probe, at one level.
 pub trait ProbeKernel: Send + Sync {
@@ -84,6 +106,22 @@ impl Design {
     }
 }
 
+/// A way of counting in metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By single threads.
+    One = 5,
+    /// By warps, a value for each lane.
+    Warp = 6,
+    /// In shared memory first.
+    Local = 7,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Way; 3] = [Way::One, Way::Warp, Way::Local];
+}
+
 /// What one block spent on its rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
@@ -115,6 +153,7 @@ const HALVES_WORDS: usize = 16 * 1024;
 pub struct Probe {
     device: SharedDevice,
     kernels: [Box<dyn ProbeKernel>; 3],
+    metrics: Box<dyn ProbeKernel>,
     max_blocks: u32,
     /// Stop word, and from the second line on what the question reads.
     input: Memory,
@@ -130,16 +169,14 @@ impl Probe {
     /// # Errors
     /// Out of memory, or what keeps the device from running the probe.
     pub fn new(device: &SharedDevice, max_blocks: u32) -> Result<Self, DeviceError> {
-        let kernels = [
-            device.load_probe(Level::Off)?,
-            device.load_probe(Level::Counters)?,
-            device.load_probe(Level::Histograms)?,
-        ];
+        let load = |level| device.load_probe(Entry::Questions, level);
+        let kernels = [load(Level::Off)?, load(Level::Counters)?, load(Level::Histograms)?];
         let max_blocks = max_blocks.max(1);
         let blocks = max_blocks as usize;
         device.reserve_launches(1)?;
         Ok(Probe {
             kernels,
+            metrics: device.load_probe(Entry::Metrics, Level::Histograms)?,
             max_blocks,
             input: device.allocate_mapped(LINE_BYTES + VALUES * 8)?,
             output: device.allocate_mapped(VALUES.max(2 * blocks) * 8)?,
@@ -203,6 +240,44 @@ impl Probe {
         Ok((0..blocks as usize).map(|block| cost(of(block))).collect())
     }
 
+    /// Counts each pair of values in seven metrics, the first of which has index `first` in `table`:
+    /// a counter, three gauges (sum, largest, smallest), an exponential histogram, an explicit one, a family of counters.
+    /// Counter, exponential histogram and family (by the value modulo 7) take the whole number of a pair, the others the
+    /// real one.
+    ///
+    /// # Errors
+    /// As [`slots`](Self::slots).
+    pub fn count(
+        &mut self,
+        table: &MetricTable,
+        first: u32,
+        values: &[(u64, f64)],
+        way: Way,
+        blocks: u32,
+    ) -> Result<(), DeviceError> {
+        for part in values.chunks(VALUES / 2) {
+            for (i, (whole, real)) in part.iter().enumerate() {
+                let word = |i: usize| self.input.word(LINE_BYTES + i * 8);
+                word(i).store(*whole, Ordering::Relaxed);
+                word(part.len() + i).store(real.to_bits(), Ordering::Relaxed);
+            }
+            let telemetry = KernelRef {
+                metrics: table.memory.device_address(),
+                metric_count: table.places,
+                ..KernelRef::default()
+            };
+            let args = ProbeArgs {
+                telemetry,
+                what: way as u64,
+                count: part.len() as u64,
+                scale: first.into(),
+                ..self.args(What::Slots)
+            };
+            self.run(&*self.metrics, blocks, &args, Some(&table.memory))?;
+        }
+        Ok(())
+    }
+
     /// Makes a kernel write where nothing is. On CUDA the context is dead then; the host device does nothing.
     ///
     /// # Errors
@@ -248,7 +323,7 @@ impl Probe {
             shard_count: shards,
             bucket_stride: row_words() as u32,
             scale: SCALE,
-            reserved: 0,
+            ..KernelRef::default()
         }
     }
 
@@ -262,11 +337,22 @@ impl Probe {
 
     /// Asks what ends by itself, and waits for it.
     fn ask(&self, level: Level, blocks: u32, args: &ProbeArgs) -> Result<(), DeviceError> {
+        self.run(&*self.kernels[level as usize], blocks, args, None)
+    }
+
+    fn run(
+        &self,
+        kernel: &dyn ProbeKernel,
+        blocks: u32,
+        args: &ProbeArgs,
+        besides: Option<&Memory>,
+    ) -> Result<(), DeviceError> {
+        let keep = self.memory().into_iter().chain(besides.cloned()).collect();
         self.input.word(0).store(0, Ordering::Release);
         // SAFETY: the addresses are those of this probe's memory, which is kept; `new` sized it for `max_blocks`
-        // blocks, `VALUES` values and `HALVES_WORDS` words, which bound what the arguments say. It is only touched
-        // through atomics here.
-        let launch = unsafe { self.kernels[level as usize].launch(blocks, args, self.memory()) }?;
+        // blocks, `VALUES` values and `HALVES_WORDS` words, which bound what the arguments say; and of a table,
+        // whose addresses are of its own memory, which is kept as well. It is only touched through atomics here.
+        let launch = unsafe { kernel.launch(blocks, args, keep) }?;
         match ends(&*launch, LIMIT)? {
             true => Ok(()),
             false => Err(DeviceError::NoAnswer { waited: LIMIT }),

@@ -9,6 +9,7 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("ringscope/atomic.cuh", include_str!("../../kernels/include/ringscope/atomic.cuh")),
     ("ringscope/clock.cuh", include_str!("../../kernels/include/ringscope/clock.cuh")),
     ("ringscope/histogram.cuh", include_str!("../../kernels/include/ringscope/histogram.cuh")),
+    ("ringscope/metrics.cuh", include_str!("../../kernels/include/ringscope/metrics.cuh")),
     ("ringscope/telemetry.cuh", include_str!("../../kernels/include/ringscope/telemetry.cuh")),
     ("ringscope/ring.cuh", include_str!("../../kernels/include/ringscope/ring.cuh")),
 ];

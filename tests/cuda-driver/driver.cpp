@@ -36,7 +36,8 @@ extern "C" void ringscope_host_run_block(void (*entry)(void**), void** args, uns
     X(crc32c_l0) X(crc32c_l1) X(crc32c_l2) X(echo_l0) X(echo_l1) X(echo_l2)  \
     X(vector_add_l0) X(vector_add_l1) X(vector_add_l2)                       \
     X(compute_l0) X(compute_l1) X(compute_l2)                                \
-    X(probe_l0) X(probe_l1) X(probe_l2) X(clock_probe)
+    X(probe_l0) X(probe_l1) X(probe_l2) X(clock_probe)                       \
+    X(probe_metrics_l0) X(probe_metrics_l1) X(probe_metrics_l2)
 #define STAND_IN_DECLARE(name) extern "C" void name##_host(void** args);
 STAND_IN_KERNELS(STAND_IN_DECLARE)
 
@@ -100,7 +101,7 @@ union Argument {
     u64 address;
 };
 
-bool is_probe(const std::string& name) { return name.compare(0, 7, "probe_l") == 0; }
+bool is_probe(const std::string& name) { return name.compare(0, 6, "probe_") == 0; }
 size_t argument_bytes(const std::string& name) {
     return name == "clock_probe" ? sizeof(u64) : is_probe(name) ? sizeof(ProbeArguments) : sizeof(ringscope_ring_args);
 }
@@ -630,27 +631,34 @@ API int cuMemHostGetDevicePointer_v2(u64* address, void* memory, unsigned flags)
     *address = reinterpret_cast<u64>(memory);
     return SUCCESS;
 }
-API int cuMemcpyDtoHAsync_v2(void* to, u64 from, size_t bytes, Stream* on) {
-    CALL();
+// Between device memory and the host's; `on_device` is the address of the former.
+static int copy(Call& call, void* to, const void* from, u64 on_device, u64 on_host, size_t bytes, Stream* on) {
     State& s = state();
     auto stream = stream_of(call.device, on);
-    const Range* source = range_of(from, bytes);
+    const Range* device = range_of(on_device, bytes);
     if (!stream) return INVALID_HANDLE;
-    if (source == nullptr || source->device != call.device) {
+    if (device == nullptr || device->device != call.device) {
         s.counts["wild"]++;
         return INVALID_VALUE;
     }
     s.counts["copies"]++;
-    const Range* target = range_of(reinterpret_cast<u64>(to), bytes);
-    bool pageable = target == nullptr || !target->pinned;
+    const Range* host = range_of(on_host, bytes);
+    bool pageable = host == nullptr || !host->pinned;
     Op op;
-    op.run = [=] { copy_words(static_cast<char*>(to), reinterpret_cast<const char*>(from), bytes); };
+    op.run = [=] { copy_words(static_cast<char*>(to), static_cast<const char*>(from), bytes); };
     op.never = call.fault == FAULT_NEVER || s.counts["hang_copies"] != 0;
-    MarkRef mark = op.mark;
     enqueue(stream, std::move(op));
     if (!pageable) return SUCCESS;
     s.counts["pageable"]++;
     return call.wait_until_idle();
+}
+API int cuMemcpyDtoHAsync_v2(void* to, u64 from, size_t bytes, Stream* on) {
+    CALL();
+    return copy(call, to, reinterpret_cast<void*>(from), from, reinterpret_cast<u64>(to), bytes, on);
+}
+API int cuMemcpyHtoDAsync_v2(u64 to, const void* from, size_t bytes, Stream* on) {
+    CALL();
+    return copy(call, reinterpret_cast<void*>(to), from, to, reinterpret_cast<u64>(from), bytes, on);
 }
 API int cuMemsetD8Async(u64 at, unsigned char value, size_t bytes, Stream* on) {
     CALL();

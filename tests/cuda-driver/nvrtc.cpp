@@ -54,9 +54,12 @@ API int nvrtcCompileProgram(Program* p, int count, const char* const* options) {
     if (!p->log.empty()) return COMPILATION_FAILED;
     std::string ring = word_behind(p->text, "RINGSCOPE_RING_KERNEL(", ", )");
     std::string plain = word_behind(p->text, "__global__ void ", "( ");
-    std::string probe = word_behind(p->text, "PROBE_ENTRY(RINGSCOPE_JOIN(", ",");
-    std::string entry = !ring.empty() ? ring + "_l" + level : !probe.empty() ? probe + level : plain;
-    p->output = ".version 8.0\n.entry " + entry + "\n";
+    p->output = ".version 8.0\n";
+    if (p->text.find("PROBE_ENTRY(") != std::string::npos) {
+        p->output += ".entry probe_l" + level + "\n.entry probe_metrics_l" + level + "\n";
+    } else {
+        p->output += ".entry " + (ring.empty() ? plain : ring + "_l" + level) + "\n";
+    }
     return level.empty() ? INVALID : SUCCESS;
 }
 API int nvrtcGetPTXSize(Program* p, size_t* n) { return size_of(p->output, n); }

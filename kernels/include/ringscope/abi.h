@@ -10,7 +10,7 @@
 #define RINGSCOPE_ABI_H
 
 // A kernel built with one layout must not be read with another: a block says which it was built with.
-#define RINGSCOPE_ABI_VERSION 1u
+#define RINGSCOPE_ABI_VERSION 2u
 
 typedef unsigned char ringscope_u8;
 typedef unsigned int ringscope_u32;
@@ -71,14 +71,55 @@ typedef struct ringscope_shard {
     ringscope_u64 words[RINGSCOPE_WORDS];
 } ringscope_shard;
 
+// ---- metrics of the kernel's author ------------------------------------------------------------------
+
+enum ringscope_metric_kind {
+    RINGSCOPE_METRIC_NONE = 0,
+    RINGSCOPE_METRIC_COUNTER = 1,
+    RINGSCOPE_METRIC_GAUGE = 2,
+    RINGSCOPE_METRIC_HISTOGRAM = 3,  // exponential buckets, of u64
+    RINGSCOPE_METRIC_EXPLICIT = 4    // the author's bounds, of f64
+};
+
+// The words of one series. Blocks add to the words of their own stripe, so that not all of them meet in one word;
+// the reader adds the stripes up. A gauge has one word, in stripe 0. In the slots' lines all stripes of 16 slots lie
+// behind one another: word (slot, stripe) is words[((slot / 16) * stripes + stripe) * 16 + slot % 16].
+enum ringscope_metric_word {
+    RINGSCOPE_METRIC_VALUE = 0,    // counter: u64; gauge: the bits of an f64
+    RINGSCOPE_METRIC_COUNT = 0,    // histogram: values
+    RINGSCOPE_METRIC_SUM = 1,      // u64, or the bits of an f64
+    RINGSCOPE_METRIC_NOT_MIN = 2,  // the largest complement of a value's key: 0 before the first value
+    RINGSCOPE_METRIC_MAX = 3,      // the largest key
+    RINGSCOPE_METRIC_DROPPED = 4,  // values that are in no bucket: NaN, infinities
+    RINGSCOPE_METRIC_WORDS = 8     // slots that a histogram's series takes; a counter's or a gauge's takes 1
+};
+
+// One metric, or a family of them under one name: what a kernel takes by value, or finds in the table by its index.
+// Written by the host before anyone can know of it, and not again. All zero is a metric switched off.
+typedef struct ringscope_metric {
+    ringscope_u64* words;         // of all metrics; see above
+    ringscope_u64* rows;          // histogram: for each series, `stripes` rows of row_words bucket counts
+    const double* bounds;         // explicit buckets: `bounds_count` of them, ascending
+    ringscope_u32 slot;           // of the first series
+    ringscope_u32 stripes;        // a power of two
+    ringscope_u32 row_words;
+    ringscope_u32 scale;          // exponential buckets
+    ringscope_u32 bounds_count;
+    ringscope_u32 kind;           // enum ringscope_metric_kind
+    ringscope_u32 series;         // those to choose from by index; the one behind them counts what is out of range
+    ringscope_u32 index;          // in the table
+    ringscope_u64 reserved;
+} ringscope_metric;
+
 // What a kernel takes by value. A null `shards` is telemetry switched off at run time.
 typedef struct ringscope_kernel_ref {
     ringscope_shard* shards;     // shard_count of them, one a block
     ringscope_u64* buckets;      // shard_count rows of bucket_stride words; see histogram.cuh
+    const ringscope_metric* metrics;  // metric_count places, of which those not taken are zero
     ringscope_u32 shard_count;
     ringscope_u32 bucket_stride; // in words
     ringscope_u32 scale;         // 2^scale buckets an octave, 0 to RINGSCOPE_MAX_SCALE
-    ringscope_u32 reserved;
+    ringscope_u32 metric_count;
 } ringscope_kernel_ref;
 
 #define RINGSCOPE_MAX_SCALE 5u
@@ -165,7 +206,8 @@ RINGSCOPE_ASSERT_ABI(sizeof(ringscope_shard) == 2 * RINGSCOPE_LINE_BYTES,
                      "a shard is two lines: one instruction of 16 lanes writes each");
 RINGSCOPE_ASSERT_ABI(RINGSCOPE_COUNTERS <= RINGSCOPE_WORDS && RINGSCOPE_SINGLE_WORDS <= RINGSCOPE_WORDS,
                      "a line has 16 words");
-RINGSCOPE_ASSERT_ABI(sizeof(ringscope_kernel_ref) == 32, "the ref is passed by value to kernels already built");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_kernel_ref) == 40, "the ref is passed by value to kernels already built");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_metric) == 64, "as is a metric, and two of them are one line of the table");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_slot_in) == RINGSCOPE_SLOT_HEADER &&
                          sizeof(ringscope_slot_out) == RINGSCOPE_SLOT_HEADER,
                      "payloads start 32 bytes into a slot, 16-byte aligned");

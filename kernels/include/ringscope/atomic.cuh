@@ -16,6 +16,42 @@ __device__ __forceinline__ void red_add(u64* p, u64 v) {
 __device__ __forceinline__ void store_relaxed(u64* p, u64 v) {
     asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(global_address(p)), "l"(v) : "memory");
 }
+// For metrics: results are needed of none but swap_if, which only a gauge's extremes use.
+__device__ __forceinline__ void raise_relaxed(u64* p, u64 v) {
+    asm volatile("red.relaxed.gpu.global.max.u64 [%0], %1;" ::"l"(global_address(p)), "l"(v) : "memory");
+}
+__device__ __forceinline__ void add_double(u64* p, double v) {
+    asm volatile("red.relaxed.gpu.global.add.f64 [%0], %1;" ::"l"(global_address(p)), "d"(v) : "memory");
+}
+__device__ __forceinline__ u64 load_relaxed(const u64* p) {
+    u64 v;
+    asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(v) : "l"(global_address(p)) : "memory");
+    return v;
+}
+// Whether `seen` was there and `v` is now; else `seen` is what is there.
+__device__ __forceinline__ bool swap_if(u64* p, u64& seen, u64 v) {
+    u64 old;
+    asm volatile("atom.relaxed.gpu.global.cas.b64 %0, [%1], %2, %3;"
+                 : "=l"(old) : "l"(global_address(p)), "l"(seen), "l"(v) : "memory");
+    bool swapped = old == seen;
+    seen = old;
+    return swapped;
+}
+// In shared memory.
+__device__ __forceinline__ void add_local(u32* p, u32 v) { atomicAdd(p, v); }
+__device__ __forceinline__ void add_local(u32* low, u32* high, u64 v) {
+    u32 before = atomicAdd(low, (u32)v);
+    u32 carry = before > ~(u32)v ? 1u : 0u;
+    u32 upper = (u32)(v >> 32) + carry;
+    if (upper != 0) atomicAdd(high, upper);
+}
+// Looks first: most values change nothing.
+__device__ __forceinline__ void raise_local(u64* p, u64 v) {
+    if (*(volatile u64*)p < v) atomicMax(p, v);
+}
+__device__ __forceinline__ void lower_local(u64* p, u64 v) {
+    if (*(volatile u64*)p > v) atomicMin(p, v);
+}
 __device__ __forceinline__ u64 take_ticket(u64* p) {
     u64 old;
     asm volatile("atom.relaxed.gpu.global.add.u64 %0, [%1], 1;" : "=l"(old) : "l"(global_address(p)) : "memory");
@@ -54,6 +90,37 @@ inline void red_add(u64* p, u64 v, bool shared) {
     }
 }
 inline void store_relaxed(u64* p, u64 v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+inline u64 load_relaxed(const u64* p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+inline bool swap_if(u64* p, u64& seen, u64 v) {
+    return __atomic_compare_exchange_n(p, &seen, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+inline void raise_relaxed(u64* p, u64 v) {
+    u64 seen = load_relaxed(p);
+    while (seen < v && !swap_if(p, seen, v)) {
+    }
+}
+inline void add_double(u64* p, double v) {
+    u64 seen = load_relaxed(p), sum;
+    double old;
+    do {
+        __builtin_memcpy(&old, &seen, sizeof old);
+        old += v;
+        __builtin_memcpy(&sum, &old, sizeof sum);
+    } while (!swap_if(p, seen, sum));
+}
+// A block is one thread: what is its own needs no atomics.
+inline void add_local(u32* p, u32 v) { *p += v; }
+inline void add_local(u32* low, u32* high, u64 v) {
+    u64 sum = ((u64)*high << 32 | *low) + v;
+    *low = (u32)sum;
+    *high = (u32)(sum >> 32);
+}
+inline void raise_local(u64* p, u64 v) {
+    if (*p < v) *p = v;
+}
+inline void lower_local(u64* p, u64 v) {
+    if (*p > v) *p = v;
+}
 inline u64 take_ticket(u64* p) { return __atomic_fetch_add(p, 1ull, __ATOMIC_RELAXED); }
 inline void raise_release_gpu(u64* p, u64 v) {
     u64 seen = __atomic_load_n(p, __ATOMIC_RELAXED);

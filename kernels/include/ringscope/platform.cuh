@@ -91,6 +91,7 @@ __device__ __forceinline__ u32 block_count() { return gridDim.x * gridDim.y * gr
 __device__ __forceinline__ u32 thread_index() {
     return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
 }
+__device__ __forceinline__ u32 thread_count() { return blockDim.x * blockDim.y * blockDim.z; }
 }  // namespace ringscope
 
 #endif  // RINGSCOPE_PLATFORM_CUH

@@ -20,6 +20,7 @@
 #include <ringscope/atomic.cuh>
 #include <ringscope/clock.cuh>
 #include <ringscope/histogram.cuh>
+#include <ringscope/metrics.cuh>
 
 namespace ringscope {
 inline namespace RINGSCOPE_LEVEL_NAMESPACE {

@@ -119,7 +119,24 @@ impl Parts {
                 break;
             }
         }
-        // Also after an error: some ranges may be on their way.
+        self.mark(queued)
+    }
+
+    /// By way of the buffer that takes the next copy, which is idle.
+    fn enqueue_upload(&mut self, at: usize, words: &[u64]) -> Result<(), DeviceError> {
+        let target = self.source.device_address() + at as u64;
+        // SAFETY: in bounds of both, which are equally long (checked by the caller); nobody else uses the buffer, and the
+        // device reads it until its event; both live as long as the copy (see Drop).
+        let queued = unsafe {
+            let staged = self.next.pointer.as_ptr().add(at);
+            std::ptr::copy_nonoverlapping(words.as_ptr().cast(), staged, words.len() * 8);
+            driver!(cuMemcpyHtoDAsync_v2(target, staged.cast(), words.len() * 8, self.stream.raw()))
+        };
+        self.mark(queued)
+    }
+
+    /// Marks the end of what was queued; also after an error: some of it may be on its way.
+    fn mark(&mut self, queued: Result<(), DeviceError>) -> Result<(), DeviceError> {
         let marked = self.next.event.record(&self.stream);
         self.next.state = if marked.is_ok() { State::Busy } else { State::Unmarked };
         queued.and(marked)
@@ -156,6 +173,21 @@ impl Copier for CudaCopier {
         }
         std::mem::swap(&mut parts.good, &mut parts.next);
         Ok(())
+    }
+
+    fn upload(&mut self, at: usize, words: &[u64], limit: Duration) -> Result<(), DeviceError> {
+        check_ranges(std::slice::from_ref(&(at..at + words.len() * 8)), self.parts.source.bytes())?;
+        let start = Instant::now();
+        let parts = &mut *self.parts;
+        parts.gpu.bind()?;
+        if !parts.settle(limit)? {
+            return Err(DeviceError::CopyTimedOut { waited: limit });
+        }
+        parts.enqueue_upload(at, words)?;
+        match parts.settle(limit.saturating_sub(start.elapsed()))? {
+            true => Ok(()),
+            false => Err(DeviceError::CopyTimedOut { waited: limit }),
+        }
     }
 
     fn words(&self) -> &[u64] {

@@ -49,6 +49,7 @@ const SYMBOLS: &[&CStr] = &[
     c"cuMemFreeHost",
     c"cuMemHostGetDevicePointer_v2",
     c"cuMemcpyDtoHAsync_v2",
+    c"cuMemcpyHtoDAsync_v2",
     c"cuMemsetD8Async",
     c"cuModuleLoadDataEx",
     c"cuModuleUnload",

@@ -14,7 +14,7 @@ use cudarc::driver::{CudaContext, CudaStream, DeviceRepr, sys};
 
 pub use cudarc;
 
-use super::probe::ProbeKernel;
+use super::probe::{self, ProbeKernel};
 use super::{
     ClockSample, Copier, CudaUnavailable, Device, DeviceError, DeviceInfo, DeviceKind, Kernel, KernelSource, Launch,
     Level, Memory,
@@ -138,8 +138,8 @@ impl Device for CudaDevice {
         Ok(Box::new(self.library.kernel(&self.gpu, source, level)?))
     }
 
-    fn load_probe(&self, level: Level) -> Result<Box<dyn ProbeKernel>, DeviceError> {
-        Ok(Box::new(self.library.probe(&self.gpu, level)?))
+    fn load_probe(&self, entry: probe::Entry, level: Level) -> Result<Box<dyn ProbeKernel>, DeviceError> {
+        Ok(Box::new(self.library.probe(&self.gpu, entry, level)?))
     }
 
     fn reserve_launches(&self, count: usize) -> Result<(), DeviceError> {

@@ -10,7 +10,7 @@ use super::driver::{Stream, check, driver, error, optional};
 use super::gpu::{Gpu, Retired, Running, lock};
 use super::nvrtc;
 use crate::abi::RingArgs;
-use crate::device::probe::{ProbeArgs, ProbeKernel};
+use crate::device::probe::{self, ProbeArgs, ProbeKernel};
 use crate::device::{Builtin, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
 /// ring.cuh: a block is one warp.
@@ -183,27 +183,27 @@ impl Library {
             None => Module::load(gpu, &nvrtc::compile(which.cuda_source(), which.name(), level, &self.arch)?)?,
         });
         // All of it now, so that a later load of another one waits for no kernel.
-        for name in Builtin::ALL.map(Builtin::name).into_iter().chain([PROBE]) {
+        for name in Builtin::ALL.map(Builtin::name).into_iter().chain(probe::Entry::ALL.map(probe::Entry::name)) {
             module.function(&entry_at(name, level))?;
         }
         loaded.insert(key, Arc::clone(&module));
         Ok(module)
     }
 
-    /// The probe at that level: embedded with the built-ins, or compiled here.
-    pub fn probe(&self, gpu: &Arc<Gpu>, level: Level) -> Result<RingKernel, DeviceError> {
+    /// An entry of the probe at that level: embedded with the built-ins, or compiled here.
+    pub fn probe(&self, gpu: &Arc<Gpu>, entry: probe::Entry, level: Level) -> Result<RingKernel, DeviceError> {
         let module = match self.embedded {
             Some(_) => self.builtin(gpu, Builtin::Echo, level)?,
             None => {
                 let text = include_str!("../../../kernels/probe.cu");
-                Arc::new(Module::load(gpu, &nvrtc::compile(text, PROBE, level, &self.arch)?)?)
+                Arc::new(Module::load(gpu, &nvrtc::compile(text, "probe", level, &self.arch)?)?)
             }
         };
-        match module.function(&entry_at(PROBE, level))? {
+        match module.function(&entry_at(entry.name(), level))? {
             Some(function) if function.takes::<ProbeArgs>()? => {
                 Ok(RingKernel { resident: function.resident()?, function: Arc::new(function) })
             }
-            _ => Err(DeviceError::NoEntry { entry: PROBE.to_owned(), module: "the embedded module".to_owned() }),
+            _ => Err(DeviceError::NoEntry { entry: entry.name().to_owned(), module: "the embedded module".to_owned() }),
         }
     }
 
@@ -249,9 +249,6 @@ impl Library {
         }
     }
 }
-
-/// The name of `kernels/probe.cu`, and of its entry.
-const PROBE: &str = "probe";
 
 /// What RINGSCOPE_RING_KERNEL calls it.
 fn entry_at(name: &str, level: Level) -> String {
