@@ -36,6 +36,7 @@
 //!   (`DEP_RINGSCOPE_INCLUDE` in your build script), or as [`device::HEADERS`] for NVRTC. See
 //!   `examples/bring-your-own-kernel`.
 //! * [`TelemetryCollector`] counts host actors by call, as kernels count by themselves.
+//! * [`metrics`] are counters, gauges and histograms of your own, in the same snapshot.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!
 //! # The names of ring-kernel telemetry elsewhere, and here
@@ -74,6 +75,7 @@ pub mod abi;
 pub mod collector;
 pub mod device;
 pub mod histogram;
+pub mod metrics;
 pub mod nvtx;
 pub mod reader;
 pub mod runtime;
@@ -81,6 +83,7 @@ pub mod snapshot;
 
 pub use collector::{KernelHandle, TelemetryCollector, TelemetryConfig, TelemetryError};
 pub use device::{Builtin, DeviceError, DeviceSpec, KernelSource, Level};
+pub use metrics::{Counter, Gauge, Histogram, MetricError};
 pub use runtime::{LaunchOptions, Reply, RingKernel, RingKernelRuntime, RuntimeBuilder, RuntimeError};
 pub use snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::histogram::Histogram;
+use crate::metrics::{self, Family};
 
 /// Where a kernel is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -176,7 +177,7 @@ impl KernelTelemetry {
     }
 }
 
-/// All kernels at one instant, in the order of their registration.
+/// All kernels at one instant, in the order of their registration, and all metrics.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Snapshot {
@@ -193,12 +194,19 @@ pub struct Snapshot {
     pub copied_bytes: usize,
     /// Each kernel.
     pub kernels: Vec<KernelTelemetry>,
+    /// Each [metric](crate::metrics), sorted by name.
+    pub metrics: Vec<Family>,
 }
 
 impl Snapshot {
     /// The kernel of that name.
     pub fn kernel(&self, id: &str) -> Option<&KernelTelemetry> {
         self.kernels.iter().find(|k| &*k.kernel_id == id)
+    }
+
+    /// The metric of that name; a counter with or without `_total`.
+    pub fn metric(&self, name: &str) -> Option<&Family> {
+        metrics::find(&self.metrics, name)
     }
 
     /// Totals over all kernels.

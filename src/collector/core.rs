@@ -21,6 +21,7 @@ pub(super) struct Core {
     /// Of the host actors, in their order; the reader has those of the device's kernels.
     pub(super) of_actors: Vec<Totals>,
     pub(super) tracks: Vec<Track>,
+    pub(super) metrics: crate::metrics::View,
     pub(super) history: History,
     pub(super) sequence: u64,
 }
@@ -87,6 +88,7 @@ impl Core {
             copy_duration: reading.copy_duration,
             copied_bytes: reading.copied_bytes,
             kernels,
+            metrics: self.metrics.read(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a collector refuses, with the remedy in the message.
 
 use crate::device::DeviceError;
+use crate::metrics::MetricError;
 
 /// Why a collector did not do what it was asked. Nothing already counted is lost by any of these.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -69,6 +70,17 @@ pub enum TelemetryError {
         /// The name.
         id: String,
     },
+    /// No metric of that name.
+    #[error("no metric `{name}` is registered ({registered} are): register it first, or check the spelling")]
+    UnknownMetric {
+        /// The name asked for.
+        name: String,
+        /// How many there are.
+        registered: usize,
+    },
+    /// A metric was refused.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
     /// The device failed. The last good snapshot stays readable.
     #[error(transparent)]
     Device(#[from] DeviceError),

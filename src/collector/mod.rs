@@ -4,6 +4,7 @@ mod actor;
 mod core;
 mod error;
 mod history;
+mod metrics;
 mod periodic;
 mod registry;
 mod track;
@@ -38,6 +39,8 @@ pub struct TelemetryConfig {
     pub max_kernels: usize,
     /// Most blocks of all device kernels together; each has a shard of 256 bytes and its buckets. Default 1024.
     pub max_blocks: u32,
+    /// Most series of all [metrics](crate::metrics) together, those of overflows included. Default 4096.
+    pub max_series: usize,
     /// Histogram scale, 0 to 5 (more counts as 5): 2^scale buckets an octave. Default 3, an error under 4.4 %.
     pub scale: u32,
     /// What windowed rates reach back. Default 1 s.
@@ -51,6 +54,7 @@ impl Default for TelemetryConfig {
         TelemetryConfig {
             max_kernels: 1024,
             max_blocks: 1024,
+            max_series: 4096,
             scale: 3,
             window: Duration::from_secs(1),
             copy_limit: Duration::from_secs(2),
@@ -72,6 +76,7 @@ struct Inner {
     enabled: bool,
     config: TelemetryConfig,
     registry: RwLock<Registry>,
+    metrics: Arc<crate::metrics::Registry>,
     core: Mutex<Core>,
     latest: ArcSwapOption<Snapshot>,
     periodic: Mutex<Option<Periodic>>,
@@ -101,6 +106,7 @@ impl TelemetryCollector {
     fn build(enabled: bool, mut config: TelemetryConfig, reader: Option<Reader>) -> Self {
         config.scale = config.scale.min(MAX_SCALE);
         let history = History::new(config.window);
+        let metrics = Arc::new(crate::metrics::Registry::new(config.max_series, config.scale));
         let core = Core {
             reader,
             entries: Arc::new([]),
@@ -108,6 +114,7 @@ impl TelemetryCollector {
             version: 0,
             of_actors: Vec::new(),
             tracks: Vec::new(),
+            metrics: crate::metrics::View::new(Arc::clone(&metrics)),
             history,
             sequence: 0,
         };
@@ -116,6 +123,7 @@ impl TelemetryCollector {
                 enabled,
                 config,
                 registry: RwLock::default(),
+                metrics,
                 core: Mutex::new(core),
                 latest: ArcSwapOption::empty(),
                 periodic: Mutex::new(None),

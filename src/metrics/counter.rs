@@ -1,0 +1,66 @@
+//! A counter of the host.
+
+use std::sync::Arc;
+
+use super::shard::Cells;
+use super::thread::lane;
+
+/// Counters of one block of cells: they share each thread's page, so that memory grows with the threads that count and
+/// not with a padded line for each counter of each thread.
+const BLOCK: usize = 64;
+
+/// A count that only rises. Clones count together; any thread may use any of them, each adds to words of its own.
+///
+/// ```
+/// let telemetry = ringscope::TelemetryCollector::new(true);
+/// let hits = telemetry.counter("cache_hits", "Cache hits")?.label("table", "users").host()?;
+/// hits.inc();
+/// hits.inc_by(2);
+/// assert_eq!(hits.get(), 3);
+/// # Ok::<(), ringscope::TelemetryError>(())
+/// ```
+#[derive(Clone)]
+pub struct Counter {
+    cells: Arc<Cells>,
+    index: usize,
+}
+
+impl Counter {
+    /// Counts one.
+    #[inline]
+    pub fn inc(&self) {
+        self.inc_by(1);
+    }
+
+    /// Counts `by`.
+    #[inline]
+    pub fn inc_by(&self, by: u64) {
+        self.cells.write(lane(), |page, writer| writer.add(page.word(self.index), by));
+    }
+
+    /// What was counted so far, by all threads.
+    pub fn get(&self) -> u64 {
+        self.cells.sum(self.index)
+    }
+}
+
+impl std::fmt::Debug for Counter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Counter({})", self.get())
+    }
+}
+
+/// Makes counters, [`BLOCK`] of them over the same cells.
+#[derive(Default)]
+pub(super) struct Counters {
+    next: Option<Counter>,
+}
+
+impl Counters {
+    pub(super) fn make(&mut self) -> Counter {
+        let made = self.next.take().unwrap_or_else(|| Counter { cells: Arc::new(Cells::new(BLOCK)), index: 0 });
+        let index = made.index + 1;
+        self.next = (index < BLOCK).then(|| Counter { cells: Arc::clone(&made.cells), index });
+        made
+    }
+}

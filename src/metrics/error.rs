@@ -1,0 +1,176 @@
+//! What a registration refuses, with the remedy in the message.
+
+use super::explicit::BoundsError;
+
+/// Why a metric was not registered. Nothing already counted is lost by any of these.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MetricError {
+    /// A name that Prometheus or OpenTelemetry does not take.
+    #[error("the metric name `{name}` {why}: use letters, digits and _, a letter first, at most 255 bytes")]
+    BadName {
+        /// The name, or its start.
+        name: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A unit that is not the end of the name.
+    #[error("metric `{metric}` has the unit `{unit}`, which its name does not end with: call it `…_{unit}`")]
+    BadUnit {
+        /// The metric.
+        metric: String,
+        /// The unit.
+        unit: String,
+    },
+    /// A label name that Prometheus does not take.
+    #[error("metric `{metric}` has a label `{label}`, whose name {why}: use letters, digits and _, a letter first")]
+    BadLabel {
+        /// The metric.
+        metric: String,
+        /// The label, or its start.
+        label: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A label given twice.
+    #[error("metric `{metric}` has the label `{label}` twice: give it one value")]
+    LabelTwice {
+        /// The metric.
+        metric: String,
+        /// The label.
+        label: String,
+    },
+    /// More labels than allowed.
+    #[error("metric `{metric}` has {labels} labels, at most {limit} are allowed: take fewer")]
+    TooManyLabels {
+        /// The metric.
+        metric: String,
+        /// How many.
+        labels: usize,
+        /// The bound.
+        limit: usize,
+    },
+    /// A label value that is too long.
+    #[error("metric `{metric}` has a value of {bytes} bytes for `{label}`, at most {limit} are allowed: shorten it")]
+    LabelValueTooLong {
+        /// The metric.
+        metric: String,
+        /// The label.
+        label: String,
+        /// Its length.
+        bytes: usize,
+        /// The longest.
+        limit: usize,
+    },
+    /// A scale beyond the finest.
+    #[error("histogram `{metric}` has the scale {scale}, the finest is {finest}: choose one from 0 to {finest}")]
+    BadScale {
+        /// The metric.
+        metric: String,
+        /// The scale.
+        scale: u32,
+        /// The finest.
+        finest: u32,
+    },
+    /// Bounds that cannot be.
+    #[error("the bounds of histogram `{metric}` are no buckets: {why}")]
+    BadBuckets {
+        /// The metric.
+        metric: String,
+        /// What is wrong.
+        why: BoundsError,
+    },
+    /// The name is that of a metric that is something else.
+    #[error(
+        "metric `{metric}` is registered already with the {what} `{registered}`, and now asked for with `{asked}`: \
+         choose another name, or register the same"
+    )]
+    Differs {
+        /// The metric.
+        metric: String,
+        /// In what the two differ.
+        what: Difference,
+        /// What it has.
+        registered: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// Its series would have the names of another metric's.
+    #[error("`{metric}` and the registered `{other}` would both be exported as `{name}`: rename one of them")]
+    NameTaken {
+        /// The new metric.
+        metric: String,
+        /// The registered one.
+        other: String,
+        /// The name that both have.
+        name: String,
+    },
+    /// The bound on series is reached.
+    #[error(
+        "`{metric}` needs {asked} series and {free} of {limit} are free: use fewer label values, or raise max_series in \
+         the TelemetryConfig"
+    )]
+    TooManySeries {
+        /// The metric.
+        metric: String,
+        /// How many it needs.
+        asked: usize,
+        /// How many more fit.
+        free: usize,
+        /// The bound.
+        limit: usize,
+    },
+    /// A family without labels.
+    #[error("the label sets of `{metric}` have no labels: name at least one, or use it without sets")]
+    NoLabels {
+        /// The metric.
+        metric: String,
+    },
+    /// A label set with too few or too many values.
+    #[error("label set {index} of `{metric}` has {values} values for {labels} labels: give one for each")]
+    WrongSetLength {
+        /// The metric.
+        metric: String,
+        /// The set's place in the list, from 0.
+        index: usize,
+        /// Its values.
+        values: usize,
+        /// The labels.
+        labels: usize,
+    },
+    /// A label set given twice, or the one that counts what is out of range.
+    #[error("label set {index} of `{metric}` is there already: give each once, and leave out the one of `overflow`")]
+    SetTwice {
+        /// The metric.
+        metric: String,
+        /// The second one's place in the list, from 0.
+        index: usize,
+    },
+}
+
+/// In what two registrations of one name differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Difference {
+    /// Counter, gauge or histogram.
+    Type,
+    /// The help.
+    Help,
+    /// The unit.
+    Unit,
+    /// The names of the labels.
+    Labels,
+    /// A histogram's buckets.
+    Buckets,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Difference::Type => "type",
+            Difference::Help => "help",
+            Difference::Unit => "unit",
+            Difference::Labels => "labels",
+            Difference::Buckets => "buckets",
+        })
+    }
+}

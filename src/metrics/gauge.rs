@@ -1,0 +1,93 @@
+//! A gauge of the host.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A value that rises and falls. Clones share it: the last `set` of any thread holds, and nothing that is added is
+/// lost. It is one word, because threads that each had their own could not say whose `set` was last.
+///
+/// ```
+/// let telemetry = ringscope::TelemetryCollector::new(true);
+/// let depth = telemetry.gauge("frontier_size", "Vertices in the frontier")?.host()?;
+/// depth.set(10.0);
+/// depth.sub(2.5);
+/// depth.max(4.0);
+/// assert_eq!(depth.get(), 7.5);
+/// # Ok::<(), ringscope::TelemetryError>(())
+/// ```
+#[derive(Clone)]
+pub struct Gauge {
+    word: Arc<Word>,
+}
+
+/// The bits of a double, on a line of their own.
+#[repr(align(128))]
+struct Word(AtomicU64);
+
+impl Gauge {
+    /// Zero.
+    pub(super) fn new() -> Self {
+        Gauge { word: Arc::new(Word(AtomicU64::new(0))) }
+    }
+
+    /// Makes it `value`.
+    #[inline]
+    pub fn set(&self, value: f64) {
+        self.word.0.store(value.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Adds one.
+    #[inline]
+    pub fn inc(&self) {
+        self.add(1.0);
+    }
+
+    /// Takes one away.
+    #[inline]
+    pub fn dec(&self) {
+        self.add(-1.0);
+    }
+
+    /// Adds `by`.
+    #[inline]
+    pub fn add(&self, by: f64) {
+        self.change(|value| value + by);
+    }
+
+    /// Takes `by` away.
+    #[inline]
+    pub fn sub(&self, by: f64) {
+        self.add(-by);
+    }
+
+    /// Raises it to `to`, if it is less. A NaN changes nothing, and is replaced.
+    #[inline]
+    pub fn max(&self, to: f64) {
+        self.change(|value| value.max(to));
+    }
+
+    /// Lowers it to `to`, if it is more. A NaN changes nothing, and is replaced.
+    #[inline]
+    pub fn min(&self, to: f64) {
+        self.change(|value| value.min(to));
+    }
+
+    /// What it is.
+    #[inline]
+    pub fn get(&self) -> f64 {
+        f64::from_bits(self.word.0.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    fn change(&self, to: impl Fn(f64) -> f64) {
+        // The closure always answers, so this always succeeds.
+        let new = |bits| Some(to(f64::from_bits(bits)).to_bits());
+        let _ = self.word.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, new);
+    }
+}
+
+impl std::fmt::Debug for Gauge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gauge({})", self.get())
+    }
+}

@@ -1,0 +1,216 @@
+//! A histogram of the host.
+
+use std::sync::Arc;
+
+use super::explicit::ExplicitHistogram;
+use super::shard::{Cells, Page, Writer};
+use super::thread::lane;
+use super::value::{Buckets, Distribution, HistogramValue};
+use crate::abi::buckets;
+use crate::histogram::{Histogram as ExponentialHistogram, slot_of};
+
+// The words of a page. All start at zero, so what is not there yet must be zero: extremes are kept as numbers that
+// only rise, the minimum's complemented.
+const SUM: usize = 0;
+const MIN: usize = 1;
+const MAX: usize = 2;
+const DROPPED: usize = 3;
+const COUNTS: usize = 4;
+
+/// Values counted by bucket. Clones count together; any thread may use any of them, each adds to words of its own.
+///
+/// An exponential histogram is of whole numbers from 0 to 2^64 - 1: choose a unit in which they mean something,
+/// nanoseconds rather than seconds. A fraction is rounded to the nearest. One with explicit buckets is of doubles.
+/// What a histogram cannot hold (NaN, infinities; in an exponential one negative values too) is not counted in any
+/// bucket, nor in count and sum, but in [`dropped`](HistogramValue::dropped).
+///
+/// ```
+/// let telemetry = ringscope::TelemetryCollector::new(true);
+/// let batch = telemetry.histogram("batch_tokens", "Tokens in a batch")?.scale(5).host()?;
+/// (1..=1000u64).for_each(|tokens| batch.observe(tokens));
+/// assert_eq!((batch.count(), batch.sum(), batch.mean()), (1000, 500_500.0, 500.5));
+/// assert!((batch.percentile(0.99) - 990.0).abs() < 990.0 * 0.011);
+///
+/// let load = telemetry.histogram("load_ratio", "Load")?.buckets(&[0.25, 0.5, 1.0]).host()?;
+/// load.observe(0.5); // bounds belong to the bucket below them
+/// assert_eq!(load.percentile(1.0), 0.5);
+/// # Ok::<(), ringscope::TelemetryError>(())
+/// ```
+#[derive(Clone)]
+pub struct Histogram {
+    core: Arc<Core>,
+}
+
+struct Core {
+    buckets: Buckets,
+    cells: Cells,
+}
+
+impl Histogram {
+    pub(super) fn new(layout: &Buckets) -> Self {
+        let counts = match layout {
+            Buckets::Exponential { scale } => buckets(*scale),
+            Buckets::Explicit(bounds) => bounds.len() + 1,
+        };
+        Histogram { core: Arc::new(Core { buckets: layout.clone(), cells: Cells::new(COUNTS + counts) }) }
+    }
+
+    /// Counts one value.
+    #[inline]
+    pub fn observe(&self, value: impl Observation) {
+        let core = &*self.core;
+        core.cells.write(lane(), |page, writer| match &core.buckets {
+            Buckets::Exponential { scale } => observe_whole(page, writer, value.whole(), *scale),
+            Buckets::Explicit(bounds) => observe_real(page, writer, value.real(), bounds),
+        });
+    }
+
+    /// What was observed so far, by all threads. Observations that come meanwhile may be in some of its numbers only.
+    pub fn value(&self) -> HistogramValue {
+        let cells = &self.core.cells;
+        let distribution = match &self.core.buckets {
+            Buckets::Exponential { scale } => Distribution::Exponential(read_whole(cells, *scale)),
+            Buckets::Explicit(bounds) => Distribution::Explicit(read_real(cells, bounds)),
+        };
+        HistogramValue { distribution, dropped: cells.sum(DROPPED) }
+    }
+
+    /// Number of values.
+    pub fn count(&self) -> u64 {
+        self.value().count()
+    }
+
+    /// Sum of the values.
+    pub fn sum(&self) -> f64 {
+        self.value().sum()
+    }
+
+    /// Arithmetic mean, 0.0 of no values.
+    pub fn mean(&self) -> f64 {
+        self.value().mean()
+    }
+
+    /// The `q`-quantile, `q` in 0..=1; see [`HistogramValue::percentile`]. For more than one, take
+    /// [`value`](Self::value) first.
+    pub fn percentile(&self, q: f64) -> f64 {
+        self.value().percentile(q)
+    }
+}
+
+impl std::fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Histogram({} values)", self.count())
+    }
+}
+
+#[inline(always)]
+fn observe_whole(page: &Page, writer: Writer, value: Option<u64>, scale: u32) {
+    let Some(value) = value else { return writer.add(page.word(DROPPED), 1) };
+    writer.add(page.word(COUNTS + slot_of(value, scale)), 1);
+    writer.add(page.word(SUM), value);
+    writer.raise(page.word(MIN), !value);
+    writer.raise(page.word(MAX), value);
+}
+
+#[inline(always)]
+fn observe_real(page: &Page, writer: Writer, value: f64, bounds: &[f64]) {
+    if !value.is_finite() {
+        return writer.add(page.word(DROPPED), 1);
+    }
+    // The first bound at or above the value; after the last one, the bucket that has none.
+    writer.add(page.word(COUNTS + bounds.partition_point(|bound| *bound < value)), 1);
+    writer.add_f64(page.word(SUM), value);
+    writer.raise(page.word(MIN), !rank(value));
+    writer.raise(page.word(MAX), rank(value));
+}
+
+/// A number in the order of the doubles, above 0 for every finite one.
+const fn rank(value: f64) -> u64 {
+    let bits = value.to_bits();
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+const fn of_rank(rank: u64) -> f64 {
+    f64::from_bits(if rank >> 63 == 1 { rank & !(1 << 63) } else { !rank })
+}
+
+fn read_whole(cells: &Cells, scale: u32) -> ExponentialHistogram {
+    let (min, max) = (!highest(cells, MIN), highest(cells, MAX));
+    ExponentialHistogram::from_slots(scale, 0, &counts(cells, buckets(scale)), cells.sum(SUM), min, max)
+}
+
+fn read_real(cells: &Cells, bounds: &Arc<[f64]>) -> ExplicitHistogram {
+    let sum = cells.pages().map(|page| f64::from_bits(page.load(SUM))).sum();
+    let (min, max) = (highest(cells, MIN), highest(cells, MAX));
+    let extremes = (max != 0).then(|| (of_rank(!min), of_rank(max)));
+    ExplicitHistogram::from_counts(Arc::clone(bounds), counts(cells, bounds.len() + 1), sum, extremes)
+}
+
+fn highest(cells: &Cells, index: usize) -> u64 {
+    cells.pages().map(|page| page.load(index)).max().unwrap_or(0)
+}
+
+fn counts(cells: &Cells, buckets: usize) -> Vec<u64> {
+    let mut counts = vec![0u64; buckets];
+    for page in cells.pages() {
+        for (i, count) in counts.iter_mut().enumerate() {
+            *count = count.wrapping_add(page.load(COUNTS + i));
+        }
+    }
+    counts
+}
+
+/// What a [`Histogram`] can observe: the numbers of Rust.
+pub trait Observation: sealed::Number {}
+
+impl<T: sealed::Number> Observation for T {}
+
+mod sealed {
+    pub trait Number: Copy {
+        /// As a whole number, if it is one of an exponential histogram's.
+        fn whole(self) -> Option<u64>;
+        fn real(self) -> f64;
+    }
+
+    macro_rules! integer {
+        ($($t:ty)*) => {$(
+            impl Number for $t {
+                #[inline(always)]
+                fn whole(self) -> Option<u64> {
+                    u64::try_from(self).ok()
+                }
+                #[inline(always)]
+                fn real(self) -> f64 {
+                    self as f64
+                }
+            }
+        )*};
+    }
+    integer!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+
+    /// 2^64, the first double beyond the u64.
+    const END: f64 = 18_446_744_073_709_551_616.0;
+
+    impl Number for f64 {
+        #[inline(always)]
+        fn whole(self) -> Option<u64> {
+            // NaN is in no range.
+            (0.0..END).contains(&self).then(|| self.round() as u64)
+        }
+        #[inline(always)]
+        fn real(self) -> f64 {
+            self
+        }
+    }
+
+    impl Number for f32 {
+        #[inline(always)]
+        fn whole(self) -> Option<u64> {
+            f64::from(self).whole()
+        }
+        #[inline(always)]
+        fn real(self) -> f64 {
+            f64::from(self)
+        }
+    }
+}

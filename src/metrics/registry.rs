@@ -1,0 +1,275 @@
+//! Which metrics there are: names, label sets, bounds.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::counter::{Counter, Counters};
+use super::error::{Difference, MetricError};
+use super::explicit::check_bounds;
+use super::gauge::Gauge;
+use super::histogram::Histogram;
+use super::name::{MAX_LABELS, check_label, check_label_value, check_name, check_unit, family_name, sample_names};
+use super::value::{Buckets, Description, Family, Labels, MetricKind, Series, Value};
+use crate::abi::MAX_SCALE;
+
+/// The metrics of one collector.
+pub(crate) struct Registry {
+    max_series: usize,
+    /// Scale of the histograms that ask for none.
+    scale: u32,
+    /// Counts the changes of `families`, after each.
+    version: AtomicU64,
+    families: RwLock<Families>,
+}
+
+#[derive(Default)]
+struct Families {
+    by_name: BTreeMap<Arc<str>, Entry>,
+    /// Every name that a series is exported under, and whose it is.
+    sample_names: HashMap<String, Arc<str>>,
+    series: usize,
+    counters: Counters,
+}
+
+struct Entry {
+    description: Arc<Description>,
+    /// By the values of their labels.
+    series: BTreeMap<Arc<[Arc<str>]>, Source>,
+}
+
+/// Where a series' value comes from. It has one owner for good: the host's twin, whose clones share it.
+#[derive(Clone)]
+pub enum Source {
+    Counter(Counter),
+    Gauge(Gauge),
+    Histogram(Histogram),
+}
+
+/// A metric as it is asked for.
+pub(super) struct Request {
+    pub(super) name: String,
+    pub(super) help: String,
+    pub(super) unit: Option<String>,
+    pub(super) kind: MetricKind,
+    /// Of a histogram; `None` is the registry's scale.
+    pub(super) buckets: Option<Buckets>,
+    pub(super) label_names: Vec<String>,
+    /// A series for each, with a value for each name.
+    pub(super) sets: Vec<Vec<String>>,
+}
+
+impl Registry {
+    pub(crate) fn new(max_series: usize, scale: u32) -> Self {
+        Registry { max_series, scale, version: AtomicU64::new(0), families: RwLock::default() }
+    }
+
+    /// The sources of all the sets asked for, new or known, in their order; or none of them.
+    pub(super) fn register(&self, request: &Request) -> Result<Vec<Source>, MetricError> {
+        let (description, sets) = self.check(request)?;
+        let mut families = self.families.write().unwrap_or_else(PoisonError::into_inner);
+        families.check(&description)?;
+        let free = self.max_series.saturating_sub(families.series);
+        let asked = families.count_new(&description.name, &sets);
+        if asked > free {
+            let (metric, limit) = (description.name.to_string(), self.max_series);
+            return Err(MetricError::TooManySeries { metric, asked, free, limit });
+        }
+        let sources = families.insert(description, sets);
+        // After the change, which a reader of this number then sees under the lock.
+        self.version.fetch_add(1, Ordering::Release);
+        Ok(sources)
+    }
+
+    /// The request as a description and as sets in the order of the sorted names, if nothing is wrong with it.
+    fn check(&self, request: &Request) -> Result<(Description, Vec<LabelValues>), MetricError> {
+        let name = family_name(&request.name, request.kind);
+        check_name(name)?;
+        if let Some(unit) = &request.unit {
+            check_unit(name, unit)?;
+        }
+        let order = check_labels(name, request)?;
+        let sorted = |of: &[String]| order.iter().map(|i| of[*i].as_str().into()).collect::<Arc<[Arc<str>]>>();
+        let description = Description {
+            name: name.into(),
+            help: request.help.as_str().into(),
+            unit: request.unit.as_deref().map(Into::into),
+            kind: request.kind,
+            label_names: sorted(&request.label_names),
+            buckets: self.check_buckets(name, request)?,
+        };
+        Ok((description, request.sets.iter().map(|set| sorted(set)).collect()))
+    }
+
+    fn check_buckets(&self, name: &str, request: &Request) -> Result<Option<Buckets>, MetricError> {
+        if request.kind != MetricKind::Histogram {
+            return Ok(None);
+        }
+        let buckets = request.buckets.clone().unwrap_or(Buckets::Exponential { scale: self.scale });
+        let metric = || name.to_owned();
+        match &buckets {
+            Buckets::Exponential { scale } if *scale > MAX_SCALE => {
+                return Err(MetricError::BadScale { metric: metric(), scale: *scale, finest: MAX_SCALE });
+            }
+            Buckets::Exponential { .. } => {}
+            Buckets::Explicit(bounds) => {
+                check_bounds(bounds).map_err(|why| MetricError::BadBuckets { metric: metric(), why })?;
+            }
+        }
+        Ok(Some(buckets))
+    }
+}
+
+type LabelValues = Arc<[Arc<str>]>;
+
+/// Checks names and values, and returns the places of the names in their order.
+fn check_labels(metric: &str, request: &Request) -> Result<Vec<usize>, MetricError> {
+    let names = &request.label_names;
+    if names.len() > MAX_LABELS {
+        return Err(MetricError::TooManyLabels { metric: metric.to_owned(), labels: names.len(), limit: MAX_LABELS });
+    }
+    for name in names {
+        check_label(metric, name, request.kind)?;
+    }
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|i| &names[*i]);
+    if let Some(pair) = order.windows(2).find(|pair| names[pair[0]] == names[pair[1]]) {
+        return Err(MetricError::LabelTwice { metric: metric.to_owned(), label: names[pair[0]].clone() });
+    }
+    for (name, value) in request.sets.iter().flat_map(|set| names.iter().zip(set)) {
+        check_label_value(metric, name, value)?;
+    }
+    Ok(order)
+}
+
+impl Families {
+    /// Whether a metric so described may be, beside those that are.
+    fn check(&self, asked: &Description) -> Result<(), MetricError> {
+        if let Some(entry) = self.by_name.get(&asked.name) {
+            return entry.check(asked);
+        }
+        for name in sample_names(&asked.name, asked.kind) {
+            if let Some(other) = self.sample_names.get(&name) {
+                let (metric, other) = (asked.name.to_string(), other.to_string());
+                return Err(MetricError::NameTaken { metric, other, name });
+            }
+        }
+        Ok(())
+    }
+
+    fn count_new(&self, name: &str, sets: &[LabelValues]) -> usize {
+        let known = |set: &LabelValues| self.by_name.get(name).is_some_and(|entry| entry.series.contains_key(set));
+        sets.iter().filter(|set| !known(set)).count()
+    }
+
+    fn insert(&mut self, description: Description, sets: Vec<LabelValues>) -> Vec<Source> {
+        let name = Arc::clone(&description.name);
+        if !self.by_name.contains_key(&name) {
+            let samples = sample_names(&name, description.kind).into_iter();
+            self.sample_names.extend(samples.map(|sample| (sample, Arc::clone(&name))));
+        }
+        let entry = self
+            .by_name
+            .entry(name)
+            .or_insert_with(|| Entry { description: Arc::new(description), series: BTreeMap::new() });
+        let mut sources = Vec::with_capacity(sets.len());
+        for set in sets {
+            let source = entry.series.entry(set).or_insert_with(|| {
+                self.series += 1;
+                Source::new(&entry.description, &mut self.counters)
+            });
+            sources.push(source.clone());
+        }
+        sources
+    }
+}
+
+impl Entry {
+    /// Whether the metric is what is asked for.
+    fn check(&self, asked: &Description) -> Result<(), MetricError> {
+        let registered = &*self.description;
+        let unit = |d: &Description| d.unit.as_deref().unwrap_or("none").to_owned();
+        let buckets = |d: &Description| d.buckets.as_ref().map(ToString::to_string).unwrap_or_default();
+        let differ = |what, of: &dyn Fn(&Description) -> String| {
+            let (registered, asked) = (of(registered), of(asked));
+            (registered != asked).then(|| MetricError::Differs {
+                metric: self.description.name.to_string(),
+                what,
+                registered,
+                asked,
+            })
+        };
+        let difference = differ(Difference::Type, &|d| d.kind.to_string())
+            .or_else(|| differ(Difference::Labels, &|d| d.label_names.join(", ")))
+            .or_else(|| differ(Difference::Unit, &unit))
+            .or_else(|| differ(Difference::Buckets, &buckets))
+            .or_else(|| differ(Difference::Help, &|d| d.help.to_string()));
+        difference.map_or(Ok(()), Err)
+    }
+}
+
+impl Source {
+    fn new(of: &Description, counters: &mut Counters) -> Self {
+        match &of.buckets {
+            // Only a histogram has buckets.
+            Some(buckets) => Source::Histogram(Histogram::new(buckets)),
+            None if of.kind == MetricKind::Gauge => Source::Gauge(Gauge::new()),
+            None => Source::Counter(counters.make()),
+        }
+    }
+
+    fn value(&self) -> Value {
+        match self {
+            Source::Counter(counter) => Value::Counter(counter.get()),
+            Source::Gauge(gauge) => Value::Gauge(gauge.get()),
+            Source::Histogram(histogram) => Value::Histogram(histogram.value()),
+        }
+    }
+}
+
+/// The registry's metrics as of a version: they change rarely, and are read often.
+pub(crate) struct View {
+    registry: Arc<Registry>,
+    version: u64,
+    families: Vec<FamilyView>,
+}
+
+struct FamilyView {
+    description: Arc<Description>,
+    series: Vec<(Labels, Source)>,
+}
+
+impl View {
+    pub(crate) fn new(registry: Arc<Registry>) -> Self {
+        View { registry, version: 0, families: Vec::new() }
+    }
+
+    /// All values now, by name. Of no metrics it costs a load.
+    pub(crate) fn read(&mut self) -> Vec<Family> {
+        if self.registry.version.load(Ordering::Acquire) != self.version {
+            self.catch_up();
+        }
+        let series = |(labels, source): &(Labels, Source)| Series { labels: labels.clone(), value: source.value() };
+        let family = |view: &FamilyView| Family {
+            description: Arc::clone(&view.description),
+            series: view.series.iter().map(series).collect(),
+        };
+        self.families.iter().map(family).collect()
+    }
+
+    fn catch_up(&mut self) {
+        let families = self.registry.families.read().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: the number belongs to what is read.
+        self.version = self.registry.version.load(Ordering::Acquire);
+        self.families = families.by_name.values().map(Entry::view).collect();
+    }
+}
+
+impl Entry {
+    fn view(&self) -> FamilyView {
+        let names = &self.description.label_names;
+        let labels = |values: &LabelValues| Labels { names: Arc::clone(names), values: Arc::clone(values) };
+        let series = self.series.iter().map(|(values, source)| (labels(values), source.clone())).collect();
+        FamilyView { description: Arc::clone(&self.description), series }
+    }
+}

@@ -1,0 +1,175 @@
+//! Words that many threads add to without contending for a line.
+//!
+//! A process has [`LANES`] lanes, and a thread owns at most one of them at a time. [`Cells`] has a page of words for each
+//! lane that ever wrote to it; the lane's owner is the page's only writer, so that an addition is a relaxed load
+//! and a relaxed store, with no locked instruction. Threads beyond the last lane share one more page, with atomic
+//! read-modify-writes. Reading adds the pages up.
+//!
+//! Why nothing is lost: a lane has one owner at a time, because it is claimed by the compare-exchange that sets its bit
+//! and given back by clearing it; and an owner sees all that the owners before it wrote, because giving back is a
+//! release that claiming acquires (changes of a bitmap word are all read-modify-writes, so one by another lane in
+//! between keeps the release sequence whole). A page outlives its writers: the next owner adds to what it finds.
+//!
+//! Why a sum never falls: a word only rises, and a reader's later load of a word never returns an earlier value.
+//!
+//! This file imports nothing but its primitives: `tests/loom_metrics.rs` compiles it over loom's and looks at every
+//! interleaving.
+
+use super::sync::{AtomicU64, OnceLock, Ordering};
+
+const BITMAP_WORDS: usize = 2;
+/// Threads that can write without contention at the same time.
+pub(super) const LANES: usize = BITMAP_WORDS * 64;
+/// The lane of a thread that owns none.
+pub(super) const SHARED: usize = LANES;
+
+/// Which lanes have an owner: a bit for each.
+pub(super) struct Lanes {
+    taken: [AtomicU64; BITMAP_WORDS],
+}
+
+impl Lanes {
+    pub(super) const fn new(taken: [AtomicU64; BITMAP_WORDS]) -> Self {
+        Lanes { taken }
+    }
+
+    /// The lowest lane without an owner, for the caller alone until it gives it back.
+    pub(super) fn claim(&self) -> Option<usize> {
+        self.taken.iter().enumerate().find_map(|(i, word)| Some(i * 64 + claim_bit(word)?))
+    }
+
+    /// Gives a claimed lane back, after its owner's last write to any page of it.
+    pub(super) fn give_back(&self, lane: usize) {
+        self.taken[lane / 64].fetch_and(!(1 << (lane % 64)), Ordering::Release);
+    }
+}
+
+fn claim_bit(word: &AtomicU64) -> Option<usize> {
+    let mut taken = word.load(Ordering::Relaxed);
+    while taken != u64::MAX {
+        let bit = taken.trailing_ones();
+        match word.compare_exchange_weak(taken, taken | 1 << bit, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => return Some(bit as usize),
+            Err(now) => taken = now,
+        }
+    }
+    None
+}
+
+const LINE_WORDS: usize = 16;
+
+/// 128 bytes: processors fetch lines in pairs.
+#[repr(align(128))]
+struct Line([AtomicU64; LINE_WORDS]);
+
+/// The words of one writer, on lines of their own. All start at zero.
+pub(super) struct Page(Box<[Line]>);
+
+impl Page {
+    fn new(words: usize) -> Self {
+        let line = |_| Line(std::array::from_fn(|_| AtomicU64::new(0)));
+        Page((0..words.div_ceil(LINE_WORDS)).map(line).collect())
+    }
+
+    #[inline(always)]
+    pub(super) fn word(&self, index: usize) -> &AtomicU64 {
+        &self.0[index / LINE_WORDS].0[index % LINE_WORDS]
+    }
+
+    pub(super) fn load(&self, index: usize) -> u64 {
+        self.word(index).load(Ordering::Relaxed)
+    }
+}
+
+/// How a page is written.
+#[derive(Clone, Copy)]
+pub(super) enum Writer {
+    /// By its only writer: a load and a store, each atomic for the reader.
+    Alone,
+    /// By many.
+    Many,
+}
+
+impl Writer {
+    #[inline(always)]
+    pub(super) fn add(self, word: &AtomicU64, by: u64) {
+        match self {
+            Writer::Alone => word.store(word.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed),
+            Writer::Many => drop(word.fetch_add(by, Ordering::Relaxed)),
+        }
+    }
+
+    /// Adds to the bits of a double.
+    #[inline(always)]
+    pub(super) fn add_f64(self, word: &AtomicU64, by: f64) {
+        let sum = |bits| (f64::from_bits(bits) + by).to_bits();
+        match self {
+            Writer::Alone => word.store(sum(word.load(Ordering::Relaxed)), Ordering::Relaxed),
+            Writer::Many => drop(word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| Some(sum(bits)))),
+        }
+    }
+
+    /// Raises a word to at least `to`.
+    #[inline(always)]
+    pub(super) fn raise(self, word: &AtomicU64, to: u64) {
+        // Mostly there is nothing to do, and a load does not take the line from anybody.
+        if word.load(Ordering::Relaxed) < to {
+            match self {
+                Writer::Alone => word.store(to, Ordering::Relaxed),
+                Writer::Many => drop(word.fetch_max(to, Ordering::Relaxed)),
+            }
+        }
+    }
+}
+
+/// Words with a page for each lane that writes them.
+pub(super) struct Cells {
+    words: usize,
+    /// One more than the highest lane with a page: readers need not look further.
+    used: AtomicU64,
+    lanes: [OnceLock<Page>; LANES],
+    shared: OnceLock<Page>,
+}
+
+impl Cells {
+    pub(super) fn new(words: usize) -> Self {
+        let lanes = std::array::from_fn(|_| OnceLock::new());
+        Cells { words, used: AtomicU64::new(0), lanes, shared: OnceLock::new() }
+    }
+
+    /// Lets `write` change the page of `lane`, which the calling thread owns, or the shared one if it is [`SHARED`].
+    #[inline(always)]
+    pub(super) fn write(&self, lane: usize, write: impl FnOnce(&Page, Writer)) {
+        match self.lanes.get(lane) {
+            Some(slot) => match slot.get() {
+                Some(page) => write(page, Writer::Alone),
+                None => self.write_first(slot, lane, write),
+            },
+            None => self.write_shared(write),
+        }
+    }
+
+    #[cold]
+    fn write_first(&self, slot: &OnceLock<Page>, lane: usize, write: impl FnOnce(&Page, Writer)) {
+        let page = slot.get_or_init(|| Page::new(self.words));
+        // Before the first write: whoever knows of a write finds its page.
+        self.used.fetch_max(lane as u64 + 1, Ordering::Relaxed);
+        write(page, Writer::Alone);
+    }
+
+    #[cold]
+    fn write_shared(&self, write: impl FnOnce(&Page, Writer)) {
+        write(self.shared.get_or_init(|| Page::new(self.words)), Writer::Many);
+    }
+
+    /// All pages that were ever written.
+    pub(super) fn pages(&self) -> impl Iterator<Item = &Page> {
+        let used = self.used.load(Ordering::Relaxed) as usize;
+        self.lanes[..used].iter().chain([&self.shared]).filter_map(OnceLock::get)
+    }
+
+    /// A word's sum over all pages.
+    pub(super) fn sum(&self, index: usize) -> u64 {
+        self.pages().fold(0, |sum, page| sum.wrapping_add(page.load(index)))
+    }
+}

@@ -1,0 +1,82 @@
+//! Which lane of the [shards](super::shard) a thread owns.
+
+use std::cell::Cell;
+
+use super::shard::{LANES, Lanes, SHARED};
+use super::sync::AtomicU64;
+
+static OWNED: Lanes = Lanes::new([const { AtomicU64::new(0) }; LANES / 64]);
+
+/// The lane of a thread that was not asked yet.
+const UNKNOWN: usize = usize::MAX;
+
+thread_local! {
+    // Two variables: one without a destructor costs one load to read, and can be read while a thread's others are
+    // being destroyed.
+    static LANE: Cell<usize> = const { Cell::new(UNKNOWN) };
+    static LEAVE: Leave = const { Leave };
+}
+
+/// Gives the thread's lane back when the thread ends.
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        // Destructors that still run after this one count on the shared page.
+        let lane = LANE.replace(SHARED);
+        if lane < LANES {
+            OWNED.give_back(lane);
+        }
+    }
+}
+
+/// The calling thread's lane, its own until it ends, or [`SHARED`].
+#[inline(always)]
+pub(super) fn lane() -> usize {
+    match LANE.get() {
+        UNKNOWN => enter(),
+        lane => lane,
+    }
+}
+
+#[cold]
+fn enter() -> usize {
+    // First what gives the lane back: a thread that is ending already would keep it for ever.
+    let leaves = LEAVE.try_with(|_| ()).is_ok();
+    let lane = if leaves { OWNED.claim() } else { None };
+    LANE.set(lane.unwrap_or(SHARED));
+    LANE.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_has_one_owner_and_comes_back() {
+        let mine = lane();
+        assert_eq!(lane(), mine);
+        for _ in 0..3 * LANES {
+            let theirs = std::thread::spawn(lane).join().expect("a lane");
+            assert!(theirs != mine && theirs < LANES, "lanes of ended threads come back");
+        }
+    }
+
+    #[test]
+    fn more_threads_than_lanes_share() {
+        let barrier = std::sync::Barrier::new(LANES + 8);
+        let enter = || {
+            let lane = lane();
+            barrier.wait();
+            lane
+        };
+        let mut lanes: Vec<usize> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..LANES + 8).map(|_| scope.spawn(enter)).collect();
+            threads.into_iter().map(|t| t.join().expect("a lane")).collect()
+        });
+        assert!(lanes.iter().filter(|lane| **lane == SHARED).count() >= 8);
+        lanes.retain(|lane| *lane != SHARED);
+        lanes.sort_unstable();
+        assert!(lanes.windows(2).all(|pair| pair[0] != pair[1]), "no lane twice: {lanes:?}");
+    }
+}
