@@ -27,7 +27,9 @@ fn time<W: FnMut(u64)>(threads: usize, iterations: u64, worker: impl Fn() -> W +
         work(1);
         barrier.wait();
         let start = Instant::now();
-        (0..iterations).for_each(&mut work);
+        for i in 0..iterations {
+            work(i);
+        }
         start.elapsed()
     };
     if threads == 1 {
@@ -58,6 +60,11 @@ fn counters(c: &mut Criterion) {
     bench(&mut group, "metrics", || |_| black_box(&theirs).increment(1));
     let atomic = AtomicU64::new(0);
     bench(&mut group, "AtomicU64 fetch_add", || |_| _ = black_box(&atomic).fetch_add(1, Ordering::Relaxed));
+    // The least that two threads can take: they share a processor, but not a word.
+    bench(&mut group, "AtomicU64 of the thread's own, load and store", || {
+        let own = AtomicU64::new(0);
+        move |_| black_box(&own).store(own.load(Ordering::Relaxed) + 1, Ordering::Relaxed)
+    });
     group.finish();
 }
 

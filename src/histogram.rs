@@ -66,6 +66,23 @@ const fn guesses() -> [u8; 64] {
     table
 }
 
+/// What the last value below the boundary after each guess is; of the last guess, which has none, the last of all.
+/// A table of its own, so that it is looked up at the same time as the guess and not after it.
+const OCTAVE_LASTS: [u64; 64] = lasts();
+
+const fn lasts() -> [u64; 64] {
+    let mut table = [u64::MAX; 64];
+    let mut g = 0;
+    while g < 64 {
+        let next = OCTAVE_GUESSES[g] as usize + 1;
+        if next < 32 {
+            table[g] = OCTAVE_BOUNDARIES[next] - 1;
+        }
+        g += 1;
+    }
+    table
+}
+
 /// The slot of `value`, below [`buckets`]`(scale)`. `scale` above [`MAX_SCALE`] counts as [`MAX_SCALE`].
 #[inline]
 pub const fn slot_of(value: u64, scale: u32) -> usize {
@@ -78,8 +95,8 @@ pub const fn slot_of(value: u64, scale: u32) -> usize {
     // irrational, no integer equals one.
     let shift = (value - 1).leading_zeros();
     let m = ((value - 1) << shift) | ((1 << shift) - 1);
-    let guess = OCTAVE_GUESSES[(m >> 57) as usize & 63] as usize;
-    let k = guess + (guess < 31 && m >= OCTAVE_BOUNDARIES[(guess + 1) & 31]) as usize;
+    let part = (m >> 57) as usize & 63;
+    let k = OCTAVE_GUESSES[part] as usize + (m > OCTAVE_LASTS[part]) as usize;
     let finest = (63 - shift as usize) * 32 + k;
     (finest >> coarser) + 2
 }

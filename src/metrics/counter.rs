@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::shard::Cells;
-use super::thread::lane;
+use super::shard::{Cells, Change, Writer};
+use super::sync::AtomicU64;
+use super::thread::write;
 
 /// Counters of one block of cells: they share each thread's page, so that memory grows with the threads that count and
 /// not with a padded line for each counter of each thread.
@@ -35,12 +36,24 @@ impl Counter {
     /// Counts `by`.
     #[inline]
     pub fn inc_by(&self, by: u64) {
-        self.cells.write(lane(), |page, writer| writer.add(page.word(self.index), by));
+        write(&self.cells, Add { index: self.index, by });
     }
 
     /// What was counted so far, by all threads.
     pub fn get(&self) -> u64 {
         self.cells.sum(self.index)
+    }
+}
+
+struct Add {
+    index: usize,
+    by: u64,
+}
+
+impl Change for Add {
+    #[inline(always)]
+    fn apply<W: Writer>(self, words: &[AtomicU64]) {
+        W::add(&words[self.index], self.by);
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::explicit::ExplicitHistogram;
-use super::shard::{Cells, Page, Writer};
-use super::thread::lane;
+use super::shard::{Cells, Change, Writer};
+use super::sync::AtomicU64;
+use super::thread::write;
 use super::value::{Buckets, Distribution, HistogramValue};
 use crate::abi::buckets;
 use crate::histogram::{Histogram as ExponentialHistogram, slot_of};
@@ -59,10 +60,16 @@ impl Histogram {
     #[inline]
     pub fn observe(&self, value: impl Observation) {
         let core = &*self.core;
-        core.cells.write(lane(), |page, writer| match &core.buckets {
-            Buckets::Exponential { scale } => observe_whole(page, writer, value.whole(), *scale),
-            Buckets::Explicit(bounds) => observe_real(page, writer, value.real(), bounds),
-        });
+        match &core.buckets {
+            Buckets::Exponential { scale } => match value.whole() {
+                Some(value) => write(&core.cells, ObserveWhole { value, scale: *scale }),
+                None => write(&core.cells, Drop),
+            },
+            Buckets::Explicit(bounds) => match value.real() {
+                value if value.is_finite() => write(&core.cells, ObserveReal { value, bounds }),
+                _ => write(&core.cells, Drop),
+            },
+        }
     }
 
     /// What was observed so far, by all threads. Observations that come meanwhile may be in some of its numbers only.
@@ -103,25 +110,47 @@ impl std::fmt::Debug for Histogram {
     }
 }
 
-#[inline(always)]
-fn observe_whole(page: &Page, writer: Writer, value: Option<u64>, scale: u32) {
-    let Some(value) = value else { return writer.add(page.word(DROPPED), 1) };
-    writer.add(page.word(COUNTS + slot_of(value, scale)), 1);
-    writer.add(page.word(SUM), value);
-    writer.raise(page.word(MIN), !value);
-    writer.raise(page.word(MAX), value);
+struct ObserveWhole {
+    value: u64,
+    scale: u32,
 }
 
-#[inline(always)]
-fn observe_real(page: &Page, writer: Writer, value: f64, bounds: &[f64]) {
-    if !value.is_finite() {
-        return writer.add(page.word(DROPPED), 1);
+impl Change for ObserveWhole {
+    #[inline(always)]
+    fn apply<W: Writer>(self, words: &[AtomicU64]) {
+        let Some((head, counts)) = words.split_first_chunk::<COUNTS>() else { return };
+        W::add(&counts[slot_of(self.value, self.scale)], 1);
+        W::add(&head[SUM], self.value);
+        W::raise(&head[MIN], !self.value);
+        W::raise(&head[MAX], self.value);
     }
-    // The first bound at or above the value; after the last one, the bucket that has none.
-    writer.add(page.word(COUNTS + bounds.partition_point(|bound| *bound < value)), 1);
-    writer.add_f64(page.word(SUM), value);
-    writer.raise(page.word(MIN), !rank(value));
-    writer.raise(page.word(MAX), rank(value));
+}
+
+/// A finite value.
+struct ObserveReal<'a> {
+    value: f64,
+    bounds: &'a [f64],
+}
+
+impl Change for ObserveReal<'_> {
+    #[inline(always)]
+    fn apply<W: Writer>(self, words: &[AtomicU64]) {
+        let Some((head, counts)) = words.split_first_chunk::<COUNTS>() else { return };
+        // The first bound at or above the value; after the last one, the bucket that has none.
+        W::add(&counts[self.bounds.partition_point(|bound| *bound < self.value)], 1);
+        W::add_f64(&head[SUM], self.value);
+        W::raise(&head[MIN], !rank(self.value));
+        W::raise(&head[MAX], rank(self.value));
+    }
+}
+
+/// A value that no bucket can hold.
+struct Drop;
+
+impl Change for Drop {
+    fn apply<W: Writer>(self, words: &[AtomicU64]) {
+        W::add(&words[DROPPED], 1);
+    }
 }
 
 /// A number in the order of the doubles, above 0 for every finite one.

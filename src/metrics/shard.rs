@@ -20,8 +20,6 @@ use super::sync::{AtomicU64, OnceLock, Ordering};
 const BITMAP_WORDS: usize = 2;
 /// Threads that can write without contention at the same time.
 pub(super) const LANES: usize = BITMAP_WORDS * 64;
-/// The lane of a thread that owns none.
-pub(super) const SHARED: usize = LANES;
 
 /// Which lanes have an owner: a bit for each.
 pub(super) struct Lanes {
@@ -56,70 +54,80 @@ fn claim_bit(word: &AtomicU64) -> Option<usize> {
     None
 }
 
+/// 128 bytes: processors fetch lines in pairs.
 const LINE_WORDS: usize = 16;
 
-/// 128 bytes: processors fetch lines in pairs.
-#[repr(align(128))]
-struct Line([AtomicU64; LINE_WORDS]);
-
-/// The words of one writer, on lines of their own. All start at zero.
-pub(super) struct Page(Box<[Line]>);
+/// The words of one writer, all zero at first, with a line at both ends that nobody touches: so no word shares a line
+/// with another allocation, and none needs an aligned one.
+pub(super) struct Page(Box<[AtomicU64]>);
 
 impl Page {
     fn new(words: usize) -> Self {
-        let line = |_| Line(std::array::from_fn(|_| AtomicU64::new(0)));
-        Page((0..words.div_ceil(LINE_WORDS)).map(line).collect())
+        Page((0..words + 2 * LINE_WORDS).map(|_| AtomicU64::new(0)).collect())
     }
 
     #[inline(always)]
-    pub(super) fn word(&self, index: usize) -> &AtomicU64 {
-        &self.0[index / LINE_WORDS].0[index % LINE_WORDS]
+    pub(super) fn words(&self) -> &[AtomicU64] {
+        &self.0[LINE_WORDS..]
     }
 
     pub(super) fn load(&self, index: usize) -> u64 {
-        self.word(index).load(Ordering::Relaxed)
+        self.words()[index].load(Ordering::Relaxed)
     }
 }
 
-/// How a page is written.
-#[derive(Clone, Copy)]
-pub(super) enum Writer {
-    /// By its only writer: a load and a store, each atomic for the reader.
-    Alone,
-    /// By many.
-    Many,
-}
-
-impl Writer {
-    #[inline(always)]
-    pub(super) fn add(self, word: &AtomicU64, by: u64) {
-        match self {
-            Writer::Alone => word.store(word.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed),
-            Writer::Many => drop(word.fetch_add(by, Ordering::Relaxed)),
-        }
-    }
-
+/// How words are written.
+pub(super) trait Writer {
+    fn add(word: &AtomicU64, by: u64);
     /// Adds to the bits of a double.
+    fn add_f64(word: &AtomicU64, by: f64);
+    /// Raises a word to at least `to`.
+    fn raise(word: &AtomicU64, to: u64);
+}
+
+/// By their only writer: a load and a store, each atomic for the reader.
+pub(super) struct Alone;
+
+impl Writer for Alone {
     #[inline(always)]
-    pub(super) fn add_f64(self, word: &AtomicU64, by: f64) {
-        let sum = |bits| (f64::from_bits(bits) + by).to_bits();
-        match self {
-            Writer::Alone => word.store(sum(word.load(Ordering::Relaxed)), Ordering::Relaxed),
-            Writer::Many => drop(word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| Some(sum(bits)))),
+    fn add(word: &AtomicU64, by: u64) {
+        word.store(word.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+    }
+    #[inline(always)]
+    fn add_f64(word: &AtomicU64, by: f64) {
+        word.store((f64::from_bits(word.load(Ordering::Relaxed)) + by).to_bits(), Ordering::Relaxed);
+    }
+    #[inline(always)]
+    fn raise(word: &AtomicU64, to: u64) {
+        if word.load(Ordering::Relaxed) < to {
+            word.store(to, Ordering::Relaxed);
         }
     }
+}
 
-    /// Raises a word to at least `to`.
-    #[inline(always)]
-    pub(super) fn raise(self, word: &AtomicU64, to: u64) {
+/// By many at a time.
+pub(super) struct Many;
+
+impl Writer for Many {
+    fn add(word: &AtomicU64, by: u64) {
+        word.fetch_add(by, Ordering::Relaxed);
+    }
+    fn add_f64(word: &AtomicU64, by: f64) {
+        let sum = |bits| Some((f64::from_bits(bits) + by).to_bits());
+        // The closure always answers, so this always succeeds.
+        let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
+    }
+    fn raise(word: &AtomicU64, to: u64) {
         // Mostly there is nothing to do, and a load does not take the line from anybody.
         if word.load(Ordering::Relaxed) < to {
-            match self {
-                Writer::Alone => word.store(to, Ordering::Relaxed),
-                Writer::Many => drop(word.fetch_max(to, Ordering::Relaxed)),
-            }
+            word.fetch_max(to, Ordering::Relaxed);
         }
     }
+}
+
+/// Something to do to words, by whichever writer. A trait, because no closure is generic.
+pub(super) trait Change {
+    fn apply<W: Writer>(self, words: &[AtomicU64]);
 }
 
 /// Words with a page for each lane that writes them.
@@ -137,29 +145,26 @@ impl Cells {
         Cells { words, used: AtomicU64::new(0), lanes, shared: OnceLock::new() }
     }
 
-    /// Lets `write` change the page of `lane`, which the calling thread owns, or the shared one if it is [`SHARED`].
+    /// Changes the words of `lane`, which the calling thread owns.
     #[inline(always)]
-    pub(super) fn write(&self, lane: usize, write: impl FnOnce(&Page, Writer)) {
-        match self.lanes.get(lane) {
-            Some(slot) => match slot.get() {
-                Some(page) => write(page, Writer::Alone),
-                None => self.write_first(slot, lane, write),
-            },
-            None => self.write_shared(write),
+    pub(super) fn write(&self, lane: usize, change: impl Change) {
+        match self.lanes[lane].get() {
+            Some(page) => change.apply::<Alone>(page.words()),
+            None => self.write_first(lane, change),
         }
     }
 
     #[cold]
-    fn write_first(&self, slot: &OnceLock<Page>, lane: usize, write: impl FnOnce(&Page, Writer)) {
-        let page = slot.get_or_init(|| Page::new(self.words));
+    fn write_first(&self, lane: usize, change: impl Change) {
+        let page = self.lanes[lane].get_or_init(|| Page::new(self.words));
         // Before the first write: whoever knows of a write finds its page.
         self.used.fetch_max(lane as u64 + 1, Ordering::Relaxed);
-        write(page, Writer::Alone);
+        change.apply::<Alone>(page.words());
     }
 
-    #[cold]
-    fn write_shared(&self, write: impl FnOnce(&Page, Writer)) {
-        write(self.shared.get_or_init(|| Page::new(self.words)), Writer::Many);
+    /// Changes the words that threads without a lane share.
+    pub(super) fn write_shared(&self, change: impl Change) {
+        change.apply::<Many>(self.shared.get_or_init(|| Page::new(self.words)).words());
     }
 
     /// All pages that were ever written.

@@ -1,19 +1,21 @@
 //! Which lane of the [shards](super::shard) a thread owns.
 
-use std::cell::Cell;
+use std::cell::Cell as NotSync;
 
-use super::shard::{LANES, Lanes, SHARED};
+use super::shard::{Cells, Change, LANES, Lanes};
 use super::sync::AtomicU64;
 
 static OWNED: Lanes = Lanes::new([const { AtomicU64::new(0) }; LANES / 64]);
 
-/// The lane of a thread that was not asked yet.
+/// Instead of a lane: the thread did not write yet.
 const UNKNOWN: usize = usize::MAX;
+/// Instead of a lane: it owns none.
+const SHARED: usize = LANES;
 
 thread_local! {
     // Two variables: one without a destructor costs one load to read, and can be read while a thread's others are
     // being destroyed.
-    static LANE: Cell<usize> = const { Cell::new(UNKNOWN) };
+    static LANE: NotSync<usize> = const { NotSync::new(UNKNOWN) };
     static LEAVE: Leave = const { Leave };
 }
 
@@ -30,21 +32,29 @@ impl Drop for Leave {
     }
 }
 
-/// The calling thread's lane, its own until it ends, or [`SHARED`].
+/// Changes words of `cells` that the calling thread owns until it ends, or else those that are shared.
 #[inline(always)]
-pub(super) fn lane() -> usize {
-    match LANE.get() {
-        UNKNOWN => enter(),
-        lane => lane,
-    }
+pub(super) fn write(cells: &Cells, change: impl Change) {
+    let lane = LANE.get();
+    if lane < LANES { cells.write(lane, change) } else { write_elsewhere(cells, change) }
 }
 
 #[cold]
-fn enter() -> usize {
-    // First what gives the lane back: a thread that is ending already would keep it for ever.
-    let leaves = LEAVE.try_with(|_| ()).is_ok();
-    let lane = if leaves { OWNED.claim() } else { None };
-    LANE.set(lane.unwrap_or(SHARED));
+fn write_elsewhere(cells: &Cells, change: impl Change) {
+    match lane() {
+        SHARED => cells.write_shared(change),
+        lane => cells.write(lane, change),
+    }
+}
+
+/// The calling thread's lane, or [`SHARED`].
+fn lane() -> usize {
+    if LANE.get() == UNKNOWN {
+        // First what gives the lane back: a thread that is ending already would keep it for ever.
+        let leaves = LEAVE.try_with(|_| ()).is_ok();
+        let lane = if leaves { OWNED.claim() } else { None };
+        LANE.set(lane.unwrap_or(SHARED));
+    }
     LANE.get()
 }
 
