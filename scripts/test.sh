@@ -42,7 +42,7 @@ cargo test --all-features -- --nocapture
 
 step "tests without embedded kernels, and with few features"
 RINGSCOPE_NVCC=none cargo test --quiet --test cuda_driver --test cuda_absent
-RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test histogram
+RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test histogram --test metrics --test metrics_registry
 
 step "the kernels under the sanitizers"
 mkdir -p target/sanitizers
@@ -73,5 +73,6 @@ cargo run --quiet --release -- bench --quick --device host
 
 step "benchmarks, once through"
 cargo bench --quiet --bench record --bench snapshot -- --test
+cargo bench --quiet --bench kernels --bench metrics --bench record --bench snapshot -- --test
 
 step "all of it passed"

@@ -1,0 +1,421 @@
+//! What metrics count, against the simple definition: one suite for every implementation.
+
+use std::fmt::Debug;
+use std::sync::{Barrier, Mutex, PoisonError};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use ringscope::TelemetryCollector;
+use ringscope::abi::{MAX_SCALE, buckets};
+use ringscope::histogram::{Histogram, relative_error, slot_values};
+use ringscope::metrics::{Distribution, ExplicitHistogram, HistogramValue};
+
+/// Something that counts what several threads bring.
+trait Implementation {
+    /// Where the cases of a property run.
+    fn setting<R>(cases: impl FnOnce() -> R) -> R {
+        cases()
+    }
+    fn counter(threads: &[Vec<u64>]) -> u64;
+    fn gauge(changes: &[Change]) -> f64;
+    fn exponential(scale: u32, threads: &[Vec<u64>]) -> HistogramValue;
+    fn explicit(bounds: &[f64], threads: &[Vec<f64>]) -> HistogramValue;
+}
+
+/// The host's twins.
+struct Host;
+
+impl Implementation for Host {
+    fn counter(threads: &[Vec<u64>]) -> u64 {
+        let telemetry = TelemetryCollector::new(true);
+        let counter = telemetry.counter("c", "A counter").unwrap().host().unwrap();
+        at_once(threads, |by| counter.inc_by(*by));
+        let read = telemetry.metric("c").unwrap().value(&[]).unwrap().counter().unwrap();
+        assert_eq!(read, counter.get(), "a snapshot is what the twin says");
+        read
+    }
+
+    fn gauge(changes: &[Change]) -> f64 {
+        let telemetry = TelemetryCollector::new(true);
+        let gauge = telemetry.gauge("g", "A gauge").unwrap().host().unwrap();
+        for change in changes {
+            match *change {
+                Change::Set(value) => gauge.set(value),
+                Change::Add(value) => gauge.add(value),
+                Change::Sub(value) => gauge.sub(value),
+                Change::Max(value) => gauge.max(value),
+                Change::Min(value) => gauge.min(value),
+                Change::Inc => gauge.inc(),
+                Change::Dec => gauge.dec(),
+            }
+        }
+        let read = telemetry.metric("g").unwrap().value(&[]).unwrap().gauge().unwrap();
+        assert_eq!(read.to_bits(), gauge.get().to_bits());
+        read
+    }
+
+    fn exponential(scale: u32, threads: &[Vec<u64>]) -> HistogramValue {
+        let telemetry = TelemetryCollector::new(true);
+        let histogram = telemetry.histogram("h", "A histogram").unwrap().scale(scale).host().unwrap();
+        at_once(threads, |value| histogram.observe(*value));
+        telemetry.metric("h").unwrap().value(&[]).unwrap().histogram().unwrap().clone()
+    }
+
+    fn explicit(bounds: &[f64], threads: &[Vec<f64>]) -> HistogramValue {
+        let telemetry = TelemetryCollector::new(true);
+        let histogram = telemetry.histogram("h", "A histogram").unwrap().buckets(bounds).host().unwrap();
+        at_once(threads, |value| histogram.observe(*value));
+        telemetry.metric("h").unwrap().value(&[]).unwrap().histogram().unwrap().clone()
+    }
+}
+
+/// The host's twins in a process where others hold all of the lanes.
+struct Crowded;
+
+impl Implementation for Crowded {
+    fn setting<R>(cases: impl FnOnce() -> R) -> R {
+        in_a_crowd(cases)
+    }
+    fn counter(threads: &[Vec<u64>]) -> u64 {
+        Host::counter(threads)
+    }
+    fn gauge(changes: &[Change]) -> f64 {
+        Host::gauge(changes)
+    }
+    fn exponential(scale: u32, threads: &[Vec<u64>]) -> HistogramValue {
+        Host::exponential(scale, threads)
+    }
+    fn explicit(bounds: &[f64], threads: &[Vec<f64>]) -> HistogramValue {
+        Host::explicit(bounds, threads)
+    }
+}
+
+/// Runs `then` while as many threads as there are lanes have counted, and live.
+fn in_a_crowd<R>(then: impl FnOnce() -> R) -> R {
+    let counter = TelemetryCollector::new(true).counter("crowd", "Threads").unwrap().host().unwrap();
+    let (arrived, leave) = (Barrier::new(129), Barrier::new(129));
+    std::thread::scope(|scope| {
+        for _ in 0..128 {
+            scope.spawn(|| {
+                counter.inc();
+                arrived.wait();
+                leave.wait();
+            });
+        }
+        arrived.wait();
+        // A failed assertion must let them go too, or the scope waits for ever.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(then));
+        leave.wait();
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Each thread does its part, all beginning together.
+fn at_once<T: Sync>(threads: &[Vec<T>], one: impl Fn(&T) + Sync) {
+    let barrier = Barrier::new(threads.len());
+    std::thread::scope(|scope| {
+        for part in threads {
+            scope.spawn(|| {
+                barrier.wait();
+                part.iter().for_each(&one);
+            });
+        }
+    });
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Set(f64),
+    Add(f64),
+    Sub(f64),
+    Max(f64),
+    Min(f64),
+    Inc,
+    Dec,
+}
+
+/// Numbers of whose sums doubles lose nothing.
+fn exact() -> impl Strategy<Value = f64> {
+    (-1_000_000i32..1_000_000).prop_map(|n| f64::from(n) / 8.0)
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        exact().prop_map(Change::Set),
+        exact().prop_map(Change::Add),
+        exact().prop_map(Change::Sub),
+        exact().prop_map(Change::Max),
+        exact().prop_map(Change::Min),
+        Just(Change::Inc),
+        Just(Change::Dec),
+    ]
+}
+
+/// All octaves alike, and small numbers often.
+fn whole() -> impl Strategy<Value = u64> {
+    prop_oneof![0u64..40, any::<u64>().prop_flat_map(|v| (0u32..64).prop_map(move |shift| v >> shift))]
+}
+
+fn threads<T: Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Value = Vec<Vec<T>>> {
+    prop::collection::vec(prop::collection::vec(of, 0..60), 1..5)
+}
+
+fn bounds() -> impl Strategy<Value = Vec<f64>> {
+    prop::collection::btree_set(-8_000_000i32..8_000_000, 1..20)
+        .prop_map(|set| set.into_iter().map(|n| f64::from(n) / 64.0).collect())
+}
+
+/// Properties wait for one another: those that are not of a crowd are to have their lanes.
+fn cases<I: Implementation, S: Strategy>(strategy: S, test: impl Fn(S::Value)) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) });
+    let run = |value| {
+        test(value);
+        Ok(())
+    };
+    I::setting(|| runner.run(&strategy, run)).unwrap_or_else(|error| panic!("{error}"));
+}
+
+fn counts_add_up<I: Implementation>() {
+    cases::<I, _>(threads(any::<u64>()), |threads| {
+        let sum = threads.iter().flatten().fold(0u64, |sum, by| sum.wrapping_add(*by));
+        assert_eq!(I::counter(&threads), sum);
+    });
+}
+
+fn a_gauge_does_what_it_is_told<I: Implementation>() {
+    cases::<I, _>(prop::collection::vec(change(), 0..40), |changes| {
+        let value = changes.iter().fold(0.0, |value: f64, change| match *change {
+            Change::Set(to) => to,
+            Change::Add(by) => value + by,
+            Change::Sub(by) => value - by,
+            Change::Max(to) => value.max(to),
+            Change::Min(to) => value.min(to),
+            Change::Inc => value + 1.0,
+            Change::Dec => value - 1.0,
+        });
+        assert_eq!(I::gauge(&changes), value);
+    });
+}
+
+fn exponential_buckets_hold_their_values<I: Implementation>() {
+    cases::<I, _>((0..=MAX_SCALE, threads(whole())), |(scale, threads)| {
+        let mut values: Vec<u64> = threads.concat();
+        values.sort_unstable();
+        let read = I::exponential(scale, &threads);
+        let Distribution::Exponential(histogram) = &read.distribution else { panic!("{read:?}") };
+        assert_eq!((histogram.scale(), read.dropped, read.count()), (scale, 0, values.len() as u64));
+        assert_eq!(histogram.sum(), values.iter().fold(0u64, |sum, v| sum.wrapping_add(*v)));
+        assert_eq!((histogram.min(), histogram.max()), (values.first().copied(), values.last().copied()));
+        let counted = |slot: usize| histogram.slots().find(|(s, _)| *s == slot).map_or(0, |(_, count)| count);
+        for slot in 0..buckets(scale) {
+            let range = slot_values(slot, scale);
+            let inside = values.partition_point(|v| v <= range.end()) - values.partition_point(|v| v < range.start());
+            assert_eq!(counted(slot), inside as u64, "slot {slot} of scale {scale}: {range:?}");
+        }
+        for q in [0.0, 0.5, 0.99, 1.0] {
+            let rank = ((q * values.len() as f64).ceil() as usize).max(1);
+            let exact = values.get(rank - 1).map_or(0.0, |v| *v as f64);
+            assert!((read.percentile(q) - exact).abs() <= exact * relative_error(scale) * (1.0 + 1e-12));
+        }
+    });
+}
+
+fn explicit_buckets_hold_their_values<I: Implementation>() {
+    cases::<I, _>((bounds(), threads(exact())), |(bounds, mut threads)| {
+        // Values that are bounds belong to the bucket below.
+        threads[0].extend(&bounds);
+        let values: Vec<f64> = threads.concat();
+        let read = I::explicit(&bounds, &threads);
+        let Distribution::Explicit(histogram) = &read.distribution else { panic!("{read:?}") };
+        let mut counts = vec![0; bounds.len() + 1];
+        for value in &values {
+            counts[bounds.iter().position(|bound| value <= bound).unwrap_or(bounds.len())] += 1;
+        }
+        assert_eq!((histogram.counts(), &histogram.bounds()[..]), (&counts[..], &bounds[..]));
+        assert_eq!((read.sum(), read.count()), (values.iter().sum(), values.len() as u64));
+        let fold = |of: fn(f64, f64) -> f64| values.iter().copied().reduce(of);
+        assert_eq!((read.min(), read.max()), (fold(f64::min), fold(f64::max)));
+        // The value type alone says the same.
+        let mut alone = ExplicitHistogram::new(&bounds).unwrap();
+        values.iter().for_each(|value| assert!(alone.record(*value)));
+        assert_eq!(histogram, &alone);
+    });
+}
+
+fn parts_merge_into_the_whole<I: Implementation>() {
+    cases::<I, _>((0..=MAX_SCALE, 0..=MAX_SCALE, bounds(), threads(whole())), |(scale, coarser, bounds, threads)| {
+        let read = |scale, part: &[Vec<u64>]| match I::exponential(scale, part).distribution {
+            Distribution::Exponential(histogram) => histogram,
+            Distribution::Explicit(other) => panic!("{other:?}"),
+        };
+        let mut merged = Histogram::new(MAX_SCALE);
+        for (i, thread) in threads.iter().enumerate() {
+            merged.merge(&read(if i == 0 { coarser } else { scale }, std::slice::from_ref(thread)));
+        }
+        let coarsest = if threads.len() == 1 { coarser } else { scale.min(coarser) };
+        let whole = read(coarsest, &threads);
+        assert_eq!(merged, whole);
+        assert_eq!(read(MAX_SCALE, &threads).downscaled(coarsest), whole, "downscaling is counting coarser");
+
+        let doubles = |v: &Vec<u64>| v.iter().map(|v| (v % 1_000_000) as f64).collect::<Vec<f64>>();
+        let doubles: Vec<Vec<f64>> = threads.iter().map(doubles).collect();
+        let read = |part: &[Vec<f64>]| match I::explicit(&bounds, part).distribution {
+            Distribution::Explicit(histogram) => histogram,
+            Distribution::Exponential(other) => panic!("{other:?}"),
+        };
+        // From the right, where the above merged from the left.
+        let mut merged = ExplicitHistogram::new(&bounds).unwrap();
+        for thread in doubles.iter().rev() {
+            merged.merge(&read(std::slice::from_ref(thread))).unwrap();
+        }
+        assert_eq!(merged, read(&doubles));
+    });
+}
+
+macro_rules! suite {
+    ($($name:ident)*; $($module:ident $implementation:ident)*) => {
+        suite!(@ $($module $implementation)*; [$($name)*]);
+    };
+    (@ $($module:ident $implementation:ident)*; $names:tt) => {$(suite!(# $module $implementation $names);)*};
+    (# $module:ident $implementation:ident [$($name:ident)*]) => {
+        mod $module {
+            $(#[test]
+            fn $name() {
+                super::$name::<super::$implementation>();
+            })*
+        }
+    };
+}
+suite! {
+    counts_add_up
+    a_gauge_does_what_it_is_told
+    exponential_buckets_hold_their_values
+    explicit_buckets_hold_their_values
+    parts_merge_into_the_whole;
+    host Host
+    crowded Crowded
+}
+
+#[test]
+fn threads_that_come_and_go_lose_nothing() {
+    let telemetry = TelemetryCollector::new(true);
+    let counter = telemetry.counter("c", "A counter").unwrap().host().unwrap();
+    let histogram = telemetry.histogram("h", "A histogram").unwrap().host().unwrap();
+    for round in 0..100u64 {
+        at_once(&[vec![1; 10], vec![2; 10], vec![3; 10]], |by| {
+            counter.inc_by(*by);
+            histogram.observe(*by);
+        });
+        assert_eq!((counter.get(), histogram.count()), (60 * (round + 1), 30 * (round + 1)));
+    }
+}
+
+#[test]
+fn what_is_counted_while_a_thread_ends_counts() {
+    struct AtTheEnd(ringscope::Counter);
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            self.0.inc();
+        }
+    }
+    thread_local!(static LATE: std::cell::RefCell<Option<AtTheEnd>> = const { std::cell::RefCell::new(None) });
+    let telemetry = TelemetryCollector::new(true);
+    let counter = telemetry.counter("c", "A counter").unwrap().host().unwrap();
+    for first in [true, false] {
+        let counter = counter.clone();
+        let body = move || {
+            // Once its destructor runs before that of the lane, once after it.
+            if first {
+                counter.inc();
+            }
+            LATE.set(Some(AtTheEnd(counter.clone())));
+            counter.inc();
+        };
+        std::thread::spawn(body).join().unwrap();
+    }
+    assert_eq!(counter.get(), 5);
+}
+
+#[test]
+fn a_count_only_rises_while_it_is_read() {
+    let telemetry = TelemetryCollector::new(true);
+    let counter = telemetry.counter("c", "A counter").unwrap().host().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| (0..200_000).for_each(|_| counter.inc()));
+        }
+        let mut before = 0;
+        while before < 600_000 {
+            let now = telemetry.snapshot().unwrap().metric("c").unwrap().series[0].value.counter().unwrap();
+            assert!((before..=600_000).contains(&now), "{now} after {before}");
+            before = now;
+        }
+    });
+}
+
+#[test]
+fn a_gauge_loses_no_addition_of_any_thread() {
+    let telemetry = TelemetryCollector::new(true);
+    let gauge = telemetry.gauge("g", "A gauge").unwrap().host().unwrap();
+    at_once(&[vec![1.0; 20_000], vec![-0.5; 20_000], vec![2.0; 20_000]], |by| gauge.add(*by));
+    assert_eq!(gauge.get(), 50_000.0);
+    gauge.set(f64::NAN);
+    gauge.max(3.0);
+    assert_eq!(gauge.get(), 3.0, "a NaN is replaced");
+    gauge.min(f64::NAN);
+    assert_eq!(gauge.get(), 3.0, "and changes nothing");
+}
+
+#[test]
+fn what_a_histogram_cannot_hold_is_dropped_and_said() {
+    let telemetry = TelemetryCollector::new(true);
+    let explicit = telemetry.histogram("e", "Explicit").unwrap().buckets(&[0.0, 1.0]).host().unwrap();
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        explicit.observe(value);
+    }
+    [-5.0, 0.0, 0.5, 1.0, 7.0].iter().for_each(|value| explicit.observe(*value));
+    explicit.observe(-1); // any number will do
+    let value = explicit.value();
+    assert_eq!((value.dropped, value.count(), value.sum()), (3, 6, 2.5));
+    assert_eq!((value.min(), value.max(), value.mean()), (Some(-5.0), Some(7.0), 2.5 / 6.0));
+    assert_eq!(value.buckets(), [(0.0, 3), (1.0, 2), (f64::INFINITY, 1)]);
+
+    let whole = telemetry.histogram("w", "Exponential").unwrap().host().unwrap();
+    for value in [f64::NAN, f64::INFINITY, -1.0, 18_446_744_073_709_551_616.0] {
+        whole.observe(value);
+    }
+    whole.observe(-3i32);
+    whole.observe(2.5f32); // to the nearest
+    whole.observe(u64::MAX);
+    let value = whole.value();
+    assert_eq!((value.dropped, value.count(), value.min()), (5, 2, Some(3.0)));
+}
+
+#[test]
+fn percentiles_are_those_of_histogram_quantile() {
+    let telemetry = TelemetryCollector::new(true);
+    let h = telemetry.histogram("h", "A histogram").unwrap().buckets(&[1.0, 2.0, 4.0]).host().unwrap();
+    assert_eq!((h.percentile(0.5), h.mean(), h.sum(), h.count()), (0.0, 0.0, 0.0, 0));
+    [0.5, 1.5, 1.5, 3.0].iter().for_each(|v| h.observe(*v));
+    // Ranks 0 to 4 over the buckets' 1, 2 and 1 values, evenly inside each.
+    for (q, exact) in [(0.0, 0.0), (0.125, 0.5), (0.25, 1.0), (0.5, 1.5), (0.75, 2.0), (0.875, 3.0), (1.0, 4.0)] {
+        assert_eq!(h.percentile(q), exact, "{q}");
+    }
+    assert_eq!((h.percentile(7.0), h.percentile(f64::NAN)), (4.0, 0.0));
+    (0..4).for_each(|_| h.observe(100));
+    assert_eq!(h.percentile(0.99), 4.0, "the last bucket has no bound: its lower one");
+    let h = telemetry.histogram("negative", "Below zero").unwrap().buckets(&[-1.0, 1.0]).host().unwrap();
+    [-5.0, -3.0].iter().for_each(|v| h.observe(*v));
+    assert_eq!(h.percentile(0.5), -1.0, "a first bucket below zero has no lower bound");
+}
+
+#[test]
+fn other_bounds_do_not_merge() {
+    let mut one = ExplicitHistogram::new(&[1.0]).unwrap();
+    assert!(!one.record(f64::NAN) && one.record(0.5));
+    let before = one.clone();
+    assert!(one.merge(&ExplicitHistogram::new(&[2.0]).unwrap()).is_err());
+    assert_eq!(one, before);
+}
