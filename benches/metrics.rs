@@ -15,6 +15,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criteri
 use hdrhistogram::sync::{Recorder, SyncHistogram};
 use metrics_util::storage::AtomicBucket;
 use prometheus_client::metrics::counter::Counter as PrometheusCounter;
+use prometheus_client::metrics::gauge::Gauge as PrometheusGauge;
 use prometheus_client::metrics::histogram::Histogram as PrometheusHistogram;
 use ringscope::TelemetryCollector;
 
@@ -109,9 +110,43 @@ fn histograms(c: &mut Criterion) {
     group.finish();
 }
 
+fn gauges(c: &mut Criterion) {
+    let mut group = c.benchmark_group("gauge");
+    let telemetry = TelemetryCollector::new(true);
+    let ours = telemetry.gauge("depth", "Depth").expect("a builder").host().expect("a gauge");
+    let theirs: PrometheusGauge<f64, AtomicU64> = PrometheusGauge::default();
+    group.bench_function("ringscope set", |b| b.iter(|| black_box(&ours).set(black_box(1.5))));
+    group.bench_function("prometheus-client set", |b| b.iter(|| black_box(&theirs).set(black_box(1.5))));
+    group.bench_function("ringscope inc", |b| b.iter(|| black_box(&ours).inc()));
+    group.bench_function("prometheus-client inc", |b| b.iter(|| black_box(&theirs).inc()));
+    group.finish();
+}
+
+/// What metrics add to a snapshot.
+fn snapshots(c: &mut Criterion) {
+    let mut group = c.benchmark_group("snapshot of metrics");
+    for series in [0u32, 100, 4000] {
+        let telemetry = TelemetryCollector::new(true);
+        for i in 0..series {
+            let counter = telemetry.counter("hits", "Hits").expect("a builder").label("number", &i.to_string());
+            counter.host().expect("a counter").inc();
+        }
+        group.bench_with_input(BenchmarkId::new("counters", series), &series, |b, _| {
+            b.iter(|| black_box(telemetry.snapshot().expect("a snapshot")));
+        });
+    }
+    let telemetry = TelemetryCollector::new(true);
+    let histogram = telemetry.histogram("sizes", "Sizes").expect("a builder").host().expect("a histogram");
+    (0..100_000).for_each(|i| histogram.observe(value(i)));
+    group.bench_function("a histogram of scale 3", |b| {
+        b.iter(|| black_box(telemetry.snapshot().expect("a snapshot")));
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    targets = counters, histograms
+    targets = counters, gauges, histograms, snapshots
 }
 criterion_main!(benches);

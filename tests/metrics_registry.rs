@@ -181,7 +181,7 @@ fn what_is_out_of_range_is_in_the_overflow_series() {
     hits.with(2).inc_by(3);
     hits.with(usize::MAX).inc_by(4);
     of().host().unwrap().with(0).inc(); // the same series
-    assert_eq!((hits.len(), hits.overflow().get()), (2, 7));
+    assert_eq!((hits.sets().len(), hits.overflow().get()), (2, 7));
     let family = t.metric("hits").unwrap();
     let read = |table, method| {
         let labels = [("region", "eu"), ("table", table), ("method", method)];

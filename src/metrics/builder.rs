@@ -7,9 +7,9 @@ use super::counter::Counter;
 use super::error::MetricError;
 use super::gauge::Gauge;
 use super::histogram::Histogram;
+use super::kind::{Buckets, MetricKind};
 use super::registry::{Registry, Request, Source};
 use super::sets::LabelSets;
-use super::value::{Buckets, MetricKind};
 
 /// A metric that is about to be registered; [`host`](Self::host) does it.
 #[must_use = "a metric is registered by .host()"]

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::explicit::ExplicitHistogram;
+use super::kind::Buckets;
 use super::shard::{Cells, Change, Writer};
 use super::sync::AtomicU64;
 use super::thread::write;
-use super::value::{Buckets, Distribution, HistogramValue};
+use super::value::{Distribution, HistogramValue};
 use crate::abi::buckets;
 use crate::histogram::{Histogram as ExponentialHistogram, slot_of};
 

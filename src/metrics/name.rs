@@ -1,7 +1,7 @@
 //! What metrics and labels may be called: what is valid in Prometheus and in OpenTelemetry without translation.
 
 use super::error::MetricError;
-use super::value::MetricKind;
+use super::kind::MetricKind;
 
 /// Longest name of a metric, a unit or a label, in bytes: OpenTelemetry's limit for metrics.
 pub const MAX_NAME_BYTES: usize = 255;

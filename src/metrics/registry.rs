@@ -9,8 +9,9 @@ use super::error::{Difference, MetricError};
 use super::explicit::check_bounds;
 use super::gauge::Gauge;
 use super::histogram::Histogram;
+use super::kind::{Buckets, MetricKind};
 use super::name::{MAX_LABELS, check_label, check_label_value, check_name, check_unit, family_name, sample_names};
-use super::value::{Buckets, Description, Family, Labels, MetricKind, Series, Value};
+use super::value::{Description, Family, Labels, Series, Value};
 use crate::abi::MAX_SCALE;
 
 /// The metrics of one collector.

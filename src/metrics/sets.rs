@@ -1,5 +1,7 @@
 //! The series of one metric, chosen by number.
 
+use std::sync::Arc;
+
 /// A series for each label set that was registered, in their order, and one for every other number: a wrong index
 /// is counted where it can be seen, and never somewhere else.
 ///
@@ -15,7 +17,7 @@
 /// ```
 #[derive(Clone, Debug)]
 pub struct LabelSets<T> {
-    sets: std::sync::Arc<[T]>,
+    sets: Arc<[T]>,
     overflow: T,
 }
 
@@ -30,10 +32,9 @@ impl<T> LabelSets<T> {
         self.sets.get(index).unwrap_or(&self.overflow)
     }
 
-    /// How many sets were registered, without that of the overflow.
-    #[allow(clippy::len_without_is_empty)] // whether there are none is not asked
-    pub fn len(&self) -> usize {
-        self.sets.len()
+    /// The series of the sets, in the order in which they were registered.
+    pub fn sets(&self) -> &[T] {
+        &self.sets
     }
 
     /// The series that counts what is out of range.
