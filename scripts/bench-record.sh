@@ -14,8 +14,6 @@ cargo bench --quiet --no-run
 rm -rf target/criterion
 cargo build --quiet --release
 kernels=$(target/release/ringscope bench --device host)
-cargo bench --quiet --bench record --bench snapshot >&2
-kernels=$(cargo bench --quiet --bench kernels)
 cargo bench --quiet --bench metrics --bench record --bench snapshot >&2
 
 {

@@ -72,7 +72,6 @@ cargo run --quiet --release -- doctor --deep --device host
 cargo run --quiet --release -- bench --quick --device host
 
 step "benchmarks, once through"
-cargo bench --quiet --bench record --bench snapshot -- --test
-cargo bench --quiet --bench kernels --bench metrics --bench record --bench snapshot -- --test
+cargo bench --quiet --bench metrics --bench record --bench snapshot -- --test
 
 step "all of it passed"
