@@ -188,6 +188,42 @@ pub struct MetricRef {
     pub reserved: u64,
 }
 
+macro_rules! metric_refs {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+        #[repr(transparent)]
+        pub struct $name(pub MetricRef);
+
+        impl From<MetricRef> for $name {
+            fn from(metric: MetricRef) -> Self {
+                $name(metric)
+            }
+        }
+
+        impl $name {
+            /// The index under which kernels find it in the table of metrics.
+            pub fn index(&self) -> u32 {
+                self.0.index
+            }
+        }
+    )*};
+}
+metric_refs! {
+    /// A counter that a kernel adds to: `add`, `add_warp`. `ringscope::CounterRef` there.
+    CounterRef,
+    /// A gauge that a kernel moves: `set`, `add`, `sub`, `max`, `min`. `ringscope::GaugeRef` there.
+    GaugeRef,
+    /// A histogram that a kernel observes values in: `observe`, `observe_warp`. `ringscope::HistogramRef` there.
+    HistogramRef,
+    /// Counters of one name, chosen by `at(index)`. `ringscope::CounterFamilyRef` there.
+    CounterFamilyRef,
+    /// Gauges of one name, chosen by `at(index)`. `ringscope::GaugeFamilyRef` there.
+    GaugeFamilyRef,
+    /// Histograms of one name, chosen by `at(index)`. `ringscope::HistogramFamilyRef` there.
+    HistogramFamilyRef,
+}
+
 /// The words of a ring that the host writes.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]

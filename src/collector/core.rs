@@ -31,7 +31,11 @@ impl Core {
     pub(super) fn read(&mut self, inner: &Inner) -> Result<Reading, TelemetryError> {
         self.catch_up(&inner.registry);
         let reading = match &mut self.reader {
-            Some(reader) => reader.read(&self.spans)?,
+            Some(reader) => {
+                let reading = reader.read(&self.spans)?;
+                let copied_bytes = reading.copied_bytes + inner.metrics.read_device()?;
+                Reading { copied_bytes, copy_duration: reading.at.elapsed(), ..reading }
+            }
             None => Reading::without_device(),
         };
         self.of_actors.clear();

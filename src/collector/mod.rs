@@ -16,7 +16,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 use crate::abi::{KernelRef, MAX_SCALE};
-use crate::device::SharedDevice;
+use crate::device::{Memory, MetricTable, SharedDevice};
+use crate::metrics::{DeviceMetrics, Room};
 use crate::reader::{Reader, Span};
 use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
 
@@ -39,6 +40,11 @@ pub struct TelemetryConfig {
     pub max_kernels: usize,
     /// Most blocks of all device kernels together; each has a shard of 256 bytes and its buckets. Default 1024.
     pub max_blocks: u32,
+    /// Most metrics that [kernels count in](crate::metrics::Builder::build), a family of up to eight counters, or one
+    /// histogram, being one. Default 256.
+    pub device_metrics: usize,
+    /// Bucket counts of their histograms together: one of scale 3 has 528. Default 8192.
+    pub device_buckets: usize,
     /// Most series of all [metrics](crate::metrics) together, those of overflows included. Default 4096.
     pub max_series: usize,
     /// Histogram scale, 0 to 5 (more counts as 5): 2^scale buckets an octave. Default 3, an error under 4.4 %.
@@ -55,6 +61,8 @@ impl Default for TelemetryConfig {
             max_kernels: 1024,
             max_blocks: 1024,
             max_series: 4096,
+            device_metrics: 256,
+            device_buckets: 8192,
             scale: 3,
             window: Duration::from_secs(1),
             copy_limit: Duration::from_secs(2),
@@ -99,14 +107,17 @@ impl TelemetryCollector {
     /// # Errors
     /// [`TelemetryError::Device`].
     pub fn on_device(device: SharedDevice, config: TelemetryConfig) -> Result<Self, TelemetryError> {
-        let reader = Reader::new(device, config.max_blocks, config.scale, config.copy_limit)?;
-        Ok(Self::build(true, config, Some(reader)))
+        let reader = Reader::new(Arc::clone(&device), config.max_blocks, config.scale, config.copy_limit)?;
+        let room = Room { metrics: config.device_metrics, buckets: config.device_buckets };
+        let metrics = DeviceMetrics::new(&device, room, config.copy_limit)?;
+        Ok(Self::build(true, config, Some((reader, metrics))))
     }
 
-    fn build(enabled: bool, mut config: TelemetryConfig, reader: Option<Reader>) -> Self {
+    fn build(enabled: bool, mut config: TelemetryConfig, device: Option<(Reader, DeviceMetrics)>) -> Self {
         config.scale = config.scale.min(MAX_SCALE);
         let history = History::new(config.window);
-        let metrics = Arc::new(crate::metrics::Registry::new(config.max_series, config.scale));
+        let (reader, of_device) = device.unzip();
+        let metrics = Arc::new(crate::metrics::Registry::new(config.max_series, config.scale, of_device));
         let core = Core {
             reader,
             entries: Arc::new([]),
@@ -162,13 +173,21 @@ impl TelemetryCollector {
         let span = Span { first: registry.used_blocks, count: blocks };
         registry.insert(id, Origin::Device(span), FROM_BLOCKS, &inner.config)?;
         registry.used_blocks += blocks;
-        Ok(reader.kernel_ref(span))
+        let table = inner.metrics.table();
+        let (metrics, metric_count) = table.map_or((0, 0), |t| (t.memory.device_address(), t.places));
+        Ok(KernelRef { metrics, metric_count, ..reader.kernel_ref(span) })
     }
 
-    /// The memory that registered kernels write to, which must outlive their blocks; the collector keeps it as
-    /// well. `None` without a device.
-    pub fn slab(&self) -> Option<crate::device::Memory> {
-        self.inner.core().reader.as_ref().map(Reader::slab)
+    /// The memory that registered kernels and their metrics write to, which must outlive their blocks; the collector
+    /// keeps it as well. Nothing without a device.
+    pub fn memory(&self) -> Vec<Memory> {
+        let slab = self.inner.core().reader.as_ref().map(Reader::slab);
+        slab.into_iter().chain(self.metric_table().map(|table| table.memory)).collect()
+    }
+
+    /// Where kernels look up the metrics that were built for them. `None` without a device.
+    pub fn metric_table(&self) -> Option<MetricTable> {
+        self.inner.metrics.table()
     }
 
     /// Takes back a registration of which nothing was launched. If something was registered since, its place stays

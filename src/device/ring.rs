@@ -114,19 +114,19 @@ impl IdleRing {
         Ok(IdleRing { producer, consumer: Consumer { rings, head: 0 }, args, memory: vec![mapped, shared] })
     }
 
-    /// Starts a kernel on them. `telemetry` is of the slab given with it, or null.
+    /// Starts a kernel on them. `telemetry` is of the memory given with it, or null.
     pub(crate) fn launch(
         &self,
         kernel: &dyn Kernel,
         blocks: u32,
         telemetry: KernelRef,
-        slab: Option<Memory>,
+        memory: Vec<Memory>,
         refuse_below: u64,
     ) -> Result<Box<dyn Launch>, DeviceError> {
         let _range = crate::nvtx::range("ringscope: launch");
         let args = RingArgs { telemetry, refuse_below, ..self.args };
-        let keep = self.memory.iter().cloned().chain(slab).collect();
-        // SAFETY: the addresses are those of this ring's memory, sized in `new`, and of the collector's slab; all of
+        let keep = self.memory.iter().cloned().chain(memory).collect();
+        // SAFETY: the addresses are those of this ring's memory, sized in `new`, and of the collector's; all of
         // it is in `keep`. The host's side of it is the two ends and the reader.
         unsafe { kernel.launch(blocks, &args, keep) }
     }

@@ -10,9 +10,10 @@ use super::histogram::Histogram;
 use super::kind::{Buckets, MetricKind};
 use super::registry::{Registry, Request, Source};
 use super::sets::LabelSets;
+use crate::abi::{CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef, MetricRef};
 
-/// A metric that is about to be registered; [`host`](Self::host) does it.
-#[must_use = "a metric is registered by .host()"]
+/// A metric that is about to be registered: [`host`](Self::host) does it for threads, [`build`](Self::build) for kernels.
+#[must_use = "a metric is registered by .host() or .build()"]
 pub struct Builder<T> {
     registry: Arc<Registry>,
     request: Request,
@@ -30,21 +31,30 @@ impl<T: sealed::Twin> Twin for T {}
 mod sealed {
     pub trait Twin: Clone {
         const KIND: super::MetricKind;
+        /// What kernels take of one series, and of a family.
+        type Ref: From<super::MetricRef>;
+        type FamilyRef: From<super::MetricRef>;
         fn of(source: &super::Source) -> Option<&Self>;
     }
 }
 
 macro_rules! twin {
-    ($($kind:ident)*) => {$(
+    ($($kind:ident: $reference:ident, $family:ident;)*) => {$(
         impl sealed::Twin for $kind {
             const KIND: MetricKind = MetricKind::$kind;
+            type Ref = $reference;
+            type FamilyRef = $family;
             fn of(source: &Source) -> Option<&Self> {
                 if let Source::$kind(twin) = source { Some(twin) } else { None }
             }
         }
     )*};
 }
-twin!(Counter Gauge Histogram);
+twin! {
+    Counter: CounterRef, CounterFamilyRef;
+    Gauge: GaugeRef, GaugeFamilyRef;
+    Histogram: HistogramRef, HistogramFamilyRef;
+}
 
 impl<T: Twin> Builder<T> {
     pub(crate) fn new(registry: Arc<Registry>, name: &str, help: &str) -> Self {
@@ -85,6 +95,15 @@ impl<T: Twin> Builder<T> {
         Ok(twins.swap_remove(0))
     }
 
+    /// Registers the series, or finds it if it is registered as the same, for kernels: the result is passed to them by
+    /// value, or looked up there by its [`index`](CounterRef::index). It may be done while kernels run.
+    ///
+    /// # Errors
+    /// As [`host`](Self::host); no device, no room on it, a series that the host owns, what the device died of.
+    pub fn build(self) -> Result<T::Ref, MetricError> {
+        self.registry.register_on_device(&self.request).map(T::Ref::from)
+    }
+
     /// A series for each of `sets`, chosen by its place in the list, beside labels that all of them have; and one more
     /// for what is out of range, with the value [`OVERFLOW`] for each of `labels`.
     pub fn family(mut self, labels: &[&str], sets: &[&[&str]]) -> FamilyBuilder<T> {
@@ -115,7 +134,7 @@ impl Builder<Histogram> {
 }
 
 /// A metric with label sets that is about to be registered; [`host`](Self::host) does it.
-#[must_use = "a metric is registered by .host()"]
+#[must_use = "a metric is registered by .host() or .build()"]
 pub struct FamilyBuilder<T> {
     builder: Builder<T>,
     labels: usize,
@@ -128,6 +147,23 @@ impl<T: Twin> FamilyBuilder<T> {
     /// # Errors
     /// As [`Builder::host`]; no labels, a set of another length, a set given twice. Then none is registered.
     pub fn host(self) -> Result<LabelSets<T>, MetricError> {
+        self.check()?;
+        let mut twins = register(&self.builder.registry, &self.builder.request)?;
+        let overflow = twins.swap_remove(twins.len() - 1);
+        Ok(LabelSets::new(twins, overflow))
+    }
+
+    /// Registers all of the series, or finds them if they are registered as the same, for kernels, which choose by index.
+    ///
+    /// # Errors
+    /// As [`host`](Self::host) and [`Builder::build`].
+    pub fn build(self) -> Result<T::FamilyRef, MetricError> {
+        self.check()?;
+        self.builder.registry.register_on_device(&self.builder.request).map(T::FamilyRef::from)
+    }
+
+    /// Whether the sets can be told apart and fit the labels.
+    fn check(&self) -> Result<(), MetricError> {
         let metric = || self.builder.request.name.clone();
         let sets = &self.builder.request.sets;
         if self.labels == 0 {
@@ -144,9 +180,7 @@ impl<T: Twin> FamilyBuilder<T> {
         if let Some(index) = sets[..overflow].iter().position(|set| !seen.insert(set)) {
             return Err(MetricError::SetTwice { metric: metric(), index });
         }
-        let mut twins = register(&self.builder.registry, &self.builder.request)?;
-        let overflow = twins.swap_remove(overflow);
-        Ok(LabelSets::new(twins, overflow))
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a registration refuses, with the remedy in the message.
 
 use super::explicit::BoundsError;
+use crate::device::DeviceError;
 
 /// Why a metric was not registered. Nothing already counted is lost by any of these.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -145,6 +146,40 @@ pub enum MetricError {
         metric: String,
         /// The second one's place in the list, from 0.
         index: usize,
+    },
+    /// A metric for kernels, of a collector that has none.
+    #[error(
+        "`{metric}` is for kernels, and the collector has no device: make it with on_device, or register with .host()"
+    )]
+    NoDevice {
+        /// The metric.
+        metric: String,
+    },
+    /// A series that has another owner.
+    #[error(
+        "series of `{metric}` are registered already, by the host or together with others: a series belongs to the host          or to kernels, and label sets that kernels choose from are registered in one piece"
+    )]
+    Owned {
+        /// The metric.
+        metric: String,
+    },
+    /// What was set aside on the device is used up.
+    #[error("there is no room on the device for the {what} of `{metric}`: raise {bound} in the TelemetryConfig")]
+    DeviceFull {
+        /// The metric.
+        metric: String,
+        /// What of it has no room.
+        what: &'static str,
+        /// The bound to raise.
+        bound: &'static str,
+    },
+    /// The device refused what kernels need to know of the metric.
+    #[error("`{metric}` was not made known to the device: {error}")]
+    Device {
+        /// The metric.
+        metric: String,
+        /// Why.
+        error: DeviceError,
     },
 }
 

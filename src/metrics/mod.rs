@@ -48,6 +48,7 @@
 
 mod builder;
 mod counter;
+mod device;
 mod error;
 mod explicit;
 mod gauge;
@@ -61,6 +62,7 @@ mod sync;
 mod thread;
 mod value;
 
+pub use crate::abi::{CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef};
 pub use builder::{Builder, FamilyBuilder, OVERFLOW, Twin};
 pub use counter::Counter;
 pub use error::{Difference, MetricError};
@@ -72,6 +74,7 @@ pub use name::{MAX_LABEL_VALUE_BYTES, MAX_LABELS, MAX_NAME_BYTES};
 pub use sets::LabelSets;
 pub use value::{Description, Distribution, Family, HistogramValue, Labels, Series, Value};
 
+pub(crate) use device::{DeviceMetrics, Room};
 pub(crate) use registry::{Registry, View};
 pub(crate) use value::find;
 

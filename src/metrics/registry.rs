@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::counter::{Counter, Counters};
+use super::device::{DeviceMetrics, DeviceSeries, Wanted};
 use super::error::{Difference, MetricError};
 use super::explicit::check_bounds;
 use super::gauge::Gauge;
@@ -12,7 +13,8 @@ use super::histogram::Histogram;
 use super::kind::{Buckets, MetricKind};
 use super::name::{MAX_LABELS, check_label, check_label_value, check_name, check_unit, family_name, sample_names};
 use super::value::{Description, Family, Labels, Series, Value};
-use crate::abi::MAX_SCALE;
+use crate::abi::{MAX_SCALE, MetricRef};
+use crate::device::{DeviceError, MetricTable};
 
 /// The metrics of one collector.
 pub(crate) struct Registry {
@@ -22,6 +24,8 @@ pub(crate) struct Registry {
     /// Counts the changes of `families`, after each.
     version: AtomicU64,
     families: RwLock<Families>,
+    /// Where kernels count, if there is a device.
+    device: Option<Mutex<DeviceMetrics>>,
 }
 
 #[derive(Default)]
@@ -36,15 +40,18 @@ struct Families {
 struct Entry {
     description: Arc<Description>,
     /// By the values of their labels.
-    series: BTreeMap<Arc<[Arc<str>]>, Source>,
+    series: BTreeMap<LabelValues, Source>,
+    /// What kernels were given for which label sets.
+    made: Vec<(Vec<LabelValues>, MetricRef)>,
 }
 
-/// Where a series' value comes from. It has one owner for good: the host's twin, whose clones share it.
+/// Where a series' value comes from. It has one owner for good: the host's twin, whose clones share it, or the device.
 #[derive(Clone)]
 pub enum Source {
     Counter(Counter),
     Gauge(Gauge),
     Histogram(Histogram),
+    Device(DeviceSeries),
 }
 
 /// A metric as it is asked for.
@@ -61,8 +68,57 @@ pub(super) struct Request {
 }
 
 impl Registry {
-    pub(crate) fn new(max_series: usize, scale: u32) -> Self {
-        Registry { max_series, scale, version: AtomicU64::new(0), families: RwLock::default() }
+    pub(crate) fn new(max_series: usize, scale: u32, device: Option<DeviceMetrics>) -> Self {
+        let device = device.map(Mutex::new);
+        Registry { max_series, scale, version: AtomicU64::new(0), families: RwLock::default(), device }
+    }
+
+    /// The metrics that kernels count in.
+    fn device(&self) -> Option<MutexGuard<'_, DeviceMetrics>> {
+        self.device.as_ref().map(|device| device.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where kernels look metrics up.
+    pub(crate) fn table(&self) -> Option<MetricTable> {
+        self.device().map(|device| device.table())
+    }
+
+    /// Reads what kernels counted; how many bytes that took.
+    pub(crate) fn read_device(&self) -> Result<usize, DeviceError> {
+        self.device().map_or(Ok(0), |mut device| device.read())
+    }
+
+    /// What kernels take to count in all the sets asked for, new or made together before.
+    pub(super) fn register_on_device(&self, request: &Request) -> Result<MetricRef, MetricError> {
+        let (description, sets) = self.check(request)?;
+        let metric = description.name.to_string();
+        let Some(mut device) = self.device() else { return Err(MetricError::NoDevice { metric }) };
+        let mut families = self.families.write().unwrap_or_else(PoisonError::into_inner);
+        families.check(&description)?;
+        if let Some(made) = families.made(&description.name, &sets) {
+            return Ok(made);
+        }
+        if families.count_new(&description.name, &sets) < sets.len() {
+            return Err(MetricError::Owned { metric });
+        }
+        self.check_room(&families, &description.name, &sets)?;
+        let wanted = Wanted { kind: description.kind, buckets: description.buckets.as_ref(), series: sets.len() };
+        let (reference, series) = device.make(&wanted).map_err(|refused| refused.of(metric))?;
+        families.series += sets.len();
+        let entry = families.entry(description);
+        entry.made.push((sets.clone(), reference));
+        entry.series.extend(sets.into_iter().zip(series.into_iter().map(Source::Device)));
+        self.version.fetch_add(1, Ordering::Release);
+        Ok(reference)
+    }
+
+    fn check_room(&self, families: &Families, name: &Arc<str>, sets: &[LabelValues]) -> Result<(), MetricError> {
+        let free = self.max_series.saturating_sub(families.series);
+        let asked = families.count_new(name, sets);
+        if asked > free {
+            return Err(MetricError::TooManySeries { metric: name.to_string(), asked, free, limit: self.max_series });
+        }
+        Ok(())
     }
 
     /// The sources of all the sets asked for, new or known, in their order; or none of them.
@@ -70,12 +126,10 @@ impl Registry {
         let (description, sets) = self.check(request)?;
         let mut families = self.families.write().unwrap_or_else(PoisonError::into_inner);
         families.check(&description)?;
-        let free = self.max_series.saturating_sub(families.series);
-        let asked = families.count_new(&description.name, &sets);
-        if asked > free {
-            let (metric, limit) = (description.name.to_string(), self.max_series);
-            return Err(MetricError::TooManySeries { metric, asked, free, limit });
+        if families.has_of_device(&description.name, &sets) {
+            return Err(MetricError::Owned { metric: description.name.to_string() });
         }
+        self.check_room(&families, &description.name, &sets)?;
         let sources = families.insert(description, sets);
         // After the change, which a reader of this number then sees under the lock.
         self.version.fetch_add(1, Ordering::Release);
@@ -163,16 +217,31 @@ impl Families {
         sets.iter().filter(|set| !known(set)).count()
     }
 
-    fn insert(&mut self, description: Description, sets: Vec<LabelValues>) -> Vec<Source> {
+    /// What kernels were given for exactly these sets.
+    fn made(&self, name: &str, sets: &[LabelValues]) -> Option<MetricRef> {
+        self.by_name.get(name)?.made.iter().find(|(of, _)| of == sets).map(|(_, made)| *made)
+    }
+
+    fn has_of_device(&self, name: &str, sets: &[LabelValues]) -> bool {
+        let of_device = |entry: &Entry| sets.iter().any(|s| matches!(entry.series.get(s), Some(Source::Device(_))));
+        self.by_name.get(name).is_some_and(of_device)
+    }
+
+    /// The metric so described, which is made if it is new.
+    fn entry(&mut self, description: Description) -> &mut Entry {
         let name = Arc::clone(&description.name);
         if !self.by_name.contains_key(&name) {
             let samples = sample_names(&name, description.kind).into_iter();
             self.sample_names.extend(samples.map(|sample| (sample, Arc::clone(&name))));
         }
-        let entry = self
-            .by_name
-            .entry(name)
-            .or_insert_with(|| Entry { description: Arc::new(description), series: BTreeMap::new() });
+        let new = || Entry { description: Arc::new(description), series: BTreeMap::new(), made: Vec::new() };
+        self.by_name.entry(name).or_insert_with(new)
+    }
+
+    fn insert(&mut self, description: Description, sets: Vec<LabelValues>) -> Vec<Source> {
+        let name = Arc::clone(&description.name);
+        self.entry(description);
+        let Some(entry) = self.by_name.get_mut(&name) else { return Vec::new() };
         let mut sources = Vec::with_capacity(sets.len());
         for set in sets {
             let source = entry.series.entry(set).or_insert_with(|| {
@@ -224,6 +293,7 @@ impl Source {
             Source::Counter(counter) => Value::Counter(counter.get()),
             Source::Gauge(gauge) => Value::Gauge(gauge.get()),
             Source::Histogram(histogram) => Value::Histogram(histogram.value()),
+            Source::Device(series) => series.value(),
         }
     }
 }

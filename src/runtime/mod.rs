@@ -377,15 +377,15 @@ impl Inner {
         if spares.is_empty() {
             return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
         }
-        let (telemetry, slab) = match self.collector.enabled() {
-            true => (self.collector.register(id, blocks)?, self.collector.slab()),
-            false => (KernelRef::default(), None),
+        let (telemetry, memory) = match self.collector.enabled() {
+            true => (self.collector.register(id, blocks)?, self.collector.memory()),
+            false => (KernelRef::default(), Vec::new()),
         };
         self.collector.set_state(id, KernelState::Launched);
         let Some(mut ring) = spares.pop() else {
             return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
         };
-        match ring.launch(&**source, blocks, telemetry, slab, refuse_below) {
+        match ring.launch(&**source, blocks, telemetry, memory, refuse_below) {
             Ok(launch) => {
                 let kernel = RingKernel::new(id, self.shape, ring.producer, ring.consumer, launch);
                 self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);

@@ -88,7 +88,7 @@ fn on_host() -> Result<Vec<u32>, Box<dyn Error>> {
     // Leaked: should `watch` fail, blocks that still run must not write into memory that was given back.
     let steps = vec![0u32; NUMBERS as usize].leak();
     let pointer = steps.as_mut_ptr().expose_provenance() as u64;
-    let keep = collector.slab().into_iter().collect();
+    let keep = collector.memory();
     // SAFETY: the kernel takes these four arguments; `steps` lives for ever, and is looked at when the blocks have ended.
     let launch = unsafe { device.launch(collatz_host, BLOCKS, &[&telemetry, &FIRST, &NUMBERS, &pointer], keep) }?;
     watch(&collector, &launch)?;
@@ -110,7 +110,7 @@ fn on_cuda(device: Arc<CudaDevice>) -> Result<Vec<u32>, Box<dyn Error>> {
     // SAFETY: the kernel takes these four arguments; `steps` has room for every number.
     unsafe { stream.launch_builder(&kernel).arg(&telemetry).arg(&FIRST).arg(&NUMBERS).arg(&mut steps).launch(config) }?;
     // Says that a kernel runs: until it has ended, nothing is freed, which would wait for it.
-    let launch = device.watch(&stream, collector.slab().into_iter().collect());
+    let launch = device.watch(&stream, collector.memory());
     watch(&collector, &*launch)?;
     Ok(stream.clone_dtoh(&steps)?)
 }

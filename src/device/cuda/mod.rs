@@ -19,7 +19,9 @@ use super::{
     ClockSample, Copier, CudaUnavailable, Device, DeviceError, DeviceInfo, DeviceKind, Kernel, KernelSource, Launch,
     Level, Memory,
 };
-use crate::abi::{KernelRef, RingArgs};
+use crate::abi::{
+    CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef, KernelRef, RingArgs,
+};
 
 mod copier;
 mod driver;
@@ -45,6 +47,14 @@ const NEW_STREAM: &str = "CudaContext::new_stream (cuCtxGetCurrent, cuCtxSetCurr
 unsafe impl DeviceRepr for KernelRef {}
 // SAFETY: as above.
 unsafe impl DeviceRepr for RingArgs {}
+
+macro_rules! device_repr {
+    ($($name:ident)*) => {$(
+        // SAFETY: a MetricRef and nothing else, which is plain data of fixed layout (abi.h), without padding.
+        unsafe impl DeviceRepr for $name {}
+    )*};
+}
+device_repr!(CounterRef GaugeRef HistogramRef CounterFamilyRef GaugeFamilyRef HistogramFamilyRef);
 
 /// An NVIDIA GPU.
 ///

@@ -1,0 +1,185 @@
+//! Metrics that kernels count in, one suite over every way to do it: by single threads, by warps, in shared memory first.
+//! On the host device, and on a GPU where there is one.
+#![cfg(feature = "host")]
+
+mod common;
+
+use proptest::prelude::*;
+use ringscope::device::probe::{Probe, Way};
+use ringscope::device::{SharedDevice, open};
+use ringscope::histogram::Histogram;
+use ringscope::metrics::{Distribution, ExplicitHistogram, MetricError, Value};
+use ringscope::{Snapshot, TelemetryCollector, TelemetryConfig};
+
+const BOUNDS: [f64; 4] = [-1.0, 0.0, 2.5, 1000.0];
+
+/// Seven metrics as `Probe::count` wants them; the index of the first.
+fn register(telemetry: &TelemetryCollector, scale: u32) -> u32 {
+    let counter = telemetry.counter("sum", "Sum").unwrap().build().unwrap();
+    let gauges = ["total", "most", "least"].map(|name| telemetry.gauge(name, "A gauge").unwrap().build().unwrap());
+    let whole = telemetry.histogram("whole", "Whole numbers").unwrap().scale(scale).build().unwrap();
+    let real = telemetry.histogram("real", "Real numbers").unwrap().buckets(&BOUNDS).build().unwrap();
+    let sets: [&[&str]; 5] = [&["0"], &["1"], &["2"], &["3"], &["4"]];
+    let family = telemetry.counter("by_rest", "By rest").unwrap().family(&["rest"], &sets).build().unwrap();
+    let indices = [counter.index(), gauges[0].index(), gauges[1].index(), gauges[2].index()];
+    let more = [whole.index(), real.index(), family.index()];
+    let first = indices[0];
+    assert!(indices.iter().chain(&more).enumerate().all(|(i, index)| *index == first + i as u32));
+    first
+}
+
+fn value<'a>(snapshot: &'a Snapshot, name: &str, labels: &[(&str, &str)]) -> &'a Value {
+    snapshot.metric(name).and_then(|metric| metric.value(labels)).expect("it is registered")
+}
+
+/// What the definitions say of these values.
+fn check(snapshot: &Snapshot, values: &[(u64, f64)], scale: u32) {
+    let sum = values.iter().fold(0u64, |sum, (whole, _)| sum.wrapping_add(*whole));
+    assert_eq!(value(snapshot, "sum", &[]).counter(), Some(sum));
+
+    let mut whole = Histogram::new(scale);
+    values.iter().for_each(|(v, _)| whole.record(*v));
+    let found = value(snapshot, "whole", &[]).histogram().expect("a histogram");
+    assert_eq!(found.distribution, Distribution::Exponential(whole));
+
+    let mut real = ExplicitHistogram::new(&BOUNDS).unwrap();
+    let dropped = values.iter().filter(|(_, x)| !real.record(*x)).count() as u64;
+    let found = value(snapshot, "real", &[]).histogram().expect("a histogram");
+    let Distribution::Explicit(explicit) = &found.distribution else { panic!("{found:?}") };
+    assert_eq!((explicit.counts(), explicit.min(), explicit.max()), (real.counts(), real.min(), real.max()));
+    assert_eq!(found.dropped, dropped);
+    near(explicit.sum(), real.sum(), values);
+
+    let finite = values.iter().all(|(_, x)| x.is_finite());
+    if finite {
+        near(value(snapshot, "total", &[]).gauge().unwrap(), real.sum(), values);
+        let most = values.iter().map(|(_, x)| *x).fold(0.0, f64::max);
+        let least = values.iter().map(|(_, x)| *x).fold(0.0, f64::min);
+        assert_eq!(value(snapshot, "most", &[]).gauge(), Some(most));
+        assert_eq!(value(snapshot, "least", &[]).gauge(), Some(least));
+    }
+
+    for rest in 0..5u64 {
+        let expected = values.iter().filter(|(v, _)| v % 7 == rest).count() as u64;
+        assert_eq!(value(snapshot, "by_rest", &[("rest", &rest.to_string())]).counter(), Some(expected), "{rest}");
+    }
+    let beyond = values.iter().filter(|(v, _)| v % 7 >= 5).count() as u64;
+    assert_eq!(value(snapshot, "by_rest", &[("rest", "overflow")]).counter(), Some(beyond));
+}
+
+/// Doubles added in another order.
+fn near(found: f64, expected: f64, values: &[(u64, f64)]) {
+    let size: f64 = values.iter().map(|(_, x)| x.abs()).filter(|x| x.is_finite()).sum();
+    assert!((found - expected).abs() <= size * 1e-12, "{found}, {expected}");
+}
+
+fn count_and_check(device: &SharedDevice, values: &[(u64, f64)], scale: u32, way: Way, blocks: u32) {
+    let mut probe = Probe::new(device, blocks).expect("a probe");
+    let telemetry = TelemetryCollector::on_device(device.clone(), TelemetryConfig::default()).unwrap();
+    let first = register(&telemetry, scale);
+    let table = telemetry.metric_table().expect("there is a device");
+    check(&telemetry.snapshot().unwrap(), &[], scale);
+    let (half, rest) = values.split_at(values.len() / 2);
+    probe.count(&table, first, half, way, blocks).expect("it counts");
+    check(&telemetry.snapshot().unwrap(), half, scale);
+    probe.count(&table, first, rest, way, blocks).expect("it counts");
+    check(&telemetry.snapshot().unwrap(), values, scale);
+    // What did not change is not read again, and stays.
+    check(&telemetry.snapshot().unwrap(), values, scale);
+}
+
+fn whole() -> impl Strategy<Value = u64> {
+    prop_oneof![0..20u64, 0..5000u64, any::<u64>(), Just(u64::MAX)]
+}
+
+fn real() -> impl Strategy<Value = f64> {
+    let odd = prop_oneof![Just(f64::NAN), Just(f64::INFINITY), Just(f64::NEG_INFINITY), Just(-0.0), Just(2.5)];
+    prop_oneof![8 => -2000.0..2000.0f64, 1 => odd]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 48 } else { 128 }))]
+
+    #[test]
+    fn every_way_counts_what_the_definitions_say(
+        values in prop::collection::vec((whole(), real()), 0..400),
+        scale in 0..6u32,
+        blocks in 1..6u32,
+    ) {
+        for spec in common::devices() {
+            let device = open(spec).expect("it opens").device;
+            for way in Way::ALL {
+                count_and_check(&device, &values, scale, way, blocks);
+            }
+        }
+    }
+}
+
+#[test]
+fn many_values_from_many_blocks() {
+    for spec in common::devices() {
+        let device = open(spec).expect("it opens").device;
+        let values: Vec<(u64, f64)> = (0..20_000u64).map(|n| (n * n, n as f64 / 8.0)).collect();
+        for way in Way::ALL {
+            count_and_check(&device, &values, 3, way, 16);
+        }
+    }
+}
+
+fn collector(config: TelemetryConfig) -> TelemetryCollector {
+    let device = open(ringscope::DeviceSpec::Host).expect("it opens").device;
+    TelemetryCollector::on_device(device, config).unwrap()
+}
+
+#[test]
+fn the_same_again_is_the_same_metric() {
+    let telemetry = collector(TelemetryConfig::default());
+    let hits = |table: &str| telemetry.counter("hits", "Hits").unwrap().label("table", table).build();
+    let users = hits("users").unwrap();
+    assert_eq!(hits("users"), Ok(users));
+    assert_ne!(hits("orders").unwrap().0.slot, users.0.slot);
+    let sets: [&[&str]; 2] = [&["users"], &["items"]];
+    let family = telemetry.counter("hits", "Hits").unwrap().family(&["table"], &sets).build();
+    assert!(matches!(family, Err(MetricError::Owned { .. })), "one of its sets is there: {family:?}");
+    let of_host = telemetry.counter("hits", "Hits").unwrap().label("table", "users").host();
+    assert!(matches!(of_host, Err(MetricError::Owned { .. })));
+    telemetry.gauge("depth", "Depth").unwrap().host().unwrap().set(2.0);
+    assert!(matches!(telemetry.gauge("depth", "Depth").unwrap().build(), Err(MetricError::Owned { .. })));
+    let other = telemetry.gauge("hits", "Hits").unwrap().label("table", "users").build();
+    assert!(matches!(other, Err(MetricError::Differs { .. })), "{other:?}");
+    assert_eq!(telemetry.metric("depth").unwrap().value(&[]).and_then(Value::gauge), Some(2.0));
+}
+
+#[test]
+fn bounds_are_errors_with_the_remedy() {
+    let none = TelemetryCollector::new(true).counter("hits", "Hits").unwrap().build().unwrap_err();
+    assert!(none.to_string().contains(".host()"), "{none}");
+    let small = collector(TelemetryConfig { device_metrics: 2, device_buckets: 600, ..TelemetryConfig::default() });
+    let histogram = |name: &str| small.histogram(name, "A histogram").unwrap().build();
+    histogram("first").unwrap();
+    let full = histogram("second").unwrap_err().to_string();
+    assert!(full.contains("buckets of `second`") && full.contains("device_buckets"), "{full}");
+    small.gauge("second", "Another").unwrap().build().unwrap();
+    let full = small.counter("third", "One more").unwrap().build().unwrap_err().to_string();
+    assert!(full.contains("device_metrics"), "{full}");
+    let names: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+    let sets: Vec<[&str; 1]> = names.iter().map(|name| [name.as_str()]).collect();
+    let sets: Vec<&[&str]> = sets.iter().map(|set| &set[..]).collect();
+    let wide = collector(TelemetryConfig { device_metrics: 1, ..TelemetryConfig::default() });
+    let full = wide.histogram("wide", "Many").unwrap().family(&["n"], &sets).build().unwrap_err();
+    assert!(matches!(full, MetricError::DeviceFull { what: "series", .. }), "{full}");
+    assert!(wide.snapshot().unwrap().metrics.is_empty(), "nothing is left of what was refused");
+}
+
+#[test]
+fn what_is_off_or_unknown_counts_nowhere() {
+    let device = open(ringscope::DeviceSpec::Host).expect("it opens").device;
+    let mut probe = Probe::new(&device, 2).unwrap();
+    let telemetry = TelemetryCollector::on_device(device, TelemetryConfig::default()).unwrap();
+    let first = register(&telemetry, 3);
+    let table = telemetry.metric_table().unwrap();
+    for nobodys in [first + 7, 249, 256, u32::MAX - 8] {
+        probe.count(&table, nobodys, &[(1, 1.0); 50], Way::One, 2).unwrap();
+    }
+    check(&telemetry.snapshot().unwrap(), &[], 3);
+}
