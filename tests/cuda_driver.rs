@@ -1,6 +1,6 @@
 //! What the CUDA device asks of the driver, against a stand-in (cuda-driver/driver.cpp): nothing freed under a kernel, no
 //! wait without an end. How a GPU behaves is not shown here.
-#![cfg(all(feature = "cuda", target_os = "linux"))]
+#![cfg(feature = "cuda")]
 #![allow(unsafe_code, clippy::single_range_in_vec_init)]
 
 #[path = "cuda-driver/mod.rs"]

@@ -4,7 +4,7 @@
 //!
 //! "Every call" is every function in every phase of that life: the first, the middle and the last time that it is called
 //! there.
-#![cfg(all(feature = "cuda", target_os = "linux"))]
+#![cfg(feature = "cuda")]
 #![allow(unsafe_code)]
 
 #[path = "cuda-driver/mod.rs"]

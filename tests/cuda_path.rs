@@ -1,7 +1,7 @@
 //! The whole life of a runtime on the CUDA device, against a stand-in of the driver that runs the kernels on CPU threads
 //! and hangs where a GPU would (cuda-driver/driver.cpp). How fast a GPU is, and what its memory model allows, is not
 //! shown here.
-#![cfg(all(feature = "cuda", target_os = "linux"))]
+#![cfg(feature = "cuda")]
 #![allow(unsafe_code)]
 
 #[path = "cuda-driver/mod.rs"]
