@@ -16,7 +16,7 @@ use ringscope::device::cuda::CudaDevice;
 use ringscope::device::cuda::cudarc::driver::sys::{self, CUresult};
 use ringscope::device::probe::Probe;
 use ringscope::device::{Device, DeviceSpec, KernelSource, Level, SharedDevice};
-use ringscope::runtime::{LaunchOptions, RuntimeBuilder};
+use ringscope::runtime::{LaunchOptions, RuntimeBuilder, RuntimeError};
 use ringscope::{KernelState, RingKernelRuntime, TelemetryConfig};
 
 use stand_in::{StandIn, with_stand_in};
@@ -199,6 +199,37 @@ on_stand_in! {
         }
         let raw = device.allocate(64).expect("memory");
         drop((raw, device));
+        assert_clean(&driver);
+    }
+
+    fn nothing_but_a_launch_and_a_drop_waits_for_a_kernel_of_somebody_else(driver) {
+        // Two owners of one GPU: neither knows of the other's kernel, and frees wait for both.
+        let [(device, runtime), (_, other)] = [(); 2].map(|()| {
+            let device: SharedDevice = Arc::new(CudaDevice::open(0).expect("a device"));
+            (Arc::clone(&device), builder(DeviceSpec::Auto).on(device).build().expect("a runtime"))
+        });
+        let retired = device.allocate(64).expect("memory");
+        start(&runtime, "w", &blocks(2));
+        start(&other, "resident", &blocks(2));
+        traffic(&runtime, "w", 20);
+        let before = driver.get("memory");
+        drop(retired);
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a worker");
+        tokio.block_on(async {
+            runtime.deactivate("w").await.expect("it is deactivated");
+            runtime.activate("w").await.expect("it is activated");
+            runtime.terminate("w").await.expect("it ends");
+            for _ in 0..200 {
+                let error = runtime.try_receive("w").expect_err("all replies were received");
+                assert!(matches!(error, RuntimeError::Ended { .. }), "{error}");
+            }
+            assert!(matches!(runtime.receive("w", WAIT).await, Err(RuntimeError::Ended { .. })));
+            assert!(runtime.send("w", b"late").await.is_err());
+        });
+        runtime.snapshot().expect("a snapshot");
+        assert_eq!((driver.get("blocked"), driver.get("memory"), driver.get("resident")), (0, before, 1));
+        other.terminate_blocking("resident").expect("it ends");
+        drop((other, runtime, device));
         assert_clean(&driver);
     }
 

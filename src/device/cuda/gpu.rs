@@ -2,9 +2,11 @@
 //!
 //! Freeing memory or unloading code waits for every kernel on the GPU, and a ring kernel does not end. So
 //! nothing is freed where it is dropped: it is retired, and freed once no kernel is known to run and no other
-//! work is late. What a
-//! kernel uses is owned by its [`Running`], which refers back to the [`Gpu`]: should all else be dropped
-//! while the kernel runs, that circle leaks it, which is the one safe thing to do.
+//! work is late. What a kernel uses is owned by its [`Running`], which refers back to the [`Gpu`]: should all else
+//! be dropped while the kernel runs, that circle leaks it, which is the one safe thing to do.
+//!
+//! A kernel that is not known here (another library's, of the same context) makes freeing wait as well. So only a
+//! launch and a drop free; sending, receiving, reading and ending a kernel do not.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -184,7 +186,8 @@ impl Gpu {
         self.sweep();
     }
 
-    /// Lets go of what ended kernels kept, and frees what was retired if none runs.
+    /// Lets go of what ended kernels kept, and frees what was retired if none runs. At a launch and in drops: it may
+    /// wait for kernels that are not known here.
     pub fn sweep(&self) {
         // A kernel that died of an error has ended too; whoever asks its Launch learns of it.
         let ended: Vec<_> = lock(&self.running).extract_if(.., |r| r.is_over()).collect();

@@ -311,12 +311,15 @@ impl CudaLaunch {
 }
 
 impl Launch for CudaLaunch {
+    /// Frees nothing: it is asked from async code, and freeing waits for whatever else runs on the GPU.
     fn ended(&self) -> Result<bool, DeviceError> {
-        let ended = self.running.ended()?;
-        if ended {
-            self.running.gpu().sweep();
-        }
-        Ok(ended)
+        self.running.ended()
+    }
+}
+
+impl Drop for CudaLaunch {
+    fn drop(&mut self) {
+        self.running.gpu().sweep();
     }
 }
 
