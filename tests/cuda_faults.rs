@@ -313,12 +313,7 @@ fn wrong(driver: &StandIn, site: &Site, fault: Fault, outcome: &Outcome) -> Resu
     // cudarc asks for memory pools between retaining the context and owning it, and then leaves it retained.
     let of_cudarc =
         call == "cuDeviceGetAttribute" && first.is_some_and(|(_, e)| e.to_string().contains("CudaContext::new"));
-    // A kernel of which the driver says once that it failed is Failed and told to stop; whether it did nobody can
-    // tell, so its memory is left to it.
-    let left_alone = fault == Fault::OutOfMemory
-        && site.phase >= Phase::Launch
-        && ["cuStreamQuery", "cuCtxSetCurrent"].contains(&call);
-    let abandoned = late || left_alone || of_cudarc || call == "cuDevicePrimaryCtxRelease_v2";
+    let abandoned = late || of_cudarc || call == "cuDevicePrimaryCtxRelease_v2";
     for what in ["live", "contexts", "resident"] {
         expect(abandoned || driver.get(what) == 0, &format!("{} {what} are left", driver.get(what)))?;
     }

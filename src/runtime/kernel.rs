@@ -1,13 +1,13 @@
 //! One launched kernel: its two ring ends, its launch, its state.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::RuntimeError;
 use super::wait;
 use crate::collector::TelemetryCollector;
-use crate::device::{Command, Consumer, Launch, Producer, Reply, RingShape};
+use crate::device::{Command, Consumer, DeviceError, Launch, Producer, Reply, RingShape};
 use crate::snapshot::{KernelState, Snapshot};
 
 /// One kernel's traffic. Clones share it; senders wait for each other, as do receivers, for the time of a copy.
@@ -28,6 +28,8 @@ struct Shared {
     looks: AtomicU32,
     /// Whether it was waited for its records in vain: a kernel may reply and record nothing.
     silent: AtomicBool,
+    /// What the device said of it when it was found failed.
+    died_of: OnceLock<DeviceError>,
 }
 
 /// How many vain looks at a ring there are to one at the launch: asking a device costs more than looking at memory.
@@ -52,6 +54,7 @@ impl RingKernel {
                 replies: AtomicU64::new(0),
                 looks: AtomicU32::new(0),
                 silent: AtomicBool::new(false),
+                died_of: OnceLock::new(),
             }),
         }
     }
@@ -248,18 +251,22 @@ impl RingKernel {
 
     pub(super) fn terminate(&self, collector: &TelemetryCollector, limit: Duration) -> Result<(), RuntimeError> {
         self.tell_to_stop(collector);
-        let ended = wait::blocking(deadline(limit), || self.shared.launch.ended().map(|ended| ended.then_some(())));
-        match ended {
-            Ok(Some(())) => {
-                self.note_end(collector);
-                Ok(())
+        // An error that is said once is not its end: it is waited for all the same. A dead context says it again.
+        let mut said = None;
+        let ended = wait::blocking(deadline(limit), || match self.shared.launch.ended() {
+            Err(error) if said.is_none() => {
+                said = Some(error);
+                Ok(None)
             }
-            Ok(None) => Err(RuntimeError::StopTimedOut { id: self.id().to_owned(), waited: limit }),
-            Err(error) => {
-                self.note_end(collector);
-                Err(error.into())
-            }
+            other => other.map(|ended| ended.then_some(())),
+        });
+        if matches!(ended, Ok(None)) {
+            return Err(RuntimeError::StopTimedOut { id: self.id().to_owned(), waited: limit });
         }
+        self.note_end(collector);
+        ended?;
+        // What it was found failed of before is said to whoever ends it, too.
+        said.or_else(|| self.shared.died_of.get().cloned()).map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Brings the state up to what became of the launch.
@@ -275,7 +282,11 @@ impl RingKernel {
             (Ok(false), _) | (_, Terminated | Failed) => {}
             (Ok(true), Terminating) => self.set_state(collector, Terminated),
             // A ring kernel ends when it is told to; one that ended by itself has failed.
-            (Ok(true) | Err(_), _) => self.set_state(collector, Failed),
+            (Ok(true), _) => self.set_state(collector, Failed),
+            (Err(error), _) => {
+                self.shared.died_of.get_or_init(|| error);
+                self.set_state(collector, Failed);
+            }
         }
     }
 

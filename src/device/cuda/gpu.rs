@@ -78,15 +78,22 @@ pub(super) enum LaunchStream {
 }
 
 impl Running {
-    /// Once true it stays true: afterwards the stream may serve others.
+    /// Once true it stays true: afterwards the stream may serve others. A dead context says so each time that it is
+    /// asked: what it died of is kept. An error that is said once is said once here, too, for the kernel may live.
     pub fn ended(&self) -> Result<bool, DeviceError> {
         if let Some(error) = self.died.get() {
             return Err(error.clone());
         }
-        self.ask().inspect_err(|error| drop(self.died.set(error.clone())))
+        let asked = self.ask();
+        if let Err(error) = &asked
+            && self.ask().is_err()
+        {
+            let _ = self.died.set(error.clone());
+        }
+        asked
     }
 
-    /// A dead context says so each time that it is asked. An error that is said once is not the kernel's end.
+    /// Whether nothing of it runs; an error that is said once is not the kernel's end.
     fn is_over(&self) -> bool {
         self.ask().or_else(|_| self.ask()).unwrap_or(true)
     }
