@@ -134,7 +134,7 @@ pub struct KernelTelemetry {
     pub error_rate: f64,
     /// Code of the last error, `None` before the first.
     pub last_error_code: Option<u32>,
-    /// What the last error was, where a host actor said so, or why a kernel cannot be read.
+    /// What the last error was, where a host actor said so; what a kernel died of, or why it cannot be read.
     pub last_error: Option<Arc<str>>,
     /// Latencies of handling; `None` before the first, or below level 2.
     pub latency: Option<Latency>,

@@ -19,7 +19,7 @@ use ringscope::device::{Device, DeviceSpec, KernelSource, Level, SharedDevice};
 use ringscope::runtime::{LaunchOptions, RuntimeBuilder, RuntimeError};
 use ringscope::{KernelState, RingKernelRuntime, TelemetryConfig};
 
-use stand_in::{StandIn, with_stand_in};
+use stand_in::{Fault, StandIn, with_stand_in};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -186,6 +186,49 @@ on_stand_in! {
         }
         let error = CudaDevice::open(2).expect_err("there are two").to_string();
         assert!(error.contains("use cuda:0 to cuda:1"), "{error}");
+    }
+
+    fn a_kernel_that_failed_says_of_what(driver) {
+        let runtime = builder(DeviceSpec::Cuda(0)).build().expect("a runtime");
+        let said = |id: &str| {
+            let latest = runtime.latest().expect("a snapshot");
+            let kernel = latest.kernel(id).expect("it is registered");
+            (kernel.state, kernel.last_error.as_deref().unwrap_or_default().to_owned())
+        };
+        // A launch that failed, a query that failed once, and one that nothing befell.
+        driver.phase(1);
+        driver.fault("cuLaunchKernel", 1, 1, Fault::OutOfMemory);
+        runtime.launch_blocking("launch", &blocks(1)).expect_err("its launch fails");
+        start(&runtime, "query", &blocks(1));
+        traffic(&runtime, "query", 5);
+        driver.phase(2);
+        driver.fault("cuStreamQuery", 2, 1, Fault::OutOfMemory);
+        runtime.snapshot().expect("a snapshot");
+        start(&runtime, "well", &blocks(1));
+        traffic(&runtime, "well", 5);
+        let failures = [("launch", "cuLaunchKernel failed with CUDA_ERROR_OUT_OF_MEMORY (2)"), ("query", "cuStreamQuery failed with CUDA_ERROR_OUT_OF_MEMORY (2)")];
+        let all_say_so = || for (id, text) in failures {
+            let (state, error) = said(id);
+            assert!(state == KernelState::Failed && error.starts_with(text), "{id}: {state:?}, {error}");
+        };
+        runtime.snapshot().expect("a snapshot");
+        all_say_so();
+        assert_eq!(said("well"), (KernelState::Active, String::new()));
+        // It is what they are, not something that was counted.
+        runtime.reset_telemetry(None).expect("a reset");
+        all_say_so();
+        // Whoever ends it is told, too, when it has ended.
+        let error = runtime.terminate_blocking("query").expect_err("it failed").to_string();
+        assert!(error.starts_with(failures[1].1), "{error}");
+        assert_eq!(driver.get("resident"), 1);
+        // What the last good snapshot does not have yet: who died with the context.
+        driver.kill(0, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS as i32);
+        runtime.snapshot().expect_err("the context is dead");
+        all_say_so();
+        let (state, error) = said("well");
+        assert!(state == KernelState::Failed && error.starts_with("cuStreamQuery failed with CUDA_ERROR_ILLEGAL_ADDRESS (700)"), "{state:?}, {error}");
+        assert!(runtime.collector().snapshot().is_err());
+        assert_eq!(said("well"), (state, error));
     }
 
     fn a_dropped_runtime_leaves_its_kernels_to_end_by_themselves(driver) {

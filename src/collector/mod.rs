@@ -191,7 +191,7 @@ impl TelemetryCollector {
     }
 
     /// Takes back a registration of which nothing was launched. If something was registered since, its place stays
-    /// taken, and its state says that it failed.
+    /// taken.
     pub(crate) fn forget(&self, id: &str) {
         let _core = self.inner.core();
         let mut registry = self.inner.registry.write().unwrap_or_else(PoisonError::into_inner);
@@ -201,8 +201,6 @@ impl TelemetryCollector {
             registry.version += 1;
             registry.by_id.remove(id);
             registry.used_blocks -= span.count;
-        } else if let Some(index) = registry.by_id.get(id) {
-            registry.entries[*index].state.store(KernelState::Failed as u8, Ordering::Relaxed);
         }
     }
 
@@ -211,6 +209,16 @@ impl TelemetryCollector {
         let registry = self.inner.registry.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = registry.by_id.get(id) {
             registry.entries[*index].state.store(state as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that a kernel is dead, and of what, which its telemetry carries from now on.
+    pub(crate) fn set_failed(&self, id: &str, died_of: &str) {
+        let registry = self.inner.registry.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = registry.by_id.get(id) {
+            let entry = &registry.entries[*index];
+            entry.failure.get_or_init(|| died_of.into());
+            entry.state.store(KernelState::Failed as u8, Ordering::Relaxed);
         }
     }
 
@@ -296,7 +304,7 @@ impl TelemetryCollector {
     ///
     /// # Errors
     /// [`TelemetryError::Disabled`]; [`TelemetryError::Device`] if the device failed: then [`latest`](Self::latest)
-    /// has the last good numbers, with its kernels `Failed` unless the copy was merely late.
+    /// has the last good numbers, with its kernels `Failed` unless the copy was merely late or they had ended before.
     pub fn snapshot(&self) -> Result<Arc<Snapshot>, TelemetryError> {
         self.inner.snapshot()
     }
@@ -427,15 +435,19 @@ impl Inner {
         Ok(snapshot)
     }
 
-    /// The last good numbers stay; their device kernels are `Failed`, unless the copy was merely late.
+    /// The last good numbers stay; their device kernels are `Failed`, unless the copy was merely late or they had ended
+    /// before.
     fn publish_failure(&self, error: &TelemetryError) {
         let Some(last) = self.latest.load_full() else { return };
         if matches!(error, TelemetryError::Device(crate::device::DeviceError::CopyTimedOut { .. })) {
             return;
         }
+        let died_of: Arc<str> = error.to_string().into();
+        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
         let mut failed = (*last).clone();
-        for kernel in failed.kernels.iter_mut().filter(|k| k.blocks > 0 && k.state != KernelState::Terminated) {
-            kernel.state = KernelState::Failed;
+        for kernel in failed.kernels.iter_mut().filter(|k| k.blocks > 0) {
+            let entry = registry.by_id.get(&kernel.kernel_id).map(|index| &registry.entries[*index]);
+            entry.inspect(|entry| entry.fail(kernel, &died_of));
         }
         self.latest.store(Some(Arc::new(failed)));
     }

@@ -1,14 +1,14 @@
 //! Who the kernels are: ids, places in the slab, bounds.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::actor::{Actor, CoarseClock};
 use super::{TelemetryConfig, TelemetryError};
 use crate::abi::block_state;
 use crate::reader::{Span, Totals};
-use crate::snapshot::KernelState;
+use crate::snapshot::{KernelState, KernelTelemetry};
 
 /// Longest kernel id, in bytes.
 pub const MAX_ID_BYTES: usize = 128;
@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub(super) origin: Origin,
     /// A [`KernelState`] that whoever commands the kernel knows better than its blocks, or [`FROM_BLOCKS`].
     pub(super) state: AtomicU8,
+    /// What it died of; the first is kept.
+    pub(super) failure: OnceLock<Arc<str>>,
 }
 
 pub(super) enum Origin {
@@ -83,7 +85,7 @@ impl Registry {
         let id: Arc<str> = id.into();
         self.by_id.insert(Arc::clone(&id), self.entries.len());
         self.version += 1;
-        self.entries.push(Arc::new(Entry { id, origin, state: AtomicU8::new(state) }));
+        self.entries.push(Arc::new(Entry { id, origin, state: AtomicU8::new(state), failure: OnceLock::new() }));
         Ok(())
     }
 }
@@ -111,6 +113,15 @@ impl Entry {
         known.unwrap_or_else(|| state_of_blocks(&totals.lines.blocks_in_state))
     }
 
+    /// What `kernel`, its last good numbers, is once nothing can be read any more.
+    pub(super) fn fail(&self, kernel: &mut KernelTelemetry, died_of: &Arc<str>) {
+        if kernel.state != KernelState::Terminated {
+            kernel.state = KernelState::Failed;
+            kernel.last_error = self.failure.get().or(kernel.last_error.as_ref()).or(Some(died_of)).cloned();
+        }
+    }
+
+    /// The text of a host actor's last error.
     pub(super) fn last_error(&self) -> Option<Arc<str>> {
         self.actor()?.last_error()
     }

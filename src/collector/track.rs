@@ -104,8 +104,8 @@ impl Track {
         }
     }
 
-    /// The last error since the reset: its code where a kernel gave one, its text where a host actor did, or what
-    /// keeps a kernel from being read at all.
+    /// The last error since the reset: its code where a kernel gave one, its text where a host actor did. What a kernel
+    /// died of, or what keeps it from being read at all, no reset takes away.
     fn last_error(&self, entry: &Entry, totals: &Totals, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
         let lines = &totals.lines;
         if lines.foreign_abi != 0 {
@@ -116,6 +116,9 @@ impl Track {
         }
         let since = self.baseline.as_ref().map_or(0, |b| b.last_error_ns);
         let code = (lines.last_error_ns > since).then_some(lines.last_error_code as u32);
+        if let Some(died_of) = entry.failure.get() {
+            return (code, Some(Arc::clone(died_of)));
+        }
         // An actor's text that was the last one before the reset is so again only if there were more errors.
         let stale = |text: &Arc<str>| {
             errors == 0 && self.baseline.as_ref().is_some_and(|b| b.last_error.as_ref() == Some(text))

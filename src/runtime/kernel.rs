@@ -282,12 +282,14 @@ impl RingKernel {
             (Ok(false), _) | (_, Terminated | Failed) => {}
             (Ok(true), Terminating) => self.set_state(collector, Terminated),
             // A ring kernel ends when it is told to; one that ended by itself has failed.
-            (Ok(true), _) => self.set_state(collector, Failed),
-            (Err(error), _) => {
-                self.shared.died_of.get_or_init(|| error);
-                self.set_state(collector, Failed);
-            }
+            (Ok(true), _) => self.fail(collector, "the kernel returned without being told to stop"),
+            (Err(error), _) => self.fail(collector, &self.shared.died_of.get_or_init(|| error).to_string()),
         }
+    }
+
+    fn fail(&self, collector: &TelemetryCollector, died_of: &str) {
+        self.shared.state.store(KernelState::Failed as u8, Ordering::Release);
+        collector.set_failed(self.id(), died_of);
     }
 
     fn set_state(&self, collector: &TelemetryCollector, state: KernelState) {

@@ -392,6 +392,8 @@ impl Inner {
                 Ok(())
             }
             Err(error @ DeviceError::TooManyBlocks { .. }) => {
+                // Where its place stays taken, that says why.
+                self.collector.set_failed(id, &error.to_string());
                 self.collector.forget(id);
                 spares.push(ring);
                 Err(error.into())
@@ -399,7 +401,7 @@ impl Inner {
             Err(error) => {
                 // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
                 ring.producer.command(Command::Stop);
-                self.collector.set_state(id, KernelState::Failed);
+                self.collector.set_failed(id, &error.to_string());
                 Err(error.into())
             }
         }
