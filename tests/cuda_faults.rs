@@ -70,6 +70,8 @@ struct Outcome {
     /// The newest one before the end.
     latest: Option<Arc<Snapshot>>,
     state: Option<KernelState>,
+    /// Whether the kernel was seen to end, as it was told to.
+    seen_to_end: bool,
     /// Kernels that the shutdown says run on.
     abandoned: usize,
 }
@@ -163,6 +165,7 @@ fn live(driver: &StandIn) -> Outcome {
     }
     at(Phase::Stop);
     let stopped = [runtime.terminate_blocking("w"), runtime.snapshot().map(drop)];
+    outcome.seen_to_end = stopped[0].is_ok();
     outcome.errors.extend(stopped.into_iter().filter_map(Result::err).map(|error| (Phase::Stop, error.into())));
     driver.phase(AFTERWARDS);
     // Whatever happened, these answer.
@@ -296,12 +299,16 @@ fn wrong(driver: &StandIn, site: &Site, fault: Fault, outcome: &Outcome) -> Resu
     }
     // A dead context is known to be one; what was only late is not called dead.
     let dead = matches!(fault, Fault::LaunchFailed | Fault::IllegalAddress) && !outcome.errors.is_empty();
+    let died = if outcome.seen_to_end { KernelState::Terminated } else { KernelState::Failed };
+    expect(
+        !dead || outcome.state.is_none_or(|state| state == died),
+        "a kernel of a dead context is Failed, or was seen to end before",
+    )?;
     if outcome.saw_all {
         let last = outcome.latest.as_deref().and_then(|s| s.kernel("w"));
         expect(last.is_some_and(|k| k.messages_processed == MESSAGES), "the last good snapshot is readable")?;
         let state = last.map(|k| k.state);
-        let ended = [Some(KernelState::Failed), Some(KernelState::Terminated)].contains(&state);
-        expect(!dead || ended, "the dead kernel is Failed")?;
+        expect(!dead || state == Some(died), "the last good snapshot says so, too")?;
         let late = matches!(fault, Fault::NotReady | Fault::Never);
         expect(!late || state != Some(KernelState::Failed), "what is late is not Failed")?;
     }

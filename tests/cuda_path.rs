@@ -231,6 +231,31 @@ on_stand_in! {
         assert_eq!(said("well"), (state, error));
     }
 
+    fn a_kernel_that_ended_before_its_context_died_is_terminated(driver) {
+        let runtime = builder(DeviceSpec::Cuda(0)).build().expect("a runtime");
+        for id in ["ended", "told", "runs"] {
+            start(&runtime, id, &blocks(1));
+            traffic(&runtime, id, 5);
+        }
+        // The last good snapshot: all three were active.
+        runtime.snapshot().expect("a snapshot");
+        runtime.terminate_blocking("ended").expect("it ends");
+        driver.kill(0, CUresult::CUDA_ERROR_LAUNCH_FAILED as i32);
+        // By now its blocks have ended; but nobody saw that before the error.
+        assert!(soon(|| driver.get("resident") == 0));
+        runtime.terminate_blocking("told").expect_err("its context is dead");
+        runtime.collector().snapshot().expect_err("its context is dead");
+        runtime.snapshot().expect_err("its context is dead");
+        runtime.shutdown_blocking(WAIT);
+        let latest = runtime.latest().expect("a snapshot");
+        for (id, state) in [("ended", KernelState::Terminated), ("told", KernelState::Failed), ("runs", KernelState::Failed)] {
+            let read = latest.kernel(id).expect("it is registered");
+            assert_eq!((read.state, read.messages_processed), (state, 5), "{id}");
+            assert_eq!(runtime.kernel(id).map(|k| k.state()), Ok(state), "{id}");
+            assert_eq!(read.last_error.is_some(), state == KernelState::Failed, "{id}");
+        }
+    }
+
     fn a_dropped_runtime_leaves_its_kernels_to_end_by_themselves(driver) {
         let device: SharedDevice = Arc::new(CudaDevice::open(0).expect("a device"));
         let runtime = builder(DeviceSpec::Auto).on(Arc::clone(&device)).build().expect("a runtime");

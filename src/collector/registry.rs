@@ -113,11 +113,16 @@ impl Entry {
         known.unwrap_or_else(|| state_of_blocks(&totals.lines.blocks_in_state))
     }
 
-    /// What `kernel`, its last good numbers, is once nothing can be read any more.
+    /// What `kernel`, its last good numbers, is once nothing can be read any more. Whoever commands it may have seen its
+    /// end, or its death, since these were read.
     pub(super) fn fail(&self, kernel: &mut KernelTelemetry, died_of: &Arc<str>) {
-        if kernel.state != KernelState::Terminated {
-            kernel.state = KernelState::Failed;
-            kernel.last_error = self.failure.get().or(kernel.last_error.as_ref()).or(Some(died_of)).cloned();
+        let known = KernelState::from_u8(self.state.load(Ordering::Relaxed)).unwrap_or(kernel.state);
+        match known {
+            KernelState::Terminated => kernel.state = known,
+            _ => {
+                kernel.state = KernelState::Failed;
+                kernel.last_error = self.failure.get().or(kernel.last_error.as_ref()).or(Some(died_of)).cloned();
+            }
         }
     }
 
