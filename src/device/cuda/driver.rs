@@ -178,6 +178,7 @@ fn remedy(result: sys::CUresult) -> Option<&'static str> {
 /// Asks until it is done; false if it is not within `limit`. No synchronizing call: those cannot be given up.
 pub(super) fn wait(limit: Duration, mut done: impl FnMut() -> Result<bool, DeviceError>) -> Result<bool, DeviceError> {
     const SPIN: Duration = Duration::from_micros(50);
+    const YIELD: Duration = Duration::from_millis(2);
     let start = Instant::now();
     loop {
         if done()? {
@@ -186,7 +187,9 @@ pub(super) fn wait(limit: Duration, mut done: impl FnMut() -> Result<bool, Devic
         match start.elapsed() {
             waited if waited >= limit => return Ok(false),
             waited if waited < SPIN => std::hint::spin_loop(),
-            _ => std::thread::yield_now(),
+            waited if waited < YIELD => std::thread::yield_now(),
+            // Something is slow or hangs: a core is not burnt for that.
+            _ => std::thread::sleep(SPIN),
         }
     }
 }

@@ -355,8 +355,8 @@ fn look_at_clock(
         Ok(there || (asked.is_multiple_of(1024) && driver::stream_is_done(&gpu.context, stream.raw())?))
     })?;
     let round_trip = start.elapsed().as_nanos() as u64;
-    let ended = driver::wait(LIMIT, || driver::stream_is_done(&gpu.context, stream.raw()))?;
-    if !seen || !ended {
+    let ended = seen && driver::wait(LIMIT, || driver::stream_is_done(&gpu.context, stream.raw()))?;
+    if !ended {
         return Err(not_ready("cuLaunchKernel", "a kernel of one thread did not run: other kernels fill the GPU"));
     }
     Ok(ClockSample {
