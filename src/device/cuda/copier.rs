@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::driver::{Event, Stream, allocate_pinned, driver, stream_is_done, wait};
+use super::driver::{Event, Stream, allocate_pinned, driver, refused, stream_is_done, wait};
 use super::gpu::{Gpu, Retired};
 use crate::abi::LINE_BYTES;
 use crate::device::{Copier, DeviceError, Memory};
@@ -53,7 +53,7 @@ unsafe impl Send for Buffer {}
 impl Buffer {
     fn new(gpu: &Arc<Gpu>, bytes: usize) -> Result<Self, DeviceError> {
         let event = Event::new(&gpu.context)?;
-        let pointer = allocate_pinned(bytes.max(LINE_BYTES), 0, "a copy of the slab")?;
+        let pointer = allocate_pinned(bytes.max(LINE_BYTES), 0, refused!("a copy of the slab", "cuMemHostAlloc"))?;
         Ok(Buffer { gpu: Arc::clone(gpu), pointer, event, state: State::Idle })
     }
 

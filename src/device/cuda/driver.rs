@@ -18,6 +18,14 @@ macro_rules! driver {
 }
 pub(super) use driver;
 
+/// What an allocation was for, with the call and the CUresult that [`DeviceError::OutOfMemory`] has no fields for.
+macro_rules! refused {
+    ($what:literal, $call:literal) => {
+        concat!($what, " (", $call, ": CUDA_ERROR_OUT_OF_MEMORY, 2)")
+    };
+}
+pub(super) use refused;
+
 /// What is called here and in `CudaContext::new`. cudarc panics on a symbol that the library lacks, so they are
 /// all looked up once, before the first call.
 const SYMBOLS: &[&CStr] = &[
@@ -301,7 +309,8 @@ impl Drop for Event {
 pub(super) fn allocate(bytes: usize) -> Result<sys::CUdeviceptr, DeviceError> {
     let mut address = 0;
     // SAFETY: a place for the answer.
-    unsafe { driver!(cuMemAlloc_v2(&mut address, bytes)) }.map_err(|e| out_of_memory(e, "device memory", bytes))?;
+    unsafe { driver!(cuMemAlloc_v2(&mut address, bytes)) }
+        .map_err(|e| out_of_memory(e, refused!("device memory", "cuMemAlloc"), bytes))?;
     Ok(address)
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use cudarc::driver::{CudaContext, CudaStream, sys};
 
-use super::driver::{Stream, allocate, allocate_pinned, bind, driver, stream_is_done, wait};
+use super::driver::{Stream, allocate, allocate_pinned, bind, driver, refused, stream_is_done, wait};
 use crate::abi::LINE_BYTES;
 use crate::device::{DeviceError, Memory};
 
@@ -178,7 +178,7 @@ impl Gpu {
     pub fn mapped(self: &Arc<Self>, bytes: usize) -> Result<Memory, DeviceError> {
         self.bind()?;
         let flags = sys::CU_MEMHOSTALLOC_PORTABLE | sys::CU_MEMHOSTALLOC_DEVICEMAP;
-        let pointer = allocate_pinned(bytes.max(LINE_BYTES), flags, "ring memory")?;
+        let pointer = allocate_pinned(bytes.max(LINE_BYTES), flags, refused!("ring memory", "cuMemHostAlloc"))?;
         let owner = Arc::new(Allocation { gpu: Arc::clone(self), what: Some(Retired::Pinned(pointer)) });
         let mut address = 0;
         // SAFETY: a place for the answer; the memory was allocated for mapping.
