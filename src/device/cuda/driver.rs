@@ -209,6 +209,11 @@ pub(super) fn bind(context: &CudaContext) -> Result<(), DeviceError> {
     unsafe { driver!(cuCtxSetCurrent(context.cu_ctx())) }
 }
 
+/// [`bind`] for a drop, which nobody repeats: a second try is what keeps one error from leaving the thing to the context.
+pub(super) fn bind_to_let_go(context: &CudaContext) -> bool {
+    bind(context).or_else(|_| bind(context)).is_ok()
+}
+
 /// A stream that does not wait for the NULL stream. Destroying one with work in it waits for nothing.
 pub(super) struct Stream {
     context: Arc<CudaContext>,
@@ -249,7 +254,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if bind(&self.context).is_ok() {
+        if bind_to_let_go(&self.context) {
             // SAFETY: made by cuStreamCreateWithPriority and destroyed once. An error has nowhere to go.
             let _ = unsafe { driver!(cuStreamDestroy_v2(self.raw)) };
         }
@@ -298,7 +303,7 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        if bind(&self.context).is_ok() {
+        if bind_to_let_go(&self.context) {
             // SAFETY: made by cuEventCreate and destroyed once. An error has nowhere to go.
             let _ = unsafe { driver!(cuEventDestroy_v2(self.raw)) };
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use cudarc::driver::{CudaContext, CudaStream, sys};
 
-use super::driver::{Stream, allocate, allocate_pinned, bind, driver, refused, stream_is_done, wait};
+use super::driver::{Stream, allocate, allocate_pinned, bind, bind_to_let_go, driver, refused, stream_is_done, wait};
 use crate::abi::LINE_BYTES;
 use crate::device::{DeviceError, Memory};
 
@@ -45,7 +45,8 @@ pub(super) enum Retired {
 unsafe impl Send for Retired {}
 
 impl Retired {
-    /// Errors have nowhere to go. The context is current.
+    /// Errors have nowhere to go. No second try: a call that reports an error of earlier work may have freed. The context
+    /// is current.
     fn free(self) {
         // SAFETY: each was made by the matching call, is retired once by its only owner, and no kernel
         // that is known runs.
@@ -201,7 +202,7 @@ impl Gpu {
         // Not under the lock: dropping memory retires it, which sweeps again.
         drop(ended);
         let running = lock(&self.running);
-        if running.is_empty() && self.late.load(Ordering::Acquire) == 0 && self.bind().is_ok() {
+        if running.is_empty() && self.late.load(Ordering::Acquire) == 0 && bind_to_let_go(&self.context) {
             // Under the lock, so that no launch comes between.
             for what in std::mem::take(&mut *lock(&self.retired)) {
                 what.free();
@@ -283,7 +284,7 @@ impl Gpu {
 impl Drop for Gpu {
     fn drop(&mut self) {
         // Whatever runs or is late refers to the GPU, so nothing does.
-        if self.bind().is_ok() {
+        if bind_to_let_go(&self.context) {
             for what in std::mem::take(&mut *lock(&self.retired)) {
                 what.free();
             }
