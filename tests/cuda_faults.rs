@@ -2,8 +2,10 @@
 //! an error that names a call and the CUresult, in time, with the last good numbers readable and nothing left behind.
 //! Against the stand-in of the driver (cuda-driver/driver.cpp), with no GPU.
 //!
-//! "Every call" is every function in every phase of that life: the first, the middle and the last time that it is called
-//! there.
+//! "Every call" is every function in every phase of that life, each time that it is called there up to the 16th. How often
+//! a query is called there depends on the clock; of what is called more often, the middle and the last call are broken,
+//! too. Opening and building wait for 5 s and 10 s before they give up, which nobody can configure; what never completes
+//! there is tried in many processes at once, for the first 16 calls.
 #![cfg(feature = "cuda")]
 #![allow(unsafe_code)]
 
@@ -21,15 +23,18 @@ use ringscope::device::{CudaUnavailable, DeviceError, SharedDevice};
 use ringscope::runtime::{LaunchOptions, RuntimeError};
 use ringscope::{KernelState, RingKernelRuntime, Snapshot, TelemetryConfig, TelemetryError};
 
-use stand_in::{Fault, StandIn, tell, with_stand_in};
+use stand_in::{Fault, Role, StandIn, count, in_shares, say, tell};
 
 const MESSAGES: u64 = 4;
-/// A run that takes longer hangs.
-const QUICK: Duration = Duration::from_secs(8);
-/// The same where zeroing memory (10 s) or reading the clock (twice 5 s) waits in vain.
-const SLOW: Duration = Duration::from_secs(20);
-const COPY_LIMIT: Duration = Duration::from_millis(40);
-const STOP_LIMIT: Duration = Duration::from_millis(60);
+/// A run that takes longer hangs. Zeroing memory and reading the clock wait for 10 s and for 5 s in vain.
+const HANGS: Duration = Duration::from_secs(30);
+/// What a copy, or a stop, that never ends is waited for.
+const LATE_LIMIT: Duration = Duration::from_millis(200);
+/// What anything else is waited for, which comes at once, or on a busy machine somewhat later.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// So many calls of a function in a phase are broken each.
+const EACH: u64 = 16;
 
 /// Parts of a runtime's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,8 +77,6 @@ struct Outcome {
     state: Option<KernelState>,
     /// Whether the kernel was seen to end, as it was told to.
     seen_to_end: bool,
-    /// Kernels that the shutdown says run on.
-    abandoned: usize,
 }
 
 /// An error of any of the calls.
@@ -112,20 +115,53 @@ impl Failed {
         }
     }
 
-    /// The raw CUresult in it, and whether it names the call.
-    fn code(&self, call: &str) -> Option<(i32, bool)> {
-        let bare = call.trim_end_matches("_v2");
+    /// Whether it names that CUresult, and one of those calls of the driver, in its fields and in its words.
+    fn names(&self, (code, name): (i32, &str), calls: &BTreeSet<String>) -> bool {
+        let text = self.to_string();
+        let says = |word: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word);
+        let typed = match (self, self.device()) {
+            (Failed::Open(CudaUnavailable::InitFailed { code: c, name: n }), _) => (*c, n.as_str()) == (code, name),
+            (_, Some(DeviceError::Call { code: c, name: n, .. })) => (*c, n.as_str()) == (code, name),
+            (_, Some(DeviceError::OutOfMemory { .. })) => code == 2,
+            _ => false,
+        };
+        typed && says(name) && says(&code.to_string()) && calls.iter().any(|call| says(call.trim_end_matches("_v2")))
+    }
+
+    /// A limit of the host's own ran out: the driver has not answered, so there is no CUresult to name.
+    fn is_patience(&self, call: &str) -> bool {
         match (self, self.device()) {
-            (Failed::Open(CudaUnavailable::InitFailed { code, .. }), _) => Some((*code, call == "cuInit")),
-            (_, Some(DeviceError::Call { call, code, .. })) => Some((*code, call.contains(bare))),
-            (_, Some(DeviceError::OutOfMemory { .. })) => Some((2, call.contains("Alloc"))),
-            _ => None,
+            (_, Some(DeviceError::CopyTimedOut { waited: LATE_LIMIT })) => {
+                ["cuMemcpyDtoHAsync_v2", "cuEventRecord", "cuEventQuery"].contains(&call)
+            }
+            (Failed::Runtime(RuntimeError::StopTimedOut { waited: LATE_LIMIT, .. }), _) => {
+                ["cuLaunchKernel", "cuStreamQuery"].contains(&call)
+            }
+            // A kernel that never starts answers nothing.
+            (Failed::Runtime(RuntimeError::ReceiveTimedOut { .. }), _) => call == "cuLaunchKernel",
+            _ => false,
         }
+    }
+
+    /// What follows from an error that was said before: the kernel was not launched, is not active, or has ended.
+    fn follows(&self) -> bool {
+        use RuntimeError::{BadTransition, Ended, NotActive, UnknownKernel};
+        matches!(self, Failed::Runtime(BadTransition { .. } | Ended { .. } | NotActive { .. } | UnknownKernel { .. }))
+    }
+}
+
+/// What a fault comes to, with its name.
+fn result_of(fault: Fault) -> (i32, &'static str) {
+    match fault {
+        Fault::OutOfMemory => (2, "CUDA_ERROR_OUT_OF_MEMORY"),
+        Fault::LaunchFailed => (719, "CUDA_ERROR_LAUNCH_FAILED"),
+        Fault::IllegalAddress => (700, "CUDA_ERROR_ILLEGAL_ADDRESS"),
+        Fault::NotReady | Fault::Never => (600, "CUDA_ERROR_NOT_READY"),
     }
 }
 
 /// A short life: every phase goes on after an error, as an application would that does not look.
-fn live(driver: &StandIn) -> Outcome {
+fn live(driver: &StandIn, limit: Duration) -> Outcome {
     let mut outcome = Outcome::default();
     let at = |phase: Phase| driver.phase(phase as u32);
     at(Phase::Open);
@@ -137,9 +173,9 @@ fn live(driver: &StandIn) -> Outcome {
         }
     };
     at(Phase::Build);
-    let config = TelemetryConfig { max_blocks: 4, copy_limit: COPY_LIMIT, ..TelemetryConfig::default() };
+    let config = TelemetryConfig { max_blocks: 4, copy_limit: limit, ..TelemetryConfig::default() };
     let builder = RingKernelRuntime::builder().on(device).kernel("crc32c").telemetry(true).telemetry_config(config);
-    let runtime = match builder.slots(8).slot_bytes(64).max_kernels(2).stop_limit(STOP_LIMIT).build() {
+    let runtime = match builder.slots(8).slot_bytes(64).max_kernels(2).stop_limit(limit).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             at(Phase::Drop);
@@ -174,7 +210,7 @@ fn live(driver: &StandIn) -> Outcome {
     let _ = (runtime.try_receive("w"), runtime.send_blocking("w", b"late"), runtime.deactivate_blocking("w"));
     let _ = (runtime.reset_telemetry(None), runtime.summary(), runtime.launch_blocking("x", &options));
     at(Phase::Drop);
-    outcome.abandoned = runtime.shutdown_blocking(STOP_LIMIT).abandoned.len();
+    runtime.shutdown_blocking(limit);
     drop(runtime);
     outcome
 }
@@ -202,18 +238,18 @@ fn run(driver: &StandIn, plan: Option<(&Site, Fault)>) -> Result<Outcome, String
         driver.fault(&site.call, site.phase as u32, site.nth, fault);
     }
     let (done, ended) = std::sync::mpsc::channel();
-    std::thread::spawn(move || done.send(live(&StandIn)));
-    let slow = plan.is_some_and(|(site, fault)| is_slow(site, fault));
-    let limit = if slow { SLOW } else { QUICK };
-    match ended.recv_timeout(limit) {
+    let late = plan.is_some_and(|(site, fault)| site.phase > Phase::Build && LATE_FAULTS.contains(&fault));
+    let limit = if late { LATE_LIMIT } else { LIMIT };
+    std::thread::spawn(move || done.send(live(&StandIn, limit)));
+    match ended.recv_timeout(HANGS) {
         Ok(outcome) => Ok(outcome),
-        Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(format!("hangs for {limit:?}")),
+        Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(format!("hangs for {HANGS:?}")),
         Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err("panics".to_owned()),
     }
 }
 
-/// Every function in every phase: its first, its middle and its last call there.
-fn sites(driver: &StandIn) -> Vec<Site> {
+/// Every function in every phase: each of its first calls there, the middle and the last one; and all functions.
+fn sites(driver: &StandIn) -> (Vec<Site>, BTreeSet<String>) {
     let clean = run(driver, None).expect("a run without a fault");
     assert!(clean.errors.is_empty() && clean.saw_all, "{:?}", clean.errors);
     assert_eq!(
@@ -224,18 +260,14 @@ fn sites(driver: &StandIn) -> Vec<Site> {
         assert_eq!(driver.get(what), 0, "{what}, of a run without a fault");
     }
     let calls = driver.calls();
+    let functions = calls.iter().map(|(_, call, _)| call.clone()).collect();
     let of_phase = |phase: u32| PHASES.into_iter().find(|p| *p as u32 == phase);
     let known = calls.into_iter().filter_map(|(phase, call, count)| Some((of_phase(phase)?, call, count)));
-    known
-        .flat_map(|(phase, call, count)| {
-            let some: BTreeSet<u64> = [1, count.div_ceil(2), count].into();
-            some.into_iter().map(move |nth| Site { call: call.clone(), phase, nth })
-        })
-        .collect()
-}
-
-fn is_slow(site: &Site, fault: Fault) -> bool {
-    matches!(fault, Fault::NotReady | Fault::Never) && site.phase <= Phase::Build
+    let sites = known.flat_map(|(phase, call, count)| {
+        let some: BTreeSet<u64> = (1..=count.min(EACH)).chain([count.div_ceil(2), count]).collect();
+        some.into_iter().map(move |nth| Site { call: call.clone(), phase, nth })
+    });
+    (sites.collect(), functions)
 }
 
 /// How often that call is made there varies where it polls: then an earlier one.
@@ -261,123 +293,186 @@ const LETTING_GO: [&str; 6] = [
     "cuDevicePrimaryCtxRelease_v2",
 ];
 
-/// What is wrong with what such a run came to.
-fn wrong(driver: &StandIn, site: &Site, fault: Fault, outcome: &Outcome) -> Result<(), String> {
-    let expect = |ok: bool, what: &str| if ok { Ok(()) } else { Err(what.to_owned()) };
+/// Why something may be left behind by a run, beyond its end or until its context goes.
+const LATE: &str =
+    "what never completed may still be written, and what never answered may still run: it is kept on purpose";
+const CUDARC: &str =
+    "cudarc asks for memory pools between retaining the context and owning it; if that fails it stays retained";
+const RELEASE: &str = "the release of the context is what fails, in a drop of cudarc's: it stays retained";
+const LETTING: &str =
+    "the call that lets go is what fails: the thing goes with its context (a second try might free twice)";
+
+/// What may be left by such a run.
+fn exemption(site: &Site, fault: Fault, outcome: &Outcome) -> Option<&'static str> {
     let call = site.call.as_str();
-    let first = outcome.errors.first();
-    let device = first.and_then(|(_, e)| e.device());
-    let code = first.and_then(|(_, e)| e.code(call));
-    let named = outcome.errors.iter().any(|(_, e)| e.code(call) == Some((2, true)));
+    let by_cudarc = |(_, error): &(Phase, Failed)| error.to_string().contains("CudaContext::new");
+    match fault {
+        Fault::NotReady | Fault::Never => Some(LATE),
+        Fault::IllegalAddress => None,
+        _ if call == "cuDevicePrimaryCtxRelease_v2" => Some(RELEASE),
+        _ if call == "cuDeviceGetAttribute" && outcome.errors.first().is_some_and(by_cudarc) => Some(CUDARC),
+        Fault::OutOfMemory if LETTING_GO.contains(&call) => Some(LETTING),
+        _ => None,
+    }
+}
+
+fn expect(ok: bool, what: &str) -> Result<(), String> {
+    if ok { Ok(()) } else { Err(what.to_owned()) }
+}
+
+/// Whether somebody was told what happened, where there is somebody to tell.
+fn tells(site: &Site, fault: Fault, outcome: &Outcome, functions: &BTreeSet<String>) -> Result<(), String> {
+    let call = site.call.as_str();
+    let late = LATE_FAULTS.contains(&fault);
+    // What fails once is named itself; of a dead context, the call that met it; of an opening, the one waited for.
+    let broken = BTreeSet::from([site.call.clone()]);
+    let known = if fault == Fault::OutOfMemory { &broken } else { functions };
+    let told = |error: &Failed| match late && site.phase > Phase::Build {
+        true => error.is_patience(call),
+        false => error.names(result_of(fault), known),
+    };
+    if let Some((_, first)) = outcome.errors.first() {
+        // Of a query that failed once the snapshot tells, and whoever ends the kernel; in between it takes no messages.
+        let said = outcome.errors.iter().any(|(_, error)| told(error)) && (told(first) || fault == Fault::OutOfMemory);
+        expect(said, "the error names the call and the CUresult")?;
+        let rest = outcome.errors.iter().all(|(_, error)| told(error) || error.follows());
+        return expect(rest, "what is said after it says the same, or follows from it");
+    }
+    if late {
+        return expect(matches!(site.phase, Phase::Drop | Phase::Traffic), "the run ends in an error");
+    }
     // Binding the context is part of letting go as well.
     let may_pass = LETTING_GO.contains(&call) || call.starts_with("cuCtx") || site.phase == Phase::Drop;
-    match fault {
-        Fault::OutOfMemory if first.is_some() => expect(named, "the error names the call and the CUresult")?,
-        Fault::OutOfMemory => expect(may_pass, "the run ends in an error")?,
-        Fault::LaunchFailed if first.is_some() => {
-            expect(code.is_some_and(|(code, _)| code == 719), "the error is what the context died of")?;
-        }
-        Fault::IllegalAddress if first.is_some() => {
-            expect(code.is_some_and(|(code, _)| code == 700), "the error is what the context died of")?;
-        }
-        Fault::LaunchFailed | Fault::IllegalAddress => {
-            let outside = call.starts_with("cuDevice") || call.starts_with("cuInit") || call.starts_with("cuDriver");
-            expect(may_pass || outside || site.phase == Phase::Stop, "the run ends in an error")?;
-        }
-        Fault::NotReady | Fault::Never => {
-            let typed = match (first, device) {
-                (Some((Phase::Open | Phase::Build, _)), Some(DeviceError::Call { code: 600, .. })) => true,
-                (_, Some(DeviceError::CopyTimedOut { waited: COPY_LIMIT })) => true,
-                (Some((_, Failed::Runtime(RuntimeError::StopTimedOut { .. }))), _) => true,
-                // A kernel that never starts answers nothing.
-                (Some((_, Failed::Runtime(RuntimeError::ReceiveTimedOut { .. }))), _) => call == "cuLaunchKernel",
-                (None, _) => matches!(site.phase, Phase::Drop | Phase::Traffic),
-                _ => false,
-            };
-            expect(typed, "the error says what was waited for")?;
-        }
-    }
+    // Of a context that dies at the last call of a phase, nobody is there to hear.
+    let outside = call.starts_with("cuDevice") || call.starts_with("cuInit") || call.starts_with("cuDriver");
+    let unheard = fault != Fault::OutOfMemory && (outside || site.phase == Phase::Stop);
+    expect(may_pass || unheard, "the run ends in an error")
+}
+
+/// What is wrong with what such a run came to.
+fn wrong(
+    driver: &StandIn,
+    site: &Site,
+    fault: Fault,
+    outcome: &Outcome,
+    functions: &BTreeSet<String>,
+) -> Result<(), String> {
+    tells(site, fault, outcome, functions)?;
     // A dead context is known to be one; what was only late is not called dead.
-    let dead = matches!(fault, Fault::LaunchFailed | Fault::IllegalAddress) && !outcome.errors.is_empty();
+    let late = LATE_FAULTS.contains(&fault);
+    let dead = !late && fault != Fault::OutOfMemory && !outcome.errors.is_empty();
     let died = if outcome.seen_to_end { KernelState::Terminated } else { KernelState::Failed };
-    expect(
-        !dead || outcome.state.is_none_or(|state| state == died),
-        "a kernel of a dead context is Failed, or was seen to end before",
-    )?;
+    let known = outcome.state.is_none_or(|state| state == died);
+    expect(!dead || known, "a kernel of a dead context is Failed, or was seen to end before")?;
     if outcome.saw_all {
         let last = outcome.latest.as_deref().and_then(|s| s.kernel("w"));
         expect(last.is_some_and(|k| k.messages_processed == MESSAGES), "the last good snapshot is readable")?;
         let state = last.map(|k| k.state);
         expect(!dead || state == Some(died), "the last good snapshot says so, too")?;
-        let late = matches!(fault, Fault::NotReady | Fault::Never);
         expect(!late || state != Some(KernelState::Failed), "what is late is not Failed")?;
     }
     for what in ["blocked", "null_stream", "pageable", "wild"] {
         expect(driver.get(what) == 0, what)?;
     }
-    // What may still be written stays, on purpose; so does what the driver would not let go of.
-    let late = matches!(fault, Fault::NotReady | Fault::Never) || outcome.abandoned > 0;
-    // cudarc asks for memory pools between retaining the context and owning it, and then leaves it retained.
-    let of_cudarc =
-        call == "cuDeviceGetAttribute" && first.is_some_and(|(_, e)| e.to_string().contains("CudaContext::new"));
-    let abandoned = late || of_cudarc || call == "cuDevicePrimaryCtxRelease_v2";
-    for what in ["live", "contexts", "resident"] {
-        expect(abandoned || driver.get(what) == 0, &format!("{} {what} are left", driver.get(what)))?;
-    }
-    // A live context is left empty.
-    let lost = u64::from(LETTING_GO.contains(&call) || call == "cuCtxSetCurrent");
-    let alone = fault == Fault::OutOfMemory && lost == 0;
-    expect(!alone || driver.get("reclaimed") == 0, "everything is freed before the context goes")
+    leaves(driver, fault, exemption(site, fault, outcome))
 }
 
-/// The runs of some sites with each of these faults.
-fn try_all(driver: &StandIn, name: &str, faults: &[Fault], pick: impl Fn(&Site, Fault) -> bool) {
+/// Nothing is left, and a context that is alive goes empty; or there is a reason.
+fn leaves(driver: &StandIn, fault: Fault, reason: Option<&str>) -> Result<(), String> {
+    let left = ["live", "contexts", "resident"].into_iter().find(|what| driver.get(what) > 0);
+    let reclaimed = fault == Fault::OutOfMemory && driver.get("reclaimed") > 0;
+    if let Some(reason) = reason {
+        count(&format!("{EXEMPT}{reason}"), 1);
+        count(&format!("{LEFT}{reason}"), u64::from(left.is_some() || reclaimed));
+    }
+    // A thing that was not let go is taken along by its context, and not left.
+    let may_stay = reason.is_some_and(|reason| reason != LETTING);
+    expect(may_stay || left.is_none(), &format!("{left:?} is left"))?;
+    expect(reason.is_some() || !reclaimed, "everything is freed before the context goes")
+}
+
+const CALLS: &str = "calls";
+const RUNS: &str = "runs";
+const FUNCTION: &str = "function ";
+const UNSAID: &str = "unsaid ";
+const EXEMPT: &str = "exempt ";
+const LEFT: &str = "left ";
+
+/// The runs of some sites with each of these faults, in so many processes; prints their table.
+fn try_all(test: &str, shares: u64, faults: &[Fault], pick: impl Fn(&Site, Fault) -> bool) {
+    let start = Instant::now();
+    match in_shares(test, shares) {
+        Role::Share(share) => {
+            // Whatever else a process finds to be called, these are its own.
+            let here = |site: &Site| (site.nth + site.call.len() as u64) % shares == share;
+            try_share(&StandIn, faults, |site, fault| here(site) && pick(site, fault));
+        }
+        Role::Whole(counts) => table(test, faults, &counts, start.elapsed()).iter().for_each(|line| say(line)),
+        Role::Skipped => {}
+    }
+}
+
+fn table(test: &str, faults: &[Fault], counts: &BTreeMap<String, u64>, took: Duration) -> Vec<String> {
+    let of = |prefix: &str| -> Vec<(&str, u64)> {
+        counts.iter().filter_map(|(what, n)| Some((what.strip_prefix(prefix)?, *n))).collect()
+    };
+    let [calls, runs] = [CALLS, RUNS].map(|what| counts.get(what).copied().unwrap_or(0));
+    let (functions, unsaid) = (of(FUNCTION).len(), of(UNSAID));
+    let silent: u64 = unsaid.iter().map(|(_, n)| n).sum();
+    let seconds = took.as_secs_f64();
+    let mut lines = vec![
+        format!(
+            "{test}: {calls} calls of {functions} functions x what applies of {faults:?} = {runs} runs, all as promised \
+             ({seconds:.1} s)"
+        ),
+        format!("    {silent} runs had nobody to tell: {unsaid:?}"),
+    ];
+    for (reason, n) in of(EXEMPT) {
+        let left = counts.get(&format!("{LEFT}{reason}")).copied().unwrap_or(0);
+        lines.push(format!("    {n} runs may leave something, {left} did: {reason}"));
+    }
+    lines
+}
+
+fn try_share(driver: &StandIn, faults: &[Fault], pick: impl Fn(&Site, Fault) -> bool) {
     std::panic::set_hook(Box::new(|info| {
         PANICS.fetch_add(1, Ordering::Relaxed);
         tell(&format!("a panic: {info}"));
     }));
-    let sites = sites(driver);
-    let start = Instant::now();
+    let (sites, functions) = sites(driver);
     let (mut runs, mut calls, mut failures) = (0, BTreeSet::new(), Vec::new());
-    let mut unsaid = BTreeMap::<String, u32>::new();
-    for site in &sites {
-        for fault in faults.iter().copied().filter(|fault| pick(site, *fault)) {
-            let result = match hit(driver, site, fault) {
-                Err(hangs) => Err((hangs, Vec::new())),
-                Ok(None) => continue,
-                Ok(Some((at, outcome))) => {
-                    runs += 1;
-                    calls.insert(at.call.clone());
-                    if outcome.errors.is_empty() {
-                        *unsaid.entry(at.call.clone()).or_default() += 1;
-                    }
-                    let said = outcome.errors.iter().map(|(phase, e)| format!("{phase:?}: {e}")).collect();
-                    wrong(driver, &at, fault, &outcome).map_err(|why| (why, said))
+    let all = sites.iter().flat_map(|site| faults.iter().map(move |fault| (site, *fault)));
+    for (site, fault) in all.filter(|(site, fault)| pick(site, *fault)) {
+        let result = match hit(driver, site, fault) {
+            Err(hangs) => Err((hangs, Vec::new())),
+            Ok(None) => continue,
+            Ok(Some((at, outcome))) => {
+                runs += 1;
+                calls.insert(at.to_string());
+                count(&format!("{FUNCTION}{}", at.call), 1);
+                if outcome.errors.is_empty() {
+                    count(&format!("{UNSAID}{}", at.call), 1);
                 }
-            };
-            if let Err((why, said)) = result {
-                failures.push(format!("{site}, {fault:?}: not so: {why}; {said:#?}"));
-                if why.starts_with("hangs") {
-                    // Its thread is in a call still: the rest cannot be tried in this process.
-                    panic!("{}", failures.join("\n"));
-                }
+                let said = outcome.errors.iter().map(|(phase, e)| format!("{phase:?}: {e}")).collect();
+                wrong(driver, &at, fault, &outcome, &functions).map_err(|why| (why, said))
+            }
+        };
+        if let Err((why, said)) = result {
+            failures.push(format!("{site}, {fault:?}: not so: {why}; {said:#?}"));
+            if why.starts_with("hangs") {
+                // Its thread is in a call still: the rest cannot be tried in this process.
+                panic!("{}", failures.join("\n"));
             }
         }
     }
     let _ = std::panic::take_hook();
     assert!(failures.is_empty(), "{} of {runs} runs:\n{}", failures.len(), failures.join("\n"));
     assert_eq!(PANICS.load(Ordering::Relaxed), 0);
-    let applied = sites.iter().filter(|site| faults.iter().any(|fault| pick(site, *fault))).count();
-    let silent: u32 = unsaid.values().sum();
-    tell(&format!(
-        "{name}: {} functions, {applied} calls x {} faults that apply = {runs} runs, all as promised ({:.1} s); {silent} \
-         of them had nobody to tell: {unsaid:?}",
-        calls.len(),
-        faults.len(),
-        start.elapsed().as_secs_f64()
-    ));
+    count(CALLS, calls.len() as u64);
+    count(RUNS, runs);
 }
 
+const LATE_FAULTS: [Fault; 2] = [Fault::NotReady, Fault::Never];
 const QUERIES: [&str; 2] = ["cuStreamQuery", "cuEventQuery"];
 const WORK: [&str; 4] = ["cuMemcpyDtoHAsync_v2", "cuMemsetD8Async", "cuEventRecord", "cuLaunchKernel"];
 
@@ -392,41 +487,31 @@ fn applies(site: &Site, fault: Fault) -> bool {
 
 #[test]
 fn a_call_that_fails_is_an_error_that_names_it() {
-    if with_stand_in("a_call_that_fails_is_an_error_that_names_it") {
-        try_all(&StandIn, "failing once", &[Fault::OutOfMemory], applies);
-    }
+    try_all("a_call_that_fails_is_an_error_that_names_it", 1, &[Fault::OutOfMemory], applies);
 }
 
 #[test]
 fn a_context_that_dies_is_an_error_and_not_a_hang() {
-    if with_stand_in("a_context_that_dies_is_an_error_and_not_a_hang") {
-        try_all(&StandIn, "a dead context", &[Fault::LaunchFailed, Fault::IllegalAddress], applies);
-    }
+    let faults = [Fault::LaunchFailed, Fault::IllegalAddress];
+    try_all("a_context_that_dies_is_an_error_and_not_a_hang", 1, &faults, applies);
 }
-
-const LATE: [Fault; 2] = [Fault::NotReady, Fault::Never];
 
 #[test]
 fn what_never_completes_is_given_up() {
-    if with_stand_in("what_never_completes_is_given_up") {
-        try_all(&StandIn, "never completing", &LATE, |site, fault| applies(site, fault) && site.phase > Phase::Build);
-    }
+    let pick = |site: &Site, fault| applies(site, fault) && site.phase > Phase::Build;
+    try_all("what_never_completes_is_given_up", 4, &LATE_FAULTS, pick);
 }
 
-// Opening and building wait for seconds, as their constants have it: a process of its own for each, and the first call.
+// Opening and building wait for seconds: each process waits for a few calls, and they wait side by side.
 
 #[test]
 fn an_opening_that_never_completes_is_given_up() {
-    if with_stand_in("an_opening_that_never_completes_is_given_up") {
-        let pick = |site: &Site, fault| applies(site, fault) && site.phase == Phase::Open && site.nth == 1;
-        try_all(&StandIn, "never completing, while the device is opened", &LATE, pick);
-    }
+    let pick = |site: &Site, fault| applies(site, fault) && site.phase == Phase::Open && site.nth <= EACH;
+    try_all("an_opening_that_never_completes_is_given_up", 8, &LATE_FAULTS, pick);
 }
 
 #[test]
 fn a_build_that_never_completes_is_given_up() {
-    if with_stand_in("a_build_that_never_completes_is_given_up") {
-        let pick = |site: &Site, fault| applies(site, fault) && site.phase == Phase::Build && site.nth == 1;
-        try_all(&StandIn, "never completing, while the runtime is built", &LATE, pick);
-    }
+    let pick = |site: &Site, fault| applies(site, fault) && site.phase == Phase::Build && site.nth <= EACH;
+    try_all("a_build_that_never_completes_is_given_up", 8, &LATE_FAULTS, pick);
 }

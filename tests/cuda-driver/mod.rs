@@ -1,11 +1,12 @@
 //! Puts the stand-ins of the driver and of NVRTC where they are looked for, in a process of its own, and opens the
 //! stand-in's door.
 
+use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_int};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -17,52 +18,84 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 /// Runs the test of that name again, in a process that finds the stand-in where it looks for the driver, and passes on
 /// what it says. Whether this is that process.
+#[allow(dead_code, reason = "the tests of faults are in shares")]
 pub fn with_stand_in(test: &str) -> bool {
-    if std::env::var_os(CHILD).is_some() {
-        return true;
+    matches!(in_shares(test, 1), Role::Share(_))
+}
+
+/// What a process that runs a test is there for.
+#[allow(dead_code, reason = "most tests have one share, and count nothing")]
+pub enum Role {
+    /// To do this share of it, with the stand-in.
+    Share(u64),
+    /// To say what the shares counted together.
+    Whole(BTreeMap<String, u64>),
+    /// Nothing: the stand-in cannot be made here.
+    Skipped,
+}
+
+/// [`with_stand_in`], in so many processes at once: the stand-in is one of a process, and what waits takes its time.
+pub fn in_shares(test: &str, shares: u64) -> Role {
+    if let Some(share) = std::env::var(CHILD).ok().and_then(|share| share.parse().ok()) {
+        return Role::Share(share);
     }
     if !cfg!(target_os = "linux") {
         say(&format!("skipped: {test}: the stand-in of the driver is a shared library for Linux"));
-        return false;
+        return Role::Skipped;
     }
     let Some(folder) = build() else {
         say(&format!("skipped: {test}: no C++ compiler (c++) for the stand-in of the driver"));
-        return false;
+        return Role::Skipped;
     };
+    let children: Vec<(Child, PathBuf)> = (0..shares).map(|share| start(test, share, &folder)).collect();
+    let deadline = Instant::now() + LIMIT;
+    let ended: Vec<_> = children.into_iter().map(|(child, log)| (end(child, deadline), log)).collect();
+    let mut counts = BTreeMap::new();
+    for (status, log) in ended {
+        let said = String::from_utf8_lossy(&std::fs::read(&log).expect("its log")).into_owned();
+        let passed = status.is_some_and(|s| s.success()) && said.contains("1 passed");
+        assert!(passed, "{}\n{said}", status.map_or(format!("hangs: not done after {LIMIT:?}"), |s| s.to_string()));
+        said.lines().filter_map(|line| line.split_once("told: ")).for_each(|(_, told)| say(told));
+        let counted = said.lines().filter_map(|line| line.split_once("counted: ")?.1.split_once(' '));
+        counted.for_each(|(n, what)| *counts.entry(what.to_owned()).or_default() += n.parse::<u64>().expect("a count"));
+    }
+    Role::Whole(counts)
+}
+
+fn start(test: &str, share: u64, folder: &Path) -> (Child, PathBuf) {
     let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let path = std::env::join_paths([folder.clone()].into_iter().chain(std::env::split_paths(&path))).expect("a path");
-    let log = folder.join(format!("{test}.log"));
+    let path = [folder.to_owned()].into_iter().chain(std::env::split_paths(&path));
+    let log = folder.join(format!("{test}.{share}.log"));
     let out = File::create(&log).expect("a log");
     let err = out.try_clone().expect("a handle");
-    let mut child = Command::new(std::env::current_exe().expect("this program"))
+    let child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", test, "--nocapture", "--test-threads", "1"])
-        .env(CHILD, "1")
-        .env("LD_LIBRARY_PATH", path)
+        .env(CHILD, share.to_string())
+        .env("LD_LIBRARY_PATH", std::env::join_paths(path).expect("a path"))
         .stdout(Stdio::from(out))
         .stderr(Stdio::from(err))
         .spawn()
         .expect("it starts");
-    let start = Instant::now();
-    let status = loop {
-        match child.try_wait().expect("a child") {
-            Some(status) => break Some(status),
-            None if start.elapsed() > LIMIT => break None,
-            None => std::thread::sleep(Duration::from_millis(10)),
+    (child, log)
+}
+
+/// How it ended; `None` if it had to be ended.
+fn end(mut child: Child, deadline: Instant) -> Option<ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return Some(status);
         }
-    };
-    if status.is_none() {
-        let _ = child.kill();
-        let _ = child.wait();
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
-    let said = String::from_utf8_lossy(&std::fs::read(&log).expect("its log")).into_owned();
-    let passed = status.is_some_and(|s| s.success()) && said.contains("1 passed");
-    assert!(passed, "{}\n{said}", status.map_or(format!("hangs: not done after {LIMIT:?}"), |s| s.to_string()));
-    said.lines().filter_map(|line| line.split_once("told: ")).for_each(|(_, told)| say(told));
-    false
 }
 
 /// For whoever runs the tests: past the harness, which keeps what a passing test prints to itself.
-fn say(what: &str) {
+pub fn say(what: &str) {
     let _ = writeln!(std::io::stderr(), "{what}");
 }
 
@@ -70,6 +103,12 @@ fn say(what: &str) {
 #[allow(dead_code, reason = "not every test has something to tell")]
 pub fn tell(what: &str) {
     say(&format!("told: {what}"));
+}
+
+/// From a process with the stand-in, to the one that adds up the shares.
+#[allow(dead_code, reason = "not every test counts something")]
+pub fn count(what: &str, n: u64) {
+    say(&format!("counted: {n} {what}"));
 }
 
 /// Where the stand-ins are, under the names by which the driver and NVRTC are looked for; nowhere without a compiler.
