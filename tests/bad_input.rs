@@ -253,5 +253,7 @@ fn a_kernel_that_ends_by_itself_has_failed() {
     while runtime.telemetry("q").unwrap().state != KernelState::Failed {
         assert!(Instant::now() < patience, "{:?}", runtime.telemetry("q").unwrap().state);
     }
+    let said = runtime.telemetry("q").unwrap().last_error;
+    assert_eq!(said.as_deref(), Some("the kernel returned without being told to stop"));
     assert!(matches!(runtime.send_blocking("q", b"x"), Err(RuntimeError::NotActive { .. })));
 }
