@@ -356,6 +356,28 @@ fn a_count_only_rises_while_it_is_read() {
 }
 
 #[test]
+fn extremes_are_numbers_of_a_kind_while_the_first_value_comes() {
+    for _ in 0..300 {
+        let telemetry = TelemetryCollector::new(true);
+        let whole = telemetry.histogram("w", "Exponential").unwrap().host().unwrap();
+        let explicit = telemetry.histogram("e", "Explicit").unwrap().buckets(&[1e3]).host().unwrap();
+        let barrier = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                whole.observe(1000);
+                explicit.observe(1000);
+            });
+            barrier.wait();
+            for value in (0..20).flat_map(|_| [whole.value(), explicit.value()]) {
+                let near = |extreme: Option<f64>| extreme.is_none_or(|e| (e - 1000.0).abs() < 100.0);
+                assert!(near(value.min()) && near(value.max()), "{value:?}");
+            }
+        });
+    }
+}
+
+#[test]
 fn a_gauge_loses_no_addition_of_any_thread() {
     let telemetry = TelemetryCollector::new(true);
     let gauge = telemetry.gauge("g", "A gauge").unwrap().host().unwrap();

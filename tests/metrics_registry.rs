@@ -274,15 +274,18 @@ fn a_snapshot_serializes_them() {
     h.observe(f64::NAN);
     t.histogram("exact", "Big").unwrap().scale(0).host().unwrap().observe(9_007_199_254_740_993u64);
     let json = serde_json::to_value(&*t.snapshot().unwrap()).unwrap();
-    let exact = serde_json::json!({"name": "exact", "help": "Big", "kind": "histogram", "series": [{"labels": {}, "value": {
+    let exact = serde_json::json!({"name": "exact", "help": "Big", "kind": "histogram", "series": [{"labels": {},
+        "value": {
         "count": 1, "sum": 9_007_199_254_740_993u64, "min": 9_007_199_254_740_992.0, "max": 9_007_199_254_740_992.0,
         "p50": 9_007_199_254_740_992.0, "p95": 9_007_199_254_740_992.0, "p99": 9_007_199_254_740_992.0, "dropped": 0,
         "buckets": [[18_014_398_509_481_984.0, 1]]}}]});
-    let size = serde_json::json!({"name": "size", "help": "Sizes", "kind": "histogram", "series": [{"labels": {}, "value": {
+    let size = serde_json::json!({"name": "size", "help": "Sizes", "kind": "histogram", "series": [{"labels": {},
+        "value": {
         "count": 1, "sum": 1.5, "min": 1.5, "max": 1.5, "p50": 1.5, "p95": 1.95, "p99": 1.99, "dropped": 1,
         "buckets": [[1.0, 0], [2.0, 1], [null, 0]]}}]});
     let rest = serde_json::json!([
-        {"name": "depth_tokens", "help": "Depth", "unit": "tokens", "kind": "gauge", "series": [{"labels": {}, "value": 1.5}]},
+        {"name": "depth_tokens", "help": "Depth", "unit": "tokens", "kind": "gauge",
+         "series": [{"labels": {}, "value": 1.5}]},
         exact,
         {"name": "hits", "help": "Hits", "kind": "counter", "series": [{"labels": {"table": "users"}, "value": 3}]},
         size,

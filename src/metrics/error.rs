@@ -108,8 +108,8 @@ pub enum MetricError {
     },
     /// The bound on series is reached.
     #[error(
-        "`{metric}` needs {asked} series and {free} of {limit} are free: use fewer label values, or raise max_series in \
-         the TelemetryConfig"
+        "`{metric}` needs {asked} series and {free} of {limit} are free: use fewer label values, or raise \
+         max_series in the TelemetryConfig"
     )]
     TooManySeries {
         /// The metric.

@@ -9,7 +9,7 @@ use super::sync::AtomicU64;
 use super::thread::write;
 use super::value::{Distribution, HistogramValue};
 use crate::abi::buckets;
-use crate::histogram::{Histogram as ExponentialHistogram, slot_of};
+use crate::histogram::{Histogram as ExponentialHistogram, slot_of, slot_values};
 
 // The words of a page. All start at zero, so what is not there yet must be zero: extremes are kept as numbers that
 // only rise, the minimum's complemented.
@@ -64,11 +64,11 @@ impl Histogram {
         match &core.buckets {
             Buckets::Exponential { scale } => match value.whole() {
                 Some(value) => write(&core.cells, ObserveWhole { value, scale: *scale }),
-                None => write(&core.cells, Drop),
+                None => write(&core.cells, CountDropped),
             },
             Buckets::Explicit(bounds) => match value.real() {
                 value if value.is_finite() => write(&core.cells, ObserveReal { value, bounds }),
-                _ => write(&core.cells, Drop),
+                _ => write(&core.cells, CountDropped),
             },
         }
     }
@@ -120,10 +120,10 @@ impl Change for ObserveWhole {
     #[inline(always)]
     fn apply<W: Writer>(self, words: &[AtomicU64]) {
         let Some((head, counts)) = words.split_first_chunk::<COUNTS>() else { return };
-        W::add(&counts[slot_of(self.value, self.scale)], 1);
-        W::add(&head[SUM], self.value);
         W::raise(&head[MIN], !self.value);
         W::raise(&head[MAX], self.value);
+        W::add(&head[SUM], self.value);
+        W::add(&counts[slot_of(self.value, self.scale)], 1);
     }
 }
 
@@ -137,18 +137,18 @@ impl Change for ObserveReal<'_> {
     #[inline(always)]
     fn apply<W: Writer>(self, words: &[AtomicU64]) {
         let Some((head, counts)) = words.split_first_chunk::<COUNTS>() else { return };
-        // The first bound at or above the value; after the last one, the bucket that has none.
-        W::add(&counts[self.bounds.partition_point(|bound| *bound < self.value)], 1);
-        W::add_f64(&head[SUM], self.value);
         W::raise(&head[MIN], !rank(self.value));
         W::raise(&head[MAX], rank(self.value));
+        W::add_f64(&head[SUM], self.value);
+        // The first bound at or above the value; after the last one, the bucket that has none.
+        W::add(&counts[self.bounds.partition_point(|bound| *bound < self.value)], 1);
     }
 }
 
 /// A value that no bucket can hold.
-struct Drop;
+struct CountDropped;
 
-impl Change for Drop {
+impl Change for CountDropped {
     fn apply<W: Writer>(self, words: &[AtomicU64]) {
         W::add(&words[DROPPED], 1);
     }
@@ -165,15 +165,24 @@ const fn of_rank(rank: u64) -> f64 {
 }
 
 fn read_whole(cells: &Cells, scale: u32) -> ExponentialHistogram {
-    let (min, max) = (!highest(cells, MIN), highest(cells, MAX));
-    ExponentialHistogram::from_slots(scale, 0, &counts(cells, buckets(scale)), cells.sum(SUM), min, max)
+    let counts = counts(cells, buckets(scale));
+    let (mut min, mut max) = (!highest(cells, MIN), highest(cells, MAX));
+    // While the very first value is being observed, its bucket may be seen before its extremes are.
+    if min > max {
+        let used = |count: &u64| *count > 0;
+        min = counts.iter().position(used).map_or(min, |slot| *slot_values(slot, scale).start());
+        max = counts.iter().rposition(used).map_or(max, |slot| *slot_values(slot, scale).end());
+    }
+    ExponentialHistogram::from_slots(scale, 0, &counts, cells.sum(SUM), min, max)
 }
 
 fn read_real(cells: &Cells, bounds: &Arc<[f64]>) -> ExplicitHistogram {
+    let counts = counts(cells, bounds.len() + 1);
     let sum = cells.pages().map(|page| f64::from_bits(page.load(SUM))).sum();
     let (min, max) = (highest(cells, MIN), highest(cells, MAX));
-    let extremes = (max != 0).then(|| (of_rank(!min), of_rank(max)));
-    ExplicitHistogram::from_counts(Arc::clone(bounds), counts(cells, bounds.len() + 1), sum, extremes)
+    // Both, or none: the first value's may be seen one after the other.
+    let extremes = (min != 0 && max != 0).then(|| (of_rank(!min), of_rank(max)));
+    ExplicitHistogram::from_counts(Arc::clone(bounds), counts, sum, extremes)
 }
 
 fn highest(cells: &Cells, index: usize) -> u64 {

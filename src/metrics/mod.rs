@@ -23,17 +23,17 @@
 //! # Names
 //!
 //! A metric's name is letters, digits and `_` after a letter, at most 255 bytes: what Prometheus and OpenTelemetry both
-//! take as it is. A label's is the same, or begins with one `_`; a histogram has no label `le` or `quantile`. If there is
-//! a unit, the name ends with it (`wait_seconds`). Counters are exported with `_total` at the end; a name that has it
-//! already means the same counter. Two metrics whose series would be exported under one name are refused.
+//! take as it is. A label's is the same, or begins with one `_`; a histogram has no label `le` or `quantile`. If there
+//! is a unit, the name ends with it (`wait_seconds`). Counters are exported with `_total` at the end; a name that has
+//! it already means the same counter. Two metrics whose series would be exported under one name are refused.
 //!
 //! # One name, one metric
 //!
 //! Registering the same again finds what is there, so that modules need not pass handles around. The same name with
-//! another type, help, unit, other label names or other buckets is an error that says both. Series are bounded in number
-//! by [`max_series`](crate::TelemetryConfig::max_series) and stay until the collector goes; so label values are what you
-//! register, not what comes in. Where they are known beforehand and chosen by number, [`LabelSets`] counts what is
-//! out of range in a series of its own.
+//! another type, help, unit, other label names or other buckets is an error that says both. Series are bounded in
+//! number by [`max_series`](crate::TelemetryConfig::max_series) and stay until the collector goes; so label values are
+//! what you register, not what comes in. Where they are known beforehand and chosen by number, [`LabelSets`] counts
+//! what is out of range in a series of its own.
 //!
 //! # What is exact
 //!
@@ -42,9 +42,10 @@
 //!
 //! # Memory
 //!
-//! A thread takes eight bytes for each counter, and for each histogram eight for each bucket, where it uses any: 4.3 KB for
-//! one of scale 3. Threads beyond the 128th that count at the same time share one set of words, with atomic
-//! additions. A signal handler must not count: it would interrupt a load and its store.
+//! A thread takes eight bytes for each counter, and for each histogram eight for each bucket, where it uses any: 4.3 KB
+//! for one of scale 3. A histogram takes 3 KB besides, as do 64 counters together. Threads beyond the 128th that count
+//! at the same time share one set of words, with atomic additions. A signal handler must not count: it would interrupt
+//! a load and its store.
 
 mod builder;
 mod counter;

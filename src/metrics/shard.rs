@@ -1,7 +1,7 @@
 //! Words that many threads add to without contending for a line.
 //!
-//! A process has [`LANES`] lanes, and a thread owns at most one of them at a time. [`Cells`] has a page of words for each
-//! lane that ever wrote to it; the lane's owner is the page's only writer, so that an addition is a relaxed load
+//! A process has [`LANES`] lanes, and a thread owns at most one of them at a time. [`Cells`] has a page of words for
+//! each lane that ever wrote to it; the lane's owner is the page's only writer, so that an addition is a relaxed load
 //! and a relaxed store, with no locked instruction. Threads beyond the last lane share one more page, with atomic
 //! read-modify-writes. Reading adds the pages up.
 //!

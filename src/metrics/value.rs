@@ -127,7 +127,8 @@ impl Value {
 pub struct HistogramValue {
     /// What was counted.
     pub distribution: Distribution,
-    /// Values that could not be counted: NaN, infinities, and of an exponential histogram what is negative or too large.
+    /// Values that could not be counted: NaN, infinities, and of an exponential histogram what is negative or too
+    /// large.
     pub dropped: u64,
 }
 
