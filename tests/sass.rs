@@ -604,6 +604,54 @@ fn the_histogram_of_a_ring_kernel_costs_no_further_red() {
 
 const REFRESH: &str = "RINGSCOPE_WRITE_DOCS=1 cargo test --test sass";
 
+/// One call each on a metric, the parameters always the same. `nothing` never heard of metrics.
+const METRICS: &str = r#"
+#include <ringscope/telemetry.cuh>
+struct Any { unsigned long long words[8]; };
+extern "C" __global__ void nothing(Any, unsigned long long) {}
+#define METRIC(name, Ref, call) extern "C" __global__ void name(ringscope::Ref m, unsigned long long v) { m.call; }
+METRIC(counter_add, CounterRef, add(v))
+METRIC(counter_add_warp, CounterRef, add_warp(v + threadIdx.x))
+METRIC(family_add, CounterFamilyRef, at((unsigned)v).add(v))
+METRIC(gauge_set, GaugeRef, set((double)v))
+METRIC(gauge_add, GaugeRef, add((double)v))
+METRIC(gauge_max, GaugeRef, max((double)v))
+METRIC(exponential_observe, HistogramRef, metric.kind == RINGSCOPE_METRIC_HISTOGRAM ? m.observe(v) : void())
+METRIC(exponential_observe_warp, HistogramRef, metric.kind == RINGSCOPE_METRIC_HISTOGRAM ? m.observe_warp(v) : void())
+"#;
+
+#[test]
+fn a_metric_counts_with_red_and_without_waiting() {
+    let Some(tools) = tools() else { return };
+    let folder = folder("sass-metrics");
+    let source = folder.join("metrics.cu");
+    std::fs::write(&source, METRICS).expect("a temporary file");
+    // REDs of each: a bucket, two extremes, sum and count of a histogram.
+    let reds = [
+        ("counter_add", 1),
+        ("counter_add_warp", 1),
+        ("family_add", 1),
+        ("gauge_set", 0),
+        ("gauge_add", 1),
+        ("gauge_max", 0),
+        ("exponential_observe", 5),
+        ("exponential_observe_warp", 5),
+    ];
+    let unit =
+        |arch, level| build(&tools, &source, &folder.join(format!("{arch}-{level}.cubin")), arch, Dress::Level(level));
+    let units = two_at_a_time(&ARCHITECTURES, |_, arch| (*arch, unit(*arch, 0), unit(*arch, 2)));
+    for (arch, off, on) in &units {
+        let nothing = &off["nothing"];
+        for (name, red) in reds {
+            let (off, on) = (&off[name], &on[name]);
+            assert_eq!(on.count(Instruction::is_red), red, "{name}, sm_{arch}");
+            assert_eq!(on.count(Instruction::is_atomic_with_result) > 0, name == "gauge_max", "{name}, sm_{arch}");
+            assert_eq!(on.count(Instruction::is_fence) + on.count(Instruction::is_local), 0, "{name}, sm_{arch}");
+            assert!(off.code == nothing.code, "{name}, sm_{arch}: level 0 removes it");
+        }
+    }
+}
+
 #[test]
 fn the_documented_figures_are_these() {
     let Some(everything) = everything() else { return };
