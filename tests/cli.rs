@@ -515,13 +515,13 @@ fn doctor_deep_examines_one_device() {
     let checks = found["checks"].as_array().unwrap();
     let does_not_apply = checks.iter().filter(|c| c["result"] == "does_not_apply").count();
     let passed = checks.iter().filter(|c| c["result"] == "passed").count();
-    assert_eq!((passed, does_not_apply), (7, 4), "{found}");
+    assert_eq!((passed, does_not_apply), (8, 4), "{found}");
     assert!(checks.iter().all(|c| !c["figure"].as_str().unwrap().is_empty()));
 
     let table = output(&["doctor", "--deep", "--snapshots", "1000", "--device", "host"]);
     assert_eq!(table.status.code(), Some(0));
     let lines: Vec<&str> = text(&table.stdout).lines().collect();
-    assert!(lines[lines.len() - 1].starts_with("right: 7 checks passed, 0 failed"), "{lines:?}");
+    assert!(lines[lines.len() - 1].starts_with("right: 8 checks passed, 0 failed"), "{lines:?}");
     let at = |line: &str| line.find("passed ");
     let columns: std::collections::BTreeSet<_> = lines[..lines.len() - 1].iter().filter_map(|line| at(line)).collect();
     assert_eq!(columns.len(), 1, "results line up: {lines:?}");

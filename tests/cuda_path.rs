@@ -529,7 +529,7 @@ fn the_program_examines_a_device() {
     };
     let checks = found["checks"].as_array().expect("checks");
     let result = |name: &str| checks.iter().find(|c| c["check"] == name).map(|c| c["result"].clone()).expect("a check");
-    assert_eq!((&found["passed"], checks.len()), (&true.into(), 11), "{found}");
+    assert_eq!((&found["passed"], checks.len()), (&true.into(), 12), "{found}");
     assert_eq!(result("an illegal address"), "passed", "the child meets it, and says what it saw");
     assert_eq!(result("exact counts, device full"), "passed");
     assert_eq!(result("part of a GPU (MIG)"), "noted");

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ringscope::device::probe::Probe;
+use ringscope::device::probe::{Probe, Way};
 use ringscope::device::{self, ClockSample, DeviceError, DeviceInfo, DeviceKind, SharedDevice};
 use ringscope::histogram::slot_of;
 use ringscope::{
-    DeviceSpec, KernelState, KernelTelemetry, LaunchOptions, RingKernelRuntime, RuntimeError, Snapshot, TelemetryConfig,
+    DeviceSpec, KernelState, KernelTelemetry, LaunchOptions, RingKernelRuntime, RuntimeError, Snapshot,
+    TelemetryCollector, TelemetryConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,11 +61,12 @@ fn judged(passed: bool, figure: String) -> Found {
     Ok((if passed { Outcome::Passed } else { Outcome::Failed }, figure))
 }
 
-const CHECKS: [(&str, Examination); 11] = [
+const CHECKS: [(&str, Examination); 12] = [
     ("display watchdog", watchdog),
     ("part of a GPU (MIG)", mig),
     ("lazy loading", lazy_loading),
     ("histogram buckets", buckets),
+    ("metrics of one's own", metrics),
     ("words are copied whole", whole_words),
     ("clock", tick),
     ("clock against the host's", clock_fit),
@@ -206,6 +208,69 @@ fn buckets(patient: &Patient) -> Found {
             judged(false, format!("{value} at scale {scale} is in slot {slot} there, and in {host} on the host"))
         }
     }
+}
+
+/// The same values counted by the device and by the host's twins.
+fn metrics(patient: &Patient) -> Found {
+    let values: Vec<(u64, f64)> = (0..100_000u64).map(|n| (n * n % 99_991, n as f64 / 16.0)).collect();
+    let mut probe = Probe::new(&patient.device, 1)?;
+    let blocks = patient.device.info().multiprocessors.max(2);
+    for way in Way::ALL {
+        let device = TelemetryCollector::on_device(Arc::clone(&patient.device), TelemetryConfig::default())?;
+        let host = TelemetryCollector::new(true);
+        let first = metrics_of_device(&device)?;
+        let table = device.metric_table().ok_or("the collector has no device")?;
+        probe.count(&table, first, &values, way, blocks)?;
+        count_on_host(&host, &values)?;
+        let (device, host) = (device.snapshot()?, host.snapshot()?);
+        let differs = device.metrics.iter().zip(&host.metrics).find(|(device, host)| device.series != host.series);
+        if let Some((metric, _)) = differs {
+            return judged(
+                false,
+                format!("{} counted by {way:?} is not what the host counts", metric.description.name),
+            );
+        }
+    }
+    let figure = format!(
+        "{} values in {} blocks, by threads, warps and in shared memory: as the host's twins",
+        units::exact(values.len() as u64),
+        units::exact(blocks.into())
+    );
+    judged(true, figure)
+}
+
+const REAL_BOUNDS: [f64; 4] = [1.0, 10.0, 100.0, 1000.0];
+const RESTS: [&[&str]; 4] = [&["0"], &["1"], &["2"], &["3"]];
+
+/// As [`Probe::count`] wants them; the index of the first.
+fn metrics_of_device(telemetry: &TelemetryCollector) -> Result<u32, Trouble> {
+    let first = telemetry.counter("sum", "Sum")?.build()?.index();
+    for name in ["total", "most", "least"] {
+        telemetry.gauge(name, "A gauge")?.build()?;
+    }
+    telemetry.histogram("whole", "Whole numbers")?.scale(3).build()?;
+    telemetry.histogram("real", "Real numbers")?.buckets(&REAL_BOUNDS).build()?;
+    telemetry.counter("by_rest", "By rest")?.family(&["rest"], &RESTS).build()?;
+    Ok(first)
+}
+
+fn count_on_host(telemetry: &TelemetryCollector, values: &[(u64, f64)]) -> Result<(), Trouble> {
+    let sum = telemetry.counter("sum", "Sum")?.host()?;
+    let [total, most, least] = ["total", "most", "least"].map(|name| telemetry.gauge(name, "A gauge"));
+    let (total, most, least) = (total?.host()?, most?.host()?, least?.host()?);
+    let whole = telemetry.histogram("whole", "Whole numbers")?.scale(3).host()?;
+    let real = telemetry.histogram("real", "Real numbers")?.buckets(&REAL_BOUNDS).host()?;
+    let family = telemetry.counter("by_rest", "By rest")?.family(&["rest"], &RESTS).host()?;
+    for (n, x) in values {
+        sum.inc_by(*n);
+        total.add(*x);
+        most.max(*x);
+        least.min(*x);
+        whole.observe(*n);
+        real.observe(*x);
+        family.with((n % 7) as usize).inc();
+    }
+    Ok(())
 }
 
 fn whole_words(patient: &Patient) -> Found {

@@ -20,6 +20,10 @@
 //! # Ok::<(), ringscope::TelemetryError>(())
 //! ```
 //!
+//! Kernels count in metrics as well: [`Builder::build`] gives what a kernel takes by value, and `<ringscope/metrics.cuh>`
+//! the calls. Their words lie in device memory that was set aside when the collector was made, and are read with the
+//! kernels' own.
+//!
 //! # Names
 //!
 //! A metric's name is letters, digits and `_` after a letter, at most 255 bytes: what Prometheus and OpenTelemetry both

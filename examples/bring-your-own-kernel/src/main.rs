@@ -1,4 +1,4 @@
-//! Bring your own kernel: it takes a `KernelRef` and makes three calls (`collatz.cu`); this program launches it without
+//! Bring your own kernel: it takes a `KernelRef` and makes three calls, and counts in metrics of its own (`collatz.cu`); this program launches it without
 //! `RingKernelRuntime` and watches it while it runs.
 //!
 //! `cargo run --release [host | cuda]`: without a word on CUDA where there is one, else on the host device.
@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringscope::abi::KernelRef;
+use ringscope::abi::{CounterRef, KernelRef};
 use ringscope::device::cuda::cudarc::driver::{LaunchConfig, PushKernelArg};
 use ringscope::device::cuda::cudarc::nvrtc::Ptx;
 use ringscope::device::cuda::{self, CudaDevice};
@@ -46,12 +46,35 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Registers the kernel: what it takes by value, and the collector that reads what it records.
-fn register(device: SharedDevice) -> Result<(TelemetryCollector, KernelRef), Box<dyn Error>> {
+/// The kernel's registration, and what it takes of that by value.
+struct Registered {
+    collector: TelemetryCollector,
+    telemetry: KernelRef,
+    steps: CounterRef,
+}
+
+/// Registers the kernel and its metrics with a collector that reads what they count.
+fn register(device: SharedDevice) -> Result<Registered, Box<dyn Error>> {
     let collector = TelemetryCollector::on_device(device, TelemetryConfig::default())?;
     let telemetry = collector.register("collatz", BLOCKS)?;
+    let steps = collector.counter("collatz_steps", "Steps taken by all numbers")?.build()?;
+    let lengths = collector.histogram("collatz_length_steps", "Steps of a number")?.unit("steps").scale(3).build()?;
+    assert_eq!(lengths.index(), 1, "which the kernel looks up");
     assert_eq!(collector.telemetry("collatz")?.state, KernelState::Launched);
-    Ok((collector, telemetry))
+    Ok(Registered { collector, telemetry, steps })
+}
+
+/// What the kernel counted for itself against what it computed.
+fn check_metrics(collector: &TelemetryCollector, steps: &[u32]) -> Result<(), Box<dyn Error>> {
+    let value = |name: &str| Ok::<_, Box<dyn Error>>(collector.metric(name)?.series[0].value.clone());
+    let total: u64 = steps.iter().map(|n| u64::from(*n)).sum();
+    assert_eq!(value("collatz_steps")?.counter(), Some(total));
+    let lengths = value("collatz_length_steps")?;
+    let lengths = lengths.histogram().ok_or("a histogram")?;
+    let most = steps.iter().max().map(|n| f64::from(*n));
+    assert_eq!((lengths.count(), lengths.sum(), lengths.max()), (NUMBERS, total as f64, most));
+    println!("{total} steps, p99 {:.0}, the longest {}", lengths.percentile(0.99), most.unwrap_or(0.0));
+    Ok(())
 }
 
 /// Reads the kernel's telemetry until it has ended, and checks it against what the kernel did.
@@ -84,21 +107,23 @@ unsafe extern "C" {
 
 fn on_host() -> Result<Vec<u32>, Box<dyn Error>> {
     let device = Arc::new(HostDevice::new());
-    let (collector, telemetry) = register(device.clone())?;
+    let Registered { collector, telemetry, steps: taken } = register(device.clone())?;
     // Leaked: should `watch` fail, blocks that still run must not write into memory that was given back.
     let steps = vec![0u32; NUMBERS as usize].leak();
     let pointer = steps.as_mut_ptr().expose_provenance() as u64;
     let keep = collector.memory();
-    // SAFETY: the kernel takes these four arguments; `steps` lives for ever, and is looked at when the blocks have ended.
-    let launch = unsafe { device.launch(collatz_host, BLOCKS, &[&telemetry, &FIRST, &NUMBERS, &pointer], keep) }?;
+    // SAFETY: the kernel takes these five arguments; `steps` lives for ever, and is looked at when the blocks have ended.
+    let launch =
+        unsafe { device.launch(collatz_host, BLOCKS, &[&telemetry, &taken, &FIRST, &NUMBERS, &pointer], keep) }?;
     watch(&collector, &launch)?;
+    check_metrics(&collector, steps)?;
     Ok(steps.to_vec())
 }
 
 fn on_cuda(device: Arc<CudaDevice>) -> Result<Vec<u32>, Box<dyn Error>> {
     let context = device.context();
     // Everything is allocated and loaded before the launch: meanwhile it might wait for the kernel.
-    let (collector, telemetry) = register(device.clone())?;
+    let Registered { collector, telemetry, steps: taken } = register(device.clone())?;
     let (major, minor) = context.compute_capability()?;
     let source = include_str!("collatz.cu");
     let code = cuda::compile(source, "collatz.cu", Level::Histograms, &format!("compute_{major}{minor}"))?;
@@ -107,12 +132,23 @@ fn on_cuda(device: Arc<CudaDevice>) -> Result<Vec<u32>, Box<dyn Error>> {
     let stream = context.new_stream()?;
     let mut steps = stream.alloc_zeros::<u32>(NUMBERS as usize)?;
     let config = LaunchConfig { grid_dim: (BLOCKS, 1, 1), block_dim: (256, 1, 1), shared_mem_bytes: 0 };
-    // SAFETY: the kernel takes these four arguments; `steps` has room for every number.
-    unsafe { stream.launch_builder(&kernel).arg(&telemetry).arg(&FIRST).arg(&NUMBERS).arg(&mut steps).launch(config) }?;
+    // SAFETY: the kernel takes these five arguments; `steps` has room for every number.
+    unsafe {
+        stream
+            .launch_builder(&kernel)
+            .arg(&telemetry)
+            .arg(&taken)
+            .arg(&FIRST)
+            .arg(&NUMBERS)
+            .arg(&mut steps)
+            .launch(config)
+    }?;
     // Says that a kernel runs: until it has ended, nothing is freed, which would wait for it.
     let launch = device.watch(&stream, collector.memory());
     watch(&collector, &*launch)?;
-    Ok(stream.clone_dtoh(&steps)?)
+    let steps = stream.clone_dtoh(&steps)?;
+    check_metrics(&collector, &steps)?;
+    Ok(steps)
 }
 
 #[cfg(test)]
