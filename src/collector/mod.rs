@@ -151,7 +151,7 @@ impl TelemetryCollector {
 
     /// Registers a kernel of `blocks` blocks, and returns what to pass to it by value. Its state is what its
     /// blocks say. It is for one launch: another with the same reference would add to its counts and start its
-    /// clock again. The collector, or its [`slab`](Self::slab), must outlive the kernel.
+    /// clock again. The collector, or its [`memory`](Self::memory), must outlive the kernel.
     ///
     /// # Errors
     /// A name that is empty, too long or taken; a bound that is reached; no device.
