@@ -75,6 +75,7 @@ pub mod abi;
 pub mod collector;
 pub mod device;
 pub mod histogram;
+pub mod machine;
 pub mod metrics;
 pub mod nvtx;
 pub mod reader;

@@ -49,6 +49,10 @@ pub struct Lines {
     pub last_message_ns: u64,
     /// The youngest sign of life of any block, device clock.
     pub heartbeat_ns: u64,
+    /// The oldest last sign of life among the blocks that run, device clock; 0 if none does.
+    pub oldest_heartbeat_ns: u64,
+    /// Which of the kernel's blocks that is.
+    pub oldest_block: u32,
     /// Messages waiting when a block last looked.
     pub queue_depth: u64,
     /// The most that ever waited.
@@ -74,6 +78,8 @@ impl Default for Lines {
             end_ns: 0,
             last_message_ns: 0,
             heartbeat_ns: 0,
+            oldest_heartbeat_ns: 0,
+            oldest_block: 0,
             queue_depth: 0,
             queue_high_water: 0,
             last_error_code: 0,
@@ -268,8 +274,8 @@ impl Reader {
 
     fn add_up(&self, span: Span, totals: &mut Lines) {
         *totals = Lines::default();
-        let mut newest = 0;
-        for shard in (span.first..span.first + span.count).map(|i| self.shard(i)) {
+        let (mut newest, mut oldest) = (0, u64::MAX);
+        for (block, shard) in (0..span.count).map(|i| (i, self.shard(span.first + i))) {
             for (sum, counter) in totals.counters.iter_mut().zip(shard.counters) {
                 *sum = sum.wrapping_add(counter);
             }
@@ -286,6 +292,10 @@ impl Reader {
             if word(Word::HeartbeatNs) >= newest {
                 newest = word(Word::HeartbeatNs);
                 totals.queue_depth = word(Word::QueueDepth);
+            }
+            if word(Word::State) != block_state::ENDED && word(Word::HeartbeatNs) < oldest {
+                oldest = word(Word::HeartbeatNs);
+                (totals.oldest_heartbeat_ns, totals.oldest_block) = (oldest, block);
             }
             totals.queue_high_water = totals.queue_high_water.max(word(Word::QueueHighWater));
             if word(Word::LastErrorNs) > totals.last_error_ns {

@@ -1,11 +1,21 @@
 //! One immutable value with everything known at one instant, and what is derived from it.
 
+mod itself;
+mod rates;
+mod tasks;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::histogram::Histogram;
+use crate::machine::{GpuMetrics, SystemMetrics};
 use crate::metrics::{self, Family};
+
+pub use itself::{Dropped, SelfMetrics};
+pub use rates::{Rates, WindowRate};
+pub(crate) use rates::{RatesBuilder, WindowCounts};
+pub use tasks::Tasks;
 
 /// Where a kernel is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,17 +33,21 @@ pub enum KernelState {
     Terminated,
     /// Died, or its device did.
     Failed,
+    /// Should run, and a block of it gives no sign of life: the [watchdog](KernelTelemetry::stalled_since) says so, of
+    /// a snapshot. What it was commanded to be is in [`RingKernel::state`](crate::runtime::RingKernel::state).
+    Stalled,
 }
 
 impl KernelState {
-    /// All of them, in the order of a kernel's life.
-    pub const ALL: [KernelState; 6] = [
+    /// All of them, in the order of a kernel's life, and then `Stalled`, which is none of its stations.
+    pub const ALL: [KernelState; 7] = [
         KernelState::Launched,
         KernelState::Active,
         KernelState::Deactivated,
         KernelState::Terminating,
         KernelState::Terminated,
         KernelState::Failed,
+        KernelState::Stalled,
     ];
 
     /// The state whose discriminant this is.
@@ -50,6 +64,7 @@ impl KernelState {
             KernelState::Terminating => "terminating",
             KernelState::Terminated => "terminated",
             KernelState::Failed => "failed",
+            KernelState::Stalled => "stalled",
         }
     }
 }
@@ -122,11 +137,21 @@ pub struct KernelTelemetry {
     /// The youngest sign of life of any of its blocks, which give one while they wait as well; of device kernels.
     #[cfg_attr(feature = "serde", serde(serialize_with = "unix_seconds"))]
     pub last_sign_of_life: Option<SystemTime>,
+    /// Since when a block of it has given no sign of life, where that is for longer than
+    /// [`TelemetryConfig::stall_limit`](crate::collector::TelemetryConfig::stall_limit): it hangs, or works on one
+    /// message for longer than that. It recovers with the next sign.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "unix_seconds"))]
+    pub stalled_since: Option<SystemTime>,
+    /// Which of its blocks that is; of several, the one that has been silent for the longest time.
+    pub stalled_block: Option<u32>,
     /// Messages processed per second since the start or the last reset; 0.0 over no time.
     pub throughput: f64,
     /// Messages processed per second over the last window (see
-    /// [`TelemetryConfig::window`](crate::collector::TelemetryConfig::window)).
+    /// [`TelemetryConfig::windows`](crate::collector::TelemetryConfig::windows), the first of them), or since its start
+    /// where nobody looked before.
     pub windowed_throughput: f64,
+    /// What it did over each window.
+    pub rates: Rates,
     /// From start to now, or to its end.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds"))]
     pub uptime: Duration,
@@ -196,6 +221,12 @@ pub struct Snapshot {
     pub kernels: Vec<KernelTelemetry>,
     /// Each [metric](crate::metrics), sorted by name.
     pub metrics: Vec<Family>,
+    /// What collecting costs, and what was lost of it.
+    pub itself: SelfMetrics,
+    /// The machine's processors and memory; `None` without the feature `system`, and before the first sample.
+    pub system: Option<SystemMetrics>,
+    /// NVIDIA's GPUs; `None` without the feature `nvml`, without a driver, and before the first sample.
+    pub gpus: Option<Arc<[GpuMetrics]>>,
 }
 
 impl Snapshot {

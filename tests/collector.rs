@@ -122,7 +122,7 @@ fn rates_over_no_time_and_no_messages_are_zero() {
 
 #[test]
 fn a_windowed_rate_forgets_and_never_goes_negative() {
-    let config = TelemetryConfig { window: Duration::from_millis(100), ..Default::default() };
+    let config = TelemetryConfig { windows: vec![Duration::from_millis(100)], ..Default::default() };
     let collector = TelemetryCollector::with_config(true, config);
     let handle = collector.kernel("a").unwrap();
     collector.snapshot().unwrap();

@@ -149,7 +149,7 @@ const SUMMARY: &[Column] =
 fn state_style(state: KernelState) -> Style {
     match state {
         KernelState::Active => Style::Good,
-        KernelState::Failed => Style::Bad,
+        KernelState::Failed | KernelState::Stalled => Style::Bad,
         KernelState::Terminating => Style::Warn,
         KernelState::Launched | KernelState::Deactivated | KernelState::Terminated => Style::Dim,
     }

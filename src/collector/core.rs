@@ -4,10 +4,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::history::History;
+use super::itself::Costs;
 use super::registry::{Entry, Origin, Registry};
-use super::track::Track;
+use super::track::{Moment, Track, window_counts};
 use super::{Inner, TelemetryError};
-use crate::abi::Counter;
+use crate::machine::Sampler;
 use crate::reader::{Reader, Reading, Span, Totals};
 use crate::snapshot::Snapshot;
 
@@ -24,6 +25,11 @@ pub(super) struct Core {
     pub(super) metrics: crate::metrics::View,
     pub(super) history: History,
     pub(super) sequence: u64,
+    pub(super) costs: Costs,
+    /// Asks the machine, from the first snapshot on.
+    pub(super) machine: Option<Sampler>,
+    /// Where the collector's steady clock starts.
+    pub(super) epoch: Instant,
 }
 
 impl Core {
@@ -71,29 +77,49 @@ impl Core {
         }
     }
 
-    pub(super) fn derive(&mut self, reading: &Reading) -> Snapshot {
+    pub(super) fn derive(&mut self, inner: &Inner, reading: &Reading) -> Snapshot {
+        self.costs.begin(reading);
         let mut tracks = std::mem::take(&mut self.tracks);
-        let window = self.history.base(reading.at);
+        let bases = self.history.bases(reading.at);
+        let mut moment = Moment {
+            reading,
+            now_ns: reading.at.saturating_duration_since(self.epoch).as_nanos() as u64,
+            stall_limit: inner.config.stall_limit,
+            longest: (0..bases.len()).max_by_key(|i| bases[*i].over).unwrap_or(0),
+            bases: &bases,
+            rates: None,
+        };
         let mut kernels = Vec::with_capacity(self.entries.len());
         // A loop, not `extend`: that moves each value once more, which shows with thousands of kernels.
         for (i, ((entry, totals), track)) in self.totals().zip(&mut tracks).enumerate() {
-            let before = window.map(|(age, counts)| (age, counts.get(i).copied().unwrap_or(0)));
-            kernels.push(track.derive(entry, totals, reading, before));
+            kernels.push(track.derive(i, entry, totals, &mut moment));
+        }
+        if let Some(rates) = moment.rates {
+            rates.finish();
         }
         self.tracks = tracks;
         if self.history.is_due(reading.at) {
-            let processed = self.totals().map(|(_, t)| t.counter(Counter::Processed)).collect();
-            self.history.push(reading.at, processed);
+            self.history.push(reading.at, self.totals().map(|(_, totals)| window_counts(totals)).collect());
+        }
+        if self.sequence == 0 {
+            self.machine = Sampler::start(inner.config.sample_interval);
         }
         self.sequence += 1;
-        Snapshot {
+        let metrics = self.metrics.read();
+        let sample = self.machine.as_ref().map(Sampler::newest).unwrap_or_default();
+        let snapshot = Snapshot {
             sequence: self.sequence,
             time: UNIX_EPOCH + Duration::from_nanos(reading.unix_ns),
             copy_duration: reading.copy_duration,
             copied_bytes: reading.copied_bytes,
             kernels,
-            metrics: self.metrics.read(),
-        }
+            itself: self.costs.metrics(inner, reading, metrics.iter().map(|family| family.series.len()).sum()),
+            metrics,
+            system: sample.system,
+            gpus: sample.gpus,
+        };
+        self.costs.end(reading);
+        snapshot
     }
 }
 

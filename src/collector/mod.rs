@@ -4,10 +4,12 @@ mod actor;
 mod core;
 mod error;
 mod history;
+mod itself;
 mod metrics;
 mod periodic;
 mod registry;
 mod track;
+mod watchdog;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -31,7 +33,7 @@ use core::Core;
 use history::History;
 use periodic::Periodic;
 use registry::{FROM_BLOCKS, Origin, Registry};
-use track::{Baseline, Track};
+use track::Baseline;
 
 /// Bounds and times of a collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +51,17 @@ pub struct TelemetryConfig {
     pub max_series: usize,
     /// Histogram scale, 0 to 5 (more counts as 5): 2^scale buckets an octave. Default 3, an error under 4.4 %.
     pub scale: u32,
-    /// What windowed rates reach back. Default 1 s.
-    pub window: Duration,
+    /// What windowed rates reach back, at most eight of them; the first is that of `windowed_throughput`. Each costs
+    /// some 300 bytes a kernel. Default 1 s, 10 s, 60 s.
+    pub windows: Vec<Duration>,
+    /// How long a running block may give no sign of life before its kernel is
+    /// [`Stalled`](crate::snapshot::KernelState::Stalled). A block gives one with each message, and every so often while
+    /// it waits; in the middle of a message it gives none: make this longer than the longest message. A kernel of your
+    /// own that waits for work calls its recorder's `heartbeat` meanwhile. `Duration::MAX` is never. Default 10 s.
+    pub stall_limit: Duration,
+    /// How often the [machine](crate::machine) is asked, with the features `system` and `nvml`; zero is never. Less
+    /// than 250 ms counts as that. Default 1 s.
+    pub sample_interval: Duration,
     /// The longest that one copy from the device may take. Default 2 s.
     pub copy_limit: Duration,
 }
@@ -64,7 +75,9 @@ impl Default for TelemetryConfig {
             device_metrics: 256,
             device_buckets: 8192,
             scale: 3,
-            window: Duration::from_secs(1),
+            windows: [1, 10, 60].map(Duration::from_secs).into(),
+            stall_limit: Duration::from_secs(10),
+            sample_interval: Duration::from_secs(1),
             copy_limit: Duration::from_secs(2),
         }
     }
@@ -88,6 +101,7 @@ struct Inner {
     core: Mutex<Core>,
     latest: ArcSwapOption<Snapshot>,
     periodic: Mutex<Option<Periodic>>,
+    counts: itself::Shared,
 }
 
 impl TelemetryCollector {
@@ -115,7 +129,7 @@ impl TelemetryCollector {
 
     fn build(enabled: bool, mut config: TelemetryConfig, device: Option<(Reader, DeviceMetrics)>) -> Self {
         config.scale = config.scale.min(MAX_SCALE);
-        let history = History::new(config.window);
+        let history = History::new(&config.windows);
         let (reader, of_device) = device.unzip();
         let metrics = Arc::new(crate::metrics::Registry::new(config.max_series, config.scale, of_device));
         let core = Core {
@@ -128,6 +142,9 @@ impl TelemetryCollector {
             metrics: crate::metrics::View::new(Arc::clone(&metrics)),
             history,
             sequence: 0,
+            costs: itself::Costs::new(config.scale),
+            machine: None,
+            epoch: std::time::Instant::now(),
         };
         TelemetryCollector {
             inner: Arc::new(Inner {
@@ -138,6 +155,7 @@ impl TelemetryCollector {
                 core: Mutex::new(core),
                 latest: ArcSwapOption::empty(),
                 periodic: Mutex::new(None),
+                counts: itself::Shared::default(),
             }),
         }
     }
@@ -371,7 +389,7 @@ impl TelemetryCollector {
         let baselines: Vec<Baseline> = core.totals().map(|(e, totals)| Baseline::new(e, totals, &reading)).collect();
         for (i, (track, baseline)) in core.tracks.iter_mut().zip(baselines).enumerate() {
             if only.is_none_or(|only| only == i) {
-                *track = Track { baseline: Some(Box::new(baseline)), derived: None };
+                (track.baseline, track.derived) = (Some(Box::new(baseline)), None);
             }
         }
         inner.snapshot_of(&mut core).map(drop)
@@ -429,8 +447,15 @@ impl Inner {
     }
 
     fn snapshot_of(&self, core: &mut Core) -> Result<Arc<Snapshot>, TelemetryError> {
-        let reading = core.read(self).inspect_err(|error| self.publish_failure(error))?;
-        let snapshot = Arc::new(core.derive(&reading));
+        let reading = match core.read(self) {
+            Ok(reading) => reading,
+            Err(error) => {
+                core.costs.fail();
+                self.publish_failure(&error);
+                return Err(error);
+            }
+        };
+        let snapshot = Arc::new(core.derive(self, &reading));
         self.latest.store(Some(Arc::clone(&snapshot)));
         Ok(snapshot)
     }

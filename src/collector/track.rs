@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::history::Base;
 use super::registry::{Entry, Origin};
+use super::watchdog::Watch;
 use crate::abi::{COUNTERS, Counter};
 use crate::histogram::Histogram;
 use crate::reader::{Reading, Totals};
-use crate::snapshot::{KernelTelemetry, Latency, rate, ratio};
+use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, RatesBuilder, WindowCounts, rate, ratio};
 
 /// What is remembered of one kernel between readings.
 #[derive(Default)]
@@ -15,6 +17,21 @@ pub(super) struct Track {
     pub(super) baseline: Option<Box<Baseline>>,
     /// The last latency histogram, what it is since the baseline, and what that says.
     pub(super) derived: Option<(Arc<Histogram>, Arc<Histogram>, Option<Latency>)>,
+    pub(super) watch: Watch,
+}
+
+/// What all kernels of one reading are derived from.
+pub(super) struct Moment<'a> {
+    pub(super) reading: &'a Reading,
+    /// The reading on the collector's steady clock.
+    pub(super) now_ns: u64,
+    pub(super) stall_limit: Duration,
+    /// Where the windows' rates reach back to; empty where nobody looked long enough ago.
+    pub(super) bases: &'a [Base],
+    /// Which of them reaches back the farthest.
+    pub(super) longest: usize,
+    /// Made for the first kernel that has something to tell.
+    pub(super) rates: Option<RatesBuilder>,
 }
 
 /// A reset: what was counted before it does not count.
@@ -40,16 +57,16 @@ impl Baseline {
 }
 
 impl Track {
-    /// What `totals` mean; inlined, so that it is built in its place. `before` is the window's age and the processed
-    /// count at its start.
+    /// What `totals` mean for the kernel at that place; inlined, so that it is built in its place.
     #[inline(always)]
     pub(super) fn derive(
         &mut self,
+        index: usize,
         entry: &Entry,
         totals: &Totals,
-        reading: &Reading,
-        before: Option<(Duration, u64)>,
+        moment: &mut Moment<'_>,
     ) -> KernelTelemetry {
+        let reading = moment.reading;
         let count = |c: Counter| {
             let now = totals.counter(c);
             self.baseline.as_ref().map_or(now, |b| now.saturating_sub(b.counters[c as usize]))
@@ -60,7 +77,10 @@ impl Track {
         let counted = uptime.saturating_sub(self.baseline.as_ref().map_or(Duration::ZERO, |b| b.uptime));
         let (processed, errors) = (count(Counter::Processed), count(Counter::Errors));
         let throughput = rate(processed, counted);
-        let windowed = before.map(|(age, then)| (totals.counter(Counter::Processed).saturating_sub(then), age));
+        let rates = moment.rates(index, totals);
+        let state = entry.state(totals);
+        let last_sign = || clock.time(totals.lines.oldest_heartbeat_ns);
+        let stalled_since = self.watch.look(state, &totals.lines, moment.now_ns, moment.stall_limit, last_sign);
         let busy_time = Duration::from_nanos(count(Counter::BusyNs));
         let blocks = entry.span().map_or(0, |s| s.count);
         let (received, sent) = (count(Counter::Received), count(Counter::Sent));
@@ -72,7 +92,7 @@ impl Track {
         let (histogram, latency) = self.latency(&totals.latency);
         KernelTelemetry {
             kernel_id: Arc::clone(&entry.id),
-            state: entry.state(totals),
+            state: if stalled_since.is_some() { KernelState::Stalled } else { state },
             messages_received: received,
             messages_sent: sent,
             messages_processed: processed,
@@ -80,8 +100,15 @@ impl Track {
             start_time: clock.time(totals.lines.start_ns),
             last_message_time: clock.time(totals.lines.last_message_ns),
             last_sign_of_life: clock.time(totals.lines.heartbeat_ns),
+            stalled_since,
+            stalled_block: stalled_since.map(|_| totals.lines.oldest_block),
             throughput,
-            windowed_throughput: windowed.map_or(throughput, |(count, age)| rate(count, age)),
+            windowed_throughput: match moment.bases.first() {
+                Some(_) if rates.is_idle() => 0.0,
+                Some(base) => rate(window_counts(totals).since(&base.of(index)).processed, base.over),
+                None => rate(totals.counter(Counter::Processed), uptime),
+            },
+            rates,
             uptime,
             error_rate: ratio(errors as f64, (processed + errors) as f64),
             last_error_code,
@@ -140,6 +167,32 @@ impl Track {
         let latency = Latency::of(&since);
         self.derived = Some((Arc::clone(now), Arc::clone(&since), latency));
         (since, latency)
+    }
+}
+
+/// What the windows' rates are differences of.
+pub(super) fn window_counts(totals: &Totals) -> WindowCounts {
+    WindowCounts {
+        processed: totals.counter(Counter::Processed),
+        errors: totals.counter(Counter::Errors),
+        bytes_in: totals.counter(Counter::BytesIn),
+        bytes_out: totals.counter(Counter::BytesOut),
+    }
+}
+
+impl Moment<'_> {
+    /// A kernel that did nothing since the farthest base did nothing in any window.
+    #[inline(always)]
+    fn rates(&mut self, index: usize, totals: &Totals) -> Rates {
+        let Some(longest) = self.bases.get(self.longest) else { return Rates::default() };
+        let now = window_counts(totals);
+        if longest.of(index) == now {
+            return Rates::default();
+        }
+        let bases = self.bases;
+        let windows = || RatesBuilder::new(bases.iter().map(|base| (base.window, base.over)).collect());
+        let rates = self.rates.get_or_insert_with(windows);
+        rates.add(bases.iter().map(|base| now.since(&base.of(index))))
     }
 }
 

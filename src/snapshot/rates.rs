@@ -1,0 +1,158 @@
+//! What a kernel did over the last second, the last ten, the last minute.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::rate;
+
+/// What one kernel did over one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct WindowRate {
+    /// The window asked for.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::seconds"))]
+    pub window: Duration,
+    /// The time that the rates are over: the window or up to an eighth more where readings are frequent; the time
+    /// between two of them where they are rare; less where there was nobody to read before.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::seconds"))]
+    pub over: Duration,
+    /// Messages handled without error, per second.
+    pub messages_per_second: f64,
+    /// Messages refused, per second.
+    pub errors_per_second: f64,
+    /// Payload bytes received, per second.
+    pub bytes_in_per_second: f64,
+    /// Payload bytes of the replies, per second.
+    pub bytes_out_per_second: f64,
+}
+
+impl WindowRate {
+    /// Errors per message handled, 0 to 1; 0.0 of no messages.
+    pub fn error_rate(&self) -> f64 {
+        super::ratio(self.errors_per_second, self.messages_per_second + self.errors_per_second)
+    }
+}
+
+/// The rates of one kernel over the collector's windows. They are differences of what was counted since the launch: a
+/// reset does not show in them.
+#[derive(Clone, Default)]
+pub struct Rates {
+    /// Those of all kernels of the snapshot that did something; `None` for one that did nothing in any window.
+    all: Option<Arc<All>>,
+    /// The first of this kernel's.
+    at: u32,
+}
+
+/// What was counted in one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WindowCounts {
+    pub(crate) processed: u64,
+    pub(crate) errors: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+struct All {
+    /// Each window, and the time that it really is.
+    windows: Box<[(Duration, Duration)]>,
+    /// Of each kernel in turn, those of each window. Set once, when the last kernel was added.
+    counts: OnceLock<Vec<WindowCounts>>,
+}
+
+impl Rates {
+    /// Over each window, in the order of the collector's; empty for a kernel that did nothing in any of them.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = WindowRate> + '_ {
+        let windows = self.all.as_ref().map_or(&[][..], |all| &all.windows);
+        windows.iter().zip(self.counts()).map(|((window, over), counts)| counts.over(*window, *over))
+    }
+
+    /// Over one of the collector's windows: all zero for a kernel that did nothing, and for another window.
+    pub fn over(&self, window: Duration) -> WindowRate {
+        let found = self.iter().find(|rate| rate.window == window);
+        found.unwrap_or(WindowRate { window, ..WindowRate::default() })
+    }
+
+    /// Whether it did nothing in any window, or nobody looked before.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.all.is_none()
+    }
+
+    pub(crate) fn counts(&self) -> &[WindowCounts] {
+        let Some(all) = &self.all else { return &[] };
+        let counts = all.counts.get().map_or(&[][..], Vec::as_slice);
+        let first = self.at as usize;
+        counts.get(first..first + all.windows.len()).unwrap_or_default()
+    }
+
+    #[allow(dead_code)]
+    pub(crate) fn windows(&self) -> &[(Duration, Duration)] {
+        self.all.as_ref().map_or(&[], |all| &all.windows)
+    }
+}
+
+impl WindowCounts {
+    fn over(&self, window: Duration, over: Duration) -> WindowRate {
+        WindowRate {
+            window,
+            over,
+            messages_per_second: rate(self.processed, over),
+            errors_per_second: rate(self.errors, over),
+            bytes_in_per_second: rate(self.bytes_in, over),
+            bytes_out_per_second: rate(self.bytes_out, over),
+        }
+    }
+
+    /// What was counted since `earlier`.
+    pub(crate) fn since(&self, earlier: &WindowCounts) -> WindowCounts {
+        WindowCounts {
+            processed: self.processed.saturating_sub(earlier.processed),
+            errors: self.errors.saturating_sub(earlier.errors),
+            bytes_in: self.bytes_in.saturating_sub(earlier.bytes_in),
+            bytes_out: self.bytes_out.saturating_sub(earlier.bytes_out),
+        }
+    }
+}
+
+/// Makes the rates of one snapshot: one allocation for all kernels.
+pub(crate) struct RatesBuilder {
+    all: Arc<All>,
+    counts: Vec<WindowCounts>,
+}
+
+impl RatesBuilder {
+    pub(crate) fn new(windows: Box<[(Duration, Duration)]>) -> Self {
+        RatesBuilder { all: Arc::new(All { windows, counts: OnceLock::new() }), counts: Vec::new() }
+    }
+
+    /// The next kernel's; one for each window.
+    pub(crate) fn add(&mut self, counts: impl IntoIterator<Item = WindowCounts>) -> Rates {
+        let at = self.counts.len() as u32;
+        self.counts.extend(counts);
+        Rates { all: Some(Arc::clone(&self.all)), at }
+    }
+
+    /// From now on they can be read.
+    pub(crate) fn finish(self) {
+        // It is set here alone.
+        let _ = self.all.counts.set(self.counts);
+    }
+}
+
+impl PartialEq for Rates {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl std::fmt::Debug for Rates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Rates {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}

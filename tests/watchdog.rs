@@ -1,0 +1,168 @@
+//! The watchdog: a kernel that hangs is `Stalled`, with since when and which block, and recovers; others are not.
+#![cfg(feature = "host")]
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use ringscope::abi::{KernelRef, Word, block_state};
+use ringscope::device::host::HostDevice;
+use ringscope::device::{Device, Launch};
+use ringscope::{
+    DeviceSpec, KernelState, KernelTelemetry, LaunchOptions, RingKernelRuntime, TelemetryCollector, TelemetryConfig,
+};
+
+const SOON: Duration = Duration::from_secs(60);
+/// A busy machine may keep a living block from its core for a while.
+const LIMIT: Duration = Duration::from_secs(2);
+
+fn config(stall_limit: Duration) -> TelemetryConfig {
+    TelemetryConfig { stall_limit, ..TelemetryConfig::default() }
+}
+
+fn wait_for(
+    what: &str,
+    mut look: impl FnMut() -> KernelTelemetry,
+    is: impl Fn(&KernelTelemetry) -> bool,
+) -> KernelTelemetry {
+    let patience = Instant::now() + SOON;
+    loop {
+        let t = look();
+        if is(&t) {
+            return t;
+        }
+        assert!(Instant::now() < patience, "{what}: {t:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn stalled(t: &KernelTelemetry) -> bool {
+    assert_eq!(t.state == KernelState::Stalled, t.stalled_since.is_some());
+    assert_eq!(t.stalled_since.is_some(), t.stalled_block.is_some());
+    t.stalled_since.is_some()
+}
+
+#[test]
+fn a_ring_kernel_in_one_long_message_stalls_and_recovers_while_an_idle_one_does_not() {
+    let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true);
+    let runtime = builder.kernel("compute").telemetry_config(config(Duration::from_millis(700))).build().unwrap();
+    for (id, blocks) in [("busy", 3), ("idle", 1)] {
+        runtime.launch_blocking(id, &LaunchOptions { blocks, ..Default::default() }).unwrap();
+        runtime.activate_blocking(id).unwrap();
+    }
+    let look = |id: &'static str| {
+        let runtime = runtime.clone();
+        move || runtime.telemetry(id).unwrap()
+    };
+    // How many rounds a second this machine does, for a message that takes some seconds.
+    let message = |rounds: u32| [rounds.to_le_bytes(), [0; 4], 7u32.to_le_bytes(), [0; 4]].concat();
+    let probe = 20_000_000;
+    runtime.send_blocking("busy", &message(probe)).unwrap();
+    runtime.receive_blocking("busy", SOON).unwrap();
+    let took = runtime.telemetry("busy").unwrap().latency.unwrap().max_ns;
+    let rounds = f64::from(probe) * 4e9 / took as f64;
+    let sent = SystemTime::now();
+    runtime.send_blocking("busy", &message(rounds as u32)).unwrap();
+
+    // Two of its three blocks are as lively as ever.
+    let t = wait_for("it stalls", look("busy"), stalled);
+    assert_eq!(runtime.kernel("busy").unwrap().state(), KernelState::Active, "what it was commanded to be");
+    let since = t.stalled_since.unwrap();
+    assert!(since + Duration::from_secs(5) > sent && since < SystemTime::now(), "{since:?}, sent at {sent:?}");
+    assert!(t.last_sign_of_life.unwrap() >= since, "another block's");
+    assert!(t.stalled_block.unwrap() < 3);
+    runtime.receive_blocking("busy", SOON).unwrap();
+    let t = wait_for("it recovers", look("busy"), |t| !stalled(t));
+    assert_eq!((t.state, t.messages_processed), (KernelState::Active, 2));
+    // It was read all the time, and gave its signs while it had nothing to do.
+    wait_for("the idle one lives", look("idle"), |t| !stalled(t));
+    runtime.terminate_blocking("busy").unwrap();
+    assert_eq!(runtime.telemetry("busy").unwrap().state, KernelState::Terminated);
+}
+
+/// What each block of the kernel below is to do, and how many have started.
+struct Orders {
+    stuck: [AtomicBool; 4],
+    end: AtomicBool,
+    started: AtomicU32,
+}
+
+static ORDERS: Orders =
+    Orders { stuck: [const { AtomicBool::new(false) }; 4], end: AtomicBool::new(false), started: AtomicU32::new(0) };
+
+/// A kernel of one's own: it waits, and tells that it lives, unless its block is stuck.
+extern "C" fn waiting(args: *mut *mut c_void) {
+    // SAFETY: it is launched with one argument, a KernelRef.
+    let telemetry = unsafe { *(*args).cast::<KernelRef>() };
+    let block = ORDERS.started.fetch_add(1, Ordering::SeqCst);
+    let put = |word: Word, value: u64| {
+        let line = telemetry.shards as usize + block as usize * 256 + 128;
+        let word = std::ptr::with_exposed_provenance_mut::<u64>(line).wrapping_add(word as usize);
+        // SAFETY: a word of this block's shard, all accesses to which are atomic; the launch keeps the slab.
+        unsafe { AtomicU64::from_ptr(word) }.store(value, Ordering::Relaxed);
+    };
+    let device = HostDevice::new();
+    let now = || device.clock().unwrap().device_ns;
+    put(Word::Abi, u64::from(ringscope::abi::ABI_VERSION));
+    put(Word::StartNs, now());
+    put(Word::HeartbeatNs, now());
+    put(Word::State, block_state::ACTIVE);
+    while !ORDERS.end.load(Ordering::SeqCst) {
+        if !ORDERS.stuck[block as usize].load(Ordering::SeqCst) {
+            put(Word::HeartbeatNs, now());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    put(Word::EndNs, now());
+    put(Word::State, block_state::ENDED);
+}
+
+#[test]
+fn one_stuck_block_among_several_is_a_stalled_kernel_until_it_moves() {
+    let device = Arc::new(HostDevice::new());
+    let collector = TelemetryCollector::on_device(device.clone(), config(LIMIT)).unwrap();
+    let telemetry = collector.register("own", 4).unwrap();
+    let look = || collector.telemetry("own").unwrap();
+    // Registered, and not started: it waits, however long.
+    assert_eq!((look().state, stalled(&look())), (KernelState::Launched, false));
+    let keep = collector.slab().into_iter().collect();
+    // SAFETY: the kernel takes this one argument; `keep` is what it points to.
+    let launch = unsafe { device.launch(waiting, 4, &[&telemetry], keep) }.unwrap();
+    wait_for("it starts", look, |t| t.state == KernelState::Active);
+
+    for round in 0..2 {
+        ORDERS.stuck[2].store(true, Ordering::SeqCst);
+        let t = wait_for("it stalls", look, stalled);
+        assert_eq!(t.stalled_block, Some(2), "round {round}");
+        // A reset is not a sign of life.
+        collector.reset(None).unwrap();
+        assert!(stalled(&look()));
+        // One more: the first is still the one that has been silent for the longest time, and since when it is.
+        ORDERS.stuck[0].store(true, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(20));
+        let later = look();
+        assert_eq!((later.stalled_block, later.stalled_since), (Some(2), t.stalled_since));
+        ORDERS.stuck[2].store(false, Ordering::SeqCst);
+        ORDERS.stuck[0].store(false, Ordering::SeqCst);
+        wait_for("it recovers", look, |t| !stalled(t) && t.state == KernelState::Active);
+    }
+    ORDERS.stuck[1].store(true, Ordering::SeqCst);
+    wait_for("it stalls", look, stalled);
+    ORDERS.end.store(true, Ordering::SeqCst);
+    wait_for("it has ended, and does not stall", look, |t| t.state == KernelState::Terminated && !stalled(t));
+    assert!(launch.ended().is_ok());
+}
+
+#[test]
+fn a_limit_without_end_is_no_watchdog() {
+    let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true);
+    let runtime = builder.telemetry_config(config(Duration::MAX)).build().unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
+    runtime.activate_blocking("w").unwrap();
+    for _ in 0..10 {
+        assert!(!stalled(&runtime.telemetry("w").unwrap()));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
