@@ -43,9 +43,10 @@ pub enum Counter {
     Polls = 11,
     LatencyCount = 12,
     LatencySumNs = 13,
+    QueuedSumNs = 14,
 }
 /// Number of [`Counter`]s.
-pub const COUNTERS: usize = 14;
+pub const COUNTERS: usize = 15;
 
 /// Words of a shard's line 1: plain values with one writer, the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +65,11 @@ pub enum Word {
     LatencyMaxNs = 9,
     Abi = 10,
     LastErrorNs = 11,
+    QueuedNotMinNs = 12,
+    QueuedMaxNs = 13,
 }
 /// Number of [`Word`]s.
-pub const SINGLE_WORDS: usize = 12;
+pub const SINGLE_WORDS: usize = 14;
 
 /// What a block says of itself in [`Word::State`].
 pub mod block_state {
@@ -121,7 +124,7 @@ pub struct Shard {
 pub struct KernelRef {
     /// Device address of `shard_count` [`Shard`]s, or 0.
     pub shards: u64,
-    /// Device address of `shard_count` rows of bucket counts.
+    /// Device address of `shard_count` rows of bucket counts: of handling, then of waiting in the queue.
     pub buckets: u64,
     /// Device address of `metric_count` [`MetricRef`]s, or 0.
     pub metrics: u64,
@@ -266,7 +269,8 @@ pub struct SlotIn {
     /// Bytes of its payload.
     pub bytes: u32,
     pad: u32,
-    pad2: u64,
+    /// When it was sent, device clock; 0 is not known.
+    pub sent_ns: u64,
 }
 
 /// Header of a reply's slot.

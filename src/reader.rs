@@ -30,8 +30,36 @@ pub struct Span {
 pub struct Totals {
     /// Counters and words.
     pub lines: Lines,
-    /// Latencies of handling.
+    /// Times of handling.
     pub latency: Arc<Histogram>,
+    /// Times of waiting in the queue.
+    pub waiting: Arc<Histogram>,
+}
+
+/// One of a kernel's two histograms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Handling,
+    Waiting,
+}
+
+impl Part {
+    const ALL: [Part; 2] = [Part::Handling, Part::Waiting];
+
+    /// Its place in a row, in words.
+    fn start(self, scale: u32) -> usize {
+        match self {
+            Part::Handling => 0,
+            Part::Waiting => half_row(scale),
+        }
+    }
+
+    fn sum(self) -> Counter {
+        match self {
+            Part::Handling => Counter::LatencySumNs,
+            Part::Waiting => Counter::QueuedSumNs,
+        }
+    }
 }
 
 /// The lines of a kernel's shards, added up.
@@ -67,6 +95,10 @@ pub struct Lines {
     pub latency_min_ns: u64,
     /// Largest latency of any block.
     pub latency_max_ns: u64,
+    /// Shortest wait of any block's messages in the queue; more than the longest where none is known.
+    pub queued_min_ns: u64,
+    /// Longest wait of any block's messages in the queue.
+    pub queued_max_ns: u64,
 }
 
 impl Default for Lines {
@@ -87,27 +119,55 @@ impl Default for Lines {
             foreign_abi: 0,
             latency_min_ns: u64::MAX,
             latency_max_ns: 0,
+            queued_min_ns: u64::MAX,
+            queued_max_ns: 0,
         }
+    }
+}
+
+impl Lines {
+    /// Smallest and largest value of a histogram, where there is one.
+    fn extremes(&self, part: Part) -> Option<(u64, u64)> {
+        let (min, max) = match part {
+            Part::Handling => (self.latency_min_ns, self.latency_max_ns),
+            Part::Waiting => (self.queued_min_ns, self.queued_max_ns),
+        };
+        (min <= max).then_some((min, max))
     }
 }
 
 impl Totals {
     pub(crate) fn new(latency: Arc<Histogram>) -> Self {
-        Totals { lines: Lines::default(), latency }
+        let waiting = Arc::clone(&latency);
+        Totals { lines: Lines::default(), latency, waiting }
     }
 
-    /// Whether the histogram holds other values than the counters speak of.
+    /// Whether a histogram holds other values than the counters speak of.
     pub(crate) fn is_torn(&self) -> bool {
-        self.counter(Counter::LatencyCount) != self.latency.count()
+        Part::ALL.into_iter().any(|part| self.histogram(part).count() != self.values(part))
+    }
+
+    fn histogram(&self, part: Part) -> &Arc<Histogram> {
+        match part {
+            Part::Handling => &self.latency,
+            Part::Waiting => &self.waiting,
+        }
+    }
+
+    /// Values of a histogram, as the counters have it. Where one message's wait is known all are.
+    fn values(&self, part: Part) -> u64 {
+        match self.lines.extremes(part) {
+            None if part == Part::Waiting => 0,
+            _ => self.counter(Counter::LatencyCount),
+        }
     }
 
     /// Whether the histogram is not the one that the counters and words speak of. Rows are copied after lines, so
     /// it may hold more values than they knew of: only what agrees in all of them is complete.
-    fn histogram_is_stale(&self) -> bool {
-        let h = &self.latency;
-        let count = self.counter(Counter::LatencyCount);
-        let extremes = (count > 0).then_some((self.lines.latency_min_ns, self.lines.latency_max_ns));
-        (count, self.counter(Counter::LatencySumNs), extremes) != (h.count(), h.sum(), h.min().zip(h.max()))
+    fn is_stale(&self, part: Part) -> bool {
+        let (h, count) = (self.histogram(part), self.values(part));
+        let extremes = self.lines.extremes(part).filter(|_| count > 0);
+        (count, self.counter(part.sum()), extremes) != (h.count(), h.sum(), h.min().zip(h.max()))
     }
 
     /// One counter's sum.
@@ -225,41 +285,47 @@ impl Reader {
 
     /// Reads the histograms that are stale, and adds what it copies for them to `ranges`.
     fn refresh_histograms(&mut self, spans: &[Span], ranges: &mut Vec<Range<usize>>) -> Result<(), DeviceError> {
-        let dirty: Vec<usize> = (0..spans.len()).filter(|i| self.totals[*i].histogram_is_stale()).collect();
+        let all = (0..spans.len()).flat_map(|i| Part::ALL.map(|part| (i, part)));
+        let dirty: Vec<(usize, Part)> = all.filter(|(i, part)| self.totals[*i].is_stale(*part)).collect();
         let rows_are_here = ranges.len() > 1;
         if !rows_are_here && !dirty.is_empty() {
             let start = ranges.len();
-            ranges.extend(dirty.iter().flat_map(|i| self.rows(spans[*i], self.likely_slots(*i))));
+            ranges.extend(dirty.iter().flat_map(|(i, part)| self.rows(spans[*i], *part, self.likely_slots(*i, *part))));
             if self.copier.batch_bytes() > 0 {
                 // One copy of everything between is dearer in bytes and cheaper in time.
-                let covering = ranges[start].start..ranges[ranges.len() - 1].end;
+                let covering = ranges[start].start..ranges[start..].iter().map(|r| r.end).max().unwrap_or(0);
                 ranges.truncate(start);
                 ranges.push(covering);
             }
-            self.copy(&ranges[start..])?;
+            self.copier.copy(&ranges[start..], self.limit)?;
         }
-        for i in dirty {
-            let mut histogram = self.histogram(spans[i], self.likely_slots(i), i);
-            if !rows_are_here && histogram.count() < self.totals[i].counter(Counter::LatencyCount) {
+        for (i, part) in dirty {
+            let mut histogram = self.histogram(spans[i], part, self.likely_slots(i, part), i);
+            if !rows_are_here && histogram.count() < self.totals[i].values(part) {
                 // The extremes lag behind, or have several writers: take all slots.
-                let rows: Vec<_> = self.rows(spans[i], 0..self.row.len()).collect();
-                self.copy(&rows)?;
-                histogram = self.histogram(spans[i], 0..self.row.len(), i);
+                let rows: Vec<_> = self.rows(spans[i], part, 0..self.row.len()).collect();
+                self.copier.copy(&rows, self.limit)?;
+                histogram = self.histogram(spans[i], part, 0..self.row.len(), i);
                 ranges.extend(rows);
             }
-            self.totals[i].latency = Arc::new(histogram);
+            let totals = &mut self.totals[i];
+            match part {
+                Part::Handling => totals.latency = Arc::new(histogram),
+                Part::Waiting => totals.waiting = Arc::new(histogram),
+            }
         }
         Ok(())
     }
 
     /// The slots between a kernel's extremes, where its values are. Where copies are not for nothing, all of them:
     /// then rows come in one piece.
-    fn likely_slots(&self, kernel: usize) -> Range<usize> {
-        let lines = &self.totals[kernel].lines;
-        if self.copier.batch_bytes() > 0 || lines.latency_min_ns > lines.latency_max_ns {
-            return 0..self.row.len();
+    fn likely_slots(&self, kernel: usize, part: Part) -> Range<usize> {
+        match self.totals[kernel].lines.extremes(part) {
+            Some((min, max)) if self.copier.batch_bytes() == 0 => {
+                slot_of(min, self.scale)..slot_of(max, self.scale) + 1
+            }
+            _ => 0..self.row.len(),
         }
-        slot_of(lines.latency_min_ns, self.scale)..slot_of(lines.latency_max_ns, self.scale) + 1
     }
 
     /// What the last reading found, in the order of its spans.
@@ -306,6 +372,10 @@ impl Reader {
                 totals.latency_min_ns = totals.latency_min_ns.min(word(Word::LatencyMinNs));
                 totals.latency_max_ns = totals.latency_max_ns.max(word(Word::LatencyMaxNs));
             }
+            if word(Word::QueuedNotMinNs) != 0 {
+                totals.queued_min_ns = totals.queued_min_ns.min(!word(Word::QueuedNotMinNs));
+                totals.queued_max_ns = totals.queued_max_ns.max(word(Word::QueuedMaxNs));
+            }
             if word(Word::Abi) != u64::from(crate::abi::ABI_VERSION) {
                 totals.foreign_abi = word(Word::Abi);
             }
@@ -316,18 +386,17 @@ impl Reader {
         }
     }
 
-    /// The histogram of a kernel whose rows were copied, of these slots of them.
-    fn histogram(&mut self, span: Span, slots: Range<usize>, kernel: usize) -> Histogram {
+    /// A histogram of a kernel whose rows were copied, of these slots of them.
+    fn histogram(&mut self, span: Span, part: Part, slots: Range<usize>, kernel: usize) -> Histogram {
         let row = &mut self.row[slots.clone()];
         row.fill(0);
-        for rows in Self::rows_of(self.shards, self.scale, span, slots.clone()) {
+        for rows in Self::rows_of(self.shards, self.scale, span, part, slots.clone()) {
             let counts = &self.copier.words()[rows.start / 8..rows.end / 8];
             row.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
         }
         let totals = &self.totals[kernel];
-        let sum = totals.counter(Counter::LatencySumNs);
-        let (min, max) = (totals.lines.latency_min_ns, totals.lines.latency_max_ns);
-        Histogram::from_slots(self.scale, slots.start, row, sum, min, max)
+        let (min, max) = totals.lines.extremes(part).unwrap_or((u64::MAX, 0));
+        Histogram::from_slots(self.scale, slots.start, row, totals.counter(part.sum()), min, max)
     }
 
     /// Bytes of one shard's bucket row in the slab.
@@ -338,13 +407,19 @@ impl Reader {
     }
 
     /// Bytes of some slots in the bucket rows of a span.
-    fn rows(&self, span: Span, slots: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
-        Self::rows_of(self.shards, self.scale, span, slots)
+    fn rows(&self, span: Span, part: Part, slots: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        Self::rows_of(self.shards, self.scale, span, part, slots)
     }
 
-    fn rows_of(shards: u32, scale: u32, span: Span, slots: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+    fn rows_of(
+        shards: u32,
+        scale: u32,
+        span: Span,
+        part: Part,
+        slots: Range<usize>,
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
         let row = row_words(scale) * 8;
-        let first = shards as usize * size_of::<Shard>() + span.first as usize * row;
+        let first = shards as usize * size_of::<Shard>() + span.first as usize * row + part.start(scale) * 8;
         (0..span.count as usize).map(move |i| first + i * row + slots.start * 8..first + i * row + slots.end * 8)
     }
 }
@@ -359,9 +434,14 @@ fn lines(span: Span) -> Range<usize> {
     span.first as usize * size_of::<Shard>()..(span.first + span.count) as usize * size_of::<Shard>()
 }
 
-/// Words from one bucket row to the next: whole lines, so that no two blocks share one.
-fn row_words(scale: u32) -> usize {
+/// Words of one histogram in a row: whole lines, so that no two blocks share one.
+fn half_row(scale: u32) -> usize {
     buckets(scale).next_multiple_of(LINE_BYTES / 8)
+}
+
+/// Words from one bucket row to the next.
+fn row_words(scale: u32) -> usize {
+    2 * half_row(scale)
 }
 
 // A record is one instruction over the words of a line: all of them must fit.

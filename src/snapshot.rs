@@ -112,6 +112,18 @@ impl Latency {
     }
 }
 
+/// How long messages waited in a kernel's queue.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Waiting {
+    /// In nanoseconds.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub latency: Latency,
+    /// Its buckets.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub histogram: Arc<Histogram>,
+}
+
 /// Everything known of one kernel at one instant. Counts are since the start or the last reset.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -163,6 +175,10 @@ pub struct KernelTelemetry {
     pub last_error: Option<Arc<str>>,
     /// Latencies of handling; `None` before the first, or below level 2.
     pub latency: Option<Latency>,
+    /// Times of waiting in the queue, from the send to a block's taking it up; `None` before the first, below level 2,
+    /// and for kernels that are not sent to by a [`RingKernelRuntime`](crate::RingKernelRuntime). The host's clock and the
+    /// device's meet in it: it is right to some microseconds on CUDA.
+    pub waiting: Option<Arc<Waiting>>,
     /// Messages waiting when the kernel last looked.
     pub queue_depth: u64,
     /// The most that ever waited; a reset does not lower it.

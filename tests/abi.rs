@@ -44,7 +44,7 @@ fn rust_facts() -> BTreeMap<String, u64> {
         ringscope_ring_device = RingDevice {
             ticket = ticket, seen_tail = seen_tail, seen_command = seen_command, out_ticket = out_ticket
         }
-        ringscope_slot_in = SlotIn { done = done, seq = seq, bytes = bytes }
+        ringscope_slot_in = SlotIn { done = done, seq = seq, bytes = bytes, sent_ns = sent_ns }
         ringscope_slot_out = SlotOut { ready = ready, seq = seq, bytes = bytes, status = status }
         ringscope_ring_args = RingArgs {
             telemetry = telemetry, host = host, device = device, in = input, out = output, slots = slots,
@@ -66,7 +66,8 @@ fn rust_facts() -> BTreeMap<String, u64> {
         RINGSCOPE_QUEUE_DEPTH = Word::QueueDepth, RINGSCOPE_QUEUE_HIGH_WATER = Word::QueueHighWater,
         RINGSCOPE_LAST_ERROR_CODE = Word::LastErrorCode, RINGSCOPE_LATENCY_MIN_NS = Word::LatencyMinNs,
         RINGSCOPE_LATENCY_MAX_NS = Word::LatencyMaxNs, RINGSCOPE_ABI = Word::Abi,
-        RINGSCOPE_LAST_ERROR_NS = Word::LastErrorNs,
+        RINGSCOPE_LAST_ERROR_NS = Word::LastErrorNs, RINGSCOPE_QUEUED_SUM_NS = Counter::QueuedSumNs,
+        RINGSCOPE_QUEUED_NOT_MIN_NS = Word::QueuedNotMinNs, RINGSCOPE_QUEUED_MAX_NS = Word::QueuedMaxNs,
         RINGSCOPE_SINGLE_WORDS = SINGLE_WORDS,
         RINGSCOPE_STATE_NONE = block_state::NONE, RINGSCOPE_STATE_HELD = block_state::HELD,
         RINGSCOPE_STATE_ACTIVE = block_state::ACTIVE, RINGSCOPE_STATE_ENDED = block_state::ENDED,

@@ -140,3 +140,44 @@ fn kernel_answers(runtime: &RingKernelRuntime) {
     runtime.send_blocking("w", b"x").unwrap();
     assert_eq!(runtime.receive_blocking("w", Duration::MAX).unwrap().payload, b"x");
 }
+
+#[test]
+fn how_long_messages_waited_is_told() {
+    for builder in builders() {
+        let runtime = active(builder, 2);
+        let kernel = runtime.kernel("w").unwrap();
+        for _ in 0..100 {
+            kernel.send_blocking(b"x").unwrap();
+        }
+        (0..100).for_each(|_| drop(kernel.receive_blocking(SOON).unwrap()));
+        let t = runtime.telemetry("w").unwrap();
+        let waiting = t.waiting.expect("every message says when it was sent");
+        assert_eq!((waiting.latency.count, waiting.histogram.count()), (100, 100));
+        assert!(waiting.latency.max_ns < SOON.as_nanos() as u64, "{waiting:?}");
+
+        runtime.reset_telemetry(None).unwrap();
+        assert_eq!(runtime.telemetry("w").unwrap().waiting, None);
+        kernel.send_blocking(b"x").unwrap();
+        kernel.receive_blocking(SOON).unwrap();
+        assert_eq!(runtime.telemetry("w").unwrap().waiting.map(|w| w.latency.count), Some(1));
+    }
+}
+
+#[test]
+fn messages_of_a_held_kernel_wait() {
+    const HELD: Duration = Duration::from_millis(100);
+    for builder in builders() {
+        // Nobody receives: the replies of two messages fill the ring, a third is in hand, a fourth waits.
+        let runtime = active(builder.slots(2), 1);
+        let kernel = runtime.kernel("w").unwrap();
+        for _ in 0..4 {
+            kernel.send_blocking(b"x").unwrap();
+        }
+        std::thread::sleep(HELD);
+        (0..4).for_each(|_| drop(kernel.receive_blocking(SOON).unwrap()));
+        let waiting = runtime.telemetry("w").unwrap().waiting.expect("they were sent with the time");
+        assert_eq!(waiting.latency.count, 4);
+        let longest = Duration::from_nanos(waiting.latency.max_ns);
+        assert!(longest >= HELD * 9 / 10 && longest < SOON, "{longest:?}");
+    }
+}

@@ -78,7 +78,8 @@ struct Nothing {
 __device__ inline Nothing from_lane0(Nothing n) { return n; }
 using KernelRef = ringscope_kernel_ref;
 struct MessageRecord {
-    Nothing begin_ns, end_ns, wait_ns, held_ns, polls, bytes_in, bytes_out, queue_depth, sent, retries, replies_dropped;
+    Nothing begin_ns, end_ns, wait_ns, sent_ns, held_ns, polls, bytes_in, bytes_out, queue_depth, sent, retries;
+    Nothing replies_dropped;
     u32 status = RINGSCOPE_OK;
 };
 struct Recorder {

@@ -127,7 +127,7 @@ fn one_stuck_block_among_several_is_a_stalled_kernel_until_it_moves() {
     let look = || collector.telemetry("own").unwrap();
     // Registered, and not started: it waits, however long.
     assert_eq!((look().state, stalled(&look())), (KernelState::Launched, false));
-    let keep = collector.slab().into_iter().collect();
+    let keep = collector.memory();
     // SAFETY: the kernel takes this one argument; `keep` is what it points to.
     let launch = unsafe { device.launch(waiting, 4, &[&telemetry], keep) }.unwrap();
     wait_for("it starts", look, |t| t.state == KernelState::Active);

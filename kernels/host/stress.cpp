@@ -40,13 +40,13 @@ struct alignas(128) Fixture {
     ringscope_ring_host host{};
     ringscope_ring_device device{};
     ringscope_shard shards[BLOCKS]{};
-    Word buckets[BLOCKS][528]{};
+    Word buckets[BLOCKS][1056]{};
     alignas(128) unsigned char in[SLOTS * STRIDE]{};
     alignas(128) unsigned char out[SLOTS * STRIDE]{};
 
     ringscope_ring_args args() {
         ringscope_ring_args a{};
-        a.telemetry = {shards, &buckets[0][0], nullptr, BLOCKS, 528, 3, 0};
+        a.telemetry = {shards, &buckets[0][0], nullptr, BLOCKS, 1056, 3, 0};
         a.host = &host;
         a.device = &device;
         a.in = in;

@@ -389,7 +389,7 @@ impl TelemetryCollector {
         let baselines: Vec<Baseline> = core.totals().map(|(e, totals)| Baseline::new(e, totals, &reading)).collect();
         for (i, (track, baseline)) in core.tracks.iter_mut().zip(baselines).enumerate() {
             if only.is_none_or(|only| only == i) {
-                (track.baseline, track.derived) = (Some(Box::new(baseline)), None);
+                (track.baseline, track.derived, track.waited) = (Some(Box::new(baseline)), None, None);
             }
         }
         inner.snapshot_of(&mut core).map(drop)

@@ -9,7 +9,7 @@ use super::watchdog::Watch;
 use crate::abi::{COUNTERS, Counter};
 use crate::histogram::Histogram;
 use crate::reader::{Reading, Totals};
-use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, RatesBuilder, WindowCounts, rate, ratio};
+use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, RatesBuilder, Waiting, WindowCounts, rate, ratio};
 
 /// What is remembered of one kernel between readings.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub(super) struct Track {
     pub(super) baseline: Option<Box<Baseline>>,
     /// The last latency histogram, what it is since the baseline, and what that says.
     pub(super) derived: Option<(Arc<Histogram>, Arc<Histogram>, Option<Latency>)>,
+    /// The last histogram of waiting, and what it says since the baseline.
+    pub(super) waited: Option<(Arc<Histogram>, Option<Arc<Waiting>>)>,
     pub(super) watch: Watch,
 }
 
@@ -39,6 +41,7 @@ pub(super) struct Baseline {
     pub(super) uptime: Duration,
     pub(super) counters: [u64; COUNTERS],
     pub(super) latency: Arc<Histogram>,
+    pub(super) waiting: Arc<Histogram>,
     pub(super) last_error_ns: u64,
     pub(super) last_error: Option<Arc<str>>,
 }
@@ -50,6 +53,7 @@ impl Baseline {
             uptime,
             counters: totals.lines.counters,
             latency: Arc::clone(&totals.latency),
+            waiting: Arc::clone(&totals.waiting),
             last_error_ns: totals.lines.last_error_ns,
             last_error: entry.last_error(),
         }
@@ -114,6 +118,7 @@ impl Track {
             last_error_code,
             last_error,
             latency,
+            waiting: self.waiting(&totals.waiting),
             queue_depth: totals.lines.queue_depth,
             queue_high_water: totals.lines.queue_high_water,
             bytes_in,
@@ -151,6 +156,22 @@ impl Track {
             errors == 0 && self.baseline.as_ref().is_some_and(|b| b.last_error.as_ref() == Some(text))
         };
         (code, entry.last_error().filter(|text| !stale(text)))
+    }
+
+    /// As [`latency`](Self::latency), of waiting.
+    fn waiting(&mut self, now: &Arc<Histogram>) -> Option<Arc<Waiting>> {
+        if let Some((of, waiting)) = &self.waited
+            && Arc::ptr_eq(of, now)
+        {
+            return waiting.clone();
+        }
+        let histogram = match &self.baseline {
+            Some(b) => Arc::new(now.since(&b.waiting)),
+            None => Arc::clone(now),
+        };
+        let waiting = Latency::of(&histogram).map(|latency| Arc::new(Waiting { latency, histogram }));
+        self.waited = Some((Arc::clone(now), waiting.clone()));
+        waiting
     }
 
     /// Since the baseline, worked out once for each new histogram.

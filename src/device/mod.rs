@@ -22,8 +22,8 @@ mod source;
 
 pub use error::{CudaUnavailable, DeviceError};
 pub use memory::{Memory, MetricTable};
-pub(crate) use ring::IdleRing;
 pub use ring::{Command, Consumer, Producer, Reply, RingShape};
+pub(crate) use ring::{IdleRing, Stamp};
 pub use select::{DeviceSpec, ParseDeviceSpecError, Selected, auto, open};
 pub use source::{Builtin, HEADERS, HostEntry, KernelSource, Level};
 

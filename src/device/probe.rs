@@ -382,8 +382,9 @@ fn ends(launch: &dyn Launch, limit: Duration) -> Result<bool, DeviceError> {
     Ok(true)
 }
 
+/// Of handling and of waiting.
 fn row_words() -> usize {
-    buckets(SCALE).next_multiple_of(LINE_BYTES / 8)
+    2 * buckets(SCALE).next_multiple_of(LINE_BYTES / 8)
 }
 
 /// A probe that runs until this is dropped, which waits for its end, within bounds.
@@ -460,8 +461,9 @@ impl ClockServer<'_> {
     fn look(&mut self) -> Result<ClockSample, DeviceError> {
         const ANSWER: Duration = Duration::from_secs(5);
         self.asked += 1;
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // Should the system take this thread away between the two, the round trip tells.
         let start = Instant::now();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.probe.input.word(LINE_BYTES).store(self.asked, Ordering::Release);
         let mut looked = 0u32;
         while self.probe.answer(1) != self.asked {

@@ -2,6 +2,7 @@
 
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::{Device, DeviceError, Kernel, Launch, Memory};
 use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut, command};
@@ -72,11 +73,29 @@ impl Rings {
     }
 }
 
+/// The device's clock, as the host knows it: what a message is stamped with when it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    device_ns: u64,
+    at: Instant,
+}
+
+impl Stamp {
+    pub(crate) fn of(device: &dyn Device) -> Result<Self, DeviceError> {
+        Ok(Stamp { device_ns: device.clock()?.device_ns, at: Instant::now() })
+    }
+
+    fn now(&self) -> u64 {
+        self.device_ns + self.at.elapsed().as_nanos() as u64
+    }
+}
+
 /// The sending end: the only writer of the ring's tail and command.
 pub struct Producer {
     rings: Rings,
     tail: u64,
     commands: u64,
+    stamp: Option<Stamp>,
 }
 
 /// The receiving end: the only writer of the ring's out_head.
@@ -94,8 +113,8 @@ pub(crate) struct IdleRing {
 }
 
 impl IdleRing {
-    /// Makes the rings.
-    pub(crate) fn new(device: &dyn Device, shape: RingShape) -> Result<Self, DeviceError> {
+    /// Makes the rings. With a stamp, messages say when they were sent.
+    pub(crate) fn new(device: &dyn Device, shape: RingShape, stamp: Option<Stamp>) -> Result<Self, DeviceError> {
         debug_assert!(shape.slots.is_power_of_two());
         let mapped = device.allocate_mapped(shape.mapped_bytes())?;
         let shared = device.allocate(size_of::<RingDevice>())?;
@@ -110,7 +129,7 @@ impl IdleRing {
             slot_bytes: shape.slot_bytes,
             ..RingArgs::default()
         };
-        let producer = Producer { rings: rings.clone(), tail: 0, commands: 0 };
+        let producer = Producer { rings: rings.clone(), tail: 0, commands: 0, stamp };
         Ok(IdleRing { producer, consumer: Consumer { rings, head: 0 }, args, memory: vec![mapped, shared] })
     }
 
@@ -156,6 +175,9 @@ impl Producer {
         unsafe { std::ptr::copy_nonoverlapping(payload.as_ptr(), to.as_ptr(), payload.len()) };
         mapped.word(slot + offset_of!(SlotIn, seq)).store(n, Ordering::Relaxed);
         mapped.word(slot + offset_of!(SlotIn, bytes)).store(payload.len() as u64, Ordering::Relaxed);
+        if let Some(stamp) = &self.stamp {
+            mapped.word(slot + offset_of!(SlotIn, sent_ns)).store(stamp.now(), Ordering::Relaxed);
+        }
         self.tail = n + 1;
         mapped.word(offset_of!(RingHost, tail)).store(self.tail, Ordering::Release);
         Some(n)

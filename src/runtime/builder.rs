@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Inner, RingKernelRuntime, RuntimeError};
 use crate::collector::{TelemetryCollector, TelemetryConfig};
 use crate::device::{
-    self, Builtin, CudaUnavailable, DeviceSpec, IdleRing, KernelSource, Level, RingShape, SharedDevice,
+    self, Builtin, CudaUnavailable, DeviceSpec, IdleRing, KernelSource, Level, RingShape, SharedDevice, Stamp,
 };
 
 /// Configures a [`RingKernelRuntime`].
@@ -137,9 +137,12 @@ impl RuntimeBuilder {
             kernels.insert(name.clone(), device.load(source, level)?);
         }
         device.reserve_launches(self.max_kernels)?;
+        // Only the histogram of waiting looks at it.
+        let times_queue = telemetry && level >= Level::Histograms;
+        let stamp = times_queue.then(|| Stamp::of(&*device)).transpose()?;
         let mut spares = Vec::with_capacity(self.max_kernels);
         for _ in 0..self.max_kernels {
-            spares.push(IdleRing::new(&*device, self.shape)?);
+            spares.push(IdleRing::new(&*device, self.shape, stamp)?);
         }
         let collector = match telemetry {
             true => TelemetryCollector::on_device(Arc::clone(&device), self.config)?,

@@ -38,7 +38,8 @@ enum ringscope_counter {
     RINGSCOPE_POLLS = 11,           // looks at an empty queue
     RINGSCOPE_LATENCY_COUNT = 12,   // values in the latency histogram (level 2)
     RINGSCOPE_LATENCY_SUM_NS = 13,
-    RINGSCOPE_COUNTERS = 14         // words 14 and 15 are for level 3
+    RINGSCOPE_QUEUED_SUM_NS = 14,   // of the histogram of waiting (level 2)
+    RINGSCOPE_COUNTERS = 15         // word 15 is for level 3
 };
 
 // Line 1: words with one writer, the block; plain values, not sums.
@@ -55,7 +56,9 @@ enum ringscope_word {
     RINGSCOPE_LATENCY_MAX_NS = 9,
     RINGSCOPE_ABI = 10,             // RINGSCOPE_ABI_VERSION of the header the kernel was built with
     RINGSCOPE_LAST_ERROR_NS = 11,   // device clock; which block's last error is the last one
-    RINGSCOPE_SINGLE_WORDS = 12
+    RINGSCOPE_QUEUED_NOT_MIN_NS = 12,  // the shortest wait's complement, 0 while none is known
+    RINGSCOPE_QUEUED_MAX_NS = 13,
+    RINGSCOPE_SINGLE_WORDS = 14
 };
 
 // What a block says of itself. What a host made of it is KernelState in src/snapshot.rs.
@@ -114,7 +117,8 @@ typedef struct ringscope_metric {
 // What a kernel takes by value. A null `shards` is telemetry switched off at run time.
 typedef struct ringscope_kernel_ref {
     ringscope_shard* shards;     // shard_count of them, one a block
-    ringscope_u64* buckets;      // shard_count rows of bucket_stride words; see histogram.cuh
+    ringscope_u64* buckets;      // shard_count rows of bucket_stride words; see histogram.cuh. The first half of a
+                                 // row counts times of handling, the second those of waiting in the queue
     const ringscope_metric* metrics;  // metric_count places, of which those not taken are zero
     ringscope_u32 shard_count;
     ringscope_u32 bucket_stride; // in words
@@ -162,7 +166,7 @@ typedef struct ringscope_slot_in {
     ringscope_u64 seq;    // writer: host, before tail
     ringscope_u32 bytes;  // writer: host, before tail
     ringscope_u32 pad;
-    ringscope_u64 pad2;
+    ringscope_u64 sent_ns;  // writer: host, before tail. Device clock; 0 is not known.
 } ringscope_slot_in;
 
 typedef struct ringscope_slot_out {
@@ -208,6 +212,8 @@ RINGSCOPE_ASSERT_ABI(RINGSCOPE_COUNTERS <= RINGSCOPE_WORDS && RINGSCOPE_SINGLE_W
                      "a line has 16 words");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_kernel_ref) == 40, "the ref is passed by value to kernels already built");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_metric) == 64, "as is a metric, and two of them are one line of the table");
+RINGSCOPE_ASSERT_ABI(__builtin_offsetof(ringscope_slot_in, bytes) == 16 && __builtin_offsetof(ringscope_slot_in, sent_ns) == 24,
+                     "a block loads both as one word of 16 bytes");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_slot_in) == RINGSCOPE_SLOT_HEADER &&
                          sizeof(ringscope_slot_out) == RINGSCOPE_SLOT_HEADER,
                      "payloads start 32 bytes into a slot, 16-byte aligned");

@@ -161,7 +161,10 @@ __device__ __forceinline__ bool Ring::take(Message& m, MessageRecord& record) {
     sync_lanes();  // what lane 0 acquired, all lanes may read; a shuffle does not order memory
     const ringscope_slot_in* slot = in_slot(seq);
     m.seq = seq;
-    m.bytes = slot->bytes;
+    // The size and the time of sending lie behind one another: one load over the link for both.
+    const Word16 header = *reinterpret_cast<const Word16*>(&slot->bytes);
+    m.bytes = header.x;
+    if (rec_.on()) record.sent_ns = header.z | (u64)header.w << 32;
     m.data = reinterpret_cast<const u8*>(slot) + RINGSCOPE_SLOT_HEADER;
     return true;
 }

@@ -32,6 +32,7 @@ struct MessageRecord {
     u64 begin_ns = 0;  // device clock
     u64 end_ns = 0;
     u64 wait_ns = 0;   // waited for it
+    u64 sent_ns = 0;   // when it was put into the queue, device clock; 0 is not known
     u64 held_ns = 0;   // of the time between begin and end: waited for room for its reply
     u64 polls = 0;     // looks at the empty queue meanwhile
     u64 bytes_in = 0;
@@ -71,6 +72,7 @@ class Recorder {
         shared_ = block_count() > ref.shard_count;
 #if RINGSCOPE_LEVEL >= 2
         buckets_ = ref.buckets == nullptr ? nullptr : ref.buckets + (u64)index * ref.bucket_stride;
+        waiting_ = ref.bucket_stride / 2;
         scale_ = ref.scale;
 #endif
         if (thread_index() == 0) {
@@ -124,7 +126,8 @@ class Recorder {
             if (delta != 0) add(&shard_->counters[word], delta);
         }
 #if RINGSCOPE_LEVEL >= 2
-        if (buckets_ != nullptr) add(bucket(m), 1);
+        if (buckets_ != nullptr) add(buckets_ + bucket_slot(duration(m), scale_), 1);
+        if (waited(m)) add(buckets_ + waiting_ + bucket_slot(queued(m), scale_), 1);
 #endif
         RINGSCOPE_UNROLL
         for (u32 word = 0; word < RINGSCOPE_SINGLE_WORDS; ++word) {
@@ -132,7 +135,7 @@ class Recorder {
         }
     }
 
-    // By one converged warp: lane i owns word i, lane 16 the bucket. The whole record is one RED, and
+    // By one converged warp: lane i owns word i, lanes 16 and 17 the buckets. The whole record is one RED, and
     // one store for the words that are not sums.
     __device__ __forceinline__ void record_warp(const MessageRecord& m) {
         if (!on()) return;
@@ -143,9 +146,10 @@ class Recorder {
         if (word >= RINGSCOPE_WORDS) delta = 0;
         u64* target = &shard_->counters[word & (RINGSCOPE_WORDS - 1)];
 #if RINGSCOPE_LEVEL >= 2
-        if (word == RINGSCOPE_WORDS && buckets_ != nullptr) {
+        bool handled = word == RINGSCOPE_WORDS && buckets_ != nullptr;
+        if (handled || (word == RINGSCOPE_WORDS + 1 && waited(m))) {
             delta = 1;
-            target = bucket(m);
+            target = buckets_ + (handled ? 0 : waiting_) + bucket_slot(handled ? duration(m) : queued(m), scale_);
         }
 #endif
         if (delta != 0) add(target, delta);
@@ -226,6 +230,7 @@ class Recorder {
 #if RINGSCOPE_LEVEL >= 2
             case RINGSCOPE_LATENCY_COUNT: return buckets_ != nullptr;
             case RINGSCOPE_LATENCY_SUM_NS: return buckets_ != nullptr ? duration(m) : 0;
+            case RINGSCOPE_QUEUED_SUM_NS: return waited(m) ? queued(m) : 0;
 #endif
             default: return 0;
         }
@@ -241,6 +246,8 @@ class Recorder {
 #if RINGSCOPE_LEVEL >= 2
             case RINGSCOPE_LATENCY_MIN_NS:
             case RINGSCOPE_LATENCY_MAX_NS: return buckets_ != nullptr;
+            case RINGSCOPE_QUEUED_NOT_MIN_NS:
+            case RINGSCOPE_QUEUED_MAX_NS: return waited(m);
 #endif
             default: return false;
         }
@@ -256,6 +263,8 @@ class Recorder {
 #if RINGSCOPE_LEVEL >= 2
             case RINGSCOPE_LATENCY_MIN_NS: return min_ns_;
             case RINGSCOPE_LATENCY_MAX_NS: return max_ns_;
+            case RINGSCOPE_QUEUED_NOT_MIN_NS: return ~queued_min_ns_;
+            case RINGSCOPE_QUEUED_MAX_NS: return queued_max_ns_;
 #endif
             default: return 0;
         }
@@ -266,11 +275,17 @@ class Recorder {
         u64 ns = duration(m);
         if (ns < min_ns_) min_ns_ = ns;
         if (ns > max_ns_) max_ns_ = ns;
+        if (!waited(m)) return;
+        ns = queued(m);
+        if (ns < queued_min_ns_) queued_min_ns_ = ns;
+        if (ns > queued_max_ns_) queued_max_ns_ = ns;
 #endif
     }
 #if RINGSCOPE_LEVEL >= 2
-    __device__ __forceinline__ u64* bucket(const MessageRecord& m) const {
-        return buckets_ + bucket_slot(duration(m), scale_);
+    __device__ __forceinline__ bool waited(const MessageRecord& m) const { return buckets_ != nullptr && m.sent_ns != 0; }
+    // The host's notion of this clock is some microseconds off: what was sent later than now waited for nothing.
+    __device__ __forceinline__ static u64 queued(const MessageRecord& m) {
+        return m.begin_ns > m.sent_ns ? m.begin_ns - m.sent_ns : 0;
     }
 #endif
     __device__ __forceinline__ void add(u64* p, u64 v) const {
@@ -289,7 +304,10 @@ class Recorder {
     u64* buckets_ = nullptr;
     u64 min_ns_ = ~0ull;
     u64 max_ns_ = 0;
+    u64 queued_min_ns_ = ~0ull;
+    u64 queued_max_ns_ = 0;
     u32 scale_ = 0;
+    u32 waiting_ = 0;  // words from the buckets of handling to those of waiting
 #endif
 #endif  // RINGSCOPE_LEVEL
 };

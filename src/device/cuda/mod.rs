@@ -97,8 +97,7 @@ impl CudaDevice {
         let first_stream = first_stream(&context).map_err(|e| opening(driver::error(NEW_STREAM, e.0)))?;
         let gpu = Arc::new(Gpu::new(context, found.info.multiprocessors));
         let library = module::Library::new(embedded, nvrtc::arch_for(major, minor));
-        let sample = sample_clock(&gpu, &library).map_err(opening)?;
-        let clock = (sample, steady_moment_of(&sample));
+        let clock = sample_clock(&gpu, &library).map_err(opening)?;
         Ok(CudaDevice { info: found.info, clock, library, gpu, _first_stream: first_stream })
     }
 
@@ -299,21 +298,15 @@ fn warnings(capability: (i32, i32), watchdog: bool) -> Vec<String> {
     warnings
 }
 
-/// When a sample that was just taken was taken, on the clock that is never set.
-fn steady_moment_of(sample: &ClockSample) -> Instant {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let ago = unix.saturating_sub(Duration::from_nanos(sample.unix_ns));
-    Instant::now().checked_sub(ago).unwrap_or_else(Instant::now)
-}
-
-/// Both clocks at one moment: of 16 looks, the one with the shortest round trip.
-fn sample_clock(gpu: &Arc<Gpu>, library: &module::Library) -> Result<ClockSample, DeviceError> {
+/// Both clocks at one moment, and that moment on the clock that is never set: of 16 looks, the one with the shortest
+/// round trip.
+fn sample_clock(gpu: &Arc<Gpu>, library: &module::Library) -> Result<(ClockSample, Instant), DeviceError> {
     const LOOKS: usize = 16;
     const SETTLE: Duration = Duration::from_millis(100);
     let probe = library.clock_probe(gpu)?;
     let stream = Stream::new(&gpu.context)?;
     let mapped = gpu.mapped(size_of::<u64>())?;
-    let mut best: Option<ClockSample> = None;
+    let mut best: Option<(ClockSample, Instant)> = None;
     for _ in 0..LOOKS {
         let sample = match look_at_clock(gpu, &probe, &stream, &mapped) {
             Ok(sample) => sample,
@@ -327,7 +320,7 @@ fn sample_clock(gpu: &Arc<Gpu>, library: &module::Library) -> Result<ClockSample
                 return Err(e);
             }
         };
-        if best.is_none_or(|b| sample.uncertainty_ns < b.uncertainty_ns) {
+        if best.is_none_or(|(best, _)| sample.0.uncertainty_ns < best.uncertainty_ns) {
             best = Some(sample);
         }
     }
@@ -339,12 +332,13 @@ fn look_at_clock(
     probe: &module::Function,
     stream: &Stream,
     mapped: &Memory,
-) -> Result<ClockSample, DeviceError> {
+) -> Result<(ClockSample, Instant), DeviceError> {
     const LIMIT: Duration = Duration::from_secs(5);
     let word = mapped.word(0);
     word.store(0, Ordering::Relaxed);
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Should the system take this thread away between the two, the round trip tells.
     let start = Instant::now();
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // SAFETY: the probe takes one pointer by value, to a word that outlives it (see the caller).
     unsafe { probe.start(1, 1, stream, mapped.device_address()) }?;
     let mut asked = 0u32;
@@ -354,16 +348,18 @@ fn look_at_clock(
         let there = word.load(Ordering::Acquire) != 0;
         Ok(there || (asked.is_multiple_of(1024) && driver::stream_is_done(&gpu.context, stream.raw())?))
     })?;
-    let round_trip = start.elapsed().as_nanos() as u64;
+    let round_trip = start.elapsed();
     let ended = seen && driver::wait(LIMIT, || driver::stream_is_done(&gpu.context, stream.raw()))?;
     if !ended {
         return Err(not_ready("cuLaunchKernel", "a kernel of one thread did not run: other kernels fill the GPU"));
     }
-    Ok(ClockSample {
+    let half = round_trip / 2;
+    let sample = ClockSample {
         device_ns: word.load(Ordering::Acquire),
-        unix_ns: unix.as_nanos() as u64 + round_trip / 2,
-        uncertainty_ns: round_trip.div_ceil(2),
-    })
+        unix_ns: (unix + half).as_nanos() as u64,
+        uncertainty_ns: round_trip.as_nanos().div_ceil(2) as u64,
+    };
+    Ok((sample, start + half))
 }
 
 #[cfg(test)]
