@@ -86,7 +86,7 @@ pub use collector::{KernelHandle, TelemetryCollector, TelemetryConfig, Telemetry
 pub use device::{Builtin, DeviceError, DeviceSpec, KernelSource, Level};
 pub use metrics::{Counter, Gauge, Histogram, MetricError};
 pub use runtime::{LaunchOptions, Reply, RingKernel, RingKernelRuntime, RuntimeBuilder, RuntimeError};
-pub use snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary};
+pub use snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary, Tasks};
 
 /// The README's examples are tests.
 #[cfg(all(doctest, feature = "host"))]

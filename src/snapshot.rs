@@ -33,8 +33,8 @@ pub enum KernelState {
     Terminated,
     /// Died, or its device did.
     Failed,
-    /// Should run, and a block of it gives no sign of life: the [watchdog](KernelTelemetry::stalled_since) says so, of
-    /// a snapshot. What it was commanded to be is in [`RingKernel::state`](crate::runtime::RingKernel::state).
+    /// Should run, and a block of it gives no sign of life: the watchdog says so in a snapshot, and since when in
+    /// [`KernelTelemetry::stall`]. What it was commanded to be is in [`RingKernel::state`](crate::runtime::RingKernel::state).
     Stalled,
 }
 
@@ -149,13 +149,8 @@ pub struct KernelTelemetry {
     /// The youngest sign of life of any of its blocks, which give one while they wait as well; of device kernels.
     #[cfg_attr(feature = "serde", serde(serialize_with = "unix_seconds"))]
     pub last_sign_of_life: Option<SystemTime>,
-    /// Since when a block of it has given no sign of life, where that is for longer than
-    /// [`TelemetryConfig::stall_limit`](crate::collector::TelemetryConfig::stall_limit): it hangs, or works on one
-    /// message for longer than that. It recovers with the next sign.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "unix_seconds"))]
-    pub stalled_since: Option<SystemTime>,
-    /// Which of its blocks that is; of several, the one that has been silent for the longest time.
-    pub stalled_block: Option<u32>,
+    /// What the watchdog has to say, where its state is `Stalled`.
+    pub stall: Option<Arc<Stall>>,
     /// Messages processed per second since the start or the last reset; 0.0 over no time.
     pub throughput: f64,
     /// Messages processed per second over the last window (see
@@ -211,7 +206,25 @@ pub struct KernelTelemetry {
     pub(crate) sent_since_launch: u64,
 }
 
+/// A block of a kernel gives no sign of life, for longer than
+/// [`TelemetryConfig::stall_limit`](crate::collector::TelemetryConfig::stall_limit): it hangs, or works on one message for
+/// longer than that. The kernel recovers with the block's next sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Stall {
+    /// Its last sign of life; of several such blocks, the one that has been silent for the longest time.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "some_unix_seconds"))]
+    pub since: SystemTime,
+    /// Which block that is.
+    pub block: u32,
+}
+
 impl KernelTelemetry {
+    /// Since when it stalls, if it does.
+    pub fn stalled_since(&self) -> Option<SystemTime> {
+        Some(self.stall.as_ref()?.since)
+    }
+
     /// Messages handled, with or without error.
     pub fn handled(&self) -> u64 {
         self.messages_processed + self.errors

@@ -83,8 +83,7 @@ impl Track {
         let throughput = rate(processed, counted);
         let rates = moment.rates(index, totals);
         let state = entry.state(totals);
-        let last_sign = || clock.time(totals.lines.oldest_heartbeat_ns);
-        let stalled_since = self.watch.look(state, &totals.lines, moment.now_ns, moment.stall_limit, last_sign);
+        let stall = self.watch.look(state, &totals.lines, moment.now_ns, moment.stall_limit, |at| clock.time(at));
         let busy_time = Duration::from_nanos(count(Counter::BusyNs));
         let blocks = entry.span().map_or(0, |s| s.count);
         let (received, sent) = (count(Counter::Received), count(Counter::Sent));
@@ -96,7 +95,7 @@ impl Track {
         let (histogram, latency) = self.latency(&totals.latency);
         KernelTelemetry {
             kernel_id: Arc::clone(&entry.id),
-            state: if stalled_since.is_some() { KernelState::Stalled } else { state },
+            state: if stall.is_some() { KernelState::Stalled } else { state },
             messages_received: received,
             messages_sent: sent,
             messages_processed: processed,
@@ -104,8 +103,7 @@ impl Track {
             start_time: clock.time(totals.lines.start_ns),
             last_message_time: clock.time(totals.lines.last_message_ns),
             last_sign_of_life: clock.time(totals.lines.heartbeat_ns),
-            stalled_since,
-            stalled_block: stalled_since.map(|_| totals.lines.oldest_block),
+            stall,
             throughput,
             windowed_throughput: match moment.bases.first() {
                 Some(_) if rates.is_idle() => 0.0,

@@ -4,10 +4,11 @@
 //! often while it waits. The word says nothing by its value here, because the two clocks are not the same: what counts
 //! is whether it changed between two readings, and how long ago that was on the host's steady clock.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::reader::Lines;
-use crate::snapshot::KernelState;
+use crate::snapshot::{KernelState, Stall};
 
 /// What is known of one kernel's signs of life.
 #[derive(Debug, Default)]
@@ -17,21 +18,21 @@ pub(super) struct Watch {
     heartbeat_ns: u64,
     /// When a reading first found it so, in nanoseconds of the collector's steady clock.
     since_ns: u64,
-    /// Since when it stalls, as it was first told: what is told again does not waver with the clocks.
-    told: Option<SystemTime>,
+    /// That it stalls, as it was first told: what is told again does not waver with the clocks.
+    told: Option<Arc<Stall>>,
 }
 
 impl Watch {
-    /// Takes note of a reading at `now_ns`. Since when the kernel stalls, if it does; `time` tells when its last sign of
-    /// life was.
+    /// Takes note of a reading at `now_ns`. Whether the kernel stalls, and since when, which `time` makes of the device's
+    /// time.
     pub(super) fn look(
         &mut self,
         state: KernelState,
         lines: &Lines,
         now_ns: u64,
         limit: Duration,
-        time: impl FnOnce() -> Option<SystemTime>,
-    ) -> Option<SystemTime> {
+        time: impl FnOnce(u64) -> Option<SystemTime>,
+    ) -> Option<Arc<Stall>> {
         use KernelState::{Active, Deactivated, Launched};
         if lines.oldest_heartbeat_ns != self.heartbeat_ns {
             (self.heartbeat_ns, self.since_ns) = (lines.oldest_heartbeat_ns, now_ns);
@@ -39,8 +40,11 @@ impl Watch {
         // No block runs: it has not started yet, or has ended.
         let runs = self.heartbeat_ns != 0 && matches!(state, Launched | Active | Deactivated);
         let stalls = runs && u128::from(now_ns.saturating_sub(self.since_ns)) > limit.as_nanos();
-        self.told = if stalls { self.told.or_else(time) } else { None };
-        self.told
+        if stalls != self.told.is_some() {
+            let told = |since| Arc::new(Stall { since, block: lines.oldest_block });
+            self.told = if stalls { time(self.heartbeat_ns).map(told) } else { None };
+        }
+        self.told.clone()
     }
 }
 
@@ -53,7 +57,7 @@ mod tests {
 
     impl Watch {
         fn stalls(&mut self, state: KernelState, heartbeat: u64, now_ns: u64) -> bool {
-            self.look(state, &lines(heartbeat), now_ns, LIMIT, || Some(SystemTime::UNIX_EPOCH)).is_some()
+            self.look(state, &lines(heartbeat), now_ns, LIMIT, |_| Some(SystemTime::UNIX_EPOCH)).is_some()
         }
     }
 
