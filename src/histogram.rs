@@ -277,6 +277,11 @@ impl Histogram {
         self.counts.iter().enumerate().map(|(i, count)| (self.first + i, *count))
     }
 
+    /// What a slot counts.
+    pub(crate) fn count_in(&self, slot: usize) -> u64 {
+        slot.checked_sub(self.first).and_then(|i| self.counts.get(i)).copied().unwrap_or(0)
+    }
+
     fn last(&self) -> Option<usize> {
         (!self.counts.is_empty()).then(|| self.first + self.counts.len() - 1)
     }

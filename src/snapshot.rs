@@ -355,7 +355,7 @@ fn seconds<S: serde::Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> 
 }
 
 #[cfg(feature = "serde")]
-fn some_unix_seconds<S: serde::Serializer>(t: &SystemTime, s: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn some_unix_seconds<S: serde::Serializer>(t: &SystemTime, s: S) -> Result<S::Ok, S::Error> {
     seconds(&t.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(), s)
 }
 

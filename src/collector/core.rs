@@ -1,16 +1,19 @@
 //! From a reading to a snapshot: what one reader at a time needs.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::event::EventKind;
 use super::history::History;
 use super::itself::Costs;
-use super::registry::{Entry, Origin, Registry};
+use super::registry::{Entry, FROM_BLOCKS, Origin, Registry};
+use super::sets::{Make, Seen, Sets};
 use super::track::{Moment, Track, window_counts};
 use super::{Inner, TelemetryError};
 use crate::machine::Sampler;
 use crate::reader::{Reader, Reading, Span, Totals};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{KernelState, KernelTelemetry, Snapshot};
 
 /// What a reading needs, one reader at a time.
 pub(super) struct Core {
@@ -26,6 +29,7 @@ pub(super) struct Core {
     pub(super) history: History,
     pub(super) sequence: u64,
     pub(super) costs: Costs,
+    pub(super) sets: Sets,
     /// Asks the machine, from the first snapshot on.
     pub(super) machine: Option<Sampler>,
     /// Where the collector's steady clock starts.
@@ -55,7 +59,7 @@ impl Core {
     }
 
     /// The entries, with what was read of each.
-    pub(super) fn totals(&self) -> impl Iterator<Item = (&Arc<Entry>, &Totals)> {
+    pub(super) fn totals(&self) -> impl Iterator<Item = (&Arc<Entry>, &Totals)> + Clone {
         let mut of_device = self.reader.as_ref().map_or(&[][..], Reader::totals).iter();
         let mut of_actors = self.of_actors.iter();
         self.entries.iter().filter_map(move |entry| {
@@ -93,6 +97,7 @@ impl Core {
         // A loop, not `extend`: that moves each value once more, which shows with thousands of kernels.
         for (i, ((entry, totals), track)) in self.totals().zip(&mut tracks).enumerate() {
             kernels.push(track.derive(i, entry, totals, &mut moment));
+            note(inner, entry, track, &kernels[i]);
         }
         if let Some(rates) = moment.rates {
             rates.finish();
@@ -105,6 +110,7 @@ impl Core {
             self.machine = Sampler::start(inner.config.sample_interval);
         }
         self.sequence += 1;
+        self.fill_sets(inner, &kernels);
         let metrics = self.metrics.read();
         let sample = self.machine.as_ref().map(Sampler::newest).unwrap_or_default();
         let snapshot = Snapshot {
@@ -120,6 +126,32 @@ impl Core {
         };
         self.costs.end(reading);
         snapshot
+    }
+}
+
+impl Core {
+    /// From the reading that the snapshot is of, and before its metrics are read: so they agree with its kernels.
+    fn fill_sets(&mut self, inner: &Inner, kernels: &[KernelTelemetry]) {
+        if self.sets.are_empty() {
+            return;
+        }
+        let mut sets = std::mem::take(&mut self.sets);
+        let kernels = self.totals().zip(kernels).map(|((entry, totals), telemetry)| Seen { entry, totals, telemetry });
+        sets.fill(kernels, Make(&inner.metrics), &inner.counts.dropped_series);
+        self.sets = sets;
+    }
+}
+
+/// Tells what happened to a kernel that nobody commands, and what the watchdog found.
+#[inline(always)]
+fn note(inner: &Inner, entry: &Entry, track: &mut Track, kernel: &KernelTelemetry) {
+    let stalls = kernel.state == KernelState::Stalled;
+    if stalls != track.stalls {
+        track.stalls = stalls;
+        inner.emit(&entry.id, if stalls { EventKind::Stalled } else { EventKind::Recovered });
+    }
+    if !stalls && entry.state.load(Ordering::Relaxed) == FROM_BLOCKS {
+        inner.announce(entry, kernel.state);
     }
 }
 

@@ -78,6 +78,12 @@ pub enum TelemetryError {
         /// How many there are.
         registered: usize,
     },
+    /// The bound on hooks is reached.
+    #[error("{limit} hooks are there, no more fit: remove one, or let one do the work of several")]
+    TooManyHooks {
+        /// The bound.
+        limit: usize,
+    },
     /// A metric was refused.
     #[error(transparent)]
     Metric(#[from] MetricError),

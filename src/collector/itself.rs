@@ -25,6 +25,7 @@ pub(super) struct Shared {
     pub(super) history_snapshots: AtomicU64,
     pub(super) history_bytes: AtomicU64,
     pub(super) dropped_history: AtomicU64,
+    /// Of hooks that were removed.
     pub(super) dropped_hooks: AtomicU64,
     pub(super) dropped_subscribers: AtomicU64,
     pub(super) dropped_series: AtomicU64,
@@ -68,7 +69,7 @@ impl Costs {
             history_bytes: get(&shared.history_bytes) as usize,
             dropped: Dropped {
                 history: get(&shared.dropped_history),
-                hooks: get(&shared.dropped_hooks),
+                hooks: get(&shared.dropped_hooks) + inner.hooks.dropped(),
                 subscribers: get(&shared.dropped_subscribers),
                 series: get(&shared.dropped_series),
             },

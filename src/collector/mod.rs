@@ -1,13 +1,20 @@
 //! [`TelemetryCollector`]: who the kernels are, since when they are counted, and what a reading means for them.
 
 mod actor;
+mod archive;
+mod codec;
 mod core;
 mod error;
+mod event;
+mod health;
 mod history;
+mod hooks;
 mod itself;
 mod metrics;
 mod periodic;
 mod registry;
+mod sets;
+mod subscription;
 mod track;
 mod watchdog;
 
@@ -24,13 +31,21 @@ use crate::reader::{Reader, Span};
 use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
 
 pub use actor::KernelHandle;
+pub use archive::SnapshotHistory;
 pub use error::TelemetryError;
+pub use event::{EventKind, TelemetryEvent};
+pub use health::{Health, HealthLimits};
+pub use hooks::{HookId, HookKind, HookReport, MAX_HOOKS, MAX_PANICS, Notice};
 pub use registry::MAX_ID_BYTES;
 pub(crate) use registry::check_id;
+pub use sets::ReadyMade;
+pub use subscription::Subscription;
 
 use actor::{Actor, CoarseClock};
+use archive::{Archive, Bounds};
 use core::Core;
 use history::History;
+use hooks::Hooks;
 use periodic::Periodic;
 use registry::{FROM_BLOCKS, Origin, Registry};
 use track::Baseline;
@@ -64,6 +79,16 @@ pub struct TelemetryConfig {
     pub sample_interval: Duration,
     /// The longest that one copy from the device may take. Default 2 s.
     pub copy_limit: Duration,
+    /// Most snapshots that the history of periodic collection keeps. Default 600.
+    pub history_snapshots: usize,
+    /// The age at which a snapshot leaves the history. Default 1 h.
+    pub history_age: Duration,
+    /// Most memory of the history, in bytes; some 150 for each kernel that is busy, in each snapshot. Default 16 MiB.
+    pub history_bytes: usize,
+    /// What a hook may leave waiting, before it is not told any more. Default 64.
+    pub hook_queue: usize,
+    /// Calls of hooks that take longer are counted as slow. Default 100 ms.
+    pub hook_limit: Duration,
 }
 
 impl Default for TelemetryConfig {
@@ -79,6 +104,11 @@ impl Default for TelemetryConfig {
             stall_limit: Duration::from_secs(10),
             sample_interval: Duration::from_secs(1),
             copy_limit: Duration::from_secs(2),
+            history_snapshots: 600,
+            history_age: Duration::from_secs(3600),
+            history_bytes: 16 << 20,
+            hook_queue: 64,
+            hook_limit: Duration::from_millis(100),
         }
     }
 }
@@ -101,7 +131,10 @@ struct Inner {
     core: Mutex<Core>,
     latest: ArcSwapOption<Snapshot>,
     periodic: Mutex<Option<Periodic>>,
-    counts: itself::Shared,
+    counts: Arc<itself::Shared>,
+    archive: Mutex<Archive>,
+    hooks: Hooks,
+    subscribers: tokio::sync::watch::Sender<Option<Arc<Snapshot>>>,
 }
 
 impl TelemetryCollector {
@@ -143,9 +176,12 @@ impl TelemetryCollector {
             history,
             sequence: 0,
             costs: itself::Costs::new(config.scale),
+            sets: sets::Sets::default(),
             machine: None,
             epoch: std::time::Instant::now(),
         };
+        let bounds =
+            Bounds { snapshots: config.history_snapshots, age: config.history_age, bytes: config.history_bytes };
         TelemetryCollector {
             inner: Arc::new(Inner {
                 enabled,
@@ -155,7 +191,10 @@ impl TelemetryCollector {
                 core: Mutex::new(core),
                 latest: ArcSwapOption::empty(),
                 periodic: Mutex::new(None),
-                counts: itself::Shared::default(),
+                counts: Arc::default(),
+                archive: Mutex::new(Archive::new(bounds)),
+                hooks: Hooks::default(),
+                subscribers: tokio::sync::watch::Sender::new(None),
             }),
         }
     }
@@ -226,7 +265,9 @@ impl TelemetryCollector {
     pub(crate) fn set_state(&self, id: &str, state: KernelState) {
         let registry = self.inner.registry.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = registry.by_id.get(id) {
-            registry.entries[*index].state.store(state as u8, Ordering::Relaxed);
+            let entry = &registry.entries[*index];
+            entry.state.store(state as u8, Ordering::Relaxed);
+            self.inner.announce(entry, state);
         }
     }
 
@@ -237,6 +278,7 @@ impl TelemetryCollector {
             let entry = &registry.entries[*index];
             entry.failure.get_or_init(|| died_of.into());
             entry.state.store(KernelState::Failed as u8, Ordering::Relaxed);
+            self.inner.announce(entry, KernelState::Failed);
         }
     }
 
@@ -387,12 +429,14 @@ impl TelemetryCollector {
             reading = core.read(inner)?;
         }
         let baselines: Vec<Baseline> = core.totals().map(|(e, totals)| Baseline::new(e, totals, &reading)).collect();
+        let core = &mut *core;
         for (i, (track, baseline)) in core.tracks.iter_mut().zip(baselines).enumerate() {
             if only.is_none_or(|only| only == i) {
                 (track.baseline, track.derived, track.waited) = (Some(Box::new(baseline)), None, None);
+                inner.emit(&core.entries[i].id, EventKind::Reset);
             }
         }
-        inner.snapshot_of(&mut core).map(drop)
+        inner.snapshot_of(core).map(drop)
     }
 
     // ---- periodic reading ----------------------------------------------------------------------------
@@ -451,29 +495,52 @@ impl Inner {
             Ok(reading) => reading,
             Err(error) => {
                 core.costs.fail();
-                self.publish_failure(&error);
+                self.publish_failure(core, &error);
                 return Err(error);
             }
         };
         let snapshot = Arc::new(core.derive(self, &reading));
-        self.latest.store(Some(Arc::clone(&snapshot)));
+        self.publish(&snapshot);
         Ok(snapshot)
+    }
+
+    fn publish(&self, snapshot: &Arc<Snapshot>) {
+        self.latest.store(Some(Arc::clone(snapshot)));
+        if self.subscribers.receiver_count() > 0 {
+            self.subscribers.send_replace(Some(Arc::clone(snapshot)));
+        }
+        self.hooks.tell_snapshot(snapshot);
+    }
+
+    fn archive(&self) -> MutexGuard<'_, Archive> {
+        self.archive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last good numbers stay; their device kernels are `Failed`, unless the copy was merely late or they had ended
     /// before.
-    fn publish_failure(&self, error: &TelemetryError) {
-        let Some(last) = self.latest.load_full() else { return };
+    fn publish_failure(&self, core: &mut Core, error: &TelemetryError) {
         if matches!(error, TelemetryError::Device(crate::device::DeviceError::CopyTimedOut { .. })) {
             return;
         }
-        let died_of: Arc<str> = error.to_string().into();
-        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
-        let mut failed = (*last).clone();
-        for kernel in failed.kernels.iter_mut().filter(|k| k.blocks > 0) {
-            let entry = registry.by_id.get(&kernel.kernel_id).map(|index| &registry.entries[*index]);
-            entry.inspect(|entry| entry.fail(kernel, &died_of));
+        if let Some(health) = &core.sets.health {
+            health.fail();
         }
-        self.latest.store(Some(Arc::new(failed)));
+        let died_of: Arc<str> = error.to_string().into();
+        let last = self.latest.load_full();
+        let mut failed = last.as_deref().cloned();
+        for entry in core.entries.iter().filter(|entry| entry.span().is_some()) {
+            let of_entry = |k: &&mut KernelTelemetry| k.kernel_id == entry.id;
+            match failed.as_mut().and_then(|snapshot| snapshot.kernels.iter_mut().find(of_entry)) {
+                Some(kernel) => {
+                    entry.fail(kernel, &died_of);
+                    self.announce(entry, kernel.state);
+                }
+                None => self.announce(entry, KernelState::Failed),
+            }
+        }
+        if let Some(mut failed) = failed {
+            failed.metrics = core.metrics.read();
+            self.publish(&Arc::new(failed));
+        }
     }
 }

@@ -32,7 +32,9 @@ impl Periodic {
                         let Some(inner) = Weak::upgrade(&collector) else { return };
                         let _range = crate::nvtx::range("ringscope: tick");
                         // A failure is in `latest` for whoever looks; a late copy is tried again.
-                        let _ = inner.snapshot();
+                        if let Ok(snapshot) = inner.snapshot() {
+                            inner.remember(&snapshot);
+                        }
                         // If the user's last clone went meanwhile, this drops the collector; nothing waits for that.
                         drop(inner);
                         // From the tick, not from now: no drift; but no burst after a pause either.

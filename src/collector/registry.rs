@@ -31,6 +31,8 @@ pub(super) struct Entry {
     pub(super) state: AtomicU8,
     /// What it died of; the first is kept.
     pub(super) failure: OnceLock<Arc<str>>,
+    /// The state that was told last as an [event](super::event).
+    pub(super) told: AtomicU8,
 }
 
 pub(super) enum Origin {
@@ -85,7 +87,8 @@ impl Registry {
         let id: Arc<str> = id.into();
         self.by_id.insert(Arc::clone(&id), self.entries.len());
         self.version += 1;
-        self.entries.push(Arc::new(Entry { id, origin, state: AtomicU8::new(state), failure: OnceLock::new() }));
+        let (failure, told) = (OnceLock::new(), AtomicU8::new(state));
+        self.entries.push(Arc::new(Entry { id, origin, state: AtomicU8::new(state), failure, told }));
         Ok(())
     }
 }

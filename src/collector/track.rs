@@ -20,6 +20,8 @@ pub(super) struct Track {
     /// The last histogram of waiting, and what it says since the baseline.
     pub(super) waited: Option<(Arc<Histogram>, Option<Arc<Waiting>>)>,
     pub(super) watch: Watch,
+    /// Whether it stalled in the last snapshot.
+    pub(super) stalls: bool,
 }
 
 /// What all kernels of one reading are derived from.

@@ -85,13 +85,17 @@ impl ExplicitHistogram {
     }
 
     /// From checked bounds and a count for each bucket. The extremes are those of all values.
-    pub(super) fn from_counts(
+    pub(crate) fn from_counts(
         bounds: Arc<[f64]>,
         counts: Vec<u64>,
         sum: f64,
         extremes: Option<(f64, f64)>,
     ) -> ExplicitHistogram {
         ExplicitHistogram { bounds, counts, sum, extremes }
+    }
+
+    pub(crate) fn shared_bounds(&self) -> Arc<[f64]> {
+        Arc::clone(&self.bounds)
     }
 
     /// Counts one value; one that is not finite is refused, and changes nothing.

@@ -73,6 +73,15 @@ impl Histogram {
         }
     }
 
+    /// Counts the values of an exponential histogram of nanoseconds, as seconds: each in the bucket that the upper bound
+    /// of its own belongs to. Exact where the bounds here are powers of two of nanoseconds, which are bounds at every
+    /// scale. Of one with exponential buckets nothing is counted: they are of whole numbers.
+    pub(crate) fn add_nanoseconds(&self, values: &ExponentialHistogram) {
+        if let (Buckets::Explicit(bounds), Some(_)) = (&self.core.buckets, values.min()) {
+            write(&self.core.cells, AddNanoseconds { values, bounds });
+        }
+    }
+
     /// What was observed so far, by all threads. Observations that come meanwhile may be in some of its numbers only.
     pub fn value(&self) -> HistogramValue {
         let cells = &self.core.cells;
@@ -142,6 +151,28 @@ impl Change for ObserveReal<'_> {
         W::add_f64(&head[SUM], self.value);
         // The first bound at or above the value; after the last one, the bucket that has none.
         W::add(&counts[self.bounds.partition_point(|bound| *bound < self.value)], 1);
+    }
+}
+
+/// The values of another histogram.
+struct AddNanoseconds<'a> {
+    values: &'a ExponentialHistogram,
+    bounds: &'a [f64],
+}
+
+impl Change for AddNanoseconds<'_> {
+    fn apply<W: Writer>(self, words: &[AtomicU64]) {
+        let Some((head, counts)) = words.split_first_chunk::<COUNTS>() else { return };
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        for (slot, count) in self.values.slots().filter(|(_, count)| *count > 0) {
+            let upper = seconds(*slot_values(slot, self.values.scale()).end());
+            W::add(&counts[self.bounds.partition_point(|bound| *bound < upper)], count);
+        }
+        W::add_f64(&head[SUM], seconds(self.values.sum()));
+        if let (Some(min), Some(max)) = (self.values.min(), self.values.max()) {
+            W::raise(&head[MIN], !rank(seconds(min)));
+            W::raise(&head[MAX], rank(seconds(max)));
+        }
     }
 }
 

@@ -84,7 +84,6 @@ impl Rates {
         counts.get(first..first + all.windows.len()).unwrap_or_default()
     }
 
-    #[allow(dead_code)]
     pub(crate) fn windows(&self) -> &[(Duration, Duration)] {
         self.all.as_ref().map_or(&[], |all| &all.windows)
     }
