@@ -26,7 +26,7 @@ cargo fmt --check
 (cd examples/bring-your-own-kernel && cargo fmt --check)
 
 step "lints, over every feature set"
-for features in "" host cuda "host serde" "cuda serde" "cuda host" "host cli" "cuda cli" "cuda host cli" nvtx \
+for features in "" host cuda "host serde" "cuda serde" "cuda host" "host serde system" "cuda nvml" "host cli" "cuda cli" "cuda host cli" nvtx \
     "cuda host cli nvtx"; do
     echo "-- features: ${features:-none}"
     # Unit tests and the program with every set; the other tests and the benchmarks with the full one below.
@@ -42,7 +42,7 @@ cargo test --all-features -- --nocapture
 
 step "tests without embedded kernels, and with few features"
 RINGSCOPE_NVCC=none cargo test --quiet --test cuda_driver --test cuda_absent
-RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test histogram --test metrics --test metrics_registry
+RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_registry
 
 step "the kernels under the sanitizers"
 mkdir -p target/sanitizers

@@ -36,6 +36,10 @@
 //!   (`DEP_RINGSCOPE_INCLUDE` in your build script), or as [`device::HEADERS`] for NVRTC. See
 //!   `examples/bring-your-own-kernel`.
 //! * [`TelemetryCollector`] counts host actors by call, as kernels count by themselves.
+//! * Periodic collection, with a bounded history, subscribers, hooks and ready-made metrics of health and traffic:
+//!   [`start_collection`](TelemetryCollector::start_collection), [`snapshots`](TelemetryCollector::snapshots),
+//!   [`subscribe`](TelemetryCollector::subscribe), [`add_hook`](TelemetryCollector::add_hook),
+//!   [`install`](TelemetryCollector::install). See `examples/monitor.rs`.
 //! * [`metrics`] are counters, gauges and histograms of your own, in the same snapshot.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!
@@ -46,8 +50,11 @@
 //! | `RingKernelRuntime(enable_telemetry=True)` | `RingKernelRuntime::builder().telemetry(true)` (off by default; off costs nothing) |
 //! | `await runtime.launch("w")`, `activate`, `send`, `receive(timeout)` | the same, async on tokio, plus `deactivate`, `terminate`, `send_batch`, `try_receive`, and `…_blocking` forms usable without tokio |
 //! | `runtime.get_telemetry(id)`, `get_summary()`, `reset_telemetry(id or all)` | `runtime.telemetry(id)`, `summary()`, `reset_telemetry(Option<&str>)` |
-//! | `KernelTelemetry`: kernel_id, state, messages_received, messages_sent, messages_processed, errors, start_time, last_message_time, throughput, uptime, error_rate | [`KernelTelemetry`]: the same, plus latency p50/p95/p99/max/mean, queue depth and high water, bytes, busy_ratio, windowed throughput |
+//! | `KernelTelemetry`: kernel_id, state, messages_received, messages_sent, messages_processed, errors, start_time, last_message_time, throughput, uptime, error_rate | [`KernelTelemetry`]: the same, plus latency p50/p95/p99/max/mean, queue depth and high water, bytes, busy_ratio, [rates](snapshot::Rates) over windows, a [watchdog](snapshot::Stall) |
 //! | `TelemetryCollector(enabled)`: record_receive, record_send, record_error(id, error), get_telemetry, get_all_telemetry, get_summary, reset | [`TelemetryCollector`]: the same without `get_`; a handle (`collector.kernel("w")?`) for the hot path, which costs no look-up and no lock |
+//! | tasks_executed, tasks_failed, tasks_pending, avg/p50/p95/p99 latency in ms, throughput | [`Snapshot::tasks`] |
+//! | start_collection(interval), stop_collection, history, periodic monitoring, hooks | the same on [`TelemetryCollector`] |
+//! | telemetry_collection_runs_total and the like, system and GPU metrics | [`Snapshot::itself`], [`Snapshot::system`], [`Snapshot::gpus`] |
 //! | summary: kernel_count, total_messages, total_errors, aggregate_throughput, per_kernel | [`Summary`], which serializes to exactly these names |
 //!
 //! # What is exact, and what is not
@@ -63,12 +70,15 @@
 //! * What is registered stays: a kernel's id and shards are not given to another, so that its last numbers stay readable.
 //! * All rings and the slab are allocated when the runtime is built: nothing can be allocated safely on CUDA while a
 //!   kernel is resident.
+//! * The watchdog knows a block that works on one message for longer than the
+//!   [`stall_limit`](TelemetryConfig::stall_limit) from one that hangs only by its recovery.
 //! * On GPUs whose clock ticks every 1,024 ns (A100, RTX 40), shorter latencies read as 0 or one tick each.
 //!
 //! # Features
 //!
 //! `cuda`, `host` (needs a C++ compiler to build) and `cli` (the program, implies `serde`) are on by default; a library
-//! does well with `default-features = false` and what it uses of `cuda`, `host`, `serde`. `nvtx` names what the host
+//! does well with `default-features = false` and what it uses of `cuda`, `host`, `serde`, `system` (processors and memory
+//! in every snapshot) and `nvml` (GPUs, through NVIDIA's management library where there is a driver). `nvtx` names what the host
 //! does in NVIDIA's profilers (see [`nvtx`]); it needs a C compiler and libclang to build.
 
 pub mod abi;

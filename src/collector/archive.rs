@@ -88,6 +88,10 @@ impl Archive {
 
     /// Adds the newest, and lets go of what is beyond the bounds. How many those are.
     pub(super) fn push(&mut self, snapshot: &Arc<Snapshot>, at: Instant) -> u64 {
+        // A reader that was stopped may be late with its last one, and another be there already.
+        if self.last.as_ref().is_some_and(|last| last.sequence >= snapshot.sequence) {
+            return 1;
+        }
         let fits = |chunk: &Arc<Chunk>| chunk.frames.len() < CHUNK && chunk.shape.fits(snapshot);
         if !self.chunks.back().is_some_and(fits) {
             let known = self.chunks.back().map(|chunk| &chunk.shape).filter(|shape| shape.fits(snapshot));

@@ -11,7 +11,9 @@ use crate::abi::buckets;
 use crate::histogram::Histogram;
 use crate::machine::SystemMetrics;
 use crate::metrics::{Distribution, ExplicitHistogram, Value};
-use crate::snapshot::{Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, Stall, WindowCounts};
+use crate::snapshot::{
+    Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, Stall, Waiting, WindowCounts,
+};
 
 /// Writes differences, or reads them.
 pub(super) trait Coder {
@@ -103,11 +105,15 @@ pub(super) fn kernel(
     let words = words(coder, &then, now_words.as_ref());
     let empty = Arc::<Histogram>::default();
     let histogram_before = before.map_or(&empty, |k| &k.histogram);
-    let histogram = histogram(coder, histogram_before, now.map(|k| &*k.histogram));
+    let histogram = self::histogram(coder, histogram_before, now.map(|k| &*k.histogram));
+    let waited =
+        |k: &'_ KernelTelemetry| k.waiting.as_ref().map_or_else(|| Arc::clone(&empty), |w| Arc::clone(&w.histogram));
+    let waiting_before = before.map_or_else(|| Arc::clone(&empty), waited);
+    let waiting = self::histogram(coder, &waiting_before, now.map(waited).as_deref());
     let last_error = text(coder, before.map(|k| &k.last_error), now.map(|k| &k.last_error));
     let counts = window_counts(coder, windows, before.map(|k| &k.rates), now.map(|k| &k.rates));
     let rates = if counts.is_empty() { Rates::default() } else { rates(counts) };
-    kernel_of(&words, id, histogram, last_error, rates)
+    kernel_of(&words, id, [histogram, waiting], last_error, rates)
 }
 
 fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
@@ -131,6 +137,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         last_error_code,
         last_error: _,
         latency: _,
+        waiting: _,
         queue_depth,
         queue_high_water,
         bytes_in,
@@ -179,7 +186,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
 fn kernel_of(
     w: &[u64; KERNEL_WORDS],
     id: &Arc<str>,
-    histogram: Arc<Histogram>,
+    [histogram, waiting]: [Arc<Histogram>; 2],
     last_error: Option<Arc<str>>,
     rates: Rates,
 ) -> KernelTelemetry {
@@ -203,6 +210,7 @@ fn kernel_of(
         last_error_code: w[14].checked_sub(1).map(|code| code as u32),
         last_error,
         latency: Latency::of(&histogram),
+        waiting: Latency::of(&waiting).map(|latency| Arc::new(Waiting { latency, histogram: waiting })),
         queue_depth: w[15],
         queue_high_water: w[16],
         bytes_in: w[17],
