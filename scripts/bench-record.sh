@@ -14,7 +14,7 @@ cargo bench --quiet --no-run
 rm -rf target/criterion
 cargo build --quiet --release
 kernels=$(target/release/ringscope bench --device host)
-cargo bench --quiet --bench metrics --bench record --bench snapshot >&2
+cargo bench --quiet --bench metrics --bench record --bench snapshot --bench export >&2
 
 {
     echo "# ${cpu:-$(uname -m)}, $(nproc) cores, $date"

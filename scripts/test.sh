@@ -1,24 +1,25 @@
 #!/usr/bin/env bash
 # Everything that proves ringscope, on a machine with Rust, a C++ compiler and Python; a GPU is used if there is one.
 #
-# Installs, into the ignored folders .cuda and .libclang of this checkout, nvcc, NVRTC and nvdisasm
-# (scripts/cuda-toolchain.sh) and libclang (scripts/libclang.sh), and nothing else. Steps: format, lints over every
-# feature set, documentation, tests, examples, benchmarks once through, the sanitizers over the kernels, the kernels
-# through nvcc and NVRTC.
+# Installs, into the ignored folders .cuda, .libclang and .prometheus of this checkout, nvcc, NVRTC and nvdisasm
+# (scripts/cuda-toolchain.sh), libclang (scripts/libclang.sh), Prometheus and parsers of its formats
+# (scripts/prometheus.sh), and nothing else. Steps: format, lints over every feature set, documentation, tests, examples,
+# benchmarks once through, the sanitizers over the kernels, the kernels through nvcc and NVRTC.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
     "") ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
+    *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
 esac
 
 step() { printf '\n== %s\n' "$*"; }
 
-step "nvcc, NVRTC and libclang"
+step "nvcc, NVRTC, libclang and Prometheus"
 eval "$(scripts/cuda-toolchain.sh)"
 eval "$(scripts/libclang.sh)"
-export RINGSCOPE_REQUIRE_NVCC=1
+eval "$(scripts/prometheus.sh)"
+export RINGSCOPE_REQUIRE_NVCC=1 RINGSCOPE_REQUIRE_PROMETHEUS=1
 export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="-D warnings" RUST_BACKTRACE=0
 
 step "format"
@@ -26,7 +27,7 @@ cargo fmt --check
 (cd examples/bring-your-own-kernel && cargo fmt --check)
 
 step "lints, over every feature set"
-for features in "" host cuda "host serde" "cuda serde" "cuda host" "host serde system" "cuda nvml" "host cli" "cuda cli" "cuda host cli" nvtx \
+for features in "" host cuda "host serde" "cuda serde" json prometheus-protobuf "cuda host" "host serde system" "cuda nvml" "host cli" "cuda cli" "cuda host cli" nvtx \
     "cuda host cli nvtx"; do
     echo "-- features: ${features:-none}"
     # Unit tests and the program with every set; the other tests and the benchmarks with the full one below.
@@ -42,7 +43,7 @@ cargo test --all-features -- --nocapture
 
 step "tests without embedded kernels, and with few features"
 RINGSCOPE_NVCC=none cargo test --quiet --test cuda_driver --test cuda_absent
-RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_registry
+RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_registry --test export
 
 step "the kernels under the sanitizers"
 mkdir -p target/sanitizers
@@ -72,6 +73,6 @@ cargo run --quiet --release -- doctor --deep --device host
 cargo run --quiet --release -- bench --quick --device host
 
 step "benchmarks, once through"
-cargo bench --quiet --bench metrics --bench record --bench snapshot -- --test
+cargo bench --quiet --bench metrics --bench record --bench snapshot --bench export -- --test
 
 step "all of it passed"

@@ -41,6 +41,7 @@
 //!   [`subscribe`](TelemetryCollector::subscribe), [`add_hook`](TelemetryCollector::add_hook),
 //!   [`install`](TelemetryCollector::install). See `examples/monitor.rs`.
 //! * [`metrics`] are counters, gauges and histograms of your own, in the same snapshot.
+//! * [`export`] writes a snapshot for Prometheus (classic text, OpenMetrics, protobuf with native histograms) and as JSON.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!
 //! # The names of ring-kernel telemetry elsewhere, and here
@@ -76,14 +77,16 @@
 //!
 //! # Features
 //!
-//! `cuda`, `host` (needs a C++ compiler to build) and `cli` (the program, implies `serde`) are on by default; a library
-//! does well with `default-features = false` and what it uses of `cuda`, `host`, `serde`, `system` (processors and memory
-//! in every snapshot) and `nvml` (GPUs, through NVIDIA's management library where there is a driver). `nvtx` names what the host
+//! `cuda`, `host` (needs a C++ compiler to build) and `cli` (the program, implies the exports) are on by default; a library
+//! does well with `default-features = false` and what it uses of `cuda`, `host`, `serde`, `json` (implies `serde`),
+//! `prometheus-protobuf` (native histograms; the text formats need no feature), `system` (processors and memory in every
+//! snapshot) and `nvml` (GPUs, through NVIDIA's management library where there is a driver). `nvtx` names what the host
 //! does in NVIDIA's profilers (see [`nvtx`]); it needs a C compiler and libclang to build.
 
 pub mod abi;
 pub mod collector;
 pub mod device;
+pub mod export;
 pub mod histogram;
 pub mod machine;
 pub mod metrics;

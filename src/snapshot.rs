@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::histogram::Histogram;
 use crate::machine::{GpuMetrics, SystemMetrics};
+#[cfg(feature = "serde")]
+use crate::histogram::slot_values;
 use crate::metrics::{self, Family};
 
 pub use itself::{Dropped, SelfMetrics};
@@ -199,7 +201,7 @@ pub struct KernelTelemetry {
     /// Blocks, each with a shard of its own; 0 for a host actor.
     pub blocks: u32,
     /// The latencies' buckets.
-    #[cfg_attr(feature = "serde", serde(skip))]
+    #[cfg_attr(feature = "serde", serde(serialize_with = "buckets"))]
     pub histogram: Arc<Histogram>,
     /// Replies published since the launch, whatever was reset.
     #[cfg_attr(feature = "serde", serde(skip))]
@@ -352,6 +354,21 @@ pub(crate) fn ratio(part: f64, whole: f64) -> f64 {
 #[cfg(feature = "serde")]
 fn seconds<S: serde::Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_f64(d.as_secs_f64())
+}
+
+/// Scale, count, sum, and the used buckets as pairs of their largest value and their count.
+#[cfg(feature = "serde")]
+fn buckets<S: serde::Serializer>(histogram: &Histogram, s: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeStruct;
+    let scale = histogram.scale();
+    let used = histogram.slots().filter(|(_, count)| *count > 0);
+    let buckets: Vec<(u64, u64)> = used.map(|(slot, count)| (*slot_values(slot, scale).end(), count)).collect();
+    let mut s = s.serialize_struct("Histogram", 4)?;
+    s.serialize_field("scale", &scale)?;
+    s.serialize_field("count", &histogram.count())?;
+    s.serialize_field("sum", &histogram.sum())?;
+    s.serialize_field("buckets", &buckets)?;
+    s.end()
 }
 
 #[cfg(feature = "serde")]

@@ -1,5 +1,6 @@
 //! What may be asked for: the command line, its defaults and its help.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ Examples:
   ringscope run                          stream this program's own bytes
   ringscope run --duration 10s disk.img  stream a file, again and again, for 10 s
   ringscope run --json disk.img | jq .summary.per_kernel
+  ringscope serve                        the same, with no end, for Prometheus
   ringscope bench --quick                what telemetry costs here
 
 `ringscope help run` says more.";
@@ -39,6 +41,36 @@ Exit codes:
      (also after Ctrl-C)
   1  a reply was wrong or missing, or counts differ; or a file, or the device,
      cannot be used
+  2  wrong usage";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  ringscope serve                          stream this program's own bytes, again
+                                           and again, until Ctrl-C
+  ringscope serve --messages 100000        stream so many, then stand still
+  ringscope serve --listen 0.0.0.0:9464    for a Prometheus on another machine
+  curl -s localhost:9464/metrics | grep processed
+  curl -s localhost:9464/snapshot.json | jq .kernels
+  curl -sf localhost:9464/healthz || echo trouble
+
+For Prometheus, started with --enable-feature=native-histograms to have the
+device's own buckets:
+  scrape_configs:
+    - job_name: ringscope
+      static_configs: [{targets: ['localhost:9464']}]
+
+What is served:
+  /metrics        for Prometheus: classic text, OpenMetrics, or protobuf with
+                  native histograms, as the Accept header prefers
+  /snapshot.json  everything there is
+  /summary.json   sums over all kernels: timestamp, tasks, latency, system
+  /healthz        200, or 503 and why
+
+Exit codes:
+  0  every reply was right, and the device's counts equal the host's exactly
+     (Ctrl-C is how it ends)
+  1  a reply was wrong or missing, or counts differ; or a file, the device, or
+     the address cannot be used
   2  wrong usage";
 
 const DOCTOR_HELP: &str = "\
@@ -88,6 +120,11 @@ pub enum Command {
     /// the replies back into the files' order, and at the end compares the device's counts with its own.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Stream as run does, without an end, and serve the kernels' telemetry over HTTP meanwhile
+    ///
+    /// For Prometheus, for scripts, and for whoever watches over it.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
     /// Say which devices there are and, if CUDA is not used, precisely why and what to do
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
@@ -215,6 +252,42 @@ impl RunArgs {
     }
 }
 
+/// `ringscope serve`: what `run` takes, and where to serve it.
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("duration", |arg| arg.help("Stream and serve for so long (10s, 1.5m, 2h) [default: until Ctrl-C]")),
+    mut_arg("messages", |arg| arg.help("Stream so many messages, then serve what stands still [default: no end]")),
+    mut_arg("no_telemetry", |arg| arg.hide(true))
+)]
+pub struct ServeArgs {
+    /// Address to serve on; port 0 takes a free one and says which
+    #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+
+    /// What is streamed.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+impl ServeArgs {
+    /// What no single option can know to be wrong.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        if self.run.no_telemetry {
+            let message = "--no-telemetry leaves nothing to serve: leave it out, or use `ringscope run`";
+            return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        self.run.check()
+    }
+
+    /// When the stream ends.
+    pub fn limit(&self) -> Limit {
+        match self.run.limit() {
+            Limit::OnePass => Limit::Never,
+            limit => limit,
+        }
+    }
+}
+
 /// `ringscope doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -292,7 +365,7 @@ mod tests {
         let all = ["ringscope", "run"].iter().chain(args);
         match Cli::try_parse_from(all)?.command {
             Command::Run(run) => run.check().map(|()| run),
-            Command::Doctor(_) | Command::Bench(_) => unreachable!("run was asked for"),
+            other => unreachable!("run was asked for, not {other:?}"),
         }
     }
 

@@ -14,6 +14,8 @@ pub enum Limit {
     Messages(u64),
     /// After so long.
     Time(Duration),
+    /// When somebody ends it, or a pipe does.
+    Never,
 }
 
 /// What is wrong with a file.
@@ -32,7 +34,7 @@ pub enum InputError {
     })]
     Unreadable { path: String, source: std::io::Error },
     /// Nothing cannot be repeated.
-    #[error("{path}: is empty: --messages and --duration repeat the input, so name a file that has bytes")]
+    #[error("{path}: is empty: --messages, --duration and serve repeat the input, so name a file that has bytes")]
     NothingToRepeat { path: String },
     /// A pipe gives its bytes once.
     #[error("{path}: is not a regular file and ended, and cannot be read again: leave --messages or --duration out")]
@@ -132,7 +134,11 @@ impl Input {
         let paths = if paths.is_empty() { own()? } else { paths.to_vec() };
         let sources = paths.into_iter().map(Source::find).collect::<Result<Vec<_>, _>>()?;
         let message_bytes = message_bytes as usize;
-        let repeat = limit != Limit::OnePass;
+        let repeat = match limit {
+            Limit::OnePass => false,
+            Limit::Never => sources.iter().all(|s| s.bytes.is_some()),
+            Limit::Messages(_) | Limit::Time(_) => true,
+        };
         Ok(Input { sources, message_bytes, repeat, next: 0, open: None, bytes_in_pass: 0 })
     }
 

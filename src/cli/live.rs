@@ -153,6 +153,7 @@ fn done(view: &View, elapsed: Duration) -> Done {
             Some(all) => (Some(of(bytes as f64, all as f64)), Some(all)),
             None => (None, None),
         },
+        Limit::Never => (None, None),
     };
     let (mismatches, refused) = (value(&progress.mismatches), value(&progress.refused));
     Done { elapsed, part, bytes, of_bytes, messages, mismatches, refused }

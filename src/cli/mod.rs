@@ -1,5 +1,6 @@
 //! The program by its roles: what was asked (`args`), what is read (`input`, `feed`), what a right reply is (`check`), the
-//! messages (`stream`), what is seen of them (`live`, `table`, `units`), and the subcommands (`run`, `doctor` and its `deep` examination).
+//! messages (`stream`), what is seen of them (`live`, `table`, `units`), what of them is served (`http`, `routes`), and the subcommands (`run` and `serve` with their
+//! `session`, `doctor` and its `deep` examination).
 
 mod args;
 mod bench;
@@ -8,11 +9,15 @@ mod deep;
 mod doctor;
 mod feed;
 mod grid;
+mod http;
 mod input;
 mod live;
 mod load;
 mod report;
+mod routes;
 mod run;
+mod serve;
+mod session;
 mod stream;
 mod table;
 mod terminal;
@@ -27,6 +32,10 @@ pub fn main() -> ExitCode {
     let done = match args::Cli::parse().command {
         args::Command::Run(args) => match args.check() {
             Ok(()) => run::run(&args),
+            Err(usage) => usage.exit(),
+        },
+        args::Command::Serve(args) => match args.check() {
+            Ok(()) => serve::serve(&args),
             Err(usage) => usage.exit(),
         },
         args::Command::Bench(args) => bench::bench(&args),
@@ -53,6 +62,10 @@ enum CliError {
     Runtime(#[from] ringscope::RuntimeError),
     #[error("cannot write to stdout: {0}: is the disk full?")]
     Output(std::io::Error),
+    #[error("cannot listen on {address}: {source}{}", http::remedy(source))]
+    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error("no thread to serve with: {0}; end other threads or raise the limit (ulimit -u)")]
+    NoServer(std::io::Error),
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(#[from] ctrlc::Error),
 }

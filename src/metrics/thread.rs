@@ -61,10 +61,26 @@ fn lane() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Mutex, PoisonError};
+
+    /// One test counts on lanes that are free, the other takes them all.
+    static ALONE: Mutex<()> = Mutex::new(());
 
     /// One test, because lanes are the process's.
     #[test]
     fn a_lane_has_one_owner_and_comes_back() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = lane();
+        assert_eq!(lane(), mine);
+        for _ in 0..3 * LANES {
+            let theirs = std::thread::spawn(lane).join().expect("a lane");
+            assert!(theirs != mine && theirs < LANES, "lanes of ended threads come back");
+        }
+    }
+
+    #[test]
+    fn more_threads_than_lanes_share() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let barrier = std::sync::Barrier::new(LANES + 8);
         let enter = || {
             let mine = lane();

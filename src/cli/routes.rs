@@ -1,0 +1,223 @@
+//! What is served under which path.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use ringscope::export::PageFormat;
+use ringscope::{KernelState, Snapshot, TelemetryCollector, TelemetryError};
+use serde::Serialize;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+/// The states of a kernel that somebody should look at.
+const ILL: &[KernelState] = &[KernelState::Failed];
+const INDEX: &str = "\
+ringscope: telemetry of ring kernels
+
+/metrics        for Prometheus
+/snapshot.json  everything there is
+/summary.json   sums over all kernels
+/healthz        200, or 503 and why
+";
+
+/// What answers come from.
+pub struct Routes {
+    collector: TelemetryCollector,
+    /// The newest page of each kind: a snapshot is written once, however many ask for it.
+    pages: Mutex<Vec<Written>>,
+    troubles: Mutex<Vec<String>>,
+}
+
+/// What a snapshot can be written as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Metrics(PageFormat),
+    Everything,
+    Sums,
+}
+
+struct Written {
+    page: Page,
+    of: Arc<Snapshot>,
+    bytes: Bytes,
+}
+
+/// `/healthz`.
+#[derive(Serialize)]
+struct Health {
+    healthy: bool,
+    /// Why not, and what to do.
+    reasons: Vec<String>,
+    kernels: usize,
+}
+
+type Answer = Response<Full<Bytes>>;
+
+impl Routes {
+    /// Of what `collector` reads.
+    pub fn new(collector: TelemetryCollector) -> Routes {
+        Routes { collector, pages: Mutex::default(), troubles: Mutex::default() }
+    }
+
+    /// What is wrong with the stream; it is not healthy then.
+    pub fn set_troubles(&self, troubles: &[String]) {
+        *self.troubles.lock().unwrap_or_else(PoisonError::into_inner) = troubles.to_vec();
+    }
+
+    /// The newest snapshot as this page.
+    fn page(&self, page: Page) -> Answer {
+        let Some(snapshot) = self.collector.latest() else {
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "nothing was read yet: ask again\n");
+        };
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = match pages.iter().find(|w| w.page == page && Arc::ptr_eq(&w.of, &snapshot)) {
+            Some(written) => written.bytes.clone(),
+            None => {
+                let Ok(bytes) = page.write(&snapshot) else {
+                    return plain(StatusCode::INTERNAL_SERVER_ERROR, "the snapshot cannot be written as JSON\n");
+                };
+                pages.retain(|w| w.page != page);
+                pages.push(Written { page, of: snapshot, bytes: bytes.clone() });
+                bytes
+            }
+        };
+        respond(StatusCode::OK, page.content_type(), bytes)
+    }
+
+    /// Reads anew, which waits for the device: a snapshot that is there says nothing of it.
+    fn health(&self) -> Answer {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let health = Health::judge(troubles, self.collector.snapshot(), self.collector.latest());
+        let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        // Strings and numbers are always JSON.
+        respond(status, JSON, serde_json::to_vec(&health).unwrap_or_default().into())
+    }
+}
+
+impl Health {
+    /// By what went wrong with the stream, by a reading of this moment, and if that failed by the newest that did not.
+    fn judge(
+        troubles: Vec<String>,
+        now: Result<Arc<Snapshot>, TelemetryError>,
+        latest: Option<Arc<Snapshot>>,
+    ) -> Health {
+        let mut reasons = troubles;
+        let read = now.inspect_err(|error| reasons.push(error.to_string()));
+        let snapshot = read.ok().or(latest);
+        let ill = snapshot.iter().flat_map(|s| &s.kernels).filter(|k| ILL.contains(&k.state));
+        reasons.extend(ill.map(|k| match &k.last_error {
+            Some(why) => format!("{} is {}: {why}", k.kernel_id, k.state),
+            None => format!("{} is {}", k.kernel_id, k.state),
+        }));
+        Health { healthy: reasons.is_empty(), reasons, kernels: snapshot.map_or(0, |s| s.kernels.len()) }
+    }
+}
+
+impl Page {
+    fn write(self, snapshot: &Snapshot) -> Result<Bytes, serde_json::Error> {
+        Ok(match self {
+            Page::Metrics(format) => snapshot.export_page(format).into(),
+            Page::Everything => snapshot.export_json_full()?.into(),
+            Page::Sums => snapshot.export_json()?.into(),
+        })
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Page::Metrics(format) => format.content_type(),
+            Page::Everything | Page::Sums => JSON,
+        }
+    }
+}
+
+/// Answers one request; of HEAD, the server leaves the body out.
+pub async fn answer<B>(routes: Arc<Routes>, request: Request<B>) -> Answer {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    match request.uri().path() {
+        "/" | "/metrics" | "/snapshot.json" | "/summary.json" | "/healthz" if !reads => {
+            let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD: nothing here can be changed\n");
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            answer
+        }
+        "/metrics" => {
+            let mut answer = routes.page(Page::Metrics(PageFormat::negotiate(&accepted(request.headers()))));
+            answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+            answer
+        }
+        "/snapshot.json" => routes.page(Page::Everything),
+        "/summary.json" => routes.page(Page::Sums),
+        "/healthz" => {
+            let checked = tokio::task::spawn_blocking(move || routes.health()).await;
+            checked.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the check itself failed\n"))
+        }
+        "/" => plain(StatusCode::OK, INDEX),
+        _ => {
+            plain(StatusCode::NOT_FOUND, "not found: there are /metrics, /snapshot.json, /summary.json and /healthz\n")
+        }
+    }
+}
+
+/// All `Accept` headers as one, as HTTP has it.
+fn accepted(headers: &HeaderMap) -> String {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.collect::<Vec<_>>().join(",")
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Answer {
+    respond(status, TEXT, Bytes::from_static(text.as_bytes()))
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_says_why_not() {
+        let collector = TelemetryCollector::new(true);
+        collector.record_receive("a").unwrap();
+        collector.record_error("b", "out of tokens").unwrap();
+        let good = collector.snapshot().unwrap();
+        let health = Health::judge(vec![], Ok(Arc::clone(&good)), None);
+        assert_eq!((health.healthy, health.reasons.len(), health.kernels), (true, 0, 2));
+
+        let mut failed = (*good).clone();
+        failed.kernels.iter_mut().for_each(|k| k.state = KernelState::Failed);
+        let health = Health::judge(vec![], Ok(Arc::new(failed)), None);
+        assert_eq!(
+            (health.healthy, health.reasons),
+            (false, vec!["a is failed".into(), "b is failed: out of tokens".into()])
+        );
+
+        // A device that does not answer: what was last read of it is no consolation.
+        let health = Health::judge(vec!["a pipe broke".into()], Err(TelemetryError::NoDevice), Some(good));
+        assert_eq!((health.healthy, health.kernels), (false, 2));
+        assert_eq!(health.reasons, ["a pipe broke".to_owned(), TelemetryError::NoDevice.to_string()]);
+    }
+
+    #[test]
+    fn a_snapshot_is_written_once() {
+        let collector = TelemetryCollector::new(true);
+        let routes = Routes::new(collector.clone());
+        assert_eq!(routes.page(Page::Everything).status(), StatusCode::SERVICE_UNAVAILABLE);
+        let bytes = |of: &Routes| of.pages.lock().unwrap().iter().map(|w| w.bytes.as_ptr()).collect::<Vec<_>>();
+        collector.snapshot().unwrap();
+        routes.page(Page::Metrics(PageFormat::Text));
+        let first = bytes(&routes);
+        routes.page(Page::Metrics(PageFormat::Text));
+        assert_eq!(bytes(&routes), first);
+        routes.page(Page::Sums);
+        collector.snapshot().unwrap();
+        routes.page(Page::Metrics(PageFormat::Text));
+        assert_eq!(routes.pages.lock().unwrap().len(), 2, "one of each kind is kept");
+    }
+}

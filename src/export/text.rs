@@ -1,0 +1,162 @@
+//! The text formats: Prometheus's classic one, version 0.0.4, and, with what [`openmetrics`](super::openmetrics) says is
+//! different there, OpenMetrics.
+
+use super::families::{Head, LabelSet, Number, Observed, Sink, visit};
+use super::number;
+use crate::metrics::MetricKind;
+use crate::snapshot::Snapshot;
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Classic,
+    OpenMetrics,
+}
+
+impl Dialect {
+    /// Whether a histogram with these bounds, ascending, has a sum and a count. Of values below zero the sum may fall,
+    /// and OpenMetrics then wants neither.
+    fn has_sum(self, bounds: &[String]) -> bool {
+        self == Dialect::Classic || !bounds.first().is_some_and(|bound| bound.starts_with('-'))
+    }
+}
+
+/// Adds the page of `snapshot` to `out`.
+pub(super) fn encode(snapshot: &Snapshot, dialect: Dialect, out: &mut String) {
+    let mut page =
+        Page { out, dialect, sample: String::new(), prefix: String::new(), bounds: Vec::new(), counts: Vec::new() };
+    visit(snapshot, &mut page);
+    if dialect == Dialect::OpenMetrics {
+        out.push_str("# EOF\n");
+    }
+}
+
+/// A page that is being written.
+struct Page<'a> {
+    out: &'a mut String,
+    dialect: Dialect,
+    /// The name of the family's samples.
+    sample: String,
+    /// What the lines of one histogram begin with.
+    prefix: String,
+    /// The bounds of the family's buckets, as text; worked out with its first sample, as all samples have the same.
+    bounds: Vec<String>,
+    /// How many values are at most each bound, of one sample.
+    counts: Vec<u64>,
+}
+
+impl Sink for Page<'_> {
+    fn family(&mut self, head: &Head<'_>) {
+        self.sample.clear();
+        self.sample.push_str(head.name);
+        self.bounds.clear();
+        if head.kind == MetricKind::Counter {
+            self.sample.push_str("_total");
+        }
+        // The classic format knows samples only; in OpenMetrics a counter's family has a name of its own.
+        let name = if self.dialect == Dialect::Classic { &self.sample } else { head.name };
+        for part in ["# HELP ", name, " "] {
+            self.out.push_str(part);
+        }
+        let quotes = self.dialect == Dialect::OpenMetrics;
+        push_escaped(self.out, head.help, quotes);
+        for part in ["\n# TYPE ", name, " ", head.kind.name(), "\n"] {
+            self.out.push_str(part);
+        }
+        if let Some(unit) = head.unit {
+            for part in ["# UNIT ", name, " ", unit, "\n"] {
+                self.out.push_str(part);
+            }
+        }
+    }
+
+    fn number(&mut self, labels: LabelSet<'_>, value: Number) {
+        self.out.push_str(&self.sample);
+        let mut before = "{";
+        labels.for_each(|name, value| push_label(self.out, &mut before, name, value));
+        self.end_line(if before == "{" { " " } else { "} " }, value);
+    }
+
+    fn histogram(&mut self, labels: LabelSet<'_>, observed: &Observed<'_>) {
+        if self.bounds.is_empty() {
+            self.bounds = observed.bounds().into_iter().map(|bound| self.bound(bound)).collect();
+        }
+        observed.cumulative(&mut self.counts);
+        self.prefix.clear();
+        self.prefix.push_str(&self.sample);
+        self.prefix.push_str("_bucket");
+        let mut before = "{";
+        labels.for_each(|name, value| push_label(&mut self.prefix, &mut before, name, value));
+        self.prefix.push_str(before);
+        self.prefix.push_str("le=\"");
+        for (bound, count) in self.bounds.iter().zip(&self.counts) {
+            for part in [&*self.prefix, bound, "\"} "] {
+                self.out.push_str(part);
+            }
+            number::push_u64(self.out, *count);
+            self.out.push('\n');
+        }
+        self.out.push_str(&self.prefix);
+        self.end_line("+Inf\"} ", Number::Count(observed.count()));
+        if self.dialect.has_sum(&self.bounds) {
+            self.total("_sum", labels, observed.sum());
+            self.total("_count", labels, Number::Count(observed.count()));
+        }
+    }
+}
+
+impl Page<'_> {
+    fn bound(&self, bound: f64) -> String {
+        let mut text = String::new();
+        match self.dialect {
+            Dialect::Classic => number::push_canonical(&mut text, bound),
+            Dialect::OpenMetrics => number::push_openmetrics_bound(&mut text, bound),
+        }
+        text
+    }
+
+    fn total(&mut self, suffix: &str, labels: LabelSet<'_>, value: Number) {
+        let length = self.sample.len();
+        self.sample.push_str(suffix);
+        self.number(labels, value);
+        self.sample.truncate(length);
+    }
+
+    fn end_line(&mut self, before: &str, value: Number) {
+        self.out.push_str(before);
+        match value {
+            Number::Count(count) => number::push_u64(self.out, count),
+            Number::Real(value) => number::push_f64(self.out, value),
+            Number::Nanos(ns) => number::push_nanos(self.out, ns),
+        }
+        self.out.push('\n');
+    }
+}
+
+/// Writes one label, and says what comes before the next one.
+#[inline]
+fn push_label(out: &mut String, before: &mut &str, name: &str, value: &str) {
+    out.push_str(before);
+    out.push_str(name);
+    out.push_str("=\"");
+    push_escaped(out, value, true);
+    out.push('"');
+    *before = ",";
+}
+
+/// A label's value, or a help text, in which the classic format leaves `"` as it is.
+fn push_escaped(out: &mut String, text: &str, quotes: bool) {
+    let special = |b: &u8| matches!(b, b'\\' | b'\n') || (quotes && *b == b'"');
+    if !text.as_bytes().iter().any(special) {
+        out.push_str(text);
+        return;
+    }
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '"' if quotes => out.push_str("\\\""),
+            c => out.push(c),
+        }
+    }
+}

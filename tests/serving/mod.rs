@@ -1,0 +1,145 @@
+//! A `ringscope serve` of a test's own, and what it answers.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Far more than anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program that serves. Dropping it kills it.
+pub struct Serving {
+    child: Child,
+    /// Host and port.
+    pub address: String,
+}
+
+impl Serving {
+    /// `ringscope serve` on the host device and on a free port.
+    pub fn start(args: &[&str]) -> Serving {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ringscope"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--device", "host"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
+        let address = lines.by_ref().find_map(|line| {
+            let (_, rest) = line.split_once("serving http://")?;
+            Some(rest.split('/').next()?.to_owned())
+        });
+        // Whoever does not read what it says stops it.
+        std::thread::spawn(move || lines.for_each(|line| eprintln!("ringscope serve: {line}")));
+        Serving { child, address: address.expect("it says where it serves") }
+    }
+
+    /// The body at `path`, which must be there.
+    pub fn get(&self, path: &str) -> String {
+        let answer = request(&self.address, &format!("GET {path} HTTP/1.1\r\n"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.text()
+    }
+
+    /// Everything there is.
+    pub fn snapshot(&self) -> serde_json::Value {
+        serde_json::from_str(&self.get("/snapshot.json")).expect("JSON")
+    }
+
+    /// The snapshot in which `messages` were received and handled.
+    pub fn snapshot_after(&self, messages: u64) -> serde_json::Value {
+        let start = Instant::now();
+        loop {
+            let snapshot = self.snapshot();
+            let kernels = snapshot["kernels"].as_array().expect("kernels");
+            let sum = |field: &str| kernels.iter().map(|k| k[field].as_u64().expect("a count")).sum::<u64>();
+            let counted = kernels.iter().map(|k| k["histogram"]["count"].as_u64().expect("a count")).sum::<u64>();
+            if sum("messages_processed") + sum("errors") == messages
+                && sum("messages_sent") == messages
+                && counted == messages
+            {
+                return snapshot;
+            }
+            assert!(start.elapsed() < PATIENCE, "{messages} messages do not arrive: {snapshot}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ctrl-C; how it ended, and its stdout.
+    #[allow(dead_code, reason = "not every test ends it")]
+    pub fn interrupt(mut self) -> (ExitStatus, String) {
+        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+        self.wait()
+    }
+
+    /// Its end by itself.
+    #[allow(dead_code, reason = "not every test ends it")]
+    pub fn end(mut self) -> (ExitStatus, String) {
+        self.wait()
+    }
+
+    #[allow(dead_code, reason = "not every test ends it")]
+    fn wait(&mut self) -> (ExitStatus, String) {
+        let mut stdout = String::new();
+        self.child.stdout.take().expect("its stdout").read_to_string(&mut stdout).expect("text");
+        (self.child.wait().expect("its end"), stdout)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer of an HTTP server.
+pub struct Answer {
+    pub status: u16,
+    /// With its lines' ends.
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of a header, in lower case.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("text")
+    }
+}
+
+/// What the server at `address` answers to this request line and these headers.
+pub fn request(address: &str, head: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    write!(stream, "{head}Host: {address}\r\nConnection: close\r\n\r\n").expect("a request");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+    let head = String::from_utf8(answer[..end].to_vec()).expect("a head in ASCII");
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+    let body = answer.split_off(end);
+    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunk(&body) } else { body };
+    Answer { status, head: head.to_ascii_lowercase(), body }
+}
+
+fn unchunk(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let end = body.windows(2).position(|w| w == b"\r\n").expect("a chunk's size");
+        let size =
+            std::str::from_utf8(&body[..end]).ok().and_then(|s| usize::from_str_radix(s, 16).ok()).expect("a size");
+        if size == 0 {
+            return whole;
+        }
+        whole.extend_from_slice(&body[end + 2..end + 2 + size]);
+        body = &body[end + 4 + size..];
+    }
+}
