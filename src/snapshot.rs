@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::histogram::Histogram;
-use crate::machine::{GpuMetrics, SystemMetrics};
 #[cfg(feature = "serde")]
 use crate::histogram::slot_values;
+use crate::machine::{GpuMetrics, SystemMetrics};
 use crate::metrics::{self, Family};
 
 pub use itself::{Dropped, SelfMetrics};

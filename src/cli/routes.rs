@@ -13,7 +13,7 @@ use serde::Serialize;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 /// The states of a kernel that somebody should look at.
-const ILL: &[KernelState] = &[KernelState::Failed];
+const ILL: &[KernelState] = &[KernelState::Failed, KernelState::Stalled];
 const INDEX: &str = "\
 ringscope: telemetry of ring kernels
 

@@ -7,8 +7,9 @@
 use std::time::{Duration, SystemTime};
 
 use crate::histogram::Histogram;
+use crate::machine::GpuMetrics;
 use crate::metrics::{Distribution, ExplicitHistogram, Family, Labels, MetricKind, Value};
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot};
+use crate::snapshot::{Dropped, KernelState, KernelTelemetry, SelfMetrics, Snapshot};
 
 /// A sample's value, as exactly as it is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -193,7 +194,7 @@ enum Read {
     /// Nanoseconds. Classic buckets go to `<name>_seconds`. Native ones go to `<name>_nanoseconds`, as they were counted:
     /// the bounds of native buckets are powers of two in the family's own unit, and 10^-9 is none, so that in seconds
     /// every count would have to be distributed over other buckets.
-    Durations(fn(&KernelTelemetry) -> &Histogram),
+    Durations(fn(&KernelTelemetry) -> Option<&Histogram>),
 }
 
 const fn counter(name: &'static str, help: &'static str, read: fn(&KernelTelemetry) -> Number) -> PerKernel {
@@ -226,7 +227,8 @@ const KERNELS: &[PerKernel] = &[
     counter("ringscope_kernel_busy_seconds", "Time of handling, all blocks together", |k| nanos(k.busy_time)).unit("seconds"),
     counter("ringscope_kernel_wait_seconds", "Time of waiting for messages and for room for replies, all blocks together", |k| nanos(k.wait_time)).unit("seconds"),
     counter("ringscope_kernel_polls", "Looks at an empty queue", |k| Number::Count(k.polls)),
-    PerKernel { name: "ringscope_kernel_message_duration", unit: None, help: "Time of handling a message", read: Read::Durations(|k| &k.histogram) },
+    PerKernel { name: "ringscope_kernel_message_duration", unit: None, help: "Time of handling a message", read: Read::Durations(|k| Some(&k.histogram)) },
+    PerKernel { name: "ringscope_kernel_message_wait", unit: None, help: "Time from a message's sending to a block's taking it up", read: Read::Durations(|k| k.waiting.as_ref().map(|w| &*w.histogram)) },
     gauge("ringscope_kernel_queue_depth", "Messages waiting when the kernel last looked", |k| Some(Number::Count(k.queue_depth))),
     gauge("ringscope_kernel_queue_high_water", "The most messages that ever waited", |k| Some(Number::Count(k.queue_high_water))),
     gauge("ringscope_kernel_busy_ratio", "Time in the handler over time, per block: 0 idles, 1 is saturated", |k| Some(Number::Real(k.busy_ratio))).unit("ratio"),
@@ -234,6 +236,7 @@ const KERNELS: &[PerKernel] = &[
     gauge("ringscope_kernel_start_time_seconds", "When the kernel's first block started, in Unix time", |k| unix(k.start_time)).unit("seconds"),
     gauge("ringscope_kernel_last_message_timestamp_seconds", "When the last message was done, in Unix time", |k| unix(k.last_message_time)).unit("seconds"),
     gauge("ringscope_kernel_last_sign_of_life_timestamp_seconds", "The youngest sign of life of any of the kernel's blocks, in Unix time", |k| unix(k.last_sign_of_life)).unit("seconds"),
+    gauge("ringscope_kernel_stalled_timestamp_seconds", "The last sign of life of a block that stalls, in Unix time; only of kernels that do", |k| unix(k.stalled_since())).unit("seconds"),
     gauge("ringscope_kernel_blocks", "Blocks of the kernel; 0 of a host actor", |k| Some(Number::Count(k.blocks.into()))),
 ];
 
@@ -254,6 +257,41 @@ const SNAPSHOT: &[OfSnapshot] = &[
     OfSnapshot { name: "ringscope_snapshot_timestamp_seconds", unit: Some("seconds"), kind: MetricKind::Gauge, help: "When this snapshot was taken, in Unix time", read: |s| unix(Some(s.time)) },
     OfSnapshot { name: "ringscope_snapshot_copy_seconds", unit: Some("seconds"), kind: MetricKind::Gauge, help: "How long this snapshot's copy from the device took: its counters lie at most this far apart", read: |s| Some(nanos(s.copy_duration)) },
     OfSnapshot { name: "ringscope_snapshot_copied_bytes", unit: Some("bytes"), kind: MetricKind::Gauge, help: "Bytes that were copied from the device for this snapshot", read: |s| Some(Number::Count(s.copied_bytes as u64)) },
+    OfSnapshot { name: "ringscope_system_cpu_utilization_ratio", unit: Some("ratio"), kind: MetricKind::Gauge, help: "How busy the machine's processors are, all of them together", read: |s| Some(Number::Real(s.system?.cpu_utilization_percent / 100.0)) },
+    OfSnapshot { name: "ringscope_system_memory_used_bytes", unit: Some("bytes"), kind: MetricKind::Gauge, help: "The machine's memory in use", read: |s| Some(Number::Real(s.system?.memory_used_mb * 1e6)) },
+    OfSnapshot { name: "telemetry_collection_runs", unit: None, kind: MetricKind::Counter, help: "Snapshots taken, by whoever", read: |s| Some(Number::Count(s.itself.collection_runs_total)) },
+    OfSnapshot { name: "telemetry_collection_failures", unit: None, kind: MetricKind::Counter, help: "Snapshots that the device failed", read: |s| Some(Number::Count(s.itself.collection_failures_total)) },
+    OfSnapshot { name: "telemetry_metrics_count", unit: None, kind: MetricKind::Gauge, help: "Series of registered metrics", read: |s| Some(Number::Count(s.itself.metrics_count as u64)) },
+    OfSnapshot { name: "telemetry_events", unit: None, kind: MetricKind::Counter, help: "Events so far", read: |s| Some(Number::Count(s.itself.events_total)) },
+    OfSnapshot { name: "telemetry_hook_panics", unit: None, kind: MetricKind::Counter, help: "Calls of hooks that panicked", read: |s| Some(Number::Count(s.itself.hook_panics_total)) },
+];
+
+/// What telemetry itself has dropped, by what had no room for it.
+const DROPPED: &[(&str, fn(&Dropped) -> u64)] =
+    &[("history", |d| d.history), ("hooks", |d| d.hooks), ("subscribers", |d| d.subscribers), ("series", |d| d.series)];
+
+/// A family with a sample for each GPU that tells it.
+struct PerGpu {
+    name: &'static str,
+    unit: Option<&'static str>,
+    help: &'static str,
+    read: fn(&GpuMetrics) -> Option<Number>,
+}
+
+/// Every gauge of the GPUs, in the order of a page.
+#[rustfmt::skip]
+const GPUS: &[PerGpu] = &[
+    PerGpu { name: "ringscope_gpu_utilization_ratio", unit: Some("ratio"), help: "Part of the time in which any kernel was resident: 1 under a persistent kernel, busy or not", read: |g| Some(Number::Real(f64::from(g.utilization_percent?) / 100.0)) },
+    PerGpu { name: "ringscope_gpu_memory_used_bytes", unit: Some("bytes"), help: "Memory in use, all programs together", read: |g| Some(Number::Count(g.memory_used_bytes?)) },
+    PerGpu { name: "ringscope_gpu_memory_total_bytes", unit: Some("bytes"), help: "Memory that there is", read: |g| Some(Number::Count(g.memory_total_bytes?)) },
+    PerGpu { name: "ringscope_gpu_process_memory_bytes", unit: Some("bytes"), help: "Memory in use by this process", read: |g| Some(Number::Count(g.process_memory_bytes?)) },
+    PerGpu { name: "ringscope_gpu_temperature_celsius", unit: Some("celsius"), help: "Of the chip", read: |g| Some(Number::Count(g.temperature_celsius?.into())) },
+    PerGpu { name: "ringscope_gpu_power_watts", unit: Some("watts"), help: "Power drawn", read: |g| Some(Number::Real(g.power_watts?)) },
+    PerGpu { name: "ringscope_gpu_sm_clock_hertz", unit: Some("hertz"), help: "Clock of the multiprocessors", read: |g| Some(Number::Count(u64::from(g.sm_clock_mhz?) * 1_000_000)) },
+    PerGpu { name: "ringscope_gpu_memory_clock_hertz", unit: Some("hertz"), help: "Clock of the memory", read: |g| Some(Number::Count(u64::from(g.memory_clock_mhz?) * 1_000_000)) },
+    PerGpu { name: "ringscope_gpu_ecc_errors_corrected", unit: None, help: "Memory errors that were corrected since the driver was loaded", read: |g| Some(Number::Count(g.ecc_errors_corrected?)) },
+    PerGpu { name: "ringscope_gpu_ecc_errors_uncorrected", unit: None, help: "Memory errors that could not be corrected since the driver was loaded", read: |g| Some(Number::Count(g.ecc_errors_uncorrected?)) },
+    PerGpu { name: "ringscope_gpu_throttled", unit: None, help: "1 where something keeps the clocks lower than they could be", read: |g| Some(Number::Count((!g.throttle_reasons.as_ref()?.is_empty()).into())) },
 ];
 
 fn nanos(time: Duration) -> Number {
@@ -275,6 +313,8 @@ pub(super) fn visit<S: Sink>(snapshot: &Snapshot, sink: &mut S) {
             sink.number(LabelSet::Pairs(&[]), value);
         }
     }
+    itself(&snapshot.itself, sink);
+    gpus(snapshot.gpus.as_deref().unwrap_or_default(), sink);
     dropped_values(&snapshot.metrics, sink);
     for family in &snapshot.metrics {
         own(family, sink);
@@ -304,7 +344,7 @@ impl PerKernel {
                 sink.family(&self.head(MetricKind::Gauge));
                 kernels.iter().for_each(|kernel| states(kernel, read(kernel), sink));
             }
-            Read::Durations(read) if !kernels.is_empty() => {
+            Read::Durations(read) if kernels.iter().any(|k| read(k).is_some()) => {
                 self.durations("seconds", Form::Classic, kernels, read, sink);
                 if S::NATIVE {
                     self.durations("nanoseconds", Form::Native, kernels, read, sink);
@@ -319,14 +359,14 @@ impl PerKernel {
         unit: &str,
         form: Form,
         kernels: &[KernelTelemetry],
-        read: fn(&KernelTelemetry) -> &Histogram,
+        read: fn(&KernelTelemetry) -> Option<&Histogram>,
         sink: &mut S,
     ) {
         let name = format!("{}_{unit}", self.name);
         sink.family(&Head { name: &name, unit: Some(unit), ..self.head(MetricKind::Histogram) });
         let ladder = if form == Form::Native { Ladder { divisor: 1.0, ..DURATIONS } } else { DURATIONS };
-        for kernel in kernels {
-            let observed = Observed { buckets: Buckets::Exponential(read(kernel), ladder), form };
+        for (kernel, histogram) in kernels.iter().filter_map(|k| Some((k, read(k)?))) {
+            let observed = Observed { buckets: Buckets::Exponential(histogram, ladder), form };
             sink.histogram(LabelSet::Pairs(&[("kernel", &kernel.kernel_id)]), &observed);
         }
     }
@@ -336,6 +376,35 @@ fn states<S: Sink>(kernel: &KernelTelemetry, now: KernelState, sink: &mut S) {
     for state in KernelState::ALL {
         let labels = [("kernel", &*kernel.kernel_id), ("state", state.name())];
         sink.number(LabelSet::Pairs(&labels), Number::Count((state == now).into()));
+    }
+}
+
+/// What telemetry knows of itself, beside its single numbers.
+fn itself<S: Sink>(itself: &SelfMetrics, sink: &mut S) {
+    let head = |name, help, unit, kind| Head { name, help, unit, kind };
+    let help = "How long a snapshot takes, from the copy's begin to the finished value";
+    let (name, unit) = ("telemetry_collection_duration_seconds", Some("seconds"));
+    sink.family(&head(name, help, unit, MetricKind::Histogram));
+    let buckets = Buckets::Exponential(&itself.collection_duration, DURATIONS);
+    sink.histogram(LabelSet::Pairs(&[]), &Observed { buckets, form: Form::Classic });
+    let help = "What telemetry had no room for, or was not fetched in time";
+    sink.family(&head("telemetry_dropped", help, None, MetricKind::Counter));
+    for (what, read) in DROPPED {
+        sink.number(LabelSet::Pairs(&[("what", what)]), Number::Count(read(&itself.dropped)));
+    }
+}
+
+fn gpus<S: Sink>(gpus: &[GpuMetrics], sink: &mut S) {
+    for PerGpu { name, unit, help, read } in GPUS {
+        let mut values = gpus.iter().filter_map(|gpu| Some((gpu, read(gpu)?))).peekable();
+        if values.peek().is_some() {
+            sink.family(&Head { name, help, unit: *unit, kind: MetricKind::Gauge });
+        }
+        for (gpu, value) in values {
+            let index = gpu.index.to_string();
+            let uuid = gpu.uuid.as_deref().unwrap_or_default();
+            sink.number(LabelSet::Pairs(&[("gpu", &index), ("uuid", uuid)]), value);
+        }
     }
 }
 
@@ -409,8 +478,12 @@ mod tests {
         for PerKernel { name, unit, .. } in KERNELS {
             assert!(name.starts_with("ringscope_kernel_") && unit.is_none_or(|u| name.ends_with(u)), "{name}");
         }
+        for PerGpu { name, unit, .. } in GPUS {
+            assert!(name.starts_with("ringscope_gpu_") && unit.is_none_or(|u| name.ends_with(u)), "{name}");
+        }
         for OfSnapshot { name, unit, .. } in SNAPSHOT {
-            assert!(name.starts_with("ringscope_") && unit.is_none_or(|u| name.ends_with(u)), "{name}");
+            let ours = ["ringscope_", "telemetry_"].iter().any(|prefix| name.starts_with(prefix));
+            assert!(ours && unit.is_none_or(|u| name.ends_with(u)), "{name}");
         }
     }
 }

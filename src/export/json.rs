@@ -1,19 +1,21 @@
 //! JSON: one page of sums for people and scripts, and the whole snapshot.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
 
 use crate::histogram::Histogram;
-use crate::snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, ratio};
+use crate::machine::GpuMetrics;
+use crate::snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Tasks, ratio};
 
 /// The nested form: all kernels together.
 #[derive(Serialize)]
 pub(super) struct Nested {
     /// Unix time in seconds.
     timestamp: f64,
-    tasks: Tasks,
+    tasks: Sums,
     /// `null` before the first value.
     latency: Option<Latency>,
     system: System,
@@ -21,7 +23,9 @@ pub(super) struct Nested {
 
 /// What became of the messages.
 #[derive(Serialize)]
-struct Tasks {
+struct Sums {
+    #[serde(flatten)]
+    tasks: Tasks,
     received: u64,
     sent: u64,
     processed: u64,
@@ -32,8 +36,6 @@ struct Tasks {
     queued: u64,
     bytes_in: u64,
     bytes_out: u64,
-    /// Errors per message handled.
-    error_rate: f64,
     /// Processed per second, since the start or the last reset.
     throughput: f64,
     /// Processed per second, over the last window.
@@ -55,21 +57,27 @@ struct System {
     /// In seconds.
     copy_duration: f64,
     copied_bytes: usize,
+    /// `null` where nobody asks the machine.
+    cpu_utilization_percent: Option<f64>,
+    memory_used_mb: Option<f64>,
+    gpus: Option<Arc<[GpuMetrics]>>,
 }
 
 impl Nested {
     pub(super) fn of(snapshot: &Snapshot) -> Nested {
         let timestamp = snapshot.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let kernels = &snapshot.kernels;
-        Nested { timestamp, tasks: Tasks::of(kernels), latency: latency(kernels), system: System::of(snapshot) }
+        Nested { timestamp, tasks: Sums::of(snapshot), latency: latency(kernels), system: System::of(snapshot) }
     }
 }
 
-impl Tasks {
-    fn of(kernels: &[KernelTelemetry]) -> Tasks {
+impl Sums {
+    fn of(snapshot: &Snapshot) -> Sums {
+        let kernels = &snapshot.kernels;
         let sum = |of: fn(&KernelTelemetry) -> u64| kernels.iter().map(of).fold(0, u64::saturating_add);
         let (processed, errors) = (sum(|k| k.messages_processed), sum(|k| k.errors));
-        Tasks {
+        Sums {
+            tasks: snapshot.tasks(),
             received: sum(|k| k.messages_received),
             sent: sum(|k| k.messages_sent),
             processed,
@@ -79,7 +87,6 @@ impl Tasks {
             queued: sum(|k| k.queue_depth),
             bytes_in: sum(|k| k.bytes_in),
             bytes_out: sum(|k| k.bytes_out),
-            error_rate: ratio(errors as f64, processed as f64 + errors as f64),
             throughput: kernels.iter().map(|k| k.throughput).sum(),
             windowed_throughput: kernels.iter().map(|k| k.windowed_throughput).sum(),
         }
@@ -109,6 +116,9 @@ impl System {
             snapshot: snapshot.sequence,
             copy_duration: snapshot.copy_duration.as_secs_f64(),
             copied_bytes: snapshot.copied_bytes,
+            cpu_utilization_percent: snapshot.system.map(|s| s.cpu_utilization_percent),
+            memory_used_mb: snapshot.system.map(|s| s.memory_used_mb),
+            gpus: snapshot.gpus.clone(),
         }
     }
 }

@@ -27,7 +27,7 @@
 //! # Names
 //!
 //! A metric's name is letters, digits and `_` after a letter, at most 255 bytes: what Prometheus and OpenTelemetry both
-//! take as it is; one that begins with `ringscope_` is ringscope's own. A label's is the same, or begins with one `_`;
+//! take as it is; one that begins with `ringscope_` or `telemetry_` is ringscope's own. A label's is the same, or begins with one `_`;
 //! a histogram has no label `le` or `quantile`. If there is a unit, the name ends with it (`wait_seconds`). Counters
 //! are exported with `_total` at the end; a name that has it already means the same counter. Two metrics whose series
 //! would be exported under one name are refused.

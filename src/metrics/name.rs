@@ -11,7 +11,7 @@ pub const MAX_LABEL_VALUE_BYTES: usize = 1024;
 pub const MAX_LABELS: usize = 32;
 
 /// What the names of ringscope's own families begin with on a page for Prometheus.
-const OURS: &str = "ringscope_";
+const OURS: [&str; 2] = ["ringscope_", "telemetry_"];
 
 /// What a counter's series are called where they are exported ends so; its family is called without.
 const TOTAL: &str = "_total";
@@ -34,7 +34,9 @@ pub(super) fn check_name(name: &str) -> Result<(), MetricError> {
         [first, ..] if !first.is_ascii_alphabetic() => "does not begin with a letter",
         rest if !rest.iter().all(is_word) => "has other characters than letters, digits and _",
         long if long.len() > MAX_NAME_BYTES => "is longer than 255 bytes",
-        ours if ours.starts_with(OURS.as_bytes()) => "begins with ringscope_, as what ringscope itself exports does",
+        ours if OURS.iter().any(|prefix| ours.starts_with(prefix.as_bytes())) => {
+            "begins with ringscope_ or telemetry_, as what ringscope itself exports does"
+        }
         _ => return Ok(()),
     };
     Err(MetricError::BadName { name: start_of(name), why })
@@ -102,8 +104,21 @@ mod tests {
         for good in ["a", "cache_hits", "A9__x_", &"n".repeat(255)] {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }
-        for bad in ["", "_a", ":a", "a:b", "9a", "a.b", "a-b", "a b", "größe", "a\n", "ringscope_x", &"n".repeat(256)]
-        {
+        for bad in [
+            "",
+            "_a",
+            ":a",
+            "a:b",
+            "9a",
+            "a.b",
+            "a-b",
+            "a b",
+            "größe",
+            "a\n",
+            "ringscope_x",
+            "telemetry_x",
+            &"n".repeat(256),
+        ] {
             assert!(matches!(check_name(bad), Err(MetricError::BadName { .. })), "{bad}");
         }
     }
