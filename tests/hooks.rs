@@ -256,7 +256,7 @@ fn health_is_judged_by_errors_with_limits_that_one_sets() {
     assert_eq!(gauge(&collector.snapshot().unwrap(), "health_status", &[]), 0.0, "nothing runs");
     let (a, b) = (collector.kernel("a").unwrap(), collector.kernel("b").unwrap());
     let status = |errors: u32, of_ten: u32| {
-        let status = Mutex::new((0.0, 0.0, 0.0));
+        let mut status = (0.0, 0.0, 0.0);
         wait_until("a rate over a window", || {
             for n in 0..10 {
                 b.record_processed();
@@ -264,11 +264,10 @@ fn health_is_judged_by_errors_with_limits_that_one_sets() {
             }
             let snapshot = collector.snapshot().unwrap();
             let of = |id| gauge(&snapshot, "kernel_health_status", &[("kernel_id", id)]);
-            *status.lock().unwrap() = (gauge(&snapshot, "health_status", &[]), of("a"), of("b"));
+            status = (gauge(&snapshot, "health_status", &[]), of("a"), of("b"));
             let rate = snapshot.kernel("a").unwrap().rates.iter().next().map(|r| r.error_rate());
             rate.is_some_and(|rate| (rate - f64::from(errors) / f64::from(of_ten)).abs() < 0.02)
         });
-        let status = *status.lock().unwrap();
         status
     };
     assert_eq!(status(0, 10), (1.0, 1.0, 1.0));

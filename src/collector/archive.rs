@@ -177,15 +177,8 @@ fn code(
     let time = word(|s| codec::time_word(s.time));
     let copy_duration = word(|s| s.copy_duration.as_nanos() as u64);
     let copied_bytes = word(|s| s.copied_bytes as u64);
-    // Kernels that did something have the same windows, the others none.
-    let windows = now.and_then(|s| s.kernels.iter().map(|k| k.rates.windows()).find(|w| !w.is_empty()));
-    let windows = windows.unwrap_or_default();
-    let count = coder.word(0, || windows.len() as u64) as usize;
-    let mut duration = |d: Option<Duration>| {
-        Duration::from_nanos(coder.word(0, || d.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))))
-    };
-    let windows: Box<[(Duration, Duration)]> =
-        (0..count).map(|i| (duration(windows.get(i).map(|w| w.0)), duration(windows.get(i).map(|w| w.1)))).collect();
+    let windows = windows(coder, now);
+    let count = windows.len();
     let mut rates = RatesBuilder::new(windows);
     let kernel = |(i, id): (usize, &Arc<str>)| -> KernelTelemetry {
         let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.kernels.get(i)).cloned();
@@ -213,6 +206,18 @@ fn code(
         system,
         gpus,
     }
+}
+
+/// Each window, and the time that it really is. Kernels that did something have the same ones, the others none.
+fn windows(coder: &mut impl Coder, now: Option<&Snapshot>) -> Box<[(Duration, Duration)]> {
+    let windows = now.and_then(|s| s.kernels.iter().map(|k| k.rates.windows()).find(|w| !w.is_empty()));
+    let windows = windows.unwrap_or_default();
+    let count = coder.word(0, || windows.len() as u64) as usize;
+    let mut duration = |d: Option<Duration>| {
+        Duration::from_nanos(coder.word(0, || d.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))))
+    };
+    let mut window = |i: usize| (duration(windows.get(i).map(|w| w.0)), duration(windows.get(i).map(|w| w.1)));
+    (0..count).map(&mut window).collect()
 }
 
 fn family(coder: &mut impl Coder, like: &Family, before: Option<&Family>, now: Option<&Family>) -> Family {

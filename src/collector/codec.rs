@@ -283,23 +283,27 @@ fn histogram(coder: &mut impl Coder, before: &Arc<Histogram>, now: Option<&Histo
     let empty = Histogram::new(scale);
     let same_scale = before.scale() == scale;
     let before = if same_scale { &**before } else { &empty };
-    // Slots whose count changed: the distance from the one before, and the difference.
-    let differs = |slot: &usize| now.is_some_and(|now| now.count_in(*slot) != before.count_in(*slot));
-    let all = buckets(scale);
-    let changed: Vec<usize> = if now.is_some() { (0..all).filter(differs).collect() } else { Vec::new() };
-    let count = coder.word(0, || changed.len() as u64) as usize;
-    let mut counts: Vec<u64> = (0..all).map(|slot| before.count_in(slot)).collect();
-    let mut last = 0;
-    for i in 0..count {
-        let slot = coder.word(last, || changed[i] as u64);
-        last = slot;
-        if let Some(count) = counts.get_mut(slot as usize) {
-            *count = coder.word(*count, || now.map_or(0, |now| now.count_in(slot as usize)));
-        }
-    }
+    let counts = slots(coder, before, now);
     let extremes = |h: &Histogram| [h.sum(), h.min().unwrap_or(u64::MAX), h.max().unwrap_or(0)];
     let [sum, min, max] = words(coder, &extremes(before), now.map(extremes).as_ref());
     Arc::new(Histogram::from_slots(scale, 0, &counts, sum, min, max))
+}
+
+/// The counts of all slots. Of those that changed: the distance from the one before, and the difference.
+fn slots(coder: &mut impl Coder, before: &Histogram, now: Option<&Histogram>) -> Vec<u64> {
+    let mut counts: Vec<u64> = (0..buckets(before.scale())).map(|slot| before.count_in(slot)).collect();
+    let count_now = |slot: usize| now.map_or(counts[slot], |now| now.count_in(slot));
+    let changed: Vec<usize> = (0..counts.len()).filter(|slot| count_now(*slot) != counts[*slot]).collect();
+    let mut changed = changed.into_iter();
+    let mut last = 0;
+    for _ in 0..coder.word(0, || changed.len() as u64) {
+        last = coder.word(last, || changed.next().unwrap_or_default() as u64);
+        let slot = last as usize;
+        if let Some(count) = counts.get_mut(slot) {
+            *count = coder.word(*count, || now.map_or(0, |now| now.count_in(slot)));
+        }
+    }
+    counts
 }
 
 fn explicit(coder: &mut impl Coder, before: &ExplicitHistogram, now: Option<&ExplicitHistogram>) -> ExplicitHistogram {

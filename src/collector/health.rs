@@ -68,7 +68,7 @@ pub(super) struct HealthSet {
 
 fn of_kernel(make: Make<'_>, id: &str) -> Result<Gauge, MetricError> {
     let help = "0 unknown, 1 healthy, 2 degraded, 3 unhealthy";
-    Ok(make.gauge("kernel_health_status", help).label("kernel_id", id).host()?)
+    make.gauge("kernel_health_status", help).label("kernel_id", id).host()
 }
 
 impl HealthSet {
