@@ -266,8 +266,10 @@ const SNAPSHOT: &[OfSnapshot] = &[
     OfSnapshot { name: "telemetry_hook_panics", unit: None, kind: MetricKind::Counter, help: "Calls of hooks that panicked", read: |s| Some(Number::Count(s.itself.hook_panics_total)) },
 ];
 
+type DroppedBy = (&'static str, fn(&Dropped) -> u64);
+
 /// What telemetry itself has dropped, by what had no room for it.
-const DROPPED: &[(&str, fn(&Dropped) -> u64)] =
+const DROPPED: &[DroppedBy] =
     &[("history", |d| d.history), ("hooks", |d| d.hooks), ("subscribers", |d| d.subscribers), ("series", |d| d.series)];
 
 /// A family with a sample for each GPU that tells it.
