@@ -261,7 +261,7 @@ const SNAPSHOT: &[OfSnapshot] = &[
     OfSnapshot { name: "ringscope_system_memory_used_bytes", unit: Some("bytes"), kind: MetricKind::Gauge, help: "The machine's memory in use", read: |s| Some(Number::Real(s.system?.memory_used_mb * 1e6)) },
     OfSnapshot { name: "telemetry_collection_runs", unit: None, kind: MetricKind::Counter, help: "Snapshots taken, by whoever", read: |s| Some(Number::Count(s.itself.collection_runs_total)) },
     OfSnapshot { name: "telemetry_collection_failures", unit: None, kind: MetricKind::Counter, help: "Snapshots that the device failed", read: |s| Some(Number::Count(s.itself.collection_failures_total)) },
-    OfSnapshot { name: "telemetry_metrics_count", unit: None, kind: MetricKind::Gauge, help: "Series of registered metrics", read: |s| Some(Number::Count(s.itself.metrics_count as u64)) },
+    OfSnapshot { name: "telemetry_metric_series", unit: None, kind: MetricKind::Gauge, help: "Series of registered metrics", read: |s| Some(Number::Count(s.itself.metrics_count as u64)) },
     OfSnapshot { name: "telemetry_events", unit: None, kind: MetricKind::Counter, help: "Events so far", read: |s| Some(Number::Count(s.itself.events_total)) },
     OfSnapshot { name: "telemetry_hook_panics", unit: None, kind: MetricKind::Counter, help: "Calls of hooks that panicked", read: |s| Some(Number::Count(s.itself.hook_panics_total)) },
 ];
