@@ -27,6 +27,8 @@ enum ringscope_probe {
     PROBE_METRICS_ONE = 5,   // one thread, one value
     PROBE_METRICS_WARP = 6,  // a warp, a value for each lane
     PROBE_METRICS_LOCAL = 7, // in shared memory first
+    PROBE_METRICS_GAUGE = 8, // changes the gauge of index `scale`, one change after the other: in[i] says how (0 sets,
+                             // 1 adds, 2 subtracts, 3 raises, 4 lowers), in[count + i] is the f64
     // A loop of `rounds` rounds; out[2 * block] = its nanoseconds, out[2 * block + 1] = its cycles.
     PROBE_COST_NONE = 16,    // nothing in the loop
     PROBE_COST_WARP = 17,    // begin and end_warp
@@ -173,6 +175,21 @@ __device__ __forceinline__ void count_locally(const ringscope_probe_args& args) 
     whole.flush(all.whole);
 }
 
+__device__ __forceinline__ void change_gauge(const ringscope_probe_args& args) {
+    if (block_index() != 0 || lane() != 0) return;
+    GaugeRef to = gauge(args.telemetry, (u32)args.scale);
+    for (u64 i = 0; i < args.count; ++i) {
+        double x = real_of(args, i);
+        switch (args.in[i]) {
+            case 0: to.set(x); break;
+            case 1: to.add(x); break;
+            case 2: to.sub(x); break;
+            case 3: to.max(x); break;
+            case 4: to.min(x); break;
+        }
+    }
+}
+
 template <u64 What>
 __device__ __forceinline__ void one_record(const ringscope_probe_args& args, Recorder& rec) {
     u64 begun = What == PROBE_COST_NONE ? 0 : rec.begin();
@@ -219,6 +236,7 @@ __device__ __forceinline__ void probe_metrics(const ringscope_probe_args& args) 
         case PROBE_METRICS_ONE: return count_one_by_one(args);
         case PROBE_METRICS_WARP: return count_by_warps(args);
         case PROBE_METRICS_LOCAL: return count_locally(args);
+        case PROBE_METRICS_GAUGE: return change_gauge(args);
     }
 }
 }  // namespace

@@ -1,5 +1,8 @@
 //! What metrics count, against the simple definition: one suite for every implementation.
 
+#[cfg(feature = "host")]
+mod common;
+
 use std::fmt::Debug;
 use std::sync::{Barrier, Mutex, PoisonError};
 
@@ -89,6 +92,114 @@ impl Implementation for Crowded {
         Host::explicit(bounds, threads)
     }
 }
+
+/// What kernels count in, in that way: on the host device, and on a GPU where there is one.
+#[cfg(feature = "host")]
+mod on_device {
+    use ringscope::device::open;
+    use ringscope::device::probe::{GaugeChange, Probe, Way};
+    use ringscope::metrics::HistogramValue;
+    use ringscope::{TelemetryCollector, TelemetryConfig};
+
+    use super::{Change, Implementation};
+    use crate::common;
+
+    pub struct Threads;
+    pub struct Warps;
+    pub struct Local;
+
+    pub trait Counts {
+        const WAY: Way;
+    }
+    impl Counts for Threads {
+        const WAY: Way = Way::One;
+    }
+    impl Counts for Warps {
+        const WAY: Way = Way::Warp;
+    }
+    impl Counts for Local {
+        const WAY: Way = Way::Local;
+    }
+
+    /// The same on every device.
+    fn on_each<T: PartialEq + std::fmt::Debug>(test: impl Fn(&TelemetryCollector, &mut Probe) -> T) -> T {
+        let results = common::devices().into_iter().map(|spec| {
+            let device = open(spec).expect("it opens").device;
+            let mut probe = Probe::new(&device, 1).expect("a probe");
+            let telemetry = TelemetryCollector::on_device(device, TelemetryConfig::default()).expect("a collector");
+            test(&telemetry, &mut probe)
+        });
+        results.reduce(|a, b| if a == b { b } else { panic!("{a:?} and {b:?}") }).expect("a device")
+    }
+
+    /// Seven metrics, as `Probe::count` wants them.
+    fn register(telemetry: &TelemetryCollector, scale: u32, bounds: &[f64]) -> u32 {
+        let first = telemetry.counter("c", "A counter").unwrap().build().unwrap().index();
+        for name in ["g", "most", "least"] {
+            telemetry.gauge(name, "A gauge").unwrap().build().unwrap();
+        }
+        telemetry.histogram("h", "A histogram").unwrap().scale(scale).build().unwrap();
+        telemetry.histogram("e", "Another").unwrap().buckets(bounds).build().unwrap();
+        telemetry.counter("f", "A family").unwrap().family(&["n"], &[&["0"]]).build().unwrap();
+        first
+    }
+
+    /// Counts pairs, a block for each thread, and reads what `name` says of them.
+    fn count(
+        way: Way,
+        name: &str,
+        scale: u32,
+        bounds: &[f64],
+        threads: &[Vec<(u64, f64)>],
+    ) -> ringscope::metrics::Value {
+        on_each(|telemetry, probe| {
+            let first = register(telemetry, scale, bounds);
+            let table = telemetry.metric_table().expect("a device");
+            probe.count(&table, first, &threads.concat(), way, threads.len().max(1) as u32).expect("it counts");
+            telemetry.metric(name).unwrap().value(&[]).unwrap().clone()
+        })
+    }
+
+    impl<C: Counts> Implementation for C {
+        fn counter(threads: &[Vec<u64>]) -> u64 {
+            let pairs: Vec<Vec<(u64, f64)>> = threads.iter().map(|t| t.iter().map(|n| (*n, 0.0)).collect()).collect();
+            count(C::WAY, "c", 3, &[0.0], &pairs).counter().unwrap()
+        }
+
+        fn gauge(changes: &[Change]) -> f64 {
+            let changes: Vec<(GaugeChange, f64)> = changes
+                .iter()
+                .map(|change| match *change {
+                    Change::Set(to) => (GaugeChange::Set, to),
+                    Change::Add(by) => (GaugeChange::Add, by),
+                    Change::Sub(by) => (GaugeChange::Sub, by),
+                    Change::Max(to) => (GaugeChange::Max, to),
+                    Change::Min(to) => (GaugeChange::Min, to),
+                    Change::Inc => (GaugeChange::Add, 1.0),
+                    Change::Dec => (GaugeChange::Sub, 1.0),
+                })
+                .collect();
+            on_each(|telemetry, probe| {
+                let gauge = telemetry.gauge("g", "A gauge").unwrap().build().unwrap();
+                let table = telemetry.metric_table().expect("a device");
+                probe.change_gauge(&table, gauge.index(), &changes).expect("it changes");
+                telemetry.metric("g").unwrap().value(&[]).unwrap().gauge().unwrap()
+            })
+        }
+
+        fn exponential(scale: u32, threads: &[Vec<u64>]) -> HistogramValue {
+            let pairs: Vec<Vec<(u64, f64)>> = threads.iter().map(|t| t.iter().map(|n| (*n, 0.0)).collect()).collect();
+            count(C::WAY, "h", scale, &[0.0], &pairs).histogram().unwrap().clone()
+        }
+
+        fn explicit(bounds: &[f64], threads: &[Vec<f64>]) -> HistogramValue {
+            let pairs: Vec<Vec<(u64, f64)>> = threads.iter().map(|t| t.iter().map(|x| (0, *x)).collect()).collect();
+            count(C::WAY, "e", 3, bounds, &pairs).histogram().unwrap().clone()
+        }
+    }
+}
+#[cfg(feature = "host")]
+use on_device::{Local, Threads, Warps};
 
 /// Runs `then` while as many threads as there are lanes have counted, and live.
 fn in_a_crowd<R>(then: impl FnOnce() -> R) -> R {
@@ -296,6 +407,17 @@ suite! {
     parts_merge_into_the_whole;
     host Host
     crowded Crowded
+}
+#[cfg(feature = "host")]
+suite! {
+    counts_add_up
+    a_gauge_does_what_it_is_told
+    exponential_buckets_hold_their_values
+    explicit_buckets_hold_their_values
+    parts_merge_into_the_whole;
+    device_threads Threads
+    device_warps Warps
+    device_local Local
 }
 
 #[test]

@@ -122,6 +122,21 @@ impl Way {
     pub const ALL: [Way; 3] = [Way::One, Way::Warp, Way::Local];
 }
 
+/// A change of a gauge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GaugeChange {
+    /// To the value.
+    Set = 0,
+    /// By the value.
+    Add = 1,
+    /// By the value, downwards.
+    Sub = 2,
+    /// To the value, if that is more.
+    Max = 3,
+    /// To the value, if that is less.
+    Min = 4,
+}
+
 /// What one block spent on its rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
@@ -255,24 +270,43 @@ impl Probe {
         way: Way,
         blocks: u32,
     ) -> Result<(), DeviceError> {
-        for part in values.chunks(VALUES / 2) {
-            for (i, (whole, real)) in part.iter().enumerate() {
+        let pairs: Vec<(u64, u64)> = values.iter().map(|(whole, real)| (*whole, real.to_bits())).collect();
+        self.with_metrics(table, first, &pairs, way as u64, blocks)
+    }
+
+    /// Makes changes of the gauge of that index, by one thread, one after the other.
+    ///
+    /// # Errors
+    /// As [`slots`](Self::slots).
+    pub fn change_gauge(
+        &mut self,
+        table: &MetricTable,
+        index: u32,
+        changes: &[(GaugeChange, f64)],
+    ) -> Result<(), DeviceError> {
+        const GAUGE: u64 = 8;
+        let pairs: Vec<(u64, u64)> = changes.iter().map(|(how, by)| (*how as u64, by.to_bits())).collect();
+        self.with_metrics(table, index, &pairs, GAUGE, 1)
+    }
+
+    fn with_metrics(
+        &mut self,
+        table: &MetricTable,
+        first: u32,
+        pairs: &[(u64, u64)],
+        what: u64,
+        blocks: u32,
+    ) -> Result<(), DeviceError> {
+        let (metrics, metric_count) = (table.memory.device_address(), table.places);
+        let telemetry = KernelRef { metrics, metric_count, ..KernelRef::default() };
+        for part in pairs.chunks(VALUES / 2) {
+            for (i, (one, other)) in part.iter().enumerate() {
                 let word = |i: usize| self.input.word(LINE_BYTES + i * 8);
-                word(i).store(*whole, Ordering::Relaxed);
-                word(part.len() + i).store(real.to_bits(), Ordering::Relaxed);
+                word(i).store(*one, Ordering::Relaxed);
+                word(part.len() + i).store(*other, Ordering::Relaxed);
             }
-            let telemetry = KernelRef {
-                metrics: table.memory.device_address(),
-                metric_count: table.places,
-                ..KernelRef::default()
-            };
-            let args = ProbeArgs {
-                telemetry,
-                what: way as u64,
-                count: part.len() as u64,
-                scale: first.into(),
-                ..self.args(What::Slots)
-            };
+            let args =
+                ProbeArgs { telemetry, what, count: part.len() as u64, scale: first.into(), ..self.args(What::Slots) };
             self.run(&*self.metrics, blocks, &args, Some(&table.memory))?;
         }
         Ok(())
