@@ -23,7 +23,7 @@ for line in sys.stdin:
     if message.get("executable") and set(message["target"]["kind"]) & {"test", "bench"} | {"bin"} & set(message["target"]["kind"]):
         print(message["target"]["name"], message["executable"])'
 }
-executables test --quiet --release --test runtime --test exact --test lifecycle --test probe | while read -r name path; do
+executables test --quiet --release --test runtime --test exact --test lifecycle --test probe --test metrics --test device_metrics | while read -r name path; do
     [ "$name" = ringscope ] || install -s "$path" "$pack/test-$name"
 done
 (cd examples/bring-your-own-kernel && CARGO_TARGET_DIR=../../target/examples executables test --quiet --release) |

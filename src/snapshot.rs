@@ -180,6 +180,8 @@ pub struct KernelTelemetry {
     pub queue_depth: u64,
     /// The most that ever waited; a reset does not lower it.
     pub queue_high_water: u64,
+    /// Sends of a [`RingKernelRuntime`](crate::RingKernelRuntime) that found the queue full, and waited or were refused.
+    pub queue_full: u64,
     /// Payload bytes received.
     pub bytes_in: u64,
     /// Payload bytes of the replies.
@@ -222,6 +224,11 @@ pub struct Stall {
 }
 
 impl KernelTelemetry {
+    /// How old its youngest sign of life is at a moment, [`Snapshot::time`] for one; `None` of host actors.
+    pub fn heartbeat_age(&self, at: SystemTime) -> Option<Duration> {
+        Some(at.duration_since(self.last_sign_of_life?).unwrap_or_default())
+    }
+
     /// Since when it stalls, if it does.
     pub fn stalled_since(&self) -> Option<SystemTime> {
         Some(self.stall.as_ref()?.since)

@@ -42,6 +42,9 @@ fn the_queue_of_a_deactivated_kernel_is_seen() {
             sent += u64::from(kernel.try_send(b"x").is_ok());
         }
         assert_eq!(sent, 4, "2 replies, one message in hand, one behind it");
+        let full = runtime.telemetry("w").unwrap().queue_full;
+        assert!(full > 0 && kernel.try_send(b"x").is_err());
+        assert_eq!(runtime.telemetry("w").unwrap().queue_full, full + 1);
         wait_until("the block sees what is queued", || runtime.telemetry("w").unwrap().queue_depth == 1);
         runtime.deactivate_blocking("w").unwrap();
         for _ in 0..3 {

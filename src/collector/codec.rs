@@ -88,7 +88,7 @@ fn words<const N: usize>(coder: &mut impl Coder, before: &[u64; N], now: Option<
 
 // ---- kernels -----------------------------------------------------------------------------------------
 
-const KERNEL_WORDS: usize = 27;
+const KERNEL_WORDS: usize = 28;
 
 /// One kernel, with what it did over each of so many windows.
 pub(super) fn kernel(
@@ -140,6 +140,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         waiting: _,
         queue_depth,
         queue_high_water,
+        queue_full,
         bytes_in,
         bytes_out,
         busy_ratio,
@@ -180,6 +181,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         wait_time.as_nanos() as u64,
         u64::from(*blocks),
         *sent_since_launch,
+        *queue_full,
     ]
 }
 
@@ -213,6 +215,7 @@ fn kernel_of(
         waiting: Latency::of(&waiting).map(|latency| Arc::new(Waiting { latency, histogram: waiting })),
         queue_depth: w[15],
         queue_high_water: w[16],
+        queue_full: w[27],
         bytes_in: w[17],
         bytes_out: w[18],
         busy_ratio: f64::from_bits(w[19]),

@@ -18,7 +18,7 @@ mod subscription;
 mod track;
 mod watchdog;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -269,6 +269,13 @@ impl TelemetryCollector {
             entry.state.store(state as u8, Ordering::Relaxed);
             self.inner.announce(entry, state);
         }
+    }
+
+    /// Where whoever sends to a kernel counts that its queue was full.
+    pub(crate) fn queue_full(&self, id: &str) -> Arc<AtomicU64> {
+        let registry = self.inner.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let of = |index: &usize| Arc::clone(&registry.entries[*index].queue_full);
+        registry.by_id.get(id).map(of).unwrap_or_default()
     }
 
     /// Says that a kernel is dead, and of what, which its telemetry carries from now on.

@@ -1,7 +1,7 @@
 //! Who the kernels are: ids, places in the slab, bounds.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::actor::{Actor, CoarseClock};
@@ -33,6 +33,8 @@ pub(super) struct Entry {
     pub(super) failure: OnceLock<Arc<str>>,
     /// The state that was told last as an [event](super::event).
     pub(super) told: AtomicU8,
+    /// Sends that found the queue full; counted by whoever sends.
+    pub(super) queue_full: Arc<AtomicU64>,
 }
 
 pub(super) enum Origin {
@@ -88,7 +90,8 @@ impl Registry {
         self.by_id.insert(Arc::clone(&id), self.entries.len());
         self.version += 1;
         let (failure, told) = (OnceLock::new(), AtomicU8::new(state));
-        self.entries.push(Arc::new(Entry { id, origin, state: AtomicU8::new(state), failure, told }));
+        let queue_full = Arc::default();
+        self.entries.push(Arc::new(Entry { id, origin, state: AtomicU8::new(state), failure, told, queue_full }));
         Ok(())
     }
 }

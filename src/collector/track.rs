@@ -1,6 +1,7 @@
 //! What is remembered of one kernel between readings, and what a reading means for it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::history::Base;
@@ -44,6 +45,7 @@ pub(super) struct Baseline {
     pub(super) counters: [u64; COUNTERS],
     pub(super) latency: Arc<Histogram>,
     pub(super) waiting: Arc<Histogram>,
+    pub(super) queue_full: u64,
     pub(super) last_error_ns: u64,
     pub(super) last_error: Option<Arc<str>>,
 }
@@ -56,6 +58,7 @@ impl Baseline {
             counters: totals.lines.counters,
             latency: Arc::clone(&totals.latency),
             waiting: Arc::clone(&totals.waiting),
+            queue_full: entry.queue_full.load(Ordering::Relaxed),
             last_error_ns: totals.lines.last_error_ns,
             last_error: entry.last_error(),
         }
@@ -121,6 +124,10 @@ impl Track {
             waiting: self.waiting(&totals.waiting),
             queue_depth: totals.lines.queue_depth,
             queue_high_water: totals.lines.queue_high_water,
+            queue_full: entry
+                .queue_full
+                .load(Ordering::Relaxed)
+                .saturating_sub(self.baseline.as_ref().map_or(0, |b| b.queue_full)),
             bytes_in,
             bytes_out,
             // Work that began before the reset, and threads of one actor, would make it more than all.

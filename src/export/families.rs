@@ -222,6 +222,7 @@ const KERNELS: &[PerKernel] = &[
     counter("ringscope_kernel_errors", "Messages that the handler refused", |k| Number::Count(k.errors)),
     counter("ringscope_kernel_retries", "Replies that found their ring full and had to wait", |k| Number::Count(k.retries)),
     counter("ringscope_kernel_dropped", "Messages still queued when the kernel was stopped, and replies without room then", |k| Number::Count(k.dropped)),
+    counter("ringscope_kernel_queue_full", "Sends that found the queue full, and waited or were refused", |k| Number::Count(k.queue_full)),
     counter("ringscope_kernel_received_bytes", "Payload bytes received", |k| Number::Count(k.bytes_in)).unit("bytes"),
     counter("ringscope_kernel_sent_bytes", "Payload bytes of the replies", |k| Number::Count(k.bytes_out)).unit("bytes"),
     counter("ringscope_kernel_busy_seconds", "Time of handling, all blocks together", |k| nanos(k.busy_time)).unit("seconds"),

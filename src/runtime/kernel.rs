@@ -25,6 +25,8 @@ struct Shared {
     consumer: Mutex<Consumer>,
     launch: Box<dyn Launch>,
     replies: AtomicU64,
+    /// Sends that found the queue full; telemetry has it too.
+    queue_full: Arc<AtomicU64>,
     looks: AtomicU32,
     /// Whether it was waited for its records in vain: a kernel may reply and record nothing.
     silent: AtomicBool,
@@ -42,6 +44,7 @@ impl RingKernel {
         producer: Producer,
         consumer: Consumer,
         launch: Box<dyn Launch>,
+        queue_full: Arc<AtomicU64>,
     ) -> Self {
         RingKernel {
             shared: Arc::new(Shared {
@@ -52,6 +55,7 @@ impl RingKernel {
                 consumer: Mutex::new(consumer),
                 launch,
                 replies: AtomicU64::new(0),
+                queue_full,
                 looks: AtomicU32::new(0),
                 silent: AtomicBool::new(false),
                 died_of: OnceLock::new(),
@@ -97,7 +101,7 @@ impl RingKernel {
     /// [`RuntimeError::QueueFull`], [`RuntimeError::MessageTooLarge`], [`RuntimeError::NotActive`].
     pub fn try_send(&self, payload: &[u8]) -> Result<u64, RuntimeError> {
         let full = || RuntimeError::QueueFull { id: Arc::clone(&self.shared.id), slots: self.shared.shape.slots };
-        self.offer(payload)?.ok_or_else(full)
+        self.offer_or_note(payload, &mut false)?.ok_or_else(full)
     }
 
     /// Sends a message, waiting while the queue is full.
@@ -105,7 +109,8 @@ impl RingKernel {
     /// # Errors
     /// [`RuntimeError::MessageTooLarge`], [`RuntimeError::NotActive`].
     pub async fn send(&self, payload: &[u8]) -> Result<u64, RuntimeError> {
-        let sent = wait::polling(None, || self.offer(payload)).await?;
+        let mut noted = false;
+        let sent = wait::polling(None, || self.offer_or_note(payload, &mut noted)).await?;
         sent.ok_or_else(|| self.not_active())
     }
 
@@ -127,7 +132,8 @@ impl RingKernel {
     /// # Errors
     /// As there.
     pub fn send_blocking(&self, payload: &[u8]) -> Result<u64, RuntimeError> {
-        let sent = wait::blocking(None, || self.offer(payload))?;
+        let mut noted = false;
+        let sent = wait::blocking(None, || self.offer_or_note(payload, &mut noted))?;
         sent.ok_or_else(|| self.not_active())
     }
 
@@ -166,6 +172,15 @@ impl RingKernel {
             self.shared.replies.fetch_add(1, Ordering::Relaxed);
         }
         Ok(reply)
+    }
+
+    /// As [`offer`](Self::offer); a full queue is counted, once for each send.
+    fn offer_or_note(&self, payload: &[u8], noted: &mut bool) -> Result<Option<u64>, RuntimeError> {
+        let sent = self.offer(payload)?;
+        if sent.is_none() && !std::mem::replace(noted, true) {
+            self.shared.queue_full.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(sent)
     }
 
     /// Sends if there is room; `None` if not.

@@ -387,7 +387,14 @@ impl Inner {
         };
         match ring.launch(&**source, blocks, telemetry, memory, refuse_below) {
             Ok(launch) => {
-                let kernel = RingKernel::new(id, self.shape, ring.producer, ring.consumer, launch);
+                let kernel = RingKernel::new(
+                    id,
+                    self.shape,
+                    ring.producer,
+                    ring.consumer,
+                    launch,
+                    self.collector.queue_full(id),
+                );
                 self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);
                 Ok(())
             }
