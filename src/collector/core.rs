@@ -13,7 +13,7 @@ use super::track::{Moment, Track, window_counts};
 use super::{Inner, TelemetryError};
 use crate::machine::Sampler;
 use crate::reader::{Reader, Reading, Span, Totals};
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot};
+use crate::snapshot::{KernelState, KernelTelemetry, RatesBuilder, Snapshot};
 
 /// What a reading needs, one reader at a time.
 pub(super) struct Core {
@@ -27,6 +27,8 @@ pub(super) struct Core {
     pub(super) tracks: Vec<Track>,
     pub(super) metrics: crate::metrics::View,
     pub(super) history: History,
+    /// How many counts the windows of the last snapshot had.
+    pub(super) rates: usize,
     pub(super) sequence: u64,
     pub(super) costs: Costs,
     pub(super) sets: Sets,
@@ -92,16 +94,16 @@ impl Core {
             longest: (0..bases.len()).max_by_key(|i| bases[*i].over).unwrap_or(0),
             bases: &bases,
             rates: None,
+            room: self.rates,
         };
         let mut kernels = Vec::with_capacity(self.entries.len());
         // A loop, not `extend`: that moves each value once more, which shows with thousands of kernels.
         for (i, ((entry, totals), track)) in self.totals().zip(&mut tracks).enumerate() {
+            let stalled = track.watch.stalls();
             kernels.push(track.derive(i, entry, totals, &mut moment));
-            note(inner, entry, track, &kernels[i]);
+            note(inner, entry, stalled, kernels[i].state);
         }
-        if let Some(rates) = moment.rates {
-            rates.finish();
-        }
+        self.rates = moment.rates.map_or(0, RatesBuilder::finish);
         self.tracks = tracks;
         if self.history.is_due(reading.at) {
             self.history.push(reading.at, self.totals().map(|(_, totals)| window_counts(totals)).collect());
@@ -144,14 +146,13 @@ impl Core {
 
 /// Tells what happened to a kernel that nobody commands, and what the watchdog found.
 #[inline(always)]
-fn note(inner: &Inner, entry: &Entry, track: &mut Track, kernel: &KernelTelemetry) {
-    let stalls = kernel.state == KernelState::Stalled;
-    if stalls != track.stalls {
-        track.stalls = stalls;
+fn note(inner: &Inner, entry: &Entry, stalled: bool, state: KernelState) {
+    let stalls = state == KernelState::Stalled;
+    if stalls != stalled {
         inner.emit(&entry.id, if stalls { EventKind::Stalled } else { EventKind::Recovered });
     }
     if !stalls && entry.state.load(Ordering::Relaxed) == FROM_BLOCKS {
-        inner.announce(entry, kernel.state);
+        inner.announce(entry, state);
     }
 }
 

@@ -31,6 +31,7 @@ struct Window {
 struct Sample {
     at: Instant,
     counts: Arc<[WindowCounts]>,
+    sums: Arc<[u64]>,
 }
 
 /// The moment that a window's rate reaches back to.
@@ -38,9 +39,15 @@ pub(super) struct Base {
     pub(super) window: Duration,
     pub(super) over: Duration,
     counts: Arc<[WindowCounts]>,
+    /// Of each kernel's counts: of thousands that do nothing, this is all that is looked at.
+    sums: Arc<[u64]>,
 }
 
 impl Base {
+    pub(super) fn sum_of(&self, kernel: usize) -> u64 {
+        self.sums.get(kernel).copied().unwrap_or_default()
+    }
+
     /// What was counted then; nothing, of a kernel that was not there.
     pub(super) fn of(&self, kernel: usize) -> WindowCounts {
         self.counts.get(kernel).copied().unwrap_or_default()
@@ -67,8 +74,9 @@ impl History {
     }
 
     pub(super) fn push(&mut self, at: Instant, counts: Arc<[WindowCounts]>) {
+        let sums: Arc<[u64]> = counts.iter().map(WindowCounts::sum).collect();
         for window in self.windows.iter_mut().filter(|window| window.is_due(at)) {
-            window.push(Sample { at, counts: Arc::clone(&counts) });
+            window.push(Sample { at, counts: Arc::clone(&counts), sums: Arc::clone(&sums) });
         }
     }
 }
@@ -78,7 +86,12 @@ impl Window {
     fn base(&self, now: Instant, least: Duration) -> Option<Base> {
         let age = |s: &Sample| now.saturating_duration_since(s.at);
         let old = self.samples.iter().rev().find(|s| age(s) >= self.length).or(self.samples.front())?;
-        let base = || Base { window: self.length, over: age(old), counts: Arc::clone(&old.counts) };
+        let base = || Base {
+            window: self.length,
+            over: age(old),
+            counts: Arc::clone(&old.counts),
+            sums: Arc::clone(&old.sums),
+        };
         (age(old) >= least).then(base)
     }
 

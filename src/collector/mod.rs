@@ -174,6 +174,7 @@ impl TelemetryCollector {
             tracks: Vec::new(),
             metrics: crate::metrics::View::new(Arc::clone(&metrics)),
             history,
+            rates: 0,
             sequence: 0,
             costs: itself::Costs::new(config.scale),
             sets: sets::Sets::default(),

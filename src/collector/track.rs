@@ -21,8 +21,6 @@ pub(super) struct Track {
     /// The last histogram of waiting, and what it says since the baseline.
     pub(super) waited: Option<(Arc<Histogram>, Option<Arc<Waiting>>)>,
     pub(super) watch: Watch,
-    /// Whether it stalled in the last snapshot.
-    pub(super) stalls: bool,
 }
 
 /// What all kernels of one reading are derived from.
@@ -37,6 +35,8 @@ pub(super) struct Moment<'a> {
     pub(super) longest: usize,
     /// Made for the first kernel that has something to tell.
     pub(super) rates: Option<RatesBuilder>,
+    /// As many counts as the snapshot before had.
+    pub(super) room: usize,
 }
 
 /// A reset: what was counted before it does not count.
@@ -214,11 +214,11 @@ impl Moment<'_> {
     fn rates(&mut self, index: usize, totals: &Totals) -> Rates {
         let Some(longest) = self.bases.get(self.longest) else { return Rates::default() };
         let now = window_counts(totals);
-        if longest.of(index) == now {
+        if longest.sum_of(index) == now.sum() {
             return Rates::default();
         }
-        let bases = self.bases;
-        let windows = || RatesBuilder::new(bases.iter().map(|base| (base.window, base.over)).collect());
+        let (bases, room) = (self.bases, self.room);
+        let windows = || RatesBuilder::new(bases.iter().map(|base| (base.window, base.over)).collect(), room);
         let rates = self.rates.get_or_insert_with(windows);
         rates.add(bases.iter().map(|base| now.since(&base.of(index))))
     }

@@ -23,6 +23,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Whether it stalled at the last reading.
+    pub(super) fn stalls(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// Takes note of a reading at `now_ns`. Whether the kernel stalls, and since when, which `time` makes of the device's
     /// time.
     pub(super) fn look(
@@ -56,7 +61,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_nanos(100);
 
     impl Watch {
-        fn stalls(&mut self, state: KernelState, heartbeat: u64, now_ns: u64) -> bool {
+        fn stalls_at(&mut self, state: KernelState, heartbeat: u64, now_ns: u64) -> bool {
             self.look(state, &lines(heartbeat), now_ns, LIMIT, |_| Some(SystemTime::UNIX_EPOCH)).is_some()
         }
     }
@@ -70,13 +75,13 @@ mod tests {
         use KernelState::{Active, Failed, Launched, Terminated, Terminating};
         for (state, heartbeat) in [(Launched, 0), (Active, 0), (Terminating, 7), (Terminated, 7), (Failed, 7)] {
             let mut watch = Watch::default();
-            assert!((0..10).all(|n| !watch.stalls(state, heartbeat, n * 1000)), "{state}");
+            assert!((0..10).all(|n| !watch.stalls_at(state, heartbeat, n * 1000)), "{state}");
         }
         let mut watch = Watch::default();
-        watch.stalls(Active, 7, 0);
-        assert!(!watch.stalls(Active, 7, 100), "the limit itself is not longer than it");
-        assert!(watch.stalls(Active, 7, 101));
-        assert!(!watch.stalls(Active, 0, 202), "its blocks have ended");
+        watch.stalls_at(Active, 7, 0);
+        assert!(!watch.stalls_at(Active, 7, 100), "the limit itself is not longer than it");
+        assert!(watch.stalls_at(Active, 7, 101));
+        assert!(!watch.stalls_at(Active, 0, 202), "its blocks have ended");
     }
 
     proptest! {
@@ -91,7 +96,7 @@ mod tests {
                 if word != last {
                     (moved, last) = (now, word);
                 }
-                let stalls = watch.stalls(KernelState::Active, word, now);
+                let stalls = watch.stalls_at(KernelState::Active, word, now);
                 prop_assert_eq!(stalls, now - moved > 100);
             }
         }

@@ -101,6 +101,13 @@ impl WindowCounts {
         }
     }
 
+    /// A number that is another whenever one of the counts rose.
+    #[inline]
+    pub(crate) fn sum(&self) -> u64 {
+        let sum = self.processed.wrapping_add(self.errors);
+        sum.wrapping_add(self.bytes_in).wrapping_add(self.bytes_out)
+    }
+
     /// What was counted since `earlier`.
     pub(crate) fn since(&self, earlier: &WindowCounts) -> WindowCounts {
         WindowCounts {
@@ -119,8 +126,9 @@ pub(crate) struct RatesBuilder {
 }
 
 impl RatesBuilder {
-    pub(crate) fn new(windows: Box<[(Duration, Duration)]>) -> Self {
-        RatesBuilder { all: Arc::new(All { windows, counts: OnceLock::new() }), counts: Vec::new() }
+    /// With room for so many counts.
+    pub(crate) fn new(windows: Box<[(Duration, Duration)]>, room: usize) -> Self {
+        RatesBuilder { all: Arc::new(All { windows, counts: OnceLock::new() }), counts: Vec::with_capacity(room) }
     }
 
     /// The next kernel's; one for each window.
@@ -130,10 +138,12 @@ impl RatesBuilder {
         Rates { all: Some(Arc::clone(&self.all)), at }
     }
 
-    /// From now on they can be read.
-    pub(crate) fn finish(self) {
+    /// From now on they can be read. How many counts there are.
+    pub(crate) fn finish(self) -> usize {
+        let len = self.counts.len();
         // It is set here alone.
         let _ = self.all.counts.set(self.counts);
+        len
     }
 }
 
