@@ -66,7 +66,6 @@ mod tests {
     /// One test counts on lanes that are free, the other takes them all.
     static ALONE: Mutex<()> = Mutex::new(());
 
-    /// One test, because lanes are the process's.
     #[test]
     fn a_lane_has_one_owner_and_comes_back() {
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
