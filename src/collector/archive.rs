@@ -179,7 +179,7 @@ fn code(
     let copied_bytes = word(|s| s.copied_bytes as u64);
     let windows = windows(coder, now);
     let count = windows.len();
-    let mut rates = RatesBuilder::new(windows, 0);
+    let mut rates = RatesBuilder::new(windows, Box::default(), 0);
     let kernel = |(i, id): (usize, &Arc<str>)| -> KernelTelemetry {
         let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.kernels.get(i)).cloned();
         let (before, now) = (of(before), of(now));

@@ -261,15 +261,15 @@ fn window_counts(
     before: Option<&Rates>,
     now: Option<&Rates>,
 ) -> Vec<WindowCounts> {
-    let before = before.map_or(&[][..], Rates::counts);
-    let now = now.map_or(&[][..], Rates::counts);
-    if coder.word(0, || u64::from(!now.is_empty())) == 0 {
+    if coder.word(0, || u64::from(now.is_some_and(|now| !now.is_idle()))) == 0 {
         return Vec::new();
     }
-    let array = |c: Option<&WindowCounts>| c.map_or([0; 4], |c| [c.processed, c.errors, c.bytes_in, c.bytes_out]);
+    let array = |rates: Option<&Rates>, i: usize| {
+        let c = rates.map(|rates| rates.count(i)).unwrap_or_default();
+        [c.processed, c.errors, c.bytes_in, c.bytes_out]
+    };
     let mut one = |i: usize| {
-        let now = array(now.get(i));
-        let [processed, errors, bytes_in, bytes_out] = words(coder, &array(before.get(i)), Some(&now));
+        let [processed, errors, bytes_in, bytes_out] = words(coder, &array(before, i), Some(&array(now, i)));
         WindowCounts { processed, errors, bytes_in, bytes_out }
     };
     (0..windows).map(&mut one).collect()

@@ -44,6 +44,11 @@ pub(super) struct Base {
 }
 
 impl Base {
+    /// What all kernels had counted then.
+    pub(super) fn counts(&self) -> Arc<[WindowCounts]> {
+        Arc::clone(&self.counts)
+    }
+
     pub(super) fn sum_of(&self, kernel: usize) -> u64 {
         self.sums.get(kernel).copied().unwrap_or_default()
     }

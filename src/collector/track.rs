@@ -218,9 +218,11 @@ impl Moment<'_> {
             return Rates::default();
         }
         let (bases, room) = (self.bases, self.room);
-        let windows = || RatesBuilder::new(bases.iter().map(|base| (base.window, base.over)).collect(), room);
-        let rates = self.rates.get_or_insert_with(windows);
-        rates.add(bases.iter().map(|base| now.since(&base.of(index))))
+        let builder = || {
+            let windows = bases.iter().map(|base| (base.window, base.over)).collect();
+            RatesBuilder::new(windows, bases.iter().map(Base::counts).collect(), room)
+        };
+        self.rates.get_or_insert_with(builder).add_now(index, now)
     }
 }
 

@@ -39,8 +39,10 @@ impl WindowRate {
 pub struct Rates {
     /// Those of all kernels of the snapshot that did something; `None` for one that did nothing in any window.
     all: Option<Arc<All>>,
-    /// The first of this kernel's.
+    /// The first of this kernel's counts.
     at: u32,
+    /// This kernel's place.
+    kernel: u32,
 }
 
 /// What was counted in one window.
@@ -55,15 +57,22 @@ pub(crate) struct WindowCounts {
 struct All {
     /// Each window, and the time that it really is.
     windows: Box<[(Duration, Duration)]>,
-    /// Of each kernel in turn, those of each window. Set once, when the last kernel was added.
-    counts: OnceLock<Vec<WindowCounts>>,
+    /// Set once, when the last kernel was added.
+    counts: OnceLock<Counts>,
+}
+
+enum Counts {
+    /// Of each kernel what it had counted, and of each window what all kernels had counted at its start: what lies
+    /// between is worked out for whoever asks.
+    Since { now: Vec<WindowCounts>, starts: Box<[Arc<[WindowCounts]>]> },
+    /// Of each kernel in turn, those of each window.
+    Differences(Vec<WindowCounts>),
 }
 
 impl Rates {
     /// Over each window, in the order of the collector's; empty for a kernel that did nothing in any of them.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = WindowRate> + '_ {
-        let windows = self.all.as_ref().map_or(&[][..], |all| &all.windows);
-        windows.iter().zip(self.counts()).map(|((window, over), counts)| counts.over(*window, *over))
+        self.windows().iter().enumerate().map(|(i, (window, over))| self.count(i).over(*window, *over))
     }
 
     /// Over one of the collector's windows: all zero for a kernel that did nothing, and for another window.
@@ -77,11 +86,18 @@ impl Rates {
         self.all.is_none()
     }
 
-    pub(crate) fn counts(&self) -> &[WindowCounts] {
-        let Some(all) = &self.all else { return &[] };
-        let counts = all.counts.get().map_or(&[][..], Vec::as_slice);
-        let first = self.at as usize;
-        counts.get(first..first + all.windows.len()).unwrap_or_default()
+    /// What was counted in that window; nothing, in one that is not there.
+    pub(crate) fn count(&self, window: usize) -> WindowCounts {
+        let counts = self.all.as_ref().and_then(|all| all.counts.get());
+        let at = self.at as usize;
+        match counts {
+            Some(Counts::Since { now, starts }) => {
+                let start = starts.get(window).and_then(|all| all.get(self.kernel as usize));
+                now.get(at).map(|now| now.since(&start.copied().unwrap_or_default())).unwrap_or_default()
+            }
+            Some(Counts::Differences(counts)) => counts.get(at + window).copied().unwrap_or_default(),
+            None => WindowCounts::default(),
+        }
     }
 
     pub(crate) fn windows(&self) -> &[(Duration, Duration)] {
@@ -123,26 +139,40 @@ impl WindowCounts {
 pub(crate) struct RatesBuilder {
     all: Arc<All>,
     counts: Vec<WindowCounts>,
+    starts: Box<[Arc<[WindowCounts]>]>,
 }
 
 impl RatesBuilder {
-    /// With room for so many counts.
-    pub(crate) fn new(windows: Box<[(Duration, Duration)]>, room: usize) -> Self {
-        RatesBuilder { all: Arc::new(All { windows, counts: OnceLock::new() }), counts: Vec::with_capacity(room) }
+    /// For [`add`](Self::add), without `starts`; or for [`add_now`](Self::add_now), with what each kernel had counted at
+    /// the start of each window, and room for so many kernels.
+    pub(crate) fn new(windows: Box<[(Duration, Duration)]>, starts: Box<[Arc<[WindowCounts]>]>, room: usize) -> Self {
+        let all = Arc::new(All { windows, counts: OnceLock::new() });
+        RatesBuilder { all, counts: Vec::with_capacity(room), starts }
     }
 
-    /// The next kernel's; one for each window.
+    /// The next kernel's differences, one for each window.
     pub(crate) fn add(&mut self, counts: impl IntoIterator<Item = WindowCounts>) -> Rates {
         let at = self.counts.len() as u32;
         self.counts.extend(counts);
-        Rates { all: Some(Arc::clone(&self.all)), at }
+        Rates { all: Some(Arc::clone(&self.all)), at, kernel: 0 }
+    }
+
+    /// What the kernel at that place has counted.
+    pub(crate) fn add_now(&mut self, kernel: usize, now: WindowCounts) -> Rates {
+        let at = self.counts.len() as u32;
+        self.counts.push(now);
+        Rates { all: Some(Arc::clone(&self.all)), at, kernel: kernel as u32 }
     }
 
     /// From now on they can be read. How many counts there are.
     pub(crate) fn finish(self) -> usize {
         let len = self.counts.len();
+        let counts = match self.starts.is_empty() {
+            true => Counts::Differences(self.counts),
+            false => Counts::Since { now: self.counts, starts: self.starts },
+        };
         // It is set here alone.
-        let _ = self.all.counts.set(self.counts);
+        let _ = self.all.counts.set(counts);
         len
     }
 }
