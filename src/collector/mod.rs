@@ -67,7 +67,7 @@ pub struct TelemetryConfig {
     /// Histogram scale, 0 to 5 (more counts as 5): 2^scale buckets an octave. Default 3, an error under 4.4 %.
     pub scale: u32,
     /// What windowed rates reach back, at most eight of them; the first is that of `windowed_throughput`. Each costs
-    /// some 300 bytes a kernel. Default 1 s, 10 s, 60 s.
+    /// some 400 bytes a kernel. Default 1 s, 10 s, 60 s.
     pub windows: Vec<Duration>,
     /// How long a running block may give no sign of life before its kernel is
     /// [`Stalled`](crate::snapshot::KernelState::Stalled). A block gives one with each message, and every so often while
