@@ -51,11 +51,14 @@
 //! | `RingKernelRuntime(enable_telemetry=True)` | `RingKernelRuntime::builder().telemetry(true)` (off by default; off costs nothing) |
 //! | `await runtime.launch("w")`, `activate`, `send`, `receive(timeout)` | the same, async on tokio, plus `deactivate`, `terminate`, `send_batch`, `try_receive`, and `…_blocking` forms usable without tokio |
 //! | `runtime.get_telemetry(id)`, `get_summary()`, `reset_telemetry(id or all)` | `runtime.telemetry(id)`, `summary()`, `reset_telemetry(Option<&str>)` |
-//! | `KernelTelemetry`: kernel_id, state, messages_received, messages_sent, messages_processed, errors, start_time, last_message_time, throughput, uptime, error_rate | [`KernelTelemetry`]: the same, plus latency p50/p95/p99/max/mean, queue depth and high water, bytes, busy_ratio, [rates](snapshot::Rates) over windows, a [watchdog](snapshot::Stall) |
+//! | `KernelTelemetry`: kernel_id, state, messages_received, messages_sent, messages_processed, errors, start_time, last_message_time, throughput, uptime, error_rate | [`KernelTelemetry`]: the same, plus latencies of handling and of waiting, queue depth, high water and full events, bytes, busy_ratio, rates over windows, stalls |
 //! | `TelemetryCollector(enabled)`: record_receive, record_send, record_error(id, error), get_telemetry, get_all_telemetry, get_summary, reset | [`TelemetryCollector`]: the same without `get_`; a handle (`collector.kernel("w")?`) for the hot path, which costs no look-up and no lock |
 //! | tasks_executed, tasks_failed, tasks_pending, avg/p50/p95/p99 latency in ms, throughput | [`Snapshot::tasks`] |
-//! | start_collection(interval), stop_collection, history, periodic monitoring, hooks | the same on [`TelemetryCollector`] |
-//! | telemetry_collection_runs_total and the like, system and GPU metrics | [`Snapshot::itself`], [`Snapshot::system`], [`Snapshot::gpus`] |
+//! | `start_collection()`, `stop_collection()`, `snapshot()`, `snapshots()`, hooks | the same, plus `latest()` without a lock, [`subscribe`](TelemetryCollector::subscribe), ready-made metrics ([`install`](TelemetryCollector::install)) |
+//! | counter, gauge, histogram by name and labels | [`metrics`]: of host threads (`.host()`) and of kernels (`.build()`) |
+//! | cpu_utilization_percent, memory_used_mb, the GPUs | [`Snapshot::system`], [`Snapshot::gpus`] (features `system`, `nvml`) |
+//! | telemetry_collection_runs_total and its like | [`Snapshot::itself`] |
+//! | `export_prometheus()`, `export_json()` | the same on [`Snapshot`], plus OpenMetrics and native histograms |
 //! | summary: kernel_count, total_messages, total_errors, aggregate_throughput, per_kernel | [`Summary`], which serializes to exactly these names |
 //!
 //! # What is exact, and what is not
