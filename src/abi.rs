@@ -3,6 +3,8 @@
 //! `tests/abi.rs` compares the two with what both compilers say of them. Who writes which word is written
 //! in the header.
 
+use std::mem::offset_of;
+
 use bytemuck::{Pod, Zeroable};
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -272,6 +274,9 @@ pub struct SlotIn {
     /// When it was sent, device clock; 0 is not known.
     pub sent_ns: u64,
 }
+
+// ring.cuh loads both as one word of 16 bytes; tests/abi.rs compares the header's offsets with these.
+const _: () = assert!(offset_of!(SlotIn, bytes) == 16 && offset_of!(SlotIn, sent_ns) == 24);
 
 /// Header of a reply's slot.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]

@@ -174,7 +174,8 @@ pub struct KernelTelemetry {
     pub latency: Option<Latency>,
     /// Times of waiting in the queue, from the send to a block's taking it up; `None` before the first, below level 2,
     /// and for kernels that are not sent to by a [`RingKernelRuntime`](crate::RingKernelRuntime). The host's clock and the
-    /// device's meet in it: it is right to some microseconds on CUDA.
+    /// device's meet in it: on CUDA it is right to some microseconds at first, and the two drift apart by parts in a
+    /// million, milliseconds in an hour.
     pub waiting: Option<Arc<Waiting>>,
     /// Messages waiting when the kernel last looked.
     pub queue_depth: u64,

@@ -148,10 +148,12 @@ impl Core {
 #[inline(always)]
 fn note(inner: &Inner, entry: &Entry, stalled: bool, state: KernelState) {
     let stalls = state == KernelState::Stalled;
-    if stalls != stalled {
+    // Who was told to stop, or died, has not recovered.
+    let over = matches!(state, KernelState::Terminating | KernelState::Failed);
+    if stalls != stalled && !over {
         inner.emit(&entry.id, if stalls { EventKind::Stalled } else { EventKind::Recovered });
     }
-    if !stalls && entry.state.load(Ordering::Relaxed) == FROM_BLOCKS {
+    if !stalls && (state == KernelState::Failed || entry.state.load(Ordering::Relaxed) == FROM_BLOCKS) {
         inner.announce(entry, state);
     }
 }

@@ -105,7 +105,11 @@ impl HealthSet {
     }
 
     /// The device failed, and its kernels with it.
-    pub(super) fn fail(&self) {
+    pub(super) fn fail<'a>(&self, failed: impl Iterator<Item = &'a str>) {
+        for id in failed {
+            let gauge = self.kernels.iter().find(|(known, _)| &**known == id);
+            gauge.inspect(|(_, gauge)| gauge.set(f64::from(Health::Unhealthy as u8)));
+        }
         self.status.set(f64::from(Health::Unhealthy as u8));
         self.checks.inc();
     }

@@ -161,18 +161,24 @@ impl Hooks {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the hooks that are there were not told.
-    pub(super) fn dropped(&self) -> u64 {
-        self.list().iter().map(|hook| hook.record.dropped.load(Ordering::Relaxed)).sum()
+    /// What hooks were not told, those included that are gone, whose number `of_gone` is; it changes under the same lock.
+    pub(super) fn dropped(&self, of_gone: &AtomicU64) -> u64 {
+        let list = self.list();
+        let of_these: u64 = list.iter().map(|hook| hook.record.dropped.load(Ordering::Relaxed)).sum();
+        of_these + of_gone.load(Ordering::Relaxed)
     }
 }
+
+/// Most notices that wait for one hook: the queue is allocated when the hook is added.
+const MOST_QUEUED: usize = 1 << 16;
 
 impl TelemetryCollector {
     /// Calls `callback` with every snapshot, or every event of a kind, on a thread of its own and in their order.
     /// Collection does not wait for it: what does not fit its [queue](super::TelemetryConfig::hook_queue) is dropped.
     /// Panics, slow calls and drops are counted in [`hooks`](Self::hooks) and in every snapshot's
     /// [`itself`](crate::Snapshot::itself). The thread ends when the hook is removed or the collector goes; a callback
-    /// that holds a clone of the collector keeps it alive.
+    /// that holds a clone of the collector keeps it alive. In a callback look at the notice or at
+    /// [`latest`](Self::latest): a snapshot taken there is told to every hook on snapshots, this one included, again.
     ///
     /// ```
     /// use std::sync::mpsc::channel;
@@ -205,7 +211,7 @@ impl TelemetryCollector {
             return Err(TelemetryError::TooManyHooks { limit: MAX_HOOKS });
         }
         let id = HookId(inner.hooks.next.fetch_add(1, Ordering::Relaxed));
-        let (queue, notices) = sync_channel(inner.config.hook_queue.max(1));
+        let (queue, notices) = sync_channel(inner.config.hook_queue.clamp(1, MOST_QUEUED));
         let record = Arc::<Record>::default();
         let runner =
             Runner { record: Arc::clone(&record), counts: Arc::clone(&inner.counts), limit: inner.config.hook_limit };

@@ -51,8 +51,9 @@ impl Costs {
         self.collection.record(ns(reading.at.elapsed()));
     }
 
-    pub(super) fn fail(&mut self) {
+    pub(super) fn fail(&mut self) -> u64 {
         self.failures += 1;
+        self.failures
     }
 
     pub(super) fn metrics(&self, inner: &Inner, reading: &Reading, metrics_count: usize) -> SelfMetrics {
@@ -69,7 +70,7 @@ impl Costs {
             history_bytes: get(&shared.history_bytes) as usize,
             dropped: Dropped {
                 history: get(&shared.dropped_history),
-                hooks: get(&shared.dropped_hooks) + inner.hooks.dropped(),
+                hooks: inner.hooks.dropped(&shared.dropped_hooks),
                 subscribers: get(&shared.dropped_subscribers),
                 series: get(&shared.dropped_series),
             },

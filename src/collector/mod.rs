@@ -155,7 +155,8 @@ impl TelemetryCollector {
     /// [`TelemetryError::Device`].
     pub fn on_device(device: SharedDevice, config: TelemetryConfig) -> Result<Self, TelemetryError> {
         let reader = Reader::new(Arc::clone(&device), config.max_blocks, config.scale, config.copy_limit)?;
-        let room = Room { metrics: config.device_metrics, buckets: config.device_buckets };
+        // More than any device has room for; sizes are products of these.
+        let room = Room { metrics: config.device_metrics.min(1 << 20), buckets: config.device_buckets.min(1 << 28) };
         let metrics = DeviceMetrics::new(&device, room, config.copy_limit)?;
         Ok(Self::build(true, config, Some((reader, metrics))))
     }
@@ -502,8 +503,8 @@ impl Inner {
         let reading = match core.read(self) {
             Ok(reading) => reading,
             Err(error) => {
-                core.costs.fail();
-                self.publish_failure(core, &error);
+                let failures = core.costs.fail();
+                self.publish_failure(core, &error, failures);
                 return Err(error);
             }
         };
@@ -524,31 +525,38 @@ impl Inner {
         self.archive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last good numbers stay; their device kernels are `Failed`, unless the copy was merely late or they had ended
-    /// before.
-    fn publish_failure(&self, core: &mut Core, error: &TelemetryError) {
-        if matches!(error, TelemetryError::Device(crate::device::DeviceError::CopyTimedOut { .. })) {
-            return;
-        }
-        if let Some(health) = &core.sets.health {
-            health.fail();
-        }
-        let died_of: Arc<str> = error.to_string().into();
+    /// The last good numbers stay, and say that nothing newer could be read; their device kernels are `Failed`, unless the
+    /// copy was merely late.
+    fn publish_failure(&self, core: &mut Core, error: &TelemetryError, failures: u64) {
         let last = self.latest.load_full();
         let mut failed = last.as_deref().cloned();
+        if let Some(snapshot) = &mut failed {
+            snapshot.itself.collection_failures_total = failures;
+        }
+        if !matches!(error, TelemetryError::Device(crate::device::DeviceError::CopyTimedOut { .. })) {
+            self.fail_kernels(core, &mut failed, &error.to_string().into());
+        }
+        if let Some(mut failed) = failed {
+            failed.metrics = core.metrics.read();
+            self.publish(&Arc::new(failed));
+        }
+    }
+
+    /// The device died, and its kernels with it, unless they had ended before.
+    fn fail_kernels(&self, core: &Core, failed: &mut Option<Snapshot>, died_of: &Arc<str>) {
         for entry in core.entries.iter().filter(|entry| entry.span().is_some()) {
             let of_entry = |k: &&mut KernelTelemetry| k.kernel_id == entry.id;
             match failed.as_mut().and_then(|snapshot| snapshot.kernels.iter_mut().find(of_entry)) {
                 Some(kernel) => {
-                    entry.fail(kernel, &died_of);
+                    entry.fail(kernel, died_of);
                     self.announce(entry, kernel.state);
                 }
                 None => self.announce(entry, KernelState::Failed),
             }
         }
-        if let Some(mut failed) = failed {
-            failed.metrics = core.metrics.read();
-            self.publish(&Arc::new(failed));
+        if let Some(health) = &core.sets.health {
+            let kernels = failed.iter().flat_map(|snapshot| &snapshot.kernels);
+            health.fail(kernels.filter(|k| k.state == KernelState::Failed).map(|k| &*k.kernel_id));
         }
     }
 }

@@ -116,7 +116,21 @@ impl Entry {
             return KernelState::Failed;
         }
         let known = KernelState::from_u8(self.state.load(Ordering::Relaxed));
-        known.unwrap_or_else(|| state_of_blocks(&totals.lines.blocks_in_state))
+        match known {
+            Some(KernelState::Launched | KernelState::Active | KernelState::Deactivated) if self.has_ended(totals) => {
+                // A ring kernel ends when it is told to, and whoever tells it says so first.
+                self.failure.get_or_init(|| "the kernel returned without being told to stop".into());
+                self.state.store(KernelState::Failed as u8, Ordering::Relaxed);
+                KernelState::Failed
+            }
+            Some(known) => known,
+            None => state_of_blocks(&totals.lines.blocks_in_state),
+        }
+    }
+
+    /// Whether all of its blocks have.
+    fn has_ended(&self, totals: &Totals) -> bool {
+        self.span().is_some_and(|span| totals.lines.blocks_in_state[block_state::ENDED as usize] == span.count)
     }
 
     /// What `kernel`, its last good numbers, is once nothing can be read any more. Whoever commands it may have seen its
@@ -127,6 +141,7 @@ impl Entry {
             KernelState::Terminated => kernel.state = known,
             _ => {
                 kernel.state = KernelState::Failed;
+                kernel.stall = None;
                 kernel.last_error = self.failure.get().or(kernel.last_error.as_ref()).or(Some(died_of)).cloned();
             }
         }

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::probe::{self, ProbeArgs, ProbeKernel};
 use super::{
-    Builtin, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry, Kernel, KernelSource, Launch,
-    Level, Memory,
+    Builtin, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry, Internal, Kernel,
+    KernelSource, Launch, Level, Memory,
 };
 use crate::abi::{LINE_BYTES, RingArgs};
 
@@ -309,7 +309,7 @@ impl Copier for HostCopier {
         Ok(())
     }
 
-    fn upload(&mut self, at: usize, words: &[u64], _: Duration) -> Result<(), DeviceError> {
+    fn upload(&mut self, _: Internal, at: usize, words: &[u64], _: Duration) -> Result<(), DeviceError> {
         for (i, word) in words.iter().enumerate() {
             self.memory.word(at + i * 8).store(*word, Ordering::Release);
         }

@@ -88,6 +88,8 @@ impl Memory {
 pub struct MetricTable {
     /// All addresses in the table are of this memory.
     pub(crate) memory: Memory,
+    /// Whose memory that is.
+    pub(crate) device: super::SharedDevice,
     /// Metrics that have room in it.
     pub(crate) places: u32,
 }

@@ -166,11 +166,13 @@ pub trait Copier: Send {
     /// [`DeviceError::CopyTimedOut`], or the failed call.
     fn copy(&mut self, ranges: &[Range<usize>], limit: Duration) -> Result<(), DeviceError>;
 
-    /// Writes words of the device at byte `at`, which no kernel writes, and waits for that, at most `limit`.
+    /// Writes words of the device at byte `at`, which no kernel writes, and waits for that, at most `limit`. For this crate
+    /// alone: kernels follow addresses that it writes.
     ///
     /// # Errors
     /// As [`copy`](Self::copy).
-    fn upload(&mut self, at: usize, words: &[u64], limit: Duration) -> Result<(), DeviceError>;
+    #[doc(hidden)]
+    fn upload(&mut self, _: Internal, at: usize, words: &[u64], limit: Duration) -> Result<(), DeviceError>;
 
     /// How many bytes may as well be copied along, rather than by a copy of their own; 0 where that costs nothing.
     fn batch_bytes(&self) -> usize {
@@ -181,6 +183,11 @@ pub trait Copier: Send {
     /// older than in the copy before.
     fn words(&self) -> &[u64];
 }
+
+/// What only this crate can make.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Internal(pub(crate) ());
 
 /// A shared device.
 pub type SharedDevice = Arc<dyn Device>;

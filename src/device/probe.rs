@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytemuck::{Pod, Zeroable};
 
 use super::{ClockSample, Copier, DeviceError, Launch, Level, Memory, MetricTable, SharedDevice};
-use crate::abi::{KernelRef, LINE_BYTES, Shard, WORDS, buckets};
+use crate::abi::{KernelRef, LINE_BYTES, MAX_SCALE, Shard, WORDS, buckets};
 
 /// The argument of the probe; the mirror of `ringscope_probe_args`.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
@@ -157,11 +157,13 @@ pub struct Tick {
 
 /// How long a question that ends by itself may take.
 const LIMIT: Duration = Duration::from_secs(30);
+/// Most rounds of one question: what has begun cannot be stopped.
+const MOST_ROUNDS: u64 = 10_000_000;
 /// Scale of the histogram that a cost is measured with: the default one.
 const SCALE: u32 = 3;
 /// Values of one question about slots.
 const VALUES: usize = 4096;
-/// Words that [`Halves`] adds to: more than one line for each warp that fills a large GPU.
+/// Words that [`Halves`] adds to: a thousand lines, over which the warps move.
 const HALVES_WORDS: usize = 16 * 1024;
 
 /// Asks one device. Allocates when it is made: make it before the first launch.
@@ -176,6 +178,7 @@ pub struct Probe {
     slab: Memory,
     mapped: Memory,
     halves: Memory,
+    copier: Box<dyn Copier>,
 }
 
 impl Probe {
@@ -189,6 +192,7 @@ impl Probe {
         let max_blocks = max_blocks.max(1);
         let blocks = max_blocks as usize;
         device.reserve_launches(1)?;
+        let halves = device.allocate(HALVES_WORDS * 8)?;
         Ok(Probe {
             kernels,
             metrics: device.load_probe(Entry::Metrics, Level::Histograms)?,
@@ -197,7 +201,8 @@ impl Probe {
             output: device.allocate_mapped(VALUES.max(2 * blocks) * 8)?,
             slab: device.allocate(blocks * (size_of::<Shard>() + row_words() * 8))?,
             mapped: device.allocate_mapped(blocks * WORDS * 8)?,
-            halves: device.allocate(HALVES_WORDS * 8)?,
+            copier: device.copier(&halves)?,
+            halves,
             device: Arc::clone(device),
         })
     }
@@ -217,7 +222,8 @@ impl Probe {
             for (i, value) in part.iter().enumerate() {
                 self.input.word(LINE_BYTES + i * 8).store(*value, Ordering::Relaxed);
             }
-            let args = ProbeArgs { count: part.len() as u64, scale: scale.into(), ..self.args(What::Slots) };
+            let args =
+                ProbeArgs { count: part.len() as u64, scale: scale.min(MAX_SCALE).into(), ..self.args(What::Slots) };
             self.ask(Level::Histograms, 1, &args)?;
             slots.extend((0..part.len()).map(|i| self.answer(i)));
         }
@@ -229,7 +235,7 @@ impl Probe {
     /// # Errors
     /// As [`slots`](Self::slots).
     pub fn tick(&mut self, looks: u64) -> Result<Tick, DeviceError> {
-        let args = ProbeArgs { rounds: looks, ..self.args(What::Tick) };
+        let args = ProbeArgs { rounds: looks.min(MOST_ROUNDS), ..self.args(What::Tick) };
         self.ask(Level::Histograms, 1, &args)?;
         Ok(Tick { smallest_ns: self.answer(0), steps: self.answer(1) })
     }
@@ -239,7 +245,7 @@ impl Probe {
     /// # Errors
     /// As [`slots`](Self::slots).
     pub fn cost(&mut self, design: Design, level: Level, blocks: u32, rounds: u64) -> Result<Vec<Cost>, DeviceError> {
-        let blocks = blocks.clamp(1, self.max_blocks);
+        let (blocks, rounds) = (blocks.clamp(1, self.max_blocks), rounds.min(MOST_ROUNDS));
         let shards = if design == Design::WarpOneLine { 1 } else { blocks };
         let args = ProbeArgs {
             telemetry: self.telemetry(shards),
@@ -297,6 +303,13 @@ impl Probe {
         what: u64,
         blocks: u32,
     ) -> Result<(), DeviceError> {
+        if !Arc::ptr_eq(&table.device, &self.device) {
+            return Err(DeviceError::Unsupported {
+                device: "the probe's device",
+                what: "a table of metrics of another device".to_owned(),
+                remedy: "make the probe and the collector of one shared device",
+            });
+        }
         let (metrics, metric_count) = (table.memory.device_address(), table.places);
         let telemetry = KernelRef { metrics, metric_count, ..KernelRef::default() };
         for part in pairs.chunks(VALUES / 2) {
@@ -325,10 +338,9 @@ impl Probe {
     /// # Errors
     /// As [`Kernel::launch`](super::Kernel::launch).
     pub fn halves(&mut self, blocks: u32) -> Result<Halves<'_>, DeviceError> {
-        let copier = self.device.copier(&self.halves)?;
         let args =
             ProbeArgs { words: self.halves.device_address(), count: HALVES_WORDS as u64, ..self.args(What::Halves) };
-        Ok(Halves { running: self.start(blocks, &args)?, copier, _probe: self })
+        Ok(Halves { running: self.start(blocks, &args)?, probe: self })
     }
 
     /// Starts a block that tells the time whenever it is asked, until it is dropped.
@@ -438,9 +450,8 @@ impl Drop for Running {
 /// Blocks that add to words whose halves stay equal: a copied word that was torn shows.
 pub struct Halves<'a> {
     running: Running,
-    copier: Box<dyn Copier>,
     /// Nothing else is asked meanwhile.
-    _probe: &'a Probe,
+    probe: &'a mut Probe,
 }
 
 impl Halves<'_> {
@@ -449,14 +460,15 @@ impl Halves<'_> {
     /// # Errors
     /// That the blocks have ended, [`DeviceError::CopyTimedOut`], or the failed call.
     pub fn copy(&mut self) -> Result<(usize, usize), DeviceError> {
-        self.copier.copy(std::slice::from_ref(&(0..HALVES_WORDS * 8)), Duration::from_secs(2))?;
-        let words = self.copier.words();
+        let copier = &mut self.probe.copier;
+        copier.copy(std::slice::from_ref(&(0..HALVES_WORDS * 8)), Duration::from_secs(2))?;
+        let words = copier.words();
         Ok((words.len(), words.iter().filter(|word| **word >> 32 != **word & 0xffff_ffff).count()))
     }
 
     /// Additions so far, as of the last copy.
     pub fn additions(&self) -> u64 {
-        self.copier.words().iter().map(|word| word & 0xffff_ffff).sum()
+        self.probe.copier.words().iter().map(|word| word & 0xffff_ffff).sum()
     }
 
     /// Whether all of its blocks are still running, as they should.

@@ -95,7 +95,7 @@ impl<T: Twin> Builder<T> {
         Ok(twins.swap_remove(0))
     }
 
-    /// Registers the series, or finds it if it is registered as the same, for kernels: the result is passed to them by
+    /// Registers the series, or finds it if it was built as the same before, for kernels: the result is passed to them by
     /// value, or looked up there by its [`index`](CounterRef::index). It may be done while kernels run.
     ///
     /// # Errors

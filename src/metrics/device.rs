@@ -13,9 +13,12 @@ use super::explicit::ExplicitHistogram;
 use super::kind::{Buckets, MetricKind};
 use super::value::{Distribution, HistogramValue, Value};
 use crate::abi::{LINE_BYTES, MetricRef, WORDS, buckets, metric_kind, metric_word};
-use crate::device::{Copier, DeviceError, Memory, MetricTable, SharedDevice};
+use crate::device::{Copier, DeviceError, Internal, Memory, MetricTable, SharedDevice};
 use crate::histogram::Histogram as ExponentialHistogram;
 
+/// The word of a [`MetricRef`] with its kind; metrics.cuh has the same.
+const KIND_WORD: usize = 5;
+const _: () = assert!(std::mem::offset_of!(MetricRef, kind) / 8 == KIND_WORD);
 /// Copies of each word, so that not all blocks meet in one.
 const STRIPES: usize = 8;
 
@@ -122,6 +125,7 @@ impl Wanted<'_> {
 /// The metrics of one device.
 pub(crate) struct DeviceMetrics {
     room: Room,
+    device: SharedDevice,
     memory: Memory,
     copier: Box<dyn Copier>,
     limit: Duration,
@@ -146,6 +150,7 @@ impl DeviceMetrics {
         let copier = device.copier(&memory)?;
         Ok(DeviceMetrics {
             room,
+            device: Arc::clone(device),
             memory,
             copier,
             limit,
@@ -159,7 +164,8 @@ impl DeviceMetrics {
 
     /// Where kernels look metrics up.
     pub(super) fn table(&self) -> MetricTable {
-        MetricTable { memory: self.memory.clone(), places: self.room.metrics as u32 }
+        let places = self.room.metrics as u32;
+        MetricTable { memory: self.memory.clone(), device: Arc::clone(&self.device), places }
     }
 
     /// Makes a metric, and returns what a kernel takes of all of it, and each series.
@@ -172,21 +178,32 @@ impl DeviceMetrics {
             Some(Buckets::Exponential { scale }) => (buckets(*scale).next_multiple_of(WORDS), &[]),
             Some(Buckets::Explicit(bounds)) => ((bounds.len() + 1).next_multiple_of(WORDS), bounds),
         };
+        // Lines of their own: a kernel may have what lies beside another metric's bounds in its cache.
+        let bound_words = bounds.len().next_multiple_of(WORDS);
         let (slots, rows) = (slot + width * wanted.series, self.row_words + row_words * wanted.series);
         let checks = [
             (self.metrics < self.room.metrics, Full::Metrics),
             (slots <= self.room.slots(), Full::Words),
-            (rows <= self.room.buckets && self.bounds + bounds.len() <= self.room.buckets, Full::Buckets),
+            (rows <= self.room.buckets && self.bounds + bound_words <= self.room.buckets, Full::Buckets),
         ];
         if let Some((_, full)) = checks.into_iter().find(|(fits, _)| !fits) {
             return Err(Refused::Full(full));
         }
         let reference = self.reference(wanted, slot, row_words, bounds);
-        // Bounds before the table: who finds the metric finds them. A failure leaves the place as it was.
         let bits: Vec<u64> = bounds.iter().map(|bound| bound.to_bits()).collect();
         let place = self.metrics * size_of::<MetricRef>();
-        self.upload(self.room.bounds().start + self.bounds * 8, &bits)?;
-        self.upload(self.room.table().start + place, bytemuck::cast_slice(std::slice::from_ref(&reference)))?;
+        let bounds_at = self.room.bounds().start + self.bounds * 8;
+        // Taken whatever comes: what was given up on may still arrive.
+        self.metrics += 1;
+        (self.slots, self.row_words) = (slots, rows);
+        self.bounds += bound_words;
+        // Bounds before the table: who finds the metric finds them.
+        self.upload(bounds_at, &bits)?;
+        let mut words: [u64; size_of::<MetricRef>() / 8] = bytemuck::cast(reference);
+        let kind = std::mem::take(&mut words[KIND_WORD]);
+        self.upload(self.room.table().start + place, &words)?;
+        // Last: a kernel that finds the kind finds all of it.
+        self.upload(self.room.table().start + place + KIND_WORD * 8, &[kind])?;
         let series: Vec<DeviceSeries> =
             (0..wanted.series).map(|i| one_of(&reference, i, width, wanted.buckets)).collect();
         self.series.extend(series.iter().map(|series| Kept {
@@ -194,16 +211,13 @@ impl DeviceMetrics {
             buckets: wanted.buckets.cloned(),
             seen: None,
         }));
-        self.metrics += 1;
-        (self.slots, self.row_words) = (slots, rows);
-        self.bounds += bounds.len();
         Ok((reference, series))
     }
 
     fn upload(&mut self, at: usize, words: &[u64]) -> Result<(), Refused> {
         match words {
             [] => Ok(()),
-            words => self.copier.upload(at, words, self.limit).map_err(Refused::Device),
+            words => self.copier.upload(Internal(()), at, words, self.limit).map_err(Refused::Device),
         }
     }
 
@@ -309,12 +323,16 @@ impl DeviceMetrics {
         for row in self.copier.words()[rows.start / 8..rows.end / 8].chunks(row_words.max(1)) {
             counts.iter_mut().zip(row).for_each(|(sum, count)| *sum = sum.wrapping_add(*count));
         }
+        if words[metric_word::NOT_MIN] == 0 && counts.iter().any(|count| *count > 0) {
+            // The first value came between the copies of words and rows: the next reading has both.
+            return;
+        }
         let (smallest, largest) = (!words[metric_word::NOT_MIN], words[metric_word::MAX]);
         let kept = &mut self.series[i];
         let distribution = match &kept.buckets {
             Some(Buckets::Explicit(bounds)) => {
                 counts.truncate(bounds.len() + 1);
-                let any = counts.iter().any(|count| *count > 0);
+                let any = counts.iter().any(|count| *count > 0) && largest != 0;
                 let extremes = any.then(|| (real(smallest), real(largest)));
                 let sum = f64::from_bits(words[metric_word::SUM]);
                 Distribution::Explicit(ExplicitHistogram::from_counts(Arc::clone(bounds), counts, sum, extremes))

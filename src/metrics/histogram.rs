@@ -77,7 +77,9 @@ impl Histogram {
     /// of its own belongs to. Exact where the bounds here are powers of two of nanoseconds, which are bounds at every
     /// scale. Of one with exponential buckets nothing is counted: they are of whole numbers.
     pub(crate) fn add_nanoseconds(&self, values: &ExponentialHistogram) {
-        if let (Buckets::Explicit(bounds), Some(_)) = (&self.core.buckets, values.min()) {
+        // Of a reading under traffic, the sum may come with the next one: it counts though there is no value with it.
+        let any = values.count() > 0 || values.sum() > 0;
+        if let (Buckets::Explicit(bounds), true) = (&self.core.buckets, any) {
             write(&self.core.cells, AddNanoseconds { values, bounds });
         }
     }

@@ -46,13 +46,13 @@ impl Snapshot {
         let scale = self.kernels.iter().map(|k| k.histogram.scale()).min().unwrap_or(0);
         let mut latencies = Histogram::new(scale);
         for kernel in &self.kernels {
-            tasks.tasks_executed += kernel.messages_processed;
-            tasks.tasks_failed += kernel.errors;
-            tasks.tasks_pending += kernel.queue_depth;
+            tasks.tasks_executed = tasks.tasks_executed.saturating_add(kernel.messages_processed);
+            tasks.tasks_failed = tasks.tasks_failed.saturating_add(kernel.errors);
+            tasks.tasks_pending = tasks.tasks_pending.saturating_add(kernel.queue_depth);
             tasks.throughput_per_second += kernel.throughput;
             latencies.merge(&kernel.histogram);
         }
-        tasks.error_rate = ratio(tasks.tasks_failed as f64, (tasks.tasks_executed + tasks.tasks_failed) as f64);
+        tasks.error_rate = ratio(tasks.tasks_failed as f64, tasks.tasks_executed as f64 + tasks.tasks_failed as f64);
         if let Some(latency) = Latency::of(&latencies) {
             let ms = |ns: f64| ns / 1e6;
             tasks.avg_latency_ms = ms(latency.mean_ns);

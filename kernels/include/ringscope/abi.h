@@ -164,7 +164,7 @@ typedef struct ringscope_ring_device {
 typedef struct ringscope_slot_in {
     ringscope_u64 done;   // writer: device, release. 1 + the number of the last message consumed here.
     ringscope_u64 seq;    // writer: host, before tail
-    ringscope_u32 bytes;  // writer: host, before tail
+    ringscope_u32 bytes;  // writer: host, before tail; with what follows, one word of 16 bytes for a block
     ringscope_u32 pad;
     ringscope_u64 sent_ns;  // writer: host, before tail. Device clock; 0 is not known.
 } ringscope_slot_in;
@@ -212,8 +212,6 @@ RINGSCOPE_ASSERT_ABI(RINGSCOPE_COUNTERS <= RINGSCOPE_WORDS && RINGSCOPE_SINGLE_W
                      "a line has 16 words");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_kernel_ref) == 40, "the ref is passed by value to kernels already built");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_metric) == 64, "as is a metric, and two of them are one line of the table");
-RINGSCOPE_ASSERT_ABI(__builtin_offsetof(ringscope_slot_in, bytes) == 16 && __builtin_offsetof(ringscope_slot_in, sent_ns) == 24,
-                     "a block loads both as one word of 16 bytes");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_slot_in) == RINGSCOPE_SLOT_HEADER &&
                          sizeof(ringscope_slot_out) == RINGSCOPE_SLOT_HEADER,
                      "payloads start 32 bytes into a slot, 16-byte aligned");

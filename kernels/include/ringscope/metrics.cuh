@@ -233,12 +233,26 @@ using HistogramFamilyRef = FamilyRef<HistogramRef>;
 // ---- by index ------------------------------------------------------------------------------------------------------
 
 namespace metric {
+// Of a metric in the table, as u64: the one with its kind; src/metrics/device.rs has the same.
+constexpr u32 KIND_WORD = 5;
 // What the host registered under that index, if it is of that kind; else something that is off.
 __device__ __forceinline__ Metric at(const ringscope_kernel_ref& telemetry, u32 index, u32 kind) {
     if (RINGSCOPE_LEVEL == 0 || telemetry.metrics == nullptr || index >= telemetry.metric_count) return Metric{};
-    Metric found = telemetry.metrics[index];
-    bool right = found.kind == kind || (kind == RINGSCOPE_METRIC_HISTOGRAM && found.kind == RINGSCOPE_METRIC_EXPLICIT);
-    return right ? found : Metric{};
+    // The host writes the word with the kind last: who sees it sees the others. It may have come just now, so no load of
+    // these may be answered by a cache that does not know.
+    const u64* place = reinterpret_cast<const u64*>(&telemetry.metrics[index]);
+    union {
+        Metric found;
+        u64 words[sizeof(Metric) / sizeof(u64)];
+    } copy = {};
+    copy.words[KIND_WORD] = load_acquire_system(place + KIND_WORD);
+    u32 is = copy.found.kind;
+    if (is != kind && !(kind == RINGSCOPE_METRIC_HISTOGRAM && is == RINGSCOPE_METRIC_EXPLICIT)) return Metric{};
+    RINGSCOPE_UNROLL
+    for (u32 word = 0; word < sizeof(Metric) / sizeof(u64); ++word) {
+        if (word != KIND_WORD) copy.words[word] = load_relaxed(place + word);
+    }
+    return copy.found;
 }
 }  // namespace metric
 

@@ -32,7 +32,7 @@ struct MessageRecord {
     u64 begin_ns = 0;  // device clock
     u64 end_ns = 0;
     u64 wait_ns = 0;   // waited for it
-    u64 sent_ns = 0;   // when it was put into the queue, device clock; 0 is not known
+    u64 sent_ns = 0;   // when it was put into the queue, device clock; 0 is not known. Of all messages, or of none
     u64 held_ns = 0;   // of the time between begin and end: waited for room for its reply
     u64 polls = 0;     // looks at the empty queue meanwhile
     u64 bytes_in = 0;

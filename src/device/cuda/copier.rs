@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::driver::{Event, Stream, allocate_pinned, driver, refused, stream_is_done, wait};
 use super::gpu::{Gpu, Retired};
 use crate::abi::LINE_BYTES;
-use crate::device::{Copier, DeviceError, Memory};
+use crate::device::{Copier, DeviceError, Internal, Memory};
 
 pub(super) struct CudaCopier {
     parts: ManuallyDrop<Parts>,
@@ -175,7 +175,7 @@ impl Copier for CudaCopier {
         Ok(())
     }
 
-    fn upload(&mut self, at: usize, words: &[u64], limit: Duration) -> Result<(), DeviceError> {
+    fn upload(&mut self, _: Internal, at: usize, words: &[u64], limit: Duration) -> Result<(), DeviceError> {
         check_ranges(std::slice::from_ref(&(at..at + words.len() * 8)), self.parts.source.bytes())?;
         let start = Instant::now();
         let parts = &mut *self.parts;

@@ -268,7 +268,7 @@ impl Gpu {
     }
 
     pub fn reserve_streams(&self, count: usize) -> Result<(), DeviceError> {
-        while lock(&self.idle_streams).len() < count {
+        for _ in 0..count {
             let stream = Stream::new(&self.context)?;
             lock(&self.idle_streams).push(stream);
         }
