@@ -183,3 +183,14 @@ fn what_is_off_or_unknown_counts_nowhere() {
     }
     check(&telemetry.snapshot().unwrap(), &[], 3);
 }
+
+#[test]
+fn a_probe_takes_no_table_of_another_device() {
+    let open_host = || open(ringscope::DeviceSpec::Host).expect("it opens").device;
+    let mut probe = Probe::new(&open_host(), 1).unwrap();
+    let telemetry = TelemetryCollector::on_device(open_host(), TelemetryConfig::default()).unwrap();
+    let first = register(&telemetry, 3);
+    let error = probe.count(&telemetry.metric_table().unwrap(), first, &[(1, 1.0)], Way::One, 1).unwrap_err();
+    assert!(error.to_string().contains("of another device"), "{error}");
+    check(&telemetry.snapshot().unwrap(), &[], 3);
+}

@@ -286,3 +286,16 @@ mod sealed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reading under traffic has buckets of one moment and a sum of another.
+    #[test]
+    fn a_sum_that_comes_after_its_values_counts() {
+        let seconds = Histogram::new(&Buckets::Explicit([1.0].into()));
+        seconds.add_nanoseconds(&ExponentialHistogram::from_slots(3, 0, &[], 500_000_000, u64::MAX, 0));
+        assert_eq!((seconds.count(), seconds.sum()), (0, 0.5));
+    }
+}
