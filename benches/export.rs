@@ -36,10 +36,10 @@ fn ours(gauges: bool) -> Arc<Snapshot> {
             let (name, queue) = (format!("family_{family}"), format!("queue-{series}"));
             if gauges {
                 let gauge = collector.gauge(&name, "Something").expect("a builder").label("queue", &queue);
-                gauge.host().expect("a gauge").set(real(family, series));
+                gauge.on_host().expect("a gauge").set(real(family, series));
             } else {
                 let counter = collector.counter(&name, "Something").expect("a builder").label("queue", &queue);
-                counter.host().expect("a counter").inc_by(count(family, series));
+                counter.on_host().expect("a counter").inc_by(count(family, series));
             }
         }
     }
@@ -90,7 +90,7 @@ fn kernels(c: &mut Criterion) {
     let collector =
         TelemetryCollector::with_config(true, TelemetryConfig { max_kernels: KERNELS, ..TelemetryConfig::default() });
     for k in 0..KERNELS {
-        let kernel = collector.kernel(&format!("worker_{k}")).expect("a handle");
+        let kernel = collector.actor(&format!("worker_{k}")).expect("a handle");
         kernel.record_receive();
         kernel.record_processed_in(Duration::from_nanos(900 + k as u64));
     }

@@ -53,7 +53,7 @@ fn bench<W: FnMut(u64)>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, wo
 fn counters(c: &mut Criterion) {
     let mut group = c.benchmark_group("counter");
     let telemetry = TelemetryCollector::new(true);
-    let ours = telemetry.counter("hits", "Hits").expect("a builder").host().expect("a counter");
+    let ours = telemetry.counter("hits", "Hits").expect("a builder").on_host().expect("a counter");
     bench(&mut group, "ringscope", || |_| black_box(&ours).inc());
     let theirs: PrometheusCounter = PrometheusCounter::default();
     bench(&mut group, "prometheus-client", || |_| _ = black_box(&theirs).inc());
@@ -80,9 +80,9 @@ fn histograms(c: &mut Criterion) {
     let mut group = c.benchmark_group("histogram");
     let telemetry = TelemetryCollector::new(true);
     let builder = |name| telemetry.histogram(name, "Values").expect("a builder");
-    let ours = builder("exponential").scale(3).host().expect("a histogram");
+    let ours = builder("exponential").scale(3).on_host().expect("a histogram");
     bench(&mut group, "ringscope exponential", || |i| black_box(&ours).observe(value(i)));
-    let ours = builder("explicit").buckets(&BOUNDS).host().expect("a histogram");
+    let ours = builder("explicit").buckets(&BOUNDS).on_host().expect("a histogram");
     bench(&mut group, "ringscope explicit, 11 bounds", || |i| black_box(&ours).observe(value(i) as f64));
     let theirs = PrometheusHistogram::new(BOUNDS);
     bench(&mut group, "prometheus-client explicit, 11 bounds", || |i| black_box(&theirs).observe(value(i) as f64));
@@ -113,7 +113,7 @@ fn histograms(c: &mut Criterion) {
 fn gauges(c: &mut Criterion) {
     let mut group = c.benchmark_group("gauge");
     let telemetry = TelemetryCollector::new(true);
-    let ours = telemetry.gauge("depth", "Depth").expect("a builder").host().expect("a gauge");
+    let ours = telemetry.gauge("depth", "Depth").expect("a builder").on_host().expect("a gauge");
     let theirs: PrometheusGauge<f64, AtomicU64> = PrometheusGauge::default();
     group.bench_function("ringscope set", |b| b.iter(|| black_box(&ours).set(black_box(1.5))));
     group.bench_function("prometheus-client set", |b| b.iter(|| black_box(&theirs).set(black_box(1.5))));
@@ -129,14 +129,14 @@ fn snapshots(c: &mut Criterion) {
         let telemetry = TelemetryCollector::new(true);
         for i in 0..series {
             let counter = telemetry.counter("hits", "Hits").expect("a builder").label("number", &i.to_string());
-            counter.host().expect("a counter").inc();
+            counter.on_host().expect("a counter").inc();
         }
         group.bench_with_input(BenchmarkId::new("counters", series), &series, |b, _| {
             b.iter(|| black_box(telemetry.snapshot().expect("a snapshot")));
         });
     }
     let telemetry = TelemetryCollector::new(true);
-    let histogram = telemetry.histogram("sizes", "Sizes").expect("a builder").host().expect("a histogram");
+    let histogram = telemetry.histogram("sizes", "Sizes").expect("a builder").on_host().expect("a histogram");
     (0..100_000).for_each(|i| histogram.observe(value(i)));
     group.bench_function("a histogram of scale 3", |b| {
         b.iter(|| black_box(telemetry.snapshot().expect("a snapshot")));

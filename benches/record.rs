@@ -15,7 +15,7 @@ fn record(c: &mut Criterion) {
     let atomic = AtomicU64::new(0);
     group.bench_function("AtomicU64 fetch_add", |b| b.iter(|| black_box(&atomic).fetch_add(1, Ordering::Relaxed)));
     let collector = TelemetryCollector::new(true);
-    let handle = collector.kernel("actor").expect("a handle");
+    let handle = collector.actor("actor").expect("a handle");
     group.bench_function("handle.record_receive", |b| b.iter(|| black_box(&handle).record_receive()));
     group.bench_function("handle.record_send", |b| b.iter(|| black_box(&handle).record_send()));
     let took = Duration::from_nanos(1234);

@@ -8,7 +8,7 @@ fn main() -> Result<(), TelemetryError> {
     let collector = TelemetryCollector::new(true);
     std::thread::scope(|scope| {
         for part in ["12", "x", "40", "2"].chunks(2) {
-            let handle = collector.kernel("parser")?;
+            let handle = collector.actor("parser")?;
             scope.spawn(move || {
                 for text in part {
                     handle.record_receive();

@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = RingKernelRuntime::builder().telemetry(true).kernel("crc32c").build()?;
     runtime.launch_blocking("worker", &LaunchOptions::default())?;
     runtime.activate_blocking("worker")?;
-    let retries = runtime.collector().counter("upload_retries", "Uploads begun again")?.host()?;
+    let retries = runtime.collector().counter("upload_retries", "Uploads begun again")?.on_host()?;
     for n in 0..1000u32 {
         runtime.send_blocking("worker", &n.to_le_bytes())?;
         runtime.receive_blocking("worker", Duration::from_secs(5))?;

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use ringscope::collector::{HealthLimits, HookKind, ReadyMade};
+use ringscope::collector::{HealthLimits, HookKind, StandardMetrics};
 use ringscope::{LaunchOptions, RingKernelRuntime, RuntimeError};
 
 #[tokio::main]
 async fn main() -> Result<(), RuntimeError> {
     let runtime = RingKernelRuntime::builder().telemetry(true).kernel("crc32c").build()?;
     let telemetry = runtime.collector();
-    telemetry.install(ReadyMade::Messaging)?;
-    telemetry.install(ReadyMade::Health(HealthLimits { degraded_error_rate: 0.05, ..Default::default() }))?;
+    telemetry.install(StandardMetrics::Messaging)?;
+    telemetry.install(StandardMetrics::Health(HealthLimits { degraded_error_rate: 0.05, ..Default::default() }))?;
     telemetry.add_hook(HookKind::StateChange, |notice| {
         let Some(event) = notice.event() else { return };
         println!("{} {}", event.kernel_id, event.kind);

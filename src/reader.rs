@@ -1,4 +1,4 @@
-//! Slab → [`Totals`]: what the blocks of every kernel have recorded, added up, at one instant.
+//! Slab → [`KernelSums`]: what the blocks of every kernel have recorded, added up, at one instant.
 //!
 //! The slab is one device allocation: the two lines of every shard first, then the bucket rows. A reading copies
 //! the lines of all registered shards, and the rows of those kernels alone whose histogram is not the one
@@ -18,7 +18,7 @@ use crate::nvtx;
 
 /// The shards of one kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct ShardRange {
     /// Its first shard in the slab.
     pub first: u32,
     /// How many, one a block.
@@ -27,9 +27,9 @@ pub struct Span {
 
 /// What the blocks of one kernel have recorded, added up.
 #[derive(Clone, Debug)]
-pub struct Totals {
+pub struct KernelSums {
     /// Counters and words.
-    pub lines: Lines,
+    pub lines: ShardSums,
     /// Times of handling.
     pub latency: Arc<Histogram>,
     /// Times of waiting in the queue.
@@ -38,33 +38,33 @@ pub struct Totals {
 
 /// One of a kernel's two histograms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum LatencyKind {
     Handling,
     Waiting,
 }
 
-impl Part {
-    const ALL: [Part; 2] = [Part::Handling, Part::Waiting];
+impl LatencyKind {
+    const ALL: [LatencyKind; 2] = [LatencyKind::Handling, LatencyKind::Waiting];
 
     /// Its place in a row, in words.
     fn start(self, scale: u32) -> usize {
         match self {
-            Part::Handling => 0,
-            Part::Waiting => half_row(scale),
+            LatencyKind::Handling => 0,
+            LatencyKind::Waiting => half_row(scale),
         }
     }
 
     fn sum(self) -> Counter {
         match self {
-            Part::Handling => Counter::LatencySumNs,
-            Part::Waiting => Counter::QueuedSumNs,
+            LatencyKind::Handling => Counter::LatencySumNs,
+            LatencyKind::Waiting => Counter::QueuedSumNs,
         }
     }
 }
 
 /// The lines of a kernel's shards, added up.
 #[derive(Clone, Debug)]
-pub struct Lines {
+pub struct ShardSums {
     /// Sums, by [`Counter`].
     pub counters: [u64; COUNTERS],
     /// How many blocks are in each of the block states.
@@ -101,9 +101,9 @@ pub struct Lines {
     pub queued_max_ns: u64,
 }
 
-impl Default for Lines {
+impl Default for ShardSums {
     fn default() -> Self {
-        Lines {
+        ShardSums {
             counters: [0; COUNTERS],
             blocks_in_state: [0; 4],
             start_ns: 0,
@@ -125,46 +125,46 @@ impl Default for Lines {
     }
 }
 
-impl Lines {
+impl ShardSums {
     /// Smallest and largest value of a histogram, where there is one.
-    fn extremes(&self, part: Part) -> Option<(u64, u64)> {
+    fn extremes(&self, part: LatencyKind) -> Option<(u64, u64)> {
         let (min, max) = match part {
-            Part::Handling => (self.latency_min_ns, self.latency_max_ns),
-            Part::Waiting => (self.queued_min_ns, self.queued_max_ns),
+            LatencyKind::Handling => (self.latency_min_ns, self.latency_max_ns),
+            LatencyKind::Waiting => (self.queued_min_ns, self.queued_max_ns),
         };
         (min <= max).then_some((min, max))
     }
 }
 
-impl Totals {
+impl KernelSums {
     pub(crate) fn new(latency: Arc<Histogram>) -> Self {
         let waiting = Arc::clone(&latency);
-        Totals { lines: Lines::default(), latency, waiting }
+        KernelSums { lines: ShardSums::default(), latency, waiting }
     }
 
     /// Whether a histogram holds other values than the counters speak of.
     pub(crate) fn is_torn(&self) -> bool {
-        Part::ALL.into_iter().any(|part| self.histogram(part).count() != self.values(part))
+        LatencyKind::ALL.into_iter().any(|part| self.histogram(part).count() != self.values(part))
     }
 
-    fn histogram(&self, part: Part) -> &Arc<Histogram> {
+    fn histogram(&self, part: LatencyKind) -> &Arc<Histogram> {
         match part {
-            Part::Handling => &self.latency,
-            Part::Waiting => &self.waiting,
+            LatencyKind::Handling => &self.latency,
+            LatencyKind::Waiting => &self.waiting,
         }
     }
 
     /// Values of a histogram, as the counters have it. Where one message's wait is known all are.
-    fn values(&self, part: Part) -> u64 {
+    fn values(&self, part: LatencyKind) -> u64 {
         match self.lines.extremes(part) {
-            None if part == Part::Waiting => 0,
+            None if part == LatencyKind::Waiting => 0,
             _ => self.counter(Counter::LatencyCount),
         }
     }
 
     /// Whether the histogram is not the one that the counters and words speak of. Rows are copied after lines, so
     /// it may hold more values than they knew of: only what agrees in all of them is complete.
-    fn is_stale(&self, part: Part) -> bool {
+    fn is_stale(&self, part: LatencyKind) -> bool {
         let (h, count) = (self.histogram(part), self.values(part));
         let extremes = self.lines.extremes(part).filter(|_| count > 0);
         (count, self.counter(part.sum()), extremes) != (h.count(), h.sum(), h.min().zip(h.max()))
@@ -200,7 +200,7 @@ pub struct Reader {
     scale: u32,
     limit: Duration,
     /// Of the last reading; their histograms are read again when they are stale.
-    totals: Vec<Totals>,
+    totals: Vec<KernelSums>,
     row: Vec<u64>,
 }
 
@@ -235,7 +235,7 @@ impl Reader {
     ///
     /// # Panics
     /// If the span is not in the slab.
-    pub fn kernel_ref(&self, span: Span) -> KernelRef {
+    pub fn kernel_ref(&self, span: ShardRange) -> KernelRef {
         assert!(span.count >= 1 && span.first + span.count <= self.shards, "{span:?} of {} shards", self.shards);
         let address = self.slab.device_address();
         KernelRef {
@@ -253,14 +253,14 @@ impl Reader {
     ///
     /// # Errors
     /// [`DeviceError::CopyTimedOut`], or what the device died of.
-    pub fn read(&mut self, spans: &[Span]) -> Result<Reading, DeviceError> {
+    pub fn read(&mut self, spans: &[ShardRange]) -> Result<Reading, DeviceError> {
         let _range = nvtx::range("ringscope: read");
         let clock = self.device.clock()?;
         let at = Instant::now();
         let used: u32 = spans.iter().map(|s| s.first + s.count).max().unwrap_or(0);
         let mut ranges = Vec::new();
         if used > 0 {
-            ranges.push(0..lines(Span { first: 0, count: used }).end);
+            ranges.push(0..lines(ShardRange { first: 0, count: used }).end);
             // Where another copy costs more than these bytes, take the rows along.
             let rows = self.row_bytes(0).start..self.row_bytes(used - 1).end;
             if rows.len() <= self.copier.batch_bytes() {
@@ -269,7 +269,7 @@ impl Reader {
         }
         self.copy(&ranges)?;
         let mut totals = std::mem::take(&mut self.totals);
-        totals.resize_with(spans.len(), || Totals::new(Arc::new(Histogram::new(self.scale))));
+        totals.resize_with(spans.len(), || KernelSums::new(Arc::new(Histogram::new(self.scale))));
         totals.iter_mut().zip(spans).for_each(|(totals, span)| self.add_up(*span, &mut totals.lines));
         self.totals = totals;
         self.refresh_histograms(spans, &mut ranges)?;
@@ -284,9 +284,9 @@ impl Reader {
     }
 
     /// Reads the histograms that are stale, and adds what it copies for them to `ranges`.
-    fn refresh_histograms(&mut self, spans: &[Span], ranges: &mut Vec<Range<usize>>) -> Result<(), DeviceError> {
-        let all = (0..spans.len()).flat_map(|i| Part::ALL.map(|part| (i, part)));
-        let dirty: Vec<(usize, Part)> = all.filter(|(i, part)| self.totals[*i].is_stale(*part)).collect();
+    fn refresh_histograms(&mut self, spans: &[ShardRange], ranges: &mut Vec<Range<usize>>) -> Result<(), DeviceError> {
+        let all = (0..spans.len()).flat_map(|i| LatencyKind::ALL.map(|part| (i, part)));
+        let dirty: Vec<(usize, LatencyKind)> = all.filter(|(i, part)| self.totals[*i].is_stale(*part)).collect();
         let rows_are_here = ranges.len() > 1;
         if !rows_are_here && !dirty.is_empty() {
             let start = ranges.len();
@@ -310,8 +310,8 @@ impl Reader {
             }
             let totals = &mut self.totals[i];
             match part {
-                Part::Handling => totals.latency = Arc::new(histogram),
-                Part::Waiting => totals.waiting = Arc::new(histogram),
+                LatencyKind::Handling => totals.latency = Arc::new(histogram),
+                LatencyKind::Waiting => totals.waiting = Arc::new(histogram),
             }
         }
         Ok(())
@@ -319,7 +319,7 @@ impl Reader {
 
     /// The slots between a kernel's extremes, where its values are. Where copies are not for nothing, all of them:
     /// then rows come in one piece.
-    fn likely_slots(&self, kernel: usize, part: Part) -> Range<usize> {
+    fn likely_slots(&self, kernel: usize, part: LatencyKind) -> Range<usize> {
         match self.totals[kernel].lines.extremes(part) {
             Some((min, max)) if self.copier.batch_bytes() == 0 => {
                 slot_of(min, self.scale)..slot_of(max, self.scale) + 1
@@ -329,7 +329,7 @@ impl Reader {
     }
 
     /// What the last reading found, in the order of its spans.
-    pub fn totals(&self) -> &[Totals] {
+    pub fn totals(&self) -> &[KernelSums] {
         &self.totals
     }
 
@@ -338,8 +338,8 @@ impl Reader {
         bytemuck::from_bytes(bytemuck::cast_slice(&self.copier.words()[at..at + 2 * WORDS]))
     }
 
-    fn add_up(&self, span: Span, totals: &mut Lines) {
-        *totals = Lines::default();
+    fn add_up(&self, span: ShardRange, totals: &mut ShardSums) {
+        *totals = ShardSums::default();
         let (mut newest, mut oldest) = (0, u64::MAX);
         for (block, shard) in (0..span.count).map(|i| (i, self.shard(span.first + i))) {
             for (sum, counter) in totals.counters.iter_mut().zip(shard.counters) {
@@ -387,7 +387,7 @@ impl Reader {
     }
 
     /// A histogram of a kernel whose rows were copied, of these slots of them.
-    fn histogram(&mut self, span: Span, part: Part, slots: Range<usize>, kernel: usize) -> Histogram {
+    fn histogram(&mut self, span: ShardRange, part: LatencyKind, slots: Range<usize>, kernel: usize) -> Histogram {
         let row = &mut self.row[slots.clone()];
         row.fill(0);
         for rows in Self::rows_of(self.shards, self.scale, span, part, slots.clone()) {
@@ -407,15 +407,20 @@ impl Reader {
     }
 
     /// Bytes of some slots in the bucket rows of a span.
-    fn rows(&self, span: Span, part: Part, slots: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+    fn rows(
+        &self,
+        span: ShardRange,
+        part: LatencyKind,
+        slots: Range<usize>,
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
         Self::rows_of(self.shards, self.scale, span, part, slots)
     }
 
     fn rows_of(
         shards: u32,
         scale: u32,
-        span: Span,
-        part: Part,
+        span: ShardRange,
+        part: LatencyKind,
         slots: Range<usize>,
     ) -> impl Iterator<Item = Range<usize>> + use<> {
         let row = row_words(scale) * 8;
@@ -430,7 +435,7 @@ impl std::fmt::Debug for Reader {
     }
 }
 
-fn lines(span: Span) -> Range<usize> {
+fn lines(span: ShardRange) -> Range<usize> {
     span.first as usize * size_of::<Shard>()..(span.first + span.count) as usize * size_of::<Shard>()
 }
 

@@ -1,7 +1,7 @@
 //! One immutable value with everything known at one instant, and what is derived from it.
 
-mod itself;
 mod rates;
+mod self_metrics;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -14,9 +14,9 @@ use crate::histogram::slot_values;
 use crate::machine::{GpuMetrics, SystemMetrics};
 use crate::metrics::{self, Family};
 
-pub use itself::{Dropped, SelfMetrics};
 pub use rates::{Rates, WindowRate};
 pub(crate) use rates::{RatesBuilder, WindowCounts};
+pub use self_metrics::{Dropped, SelfMetrics};
 pub use tasks::Tasks;
 
 /// Where a kernel is in its life.
@@ -261,7 +261,7 @@ pub struct Snapshot {
     /// Each [metric](crate::metrics), sorted by name.
     pub metrics: Vec<Family>,
     /// What collecting costs, and what was lost of it.
-    pub itself: SelfMetrics,
+    pub self_metrics: SelfMetrics,
     /// The machine's processors and memory; `None` without the feature `system`, and before the first sample.
     pub system: Option<SystemMetrics>,
     /// NVIDIA's GPUs; `None` without the feature `nvml`, without a driver, and before the first sample.

@@ -161,7 +161,7 @@ fn telemetry_that_is_off() {
     let off = TelemetryCollector::new(false);
     off.record_receive("a").unwrap();
     assert_eq!(off.telemetry("a").unwrap_err(), TelemetryError::Disabled);
-    assert_eq!(off.kernel("a").unwrap_err(), TelemetryError::Disabled);
+    assert_eq!(off.actor("a").unwrap_err(), TelemetryError::Disabled);
 }
 
 #[test]

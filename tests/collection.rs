@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use ringscope::collector::{HookKind, ReadyMade};
+use ringscope::collector::{HookKind, StandardMetrics};
 use ringscope::{KernelTelemetry, Snapshot, TelemetryCollector, TelemetryConfig, TelemetryError};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ fn assert_same(a: &Snapshot, b: &Snapshot) {
         assert_eq!(a.histogram, b.histogram);
     }
     assert_eq!(a.metrics, b.metrics);
-    assert_eq!((&a.itself, &a.system), (&b.itself, &b.system));
+    assert_eq!((&a.self_metrics, &a.system), (&b.self_metrics, &b.system));
 }
 
 #[test]
@@ -41,13 +41,14 @@ fn the_history_gives_back_every_snapshot_as_it_was() {
     let collector = with(|config| config.windows = [20, 50].map(Duration::from_millis).into());
     let taken = Arc::new(Mutex::new(Vec::<Arc<Snapshot>>::new()));
     let keep = Arc::clone(&taken);
-    let keep = move |notice: &ringscope::collector::Notice| keep.lock().unwrap().extend(notice.snapshot().cloned());
+    let keep =
+        move |notice: &ringscope::collector::Notification| keep.lock().unwrap().extend(notice.snapshot().cloned());
     collector.add_hook(HookKind::Snapshot, keep).unwrap();
-    collector.install(ReadyMade::Messaging).unwrap();
-    let load = collector.histogram("load_ratio", "Load").unwrap().buckets(&[0.25, 0.5]).host().unwrap();
-    let depth = collector.gauge("depth", "Depth").unwrap().host().unwrap();
-    let batch = collector.histogram("batch", "Batch").unwrap().host().unwrap();
-    let a = collector.kernel("a").unwrap();
+    collector.install(StandardMetrics::Messaging).unwrap();
+    let load = collector.histogram("load_ratio", "Load").unwrap().buckets(&[0.25, 0.5]).on_host().unwrap();
+    let depth = collector.gauge("depth", "Depth").unwrap().on_host().unwrap();
+    let batch = collector.histogram("batch", "Batch").unwrap().on_host().unwrap();
+    let a = collector.actor("a").unwrap();
     collector.start_collection(Duration::from_millis(1)).unwrap();
     for n in 0..200u64 {
         a.record_receive();
@@ -60,7 +61,7 @@ fn the_history_gives_back_every_snapshot_as_it_was() {
             50 => collector.record_error("b", "the first of another kernel").unwrap(),
             80 => collector.record_error("b", "the second, and longer").unwrap(),
             100 => collector.reset(Some("a")).unwrap(),
-            120 => drop(collector.counter("late", "A metric that comes late").unwrap().host().unwrap()),
+            120 => drop(collector.counter("late", "A metric that comes late").unwrap().on_host().unwrap()),
             _ => {}
         }
         let seen = collector.latest().map_or(0, |s| s.sequence);
@@ -81,7 +82,7 @@ fn the_history_gives_back_every_snapshot_as_it_was() {
     }
     assert!(past.iter().any(|s| s.kernels.iter().any(|k| k.rates.iter().len() == 2)));
     assert!(past.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
-    assert_eq!(collector.snapshot().unwrap().itself.history_snapshots, past.len());
+    assert_eq!(collector.snapshot().unwrap().self_metrics.history_snapshots, past.len());
     assert_eq!(collector.snapshots().len(), past.len(), "one that was asked for is not of the periodic ones");
 }
 
@@ -97,17 +98,17 @@ fn the_history_is_bounded_by_count_by_age_and_by_memory() {
     let newest = few.latest().unwrap().sequence;
     let sequences: Vec<u64> = past.iter().map(|s| s.sequence).collect();
     assert_eq!(sequences, (newest - 39..=newest).collect::<Vec<_>>());
-    assert_eq!(few.snapshot().unwrap().itself.dropped.history, newest - 40);
+    assert_eq!(few.snapshot().unwrap().self_metrics.dropped.history, newest - 40);
 
     let young = with(|config| config.history_age = Duration::from_millis(30));
     young.start_collection(Duration::from_millis(1)).unwrap();
-    wait_until("some are too old", || young.latest().is_some_and(|s| s.itself.dropped.history > 5));
+    wait_until("some are too old", || young.latest().is_some_and(|s| s.self_metrics.dropped.history > 5));
     young.stop_collection();
 
     let small = with(|config| config.history_bytes = 20_000);
     small.record_receive("a").unwrap();
     small.start_collection(Duration::from_micros(100)).unwrap();
-    wait_until("some do not fit", || small.latest().is_some_and(|s| s.itself.dropped.history > 100));
+    wait_until("some do not fit", || small.latest().is_some_and(|s| s.self_metrics.dropped.history > 100));
     small.stop_collection();
     assert!(small.history().bytes() <= 20_000 && !small.history().is_empty());
 
@@ -131,7 +132,7 @@ async fn a_subscriber_gets_the_newest_and_knows_what_it_missed() {
     }
     assert_eq!(slow.next().await.unwrap().sequence, 10);
     assert_eq!((quick.missed(), slow.missed()), (0, 8));
-    assert_eq!(collector.snapshot().unwrap().itself.dropped.subscribers, 8);
+    assert_eq!(collector.snapshot().unwrap().self_metrics.dropped.subscribers, 8);
     // One that subscribes while there are none to write for begins with the newest as well.
     drop((quick, slow));
     collector.snapshot().unwrap();
@@ -148,7 +149,7 @@ fn a_collector_that_is_off_refuses() {
     let off = TelemetryCollector::new(false);
     assert_eq!(off.subscribe().map(drop), Err(TelemetryError::Disabled));
     assert_eq!(off.add_hook(HookKind::Event, |_| {}).map(drop), Err(TelemetryError::Disabled));
-    assert_eq!(off.install(ReadyMade::Messaging), Err(TelemetryError::Disabled));
+    assert_eq!(off.install(StandardMetrics::Messaging), Err(TelemetryError::Disabled));
     assert_eq!(off.start_collection(Duration::from_secs(1)), Err(TelemetryError::Disabled));
     assert!(off.snapshots().is_empty());
 }
@@ -156,16 +157,19 @@ fn a_collector_that_is_off_refuses() {
 #[test]
 fn it_counts_what_collecting_costs() {
     let collector = TelemetryCollector::new(true);
-    drop(collector.counter("c", "C").unwrap().label("l", "1").host().unwrap());
-    drop(collector.counter("c", "C").unwrap().label("l", "2").host().unwrap());
+    drop(collector.counter("c", "C").unwrap().label("l", "1").on_host().unwrap());
+    drop(collector.counter("c", "C").unwrap().label("l", "2").on_host().unwrap());
     for n in 1..=5u64 {
         let snapshot = collector.snapshot().unwrap();
-        let itself = &snapshot.itself;
-        assert_eq!((itself.collection_runs_total, itself.collection_failures_total, itself.metrics_count), (n, 0, 2));
-        assert_eq!((itself.copy_duration.count(), itself.collection_duration.count()), (n, n - 1));
-        assert_eq!(itself.skew, snapshot.copy_duration);
+        let self_metrics = &snapshot.self_metrics;
+        assert_eq!(
+            (self_metrics.collection_runs_total, self_metrics.collection_failures_total, self_metrics.metrics_count),
+            (n, 0, 2)
+        );
+        assert_eq!((self_metrics.copy_duration.count(), self_metrics.collection_duration.count()), (n, n - 1));
+        assert_eq!(self_metrics.skew, snapshot.copy_duration);
     }
-    assert!(collector.snapshot().unwrap().itself.collection_duration.sum() > 0);
+    assert!(collector.snapshot().unwrap().self_metrics.collection_duration.sum() > 0);
 }
 
 #[test]
@@ -234,7 +238,7 @@ proptest! {
         let windows = [2, 5, 1000].map(Duration::from_millis);
         let config = TelemetryConfig { windows: windows.into(), ..TelemetryConfig::default() };
         let collector = TelemetryCollector::with_config(true, config);
-        let actor = collector.kernel("a").unwrap();
+        let actor = collector.actor("a").unwrap();
         let (mut processed, mut failed) = (0, 0);
         for step in steps {
             match step {

@@ -15,7 +15,7 @@ fn handles_of_many_threads_add_up_exactly() {
         for thread in 0..threads {
             let collector = &collector;
             scope.spawn(move || {
-                let handle = collector.kernel("actor").unwrap();
+                let handle = collector.actor("actor").unwrap();
                 for n in 0..each {
                     handle.record_receive();
                     handle.record_bytes(10, 3);
@@ -72,7 +72,7 @@ fn records_by_id_are_the_missions() {
 #[test]
 fn a_reset_loses_nothing_that_comes_later() {
     let collector = TelemetryCollector::new(true);
-    let (a, b) = (collector.kernel("a").unwrap(), collector.kernel("b").unwrap());
+    let (a, b) = (collector.actor("a").unwrap(), collector.actor("b").unwrap());
     for n in 1..=100 {
         a.record_receive();
         a.record_processed_in(Duration::from_micros(n));
@@ -99,7 +99,7 @@ fn a_reset_loses_nothing_that_comes_later() {
 fn a_dropped_handle_leaves_its_counts() {
     let collector = TelemetryCollector::new(true);
     for round in 1..=50u64 {
-        let handle = collector.kernel("a").unwrap();
+        let handle = collector.actor("a").unwrap();
         handle.record_receive();
         handle.record_processed_in(Duration::from_nanos(round));
         drop(handle);
@@ -112,7 +112,7 @@ fn a_dropped_handle_leaves_its_counts() {
 fn rates_over_no_time_and_no_messages_are_zero() {
     let collector = TelemetryCollector::new(true);
     assert!(collector.latest().is_none());
-    drop(collector.kernel("a").unwrap());
+    drop(collector.actor("a").unwrap());
     let t = collector.telemetry("a").unwrap();
     assert_eq!((t.throughput, t.windowed_throughput, t.error_rate, t.busy_ratio), (0.0, 0.0, 0.0, 0.0));
     assert_eq!((t.latency, t.last_message_time, t.last_error_code), (None, None, None));
@@ -124,7 +124,7 @@ fn rates_over_no_time_and_no_messages_are_zero() {
 fn a_windowed_rate_forgets_and_never_goes_negative() {
     let config = TelemetryConfig { windows: vec![Duration::from_millis(100)], ..Default::default() };
     let collector = TelemetryCollector::with_config(true, config);
-    let handle = collector.kernel("a").unwrap();
+    let handle = collector.actor("a").unwrap();
     collector.snapshot().unwrap();
     (0..1000).for_each(|_| handle.record_processed());
     std::thread::sleep(Duration::from_millis(20));
@@ -143,7 +143,7 @@ fn a_windowed_rate_forgets_and_never_goes_negative() {
 #[test]
 fn periodic_reading_runs_stops_and_starts_again() {
     let collector = TelemetryCollector::new(true);
-    let handle = collector.kernel("a").unwrap();
+    let handle = collector.actor("a").unwrap();
     collector.start_collection(Duration::from_millis(1)).unwrap();
     collector.start_collection(Duration::from_millis(2)).unwrap();
     let wait_for = |sequence: u64| {
@@ -170,7 +170,7 @@ fn periodic_reading_runs_stops_and_starts_again() {
 #[test]
 fn snapshots_from_many_threads_are_in_order() {
     let collector = TelemetryCollector::new(true);
-    let handle = collector.kernel("a").unwrap();
+    let handle = collector.actor("a").unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..3 {
@@ -197,7 +197,7 @@ fn snapshots_from_many_threads_are_in_order() {
 #[test]
 fn sums_that_overflow_wrap_and_a_scale_beyond_the_finest_is_the_finest() {
     let collector = TelemetryCollector::with_config(true, TelemetryConfig { scale: 27, ..Default::default() });
-    let handles = [collector.kernel("a").unwrap(), collector.kernel("a").unwrap()];
+    let handles = [collector.actor("a").unwrap(), collector.actor("a").unwrap()];
     for handle in &handles {
         handle.record_processed_in(Duration::MAX);
     }

@@ -152,7 +152,7 @@ on_stand_in! {
     fn a_fault_that_a_kernel_makes_is_an_error_with_its_name(driver) {
         let device = ringscope::device::open(DeviceSpec::Cuda(0)).expect("it opens").device;
         let mut probe = Probe::new(&device, 2).expect("a probe");
-        assert!(probe.fill() > 0 && probe.tick(1000).expect("it ticks").steps > 0);
+        assert!(probe.max_resident_blocks() > 0 && probe.tick(1000).expect("it ticks").steps > 0);
         let error = probe.fault().expect_err("an illegal address").to_string();
         assert!(error.contains("CUDA_ERROR_ILLEGAL_ADDRESS (700)"), "{error}");
         assert!(probe.tick(1000).is_err(), "the context is dead");

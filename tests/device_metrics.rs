@@ -5,7 +5,7 @@
 mod common;
 
 use proptest::prelude::*;
-use ringscope::device::probe::{Probe, Way};
+use ringscope::device::probe::{Probe, RecordMode};
 use ringscope::device::{SharedDevice, open};
 use ringscope::histogram::Histogram;
 use ringscope::metrics::{Distribution, ExplicitHistogram, MetricError, Value};
@@ -15,12 +15,12 @@ const BOUNDS: [f64; 4] = [-1.0, 0.0, 2.5, 1000.0];
 
 /// Seven metrics as `Probe::count` wants them; the index of the first.
 fn register(telemetry: &TelemetryCollector, scale: u32) -> u32 {
-    let counter = telemetry.counter("sum", "Sum").unwrap().build().unwrap();
-    let gauges = ["total", "most", "least"].map(|name| telemetry.gauge(name, "A gauge").unwrap().build().unwrap());
-    let whole = telemetry.histogram("whole", "Whole numbers").unwrap().scale(scale).build().unwrap();
-    let real = telemetry.histogram("real", "Real numbers").unwrap().buckets(&BOUNDS).build().unwrap();
+    let counter = telemetry.counter("sum", "Sum").unwrap().on_device().unwrap();
+    let gauges = ["total", "most", "least"].map(|name| telemetry.gauge(name, "A gauge").unwrap().on_device().unwrap());
+    let whole = telemetry.histogram("whole", "Whole numbers").unwrap().scale(scale).on_device().unwrap();
+    let real = telemetry.histogram("real", "Real numbers").unwrap().buckets(&BOUNDS).on_device().unwrap();
     let sets: [&[&str]; 5] = [&["0"], &["1"], &["2"], &["3"], &["4"]];
-    let family = telemetry.counter("by_rest", "By rest").unwrap().family(&["rest"], &sets).build().unwrap();
+    let family = telemetry.counter("by_rest", "By rest").unwrap().family(&["rest"], &sets).on_device().unwrap();
     let indices = [counter.index(), gauges[0].index(), gauges[1].index(), gauges[2].index()];
     let more = [whole.index(), real.index(), family.index()];
     let first = indices[0];
@@ -73,7 +73,7 @@ fn near(found: f64, expected: f64, values: &[(u64, f64)]) {
     assert!((found - expected).abs() <= size * 1e-12, "{found}, {expected}");
 }
 
-fn count_and_check(device: &SharedDevice, values: &[(u64, f64)], scale: u32, way: Way, blocks: u32) {
+fn count_and_check(device: &SharedDevice, values: &[(u64, f64)], scale: u32, way: RecordMode, blocks: u32) {
     let mut probe = Probe::new(device, blocks).expect("a probe");
     let telemetry = TelemetryCollector::on_device(device.clone(), TelemetryConfig::default()).unwrap();
     let first = register(&telemetry, scale);
@@ -108,7 +108,7 @@ proptest! {
     ) {
         for spec in common::devices() {
             let device = open(spec).expect("it opens").device;
-            for way in Way::ALL {
+            for way in RecordMode::ALL {
                 count_and_check(&device, &values, scale, way, blocks);
             }
         }
@@ -120,7 +120,7 @@ fn many_values_from_many_blocks() {
     for spec in common::devices() {
         let device = open(spec).expect("it opens").device;
         let values: Vec<(u64, f64)> = (0..20_000u64).map(|n| (n * n, n as f64 / 8.0)).collect();
-        for way in Way::ALL {
+        for way in RecordMode::ALL {
             count_and_check(&device, &values, 3, way, 16);
         }
     }
@@ -134,39 +134,39 @@ fn collector(config: TelemetryConfig) -> TelemetryCollector {
 #[test]
 fn the_same_again_is_the_same_metric() {
     let telemetry = collector(TelemetryConfig::default());
-    let hits = |table: &str| telemetry.counter("hits", "Hits").unwrap().label("table", table).build();
+    let hits = |table: &str| telemetry.counter("hits", "Hits").unwrap().label("table", table).on_device();
     let users = hits("users").unwrap();
     assert_eq!(hits("users"), Ok(users));
     assert_ne!(hits("orders").unwrap().0.slot, users.0.slot);
     let sets: [&[&str]; 2] = [&["users"], &["items"]];
-    let family = telemetry.counter("hits", "Hits").unwrap().family(&["table"], &sets).build();
+    let family = telemetry.counter("hits", "Hits").unwrap().family(&["table"], &sets).on_device();
     assert!(matches!(family, Err(MetricError::Owned { .. })), "one of its sets is there: {family:?}");
-    let of_host = telemetry.counter("hits", "Hits").unwrap().label("table", "users").host();
+    let of_host = telemetry.counter("hits", "Hits").unwrap().label("table", "users").on_host();
     assert!(matches!(of_host, Err(MetricError::Owned { .. })));
-    telemetry.gauge("depth", "Depth").unwrap().host().unwrap().set(2.0);
-    assert!(matches!(telemetry.gauge("depth", "Depth").unwrap().build(), Err(MetricError::Owned { .. })));
-    let other = telemetry.gauge("hits", "Hits").unwrap().label("table", "users").build();
+    telemetry.gauge("depth", "Depth").unwrap().on_host().unwrap().set(2.0);
+    assert!(matches!(telemetry.gauge("depth", "Depth").unwrap().on_device(), Err(MetricError::Owned { .. })));
+    let other = telemetry.gauge("hits", "Hits").unwrap().label("table", "users").on_device();
     assert!(matches!(other, Err(MetricError::Differs { .. })), "{other:?}");
     assert_eq!(telemetry.metric("depth").unwrap().value(&[]).and_then(Value::gauge), Some(2.0));
 }
 
 #[test]
 fn bounds_are_errors_with_the_remedy() {
-    let none = TelemetryCollector::new(true).counter("hits", "Hits").unwrap().build().unwrap_err();
-    assert!(none.to_string().contains(".host()"), "{none}");
+    let none = TelemetryCollector::new(true).counter("hits", "Hits").unwrap().on_device().unwrap_err();
+    assert!(none.to_string().contains(".on_host()"), "{none}");
     let small = collector(TelemetryConfig { device_metrics: 2, device_buckets: 600, ..TelemetryConfig::default() });
-    let histogram = |name: &str| small.histogram(name, "A histogram").unwrap().build();
+    let histogram = |name: &str| small.histogram(name, "A histogram").unwrap().on_device();
     histogram("first").unwrap();
     let full = histogram("second").unwrap_err().to_string();
     assert!(full.contains("buckets of `second`") && full.contains("device_buckets"), "{full}");
-    small.gauge("second", "Another").unwrap().build().unwrap();
-    let full = small.counter("third", "One more").unwrap().build().unwrap_err().to_string();
+    small.gauge("second", "Another").unwrap().on_device().unwrap();
+    let full = small.counter("third", "One more").unwrap().on_device().unwrap_err().to_string();
     assert!(full.contains("device_metrics"), "{full}");
     let names: Vec<String> = (0..10).map(|n| n.to_string()).collect();
     let sets: Vec<[&str; 1]> = names.iter().map(|name| [name.as_str()]).collect();
     let sets: Vec<&[&str]> = sets.iter().map(|set| &set[..]).collect();
     let wide = collector(TelemetryConfig { device_metrics: 1, ..TelemetryConfig::default() });
-    let full = wide.histogram("wide", "Many").unwrap().family(&["n"], &sets).build().unwrap_err();
+    let full = wide.histogram("wide", "Many").unwrap().family(&["n"], &sets).on_device().unwrap_err();
     assert!(matches!(full, MetricError::DeviceFull { what: "series", .. }), "{full}");
     assert!(wide.snapshot().unwrap().metrics.is_empty(), "nothing is left of what was refused");
 }
@@ -179,7 +179,7 @@ fn what_is_off_or_unknown_counts_nowhere() {
     let first = register(&telemetry, 3);
     let table = telemetry.metric_table().unwrap();
     for nobodys in [first + 7, 249, 256, u32::MAX - 8] {
-        probe.count(&table, nobodys, &[(1, 1.0); 50], Way::One, 2).unwrap();
+        probe.count(&table, nobodys, &[(1, 1.0); 50], RecordMode::One, 2).unwrap();
     }
     check(&telemetry.snapshot().unwrap(), &[], 3);
 }
@@ -190,7 +190,7 @@ fn a_probe_takes_no_table_of_another_device() {
     let mut probe = Probe::new(&open_host(), 1).unwrap();
     let telemetry = TelemetryCollector::on_device(open_host(), TelemetryConfig::default()).unwrap();
     let first = register(&telemetry, 3);
-    let error = probe.count(&telemetry.metric_table().unwrap(), first, &[(1, 1.0)], Way::One, 1).unwrap_err();
+    let error = probe.count(&telemetry.metric_table().unwrap(), first, &[(1, 1.0)], RecordMode::One, 1).unwrap_err();
     assert!(error.to_string().contains("of another device"), "{error}");
     check(&telemetry.snapshot().unwrap(), &[], 3);
 }

@@ -14,7 +14,7 @@ use ringscope::{KernelState, Snapshot, TelemetryCollector, TelemetryError};
 fn everything() -> Result<Snapshot, TelemetryError> {
     let collector = TelemetryCollector::new(true);
     for id in ["worker_0", "a \"quoted\" \\ name\nof two lines, größer", "idle"] {
-        collector.kernel(id)?;
+        collector.actor(id)?;
     }
     metrics(&collector)?;
     let mut snapshot = (*collector.snapshot()?).clone();
@@ -63,12 +63,12 @@ fn metrics(collector: &TelemetryCollector) -> Result<(), TelemetryError> {
         collector
             .counter("cache_hits", "Hits: \\ and \"quotes\"\nin two lines")?
             .label("table", table)
-            .host()
+            .on_host()
             .map_err(TelemetryError::from)
     };
     hits("users")?.inc_by(3);
     hits("with \"quotes\", \\ and\na line")?.inc_by(1 << 60);
-    collector.counter("read_bytes_total", "Bytes read")?.unit("bytes").host()?.inc_by(1);
+    collector.counter("read_bytes_total", "Bytes read")?.unit("bytes").on_host()?.inc_by(1);
     for (of, value) in [
         ("nan", f64::NAN),
         ("up", f64::INFINITY),
@@ -78,9 +78,9 @@ fn metrics(collector: &TelemetryCollector) -> Result<(), TelemetryError> {
         ("whole", 123_456_789.0),
         ("third", 1.0 / 3.0),
     ] {
-        collector.gauge("frontier", "A gauge")?.label("of", of).host()?.set(value);
+        collector.gauge("frontier", "A gauge")?.label("of", of).on_host()?.set(value);
     }
-    let tokens = collector.histogram("batch_tokens", "Tokens in a batch")?.unit("tokens").scale(4).host()?;
+    let tokens = collector.histogram("batch_tokens", "Tokens in a batch")?.unit("tokens").scale(4).on_host()?;
     for value in [0u64, 1, 2, 3, 512, 513, 1 << 41] {
         tokens.observe(value);
     }
@@ -89,11 +89,11 @@ fn metrics(collector: &TelemetryCollector) -> Result<(), TelemetryError> {
         .histogram("drift_seconds", "Drift of the clock")?
         .unit("seconds")
         .buckets(&[-0.5, 0.0, 1e-5, 2.0, 1e6])
-        .host()?;
+        .on_host()?;
     for value in [-1.0, -0.25, 0.00001, 1.5, 3e6] {
         drift.observe(value);
     }
-    let wait = collector.histogram("wait_seconds", "Waits")?.unit("seconds").buckets(&[0.1, 1.0]).host()?;
+    let wait = collector.histogram("wait_seconds", "Waits")?.unit("seconds").buckets(&[0.1, 1.0]).on_host()?;
     wait.observe(0.5);
     Ok(())
 }
@@ -181,7 +181,7 @@ fn counters_of_the_classic_page_never_fall_until_a_reset() {
 #[test]
 fn names_of_ringscope_are_not_for_others() {
     let collector = TelemetryCollector::new(true);
-    let refused = collector.counter("ringscope_kernels", "Mine").unwrap().host().unwrap_err();
+    let refused = collector.counter("ringscope_kernels", "Mine").unwrap().on_host().unwrap_err();
     assert!(refused.to_string().contains("begins with ringscope_"), "{refused}");
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ringscope::collector::{EventKind, HealthLimits, HookKind, MAX_HOOKS, MAX_PANICS, Notice, ReadyMade};
+use ringscope::collector::{EventKind, HealthLimits, HookKind, MAX_HOOKS, MAX_PANICS, Notification, StandardMetrics};
 use ringscope::{
     DeviceSpec, LaunchOptions, RingKernelRuntime, RuntimeBuilder, Snapshot, TelemetryCollector, TelemetryConfig,
     TelemetryError,
@@ -20,7 +20,7 @@ fn builder() -> RuntimeBuilder {
 
 fn events_of(collector: &TelemetryCollector, kind: HookKind) -> Receiver<(String, EventKind)> {
     let (tell, told) = channel();
-    let hook = move |notice: &Notice| {
+    let hook = move |notice: &Notification| {
         let event = notice.event().expect("it hears of events");
         let _ = tell.send((event.kernel_id.to_string(), event.kind));
     };
@@ -63,7 +63,7 @@ fn a_kernels_life_is_told_as_it_happens() {
     let quiet = Duration::from_millis(50);
     assert!(all.recv_timeout(quiet).is_err() && states.recv_timeout(quiet).is_err());
     assert!(stalls.recv_timeout(quiet).is_err());
-    assert_eq!(runtime.snapshot().unwrap().itself.events_total, life.len() as u64);
+    assert_eq!(runtime.snapshot().unwrap().self_metrics.events_total, life.len() as u64);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_stall_and_its_end_are_told() {
     let config = TelemetryConfig { stall_limit: Duration::from_millis(400), ..TelemetryConfig::default() };
     let runtime = builder().kernel("compute").telemetry_config(config).build().unwrap();
     let stalls = events_of(runtime.collector(), HookKind::Stall);
-    runtime.collector().install(ReadyMade::Health(HealthLimits::default())).unwrap();
+    runtime.collector().install(StandardMetrics::Health(HealthLimits::default())).unwrap();
     runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
     runtime.activate_blocking("w").unwrap();
     let message = |rounds: u32| [rounds.to_le_bytes(), [0; 4], 7u32.to_le_bytes(), [0; 4]].concat();
@@ -92,11 +92,12 @@ fn a_hook_that_panics_is_counted_and_in_the_end_left_alone() {
     let bad = collector.add_hook(HookKind::Snapshot, |_| panic!("I do not like it")).unwrap();
     // Not in a row: it stays.
     let turn = AtomicU64::new(0);
-    let moody = move |_: &Notice| assert!(!turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(2), "every other time");
+    let moody =
+        move |_: &Notification| assert!(!turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(2), "every other time");
     let moody = collector.add_hook(HookKind::Snapshot, moody).unwrap();
     let heard = Arc::new(AtomicU64::new(0));
     let hear = Arc::clone(&heard);
-    let hear = move |_: &Notice| {
+    let hear = move |_: &Notification| {
         hear.fetch_add(1, Ordering::Relaxed);
     };
     collector.add_hook(HookKind::Snapshot, hear).unwrap();
@@ -109,8 +110,8 @@ fn a_hook_that_panics_is_counted_and_in_the_end_left_alone() {
     assert_eq!((report(bad).panics, report(bad).calls), (MAX_PANICS, 0));
     assert_eq!(report(bad).last_panic.as_deref(), Some("I do not like it"));
     assert_eq!((report(moody).calls, report(moody).panics, report(moody).disabled), (20, 20, false));
-    let itself = &collector.snapshot().unwrap().itself;
-    assert_eq!((itself.hooks_disabled, itself.hook_panics_total), (1, MAX_PANICS + 20));
+    let self_metrics = &collector.snapshot().unwrap().self_metrics;
+    assert_eq!((self_metrics.hooks_disabled, self_metrics.hook_panics_total), (1, MAX_PANICS + 20));
     assert!(collector.remove_hook(bad) && !collector.remove_hook(bad));
 }
 
@@ -120,7 +121,7 @@ fn a_hook_that_is_stuck_holds_nobody_up() {
     let collector = TelemetryCollector::with_config(true, config);
     let (entered, free) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (tell, wait) = (Arc::clone(&entered), Arc::clone(&free));
-    let stuck = move |_: &Notice| {
+    let stuck = move |_: &Notification| {
         tell.store(true, Ordering::SeqCst);
         while !wait.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(2));
@@ -135,13 +136,13 @@ fn a_hook_that_is_stuck_holds_nobody_up() {
     }
     let report = || collector.hooks().into_iter().find(|hook| hook.id == stuck).unwrap();
     assert_eq!(report().dropped, 96);
-    assert_eq!(collector.snapshot().unwrap().itself.dropped.hooks, 96);
+    assert_eq!(collector.snapshot().unwrap().self_metrics.dropped.hooks, 96);
     std::thread::sleep(Duration::from_millis(5));
     free.store(true, Ordering::SeqCst);
     wait_until("it goes on", || report().calls == 5);
     assert!(report().slow >= 1);
     assert!(collector.remove_hook(stuck));
-    assert_eq!(collector.snapshot().unwrap().itself.dropped.hooks, 97, "what a removed one lost stays counted");
+    assert_eq!(collector.snapshot().unwrap().self_metrics.dropped.hooks, 97, "what a removed one lost stays counted");
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn hooks_are_bounded_and_may_use_the_collector() {
     let seen = Arc::new(Mutex::new(0));
     let (own, keep) = (collector.clone(), Arc::clone(&seen));
     // Adding one, and reading, from within.
-    let hook = move |_: &Notice| {
+    let hook = move |_: &Notification| {
         *keep.lock().unwrap() = own.hooks().len();
     };
     let first = collector.add_hook(HookKind::Snapshot, hook).unwrap();
@@ -177,7 +178,7 @@ fn gauge(snapshot: &Snapshot, name: &str, labels: &[(&str, &str)]) -> f64 {
 fn the_ready_made_sets_count_what_the_kernels_count() {
     let runtime = builder().kernel("crc32c").interval(Duration::from_millis(3)).build().unwrap();
     let collector = runtime.collector();
-    collector.install(ReadyMade::Coordination).unwrap();
+    collector.install(StandardMetrics::Coordination).unwrap();
     for id in ["a", "b"] {
         runtime.launch_blocking(id, &LaunchOptions { blocks: 2, ..Default::default() }).unwrap();
         runtime.activate_blocking(id).unwrap();
@@ -190,8 +191,8 @@ fn the_ready_made_sets_count_what_the_kernels_count() {
     };
     traffic("a", 300);
     // One that comes late counts what was before; a reset takes nothing away.
-    collector.install(ReadyMade::Messaging).unwrap();
-    collector.install(ReadyMade::Messaging).unwrap();
+    collector.install(StandardMetrics::Messaging).unwrap();
+    collector.install(StandardMetrics::Messaging).unwrap();
     runtime.reset_telemetry(None).unwrap();
     traffic("a", 200);
     traffic("b", 100);
@@ -219,7 +220,7 @@ fn the_ready_made_sets_count_what_the_kernels_count() {
 #[test]
 fn latencies_fall_in_the_same_buckets_as_the_kernels() {
     let collector = TelemetryCollector::new(true);
-    collector.install(ReadyMade::Messaging).unwrap();
+    collector.install(StandardMetrics::Messaging).unwrap();
     let mut sum = 0.0;
     for octave in 0..40u32 {
         for ns in [(1u64 << octave) - 1, 1 << octave, (1 << octave) + 1] {
@@ -252,9 +253,9 @@ fn health_is_judged_by_errors_with_limits_that_one_sets() {
     let config = TelemetryConfig { windows, ..TelemetryConfig::default() };
     let collector = TelemetryCollector::with_config(true, config);
     let limits = HealthLimits { degraded_error_rate: 0.2, unhealthy_error_rate: 0.5 };
-    collector.install(ReadyMade::Health(limits)).unwrap();
+    collector.install(StandardMetrics::Health(limits)).unwrap();
     assert_eq!(gauge(&collector.snapshot().unwrap(), "health_status", &[]), 0.0, "nothing runs");
-    let (a, b) = (collector.kernel("a").unwrap(), collector.kernel("b").unwrap());
+    let (a, b) = (collector.actor("a").unwrap(), collector.actor("b").unwrap());
     let status = |errors: u32, of_ten: u32| {
         let mut status = (0.0, 0.0, 0.0);
         wait_until("a rate over a window", || {
@@ -285,7 +286,7 @@ fn kernels_without_room_for_their_series_are_counted_together() {
     // Four series of the overflow, four of the first kernel.
     let config = TelemetryConfig { max_series: 8, ..TelemetryConfig::default() };
     let collector = TelemetryCollector::with_config(true, config);
-    collector.install(ReadyMade::Messaging).unwrap();
+    collector.install(StandardMetrics::Messaging).unwrap();
     for (id, messages) in [("a", 3), ("b", 5), ("c", 7)] {
         (0..messages).for_each(|_| collector.record_receive(id).unwrap());
     }
@@ -293,6 +294,6 @@ fn kernels_without_room_for_their_series_are_counted_together() {
     let snapshot = collector.snapshot().unwrap();
     assert_eq!(counter(&snapshot, "messages_received", &[("kernel_id", "a")]), 3);
     assert_eq!(counter(&snapshot, "messages_received", &[("kernel_id", "overflow")]), 12);
-    assert_eq!(snapshot.itself.dropped.series, 2);
-    assert!(matches!(collector.install(ReadyMade::Coordination), Err(TelemetryError::Metric(_))));
+    assert_eq!(snapshot.self_metrics.dropped.series, 2);
+    assert!(matches!(collector.install(StandardMetrics::Coordination), Err(TelemetryError::Metric(_))));
 }

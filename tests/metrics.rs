@@ -31,7 +31,7 @@ struct Host;
 impl Implementation for Host {
     fn counter(threads: &[Vec<u64>]) -> u64 {
         let telemetry = TelemetryCollector::new(true);
-        let counter = telemetry.counter("c", "A counter").unwrap().host().unwrap();
+        let counter = telemetry.counter("c", "A counter").unwrap().on_host().unwrap();
         at_once(threads, |by| counter.inc_by(*by));
         let read = telemetry.metric("c").unwrap().value(&[]).unwrap().counter().unwrap();
         assert_eq!(read, counter.get(), "a snapshot is what the twin says");
@@ -40,7 +40,7 @@ impl Implementation for Host {
 
     fn gauge(changes: &[Change]) -> f64 {
         let telemetry = TelemetryCollector::new(true);
-        let gauge = telemetry.gauge("g", "A gauge").unwrap().host().unwrap();
+        let gauge = telemetry.gauge("g", "A gauge").unwrap().on_host().unwrap();
         for change in changes {
             match *change {
                 Change::Set(value) => gauge.set(value),
@@ -59,14 +59,14 @@ impl Implementation for Host {
 
     fn exponential(scale: u32, threads: &[Vec<u64>]) -> HistogramValue {
         let telemetry = TelemetryCollector::new(true);
-        let histogram = telemetry.histogram("h", "A histogram").unwrap().scale(scale).host().unwrap();
+        let histogram = telemetry.histogram("h", "A histogram").unwrap().scale(scale).on_host().unwrap();
         at_once(threads, |value| histogram.observe(*value));
         telemetry.metric("h").unwrap().value(&[]).unwrap().histogram().unwrap().clone()
     }
 
     fn explicit(bounds: &[f64], threads: &[Vec<f64>]) -> HistogramValue {
         let telemetry = TelemetryCollector::new(true);
-        let histogram = telemetry.histogram("h", "A histogram").unwrap().buckets(bounds).host().unwrap();
+        let histogram = telemetry.histogram("h", "A histogram").unwrap().buckets(bounds).on_host().unwrap();
         at_once(threads, |value| histogram.observe(*value));
         telemetry.metric("h").unwrap().value(&[]).unwrap().histogram().unwrap().clone()
     }
@@ -97,7 +97,7 @@ impl Implementation for Crowded {
 #[cfg(feature = "host")]
 mod on_device {
     use ringscope::device::open;
-    use ringscope::device::probe::{GaugeChange, Probe, Way};
+    use ringscope::device::probe::{GaugeChange, Probe, RecordMode};
     use ringscope::metrics::HistogramValue;
     use ringscope::{TelemetryCollector, TelemetryConfig};
 
@@ -109,16 +109,16 @@ mod on_device {
     pub struct Local;
 
     pub trait Counts {
-        const WAY: Way;
+        const WAY: RecordMode;
     }
     impl Counts for Threads {
-        const WAY: Way = Way::One;
+        const WAY: RecordMode = RecordMode::One;
     }
     impl Counts for Warps {
-        const WAY: Way = Way::Warp;
+        const WAY: RecordMode = RecordMode::Warp;
     }
     impl Counts for Local {
-        const WAY: Way = Way::Local;
+        const WAY: RecordMode = RecordMode::Local;
     }
 
     /// The same on every device.
@@ -134,19 +134,19 @@ mod on_device {
 
     /// Seven metrics, as `Probe::count` wants them.
     fn register(telemetry: &TelemetryCollector, scale: u32, bounds: &[f64]) -> u32 {
-        let first = telemetry.counter("c", "A counter").unwrap().build().unwrap().index();
+        let first = telemetry.counter("c", "A counter").unwrap().on_device().unwrap().index();
         for name in ["g", "most", "least"] {
-            telemetry.gauge(name, "A gauge").unwrap().build().unwrap();
+            telemetry.gauge(name, "A gauge").unwrap().on_device().unwrap();
         }
-        telemetry.histogram("h", "A histogram").unwrap().scale(scale).build().unwrap();
-        telemetry.histogram("e", "Another").unwrap().buckets(bounds).build().unwrap();
-        telemetry.counter("f", "A family").unwrap().family(&["n"], &[&["0"]]).build().unwrap();
+        telemetry.histogram("h", "A histogram").unwrap().scale(scale).on_device().unwrap();
+        telemetry.histogram("e", "Another").unwrap().buckets(bounds).on_device().unwrap();
+        telemetry.counter("f", "A family").unwrap().family(&["n"], &[&["0"]]).on_device().unwrap();
         first
     }
 
     /// Counts pairs, a block for each thread, and reads what `name` says of them.
     fn count(
-        way: Way,
+        way: RecordMode,
         name: &str,
         scale: u32,
         bounds: &[f64],
@@ -180,7 +180,7 @@ mod on_device {
                 })
                 .collect();
             on_each(|telemetry, probe| {
-                let gauge = telemetry.gauge("g", "A gauge").unwrap().build().unwrap();
+                let gauge = telemetry.gauge("g", "A gauge").unwrap().on_device().unwrap();
                 let table = telemetry.metric_table().expect("a device");
                 probe.change_gauge(&table, gauge.index(), &changes).expect("it changes");
                 telemetry.metric("g").unwrap().value(&[]).unwrap().gauge().unwrap()
@@ -203,7 +203,7 @@ use on_device::{Local, Threads, Warps};
 
 /// Runs `then` while as many threads as there are lanes have counted, and live.
 fn in_a_crowd<R>(then: impl FnOnce() -> R) -> R {
-    let counter = TelemetryCollector::new(true).counter("crowd", "Threads").unwrap().host().unwrap();
+    let counter = TelemetryCollector::new(true).counter("crowd", "Threads").unwrap().on_host().unwrap();
     let (arrived, leave) = (Barrier::new(129), Barrier::new(129));
     std::thread::scope(|scope| {
         for _ in 0..128 {
@@ -328,7 +328,7 @@ fn exponential_buckets_hold_their_values<I: Implementation>() {
         for q in [0.0, 0.5, 0.99, 1.0] {
             let rank = ((q * values.len() as f64).ceil() as usize).max(1);
             let exact = values.get(rank - 1).map_or(0.0, |v| *v as f64);
-            assert!((read.percentile(q) - exact).abs() <= exact * relative_error(scale) * (1.0 + 1e-12));
+            assert!((read.quantile(q) - exact).abs() <= exact * relative_error(scale) * (1.0 + 1e-12));
         }
     });
 }
@@ -423,8 +423,8 @@ suite! {
 #[test]
 fn threads_that_come_and_go_lose_nothing() {
     let telemetry = TelemetryCollector::new(true);
-    let counter = telemetry.counter("c", "A counter").unwrap().host().unwrap();
-    let histogram = telemetry.histogram("h", "A histogram").unwrap().host().unwrap();
+    let counter = telemetry.counter("c", "A counter").unwrap().on_host().unwrap();
+    let histogram = telemetry.histogram("h", "A histogram").unwrap().on_host().unwrap();
     for round in 0..100u64 {
         at_once(&[vec![1; 10], vec![2; 10], vec![3; 10]], |by| {
             counter.inc_by(*by);
@@ -444,7 +444,7 @@ fn what_is_counted_while_a_thread_ends_counts() {
     }
     thread_local!(static LATE: std::cell::RefCell<Option<AtTheEnd>> = const { std::cell::RefCell::new(None) });
     let telemetry = TelemetryCollector::new(true);
-    let counter = telemetry.counter("c", "A counter").unwrap().host().unwrap();
+    let counter = telemetry.counter("c", "A counter").unwrap().on_host().unwrap();
     for first in [true, false] {
         let counter = counter.clone();
         let body = move || {
@@ -463,7 +463,7 @@ fn what_is_counted_while_a_thread_ends_counts() {
 #[test]
 fn a_count_only_rises_while_it_is_read() {
     let telemetry = TelemetryCollector::new(true);
-    let counter = telemetry.counter("c", "A counter").unwrap().host().unwrap();
+    let counter = telemetry.counter("c", "A counter").unwrap().on_host().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| (0..200_000).for_each(|_| counter.inc()));
@@ -481,8 +481,8 @@ fn a_count_only_rises_while_it_is_read() {
 fn extremes_are_numbers_of_a_kind_while_the_first_value_comes() {
     for _ in 0..300 {
         let telemetry = TelemetryCollector::new(true);
-        let whole = telemetry.histogram("w", "Exponential").unwrap().host().unwrap();
-        let explicit = telemetry.histogram("e", "Explicit").unwrap().buckets(&[1e3]).host().unwrap();
+        let whole = telemetry.histogram("w", "Exponential").unwrap().on_host().unwrap();
+        let explicit = telemetry.histogram("e", "Explicit").unwrap().buckets(&[1e3]).on_host().unwrap();
         let barrier = Barrier::new(2);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -502,7 +502,7 @@ fn extremes_are_numbers_of_a_kind_while_the_first_value_comes() {
 #[test]
 fn a_gauge_loses_no_addition_of_any_thread() {
     let telemetry = TelemetryCollector::new(true);
-    let gauge = telemetry.gauge("g", "A gauge").unwrap().host().unwrap();
+    let gauge = telemetry.gauge("g", "A gauge").unwrap().on_host().unwrap();
     at_once(&[vec![1.0; 20_000], vec![-0.5; 20_000], vec![2.0; 20_000]], |by| gauge.add(*by));
     assert_eq!(gauge.get(), 50_000.0);
     gauge.set(f64::NAN);
@@ -515,7 +515,7 @@ fn a_gauge_loses_no_addition_of_any_thread() {
 #[test]
 fn what_a_histogram_cannot_hold_is_dropped_and_said() {
     let telemetry = TelemetryCollector::new(true);
-    let explicit = telemetry.histogram("e", "Explicit").unwrap().buckets(&[0.0, 1.0]).host().unwrap();
+    let explicit = telemetry.histogram("e", "Explicit").unwrap().buckets(&[0.0, 1.0]).on_host().unwrap();
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         explicit.observe(value);
     }
@@ -526,7 +526,7 @@ fn what_a_histogram_cannot_hold_is_dropped_and_said() {
     assert_eq!((value.min(), value.max(), value.mean()), (Some(-5.0), Some(7.0), 2.5 / 6.0));
     assert_eq!(value.buckets(), [(0.0, 3), (1.0, 2), (f64::INFINITY, 1)]);
 
-    let whole = telemetry.histogram("w", "Exponential").unwrap().host().unwrap();
+    let whole = telemetry.histogram("w", "Exponential").unwrap().on_host().unwrap();
     for value in [f64::NAN, f64::INFINITY, -1.0, 18_446_744_073_709_551_616.0] {
         whole.observe(value);
     }
@@ -540,19 +540,19 @@ fn what_a_histogram_cannot_hold_is_dropped_and_said() {
 #[test]
 fn percentiles_are_those_of_histogram_quantile() {
     let telemetry = TelemetryCollector::new(true);
-    let h = telemetry.histogram("h", "A histogram").unwrap().buckets(&[1.0, 2.0, 4.0]).host().unwrap();
-    assert_eq!((h.percentile(0.5), h.mean(), h.sum(), h.count()), (0.0, 0.0, 0.0, 0));
+    let h = telemetry.histogram("h", "A histogram").unwrap().buckets(&[1.0, 2.0, 4.0]).on_host().unwrap();
+    assert_eq!((h.quantile(0.5), h.mean(), h.sum(), h.count()), (0.0, 0.0, 0.0, 0));
     [0.5, 1.5, 1.5, 3.0].iter().for_each(|v| h.observe(*v));
     // Ranks 0 to 4 over the buckets' 1, 2 and 1 values, evenly inside each.
     for (q, exact) in [(0.0, 0.0), (0.125, 0.5), (0.25, 1.0), (0.5, 1.5), (0.75, 2.0), (0.875, 3.0), (1.0, 4.0)] {
-        assert_eq!(h.percentile(q), exact, "{q}");
+        assert_eq!(h.quantile(q), exact, "{q}");
     }
-    assert_eq!((h.percentile(7.0), h.percentile(f64::NAN)), (4.0, 0.0));
+    assert_eq!((h.quantile(7.0), h.quantile(f64::NAN)), (4.0, 0.0));
     (0..4).for_each(|_| h.observe(100));
-    assert_eq!(h.percentile(0.99), 4.0, "the last bucket has no bound: its lower one");
-    let h = telemetry.histogram("negative", "Below zero").unwrap().buckets(&[-1.0, 1.0]).host().unwrap();
+    assert_eq!(h.quantile(0.99), 4.0, "the last bucket has no bound: its lower one");
+    let h = telemetry.histogram("negative", "Below zero").unwrap().buckets(&[-1.0, 1.0]).on_host().unwrap();
     [-5.0, -3.0].iter().for_each(|v| h.observe(*v));
-    assert_eq!(h.percentile(0.5), -1.0, "a first bucket below zero has no lower bound");
+    assert_eq!(h.quantile(0.5), -1.0, "a first bucket below zero has no lower bound");
 }
 
 #[test]

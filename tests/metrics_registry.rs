@@ -14,14 +14,14 @@ fn the_same_again_is_the_same_series() {
     let t = telemetry();
     let hits = |table| {
         let builder = t.counter("cache_hits", "Cache hits").unwrap().label("table", table).label("region", "eu");
-        builder.host().unwrap()
+        builder.on_host().unwrap()
     };
     hits("users").inc();
     hits("users").inc_by(2);
     hits("orders").inc();
     // In any order of the labels, and with what the exposition adds to the name.
     let swapped = t.counter("cache_hits_total", "Cache hits").unwrap().label("region", "eu").label("table", "users");
-    swapped.host().unwrap().inc();
+    swapped.on_host().unwrap().inc();
     let family = t.metric("cache_hits").unwrap();
     assert_eq!(family.series.len(), 2);
     assert_eq!(family.value(&[("table", "users"), ("region", "eu")]).unwrap().counter(), Some(4));
@@ -34,10 +34,10 @@ fn the_same_again_is_the_same_series() {
 fn a_snapshot_has_them_sorted_with_all_that_was_said() {
     let t = telemetry();
     let wait = t.histogram("wait_seconds", "Time in the queue").unwrap().unit("seconds").buckets(&[0.5, 1.0]);
-    wait.host().unwrap().observe(0.75);
-    t.gauge("frontier_size", "Größe \"der\"\nFront").unwrap().host().unwrap().set(-1.5);
+    wait.on_host().unwrap().observe(0.75);
+    t.gauge("frontier_size", "Größe \"der\"\nFront").unwrap().on_host().unwrap().set(-1.5);
     for table in ["users", "", "orders"] {
-        t.counter("hits", "Hits").unwrap().label("table", table).host().unwrap().inc();
+        t.counter("hits", "Hits").unwrap().label("table", table).on_host().unwrap().inc();
     }
     let snapshot = t.snapshot().unwrap();
     let names: Vec<_> = snapshot.metrics.iter().map(|f| &*f.description.name).collect();
@@ -49,7 +49,7 @@ fn a_snapshot_has_them_sorted_with_all_that_was_said() {
     assert_eq!((&*wait.help, &wait.buckets), ("Time in the queue", &Some(Buckets::Explicit([0.5, 1.0].into()))));
     assert!(snapshot.metric("wait").is_none() && snapshot.metric("frontier_size_total").is_none());
     // A snapshot is a value: what comes later is not in it.
-    t.gauge("frontier_size", "Größe \"der\"\nFront").unwrap().host().unwrap().inc();
+    t.gauge("frontier_size", "Größe \"der\"\nFront").unwrap().on_host().unwrap().inc();
     assert_eq!(snapshot.metric("frontier_size").unwrap().value(&[]).unwrap().gauge(), Some(-1.5));
     assert_eq!(t.metric("frontier_size").unwrap().value(&[]).unwrap().gauge(), Some(-0.5));
 }
@@ -57,7 +57,7 @@ fn a_snapshot_has_them_sorted_with_all_that_was_said() {
 #[test]
 fn a_histogram_that_asks_for_no_scale_has_the_collectors() {
     let t = TelemetryCollector::with_config(true, TelemetryConfig { scale: 5, ..Default::default() });
-    t.histogram("h", "A histogram").unwrap().host().unwrap();
+    t.histogram("h", "A histogram").unwrap().on_host().unwrap();
     let buckets = t.metric("h").unwrap().description.buckets.clone();
     assert_eq!(buckets, Some(Buckets::Exponential { scale: 5 }));
 }
@@ -66,7 +66,7 @@ fn a_histogram_that_asks_for_no_scale_has_the_collectors() {
 fn another_metric_of_the_same_name_is_refused_and_both_are_named() {
     let t = telemetry();
     let histogram = |scale| t.histogram("a_b", "Help").unwrap().unit("b").label("l", "1").scale(scale);
-    histogram(3).host().unwrap();
+    histogram(3).on_host().unwrap();
     let differs = |result: Result<(), MetricError>| match result.unwrap_err() {
         MetricError::Differs { metric, what, registered, asked } => {
             assert_eq!(metric, "a_b");
@@ -76,18 +76,18 @@ fn another_metric_of_the_same_name_is_refused_and_both_are_named() {
     };
     let s = str::to_owned;
     let gauge = t.gauge("a_b", "Help").unwrap().unit("b").label("l", "1");
-    assert_eq!(differs(gauge.host().map(drop)), (Difference::Type, s("histogram"), s("gauge")));
+    assert_eq!(differs(gauge.on_host().map(drop)), (Difference::Type, s("histogram"), s("gauge")));
     let labels = t.histogram("a_b", "Help").unwrap().unit("b").label("m", "1").scale(3);
-    assert_eq!(differs(labels.host().map(drop)), (Difference::Labels, s("l"), s("m")));
+    assert_eq!(differs(labels.on_host().map(drop)), (Difference::Labels, s("l"), s("m")));
     let unit = t.histogram("a_b", "Help").unwrap().label("l", "1").scale(3);
-    assert_eq!(differs(unit.host().map(drop)), (Difference::Unit, s("b"), s("none")));
+    assert_eq!(differs(unit.on_host().map(drop)), (Difference::Unit, s("b"), s("none")));
     let help = t.histogram("a_b", "Other").unwrap().unit("b").label("l", "1").scale(3);
-    assert_eq!(differs(help.host().map(drop)), (Difference::Help, s("Help"), s("Other")));
+    assert_eq!(differs(help.on_host().map(drop)), (Difference::Help, s("Help"), s("Other")));
     let buckets = (Difference::Buckets, s("exponential of scale 3"), s("exponential of scale 4"));
-    assert_eq!(differs(histogram(4).host().map(drop)), buckets);
+    assert_eq!(differs(histogram(4).on_host().map(drop)), buckets);
     let explicit = (Difference::Buckets, s("exponential of scale 3"), s("[0.5, 1.0]"));
-    assert_eq!(differs(histogram(4).buckets(&[0.5, 1.0]).host().map(drop)), explicit);
-    let error = t.gauge("a_b", "Help").unwrap().host().unwrap_err().to_string();
+    assert_eq!(differs(histogram(4).buckets(&[0.5, 1.0]).on_host().map(drop)), explicit);
+    let error = t.gauge("a_b", "Help").unwrap().on_host().unwrap_err().to_string();
     assert!(error.contains("`histogram`") && error.contains("`gauge`"), "{error}");
     assert_eq!(t.metric("a_b").unwrap().series.len(), 1, "nothing of them was registered");
 }
@@ -95,17 +95,17 @@ fn another_metric_of_the_same_name_is_refused_and_both_are_named() {
 #[test]
 fn names_that_would_meet_in_the_exposition_are_refused() {
     let t = telemetry();
-    t.counter("hits", "Hits").unwrap().host().unwrap();
-    t.histogram("wait", "Waits").unwrap().host().unwrap();
+    t.counter("hits", "Hits").unwrap().on_host().unwrap();
+    t.histogram("wait", "Waits").unwrap().on_host().unwrap();
     let taken = |result: Result<(), MetricError>| match result.unwrap_err() {
         MetricError::NameTaken { metric, other, name } => (metric, other, name),
         error => panic!("{error}"),
     };
-    let gauge = |name: &str| t.gauge(name, "A gauge").unwrap().host().map(drop);
+    let gauge = |name: &str| t.gauge(name, "A gauge").unwrap().on_host().map(drop);
     assert_eq!(taken(gauge("hits_total")), ("hits_total".into(), "hits".into(), "hits_total".into()));
     assert_eq!(taken(gauge("wait_bucket")), ("wait_bucket".into(), "wait".into(), "wait_bucket".into()));
     gauge("busy_count").unwrap();
-    let histogram = t.histogram("busy", "Busy").unwrap().host().map(drop);
+    let histogram = t.histogram("busy", "Busy").unwrap().on_host().map(drop);
     assert_eq!(taken(histogram), ("busy".into(), "busy_count".into(), "busy_count".into()));
 }
 
@@ -114,27 +114,27 @@ fn names_units_and_labels_that_servers_refuse_are_refused_here() {
     let t = telemetry();
     let counter = |name: &str| t.counter(name, "Help").unwrap();
     for bad in ["", "_total", "1a", "a.b", "a:b", "ä"] {
-        assert!(matches!(counter(bad).host(), Err(MetricError::BadName { .. })), "{bad}");
+        assert!(matches!(counter(bad).on_host(), Err(MetricError::BadName { .. })), "{bad}");
     }
-    assert!(matches!(counter("a").unit("seconds").host(), Err(MetricError::BadUnit { .. })));
-    counter("a_seconds_total").unit("seconds").host().unwrap();
-    assert!(matches!(counter("b").label("__x", "").host(), Err(MetricError::BadLabel { .. })));
-    let le = t.histogram("h", "Help").unwrap().label("le", "1").host();
+    assert!(matches!(counter("a").unit("seconds").on_host(), Err(MetricError::BadUnit { .. })));
+    counter("a_seconds_total").unit("seconds").on_host().unwrap();
+    assert!(matches!(counter("b").label("__x", "").on_host(), Err(MetricError::BadLabel { .. })));
+    let le = t.histogram("h", "Help").unwrap().label("le", "1").on_host();
     assert!(matches!(le, Err(MetricError::BadLabel { .. })));
-    let twice = counter("b").label("x", "1").label("x", "2").host();
+    let twice = counter("b").label("x", "1").label("x", "2").on_host();
     assert!(matches!(twice, Err(MetricError::LabelTwice { .. })));
     let long = "v".repeat(MAX_LABEL_VALUE_BYTES);
-    counter("b").label("x", &long).host().unwrap();
-    let error = counter("b").label("x", &format!("{long}v")).host().unwrap_err();
+    counter("b").label("x", &long).on_host().unwrap();
+    let error = counter("b").label("x", &format!("{long}v")).on_host().unwrap_err();
     assert!(matches!(error, MetricError::LabelValueTooLong { bytes: 1025, limit: 1024, .. }), "{error}");
     let many = (0..=MAX_LABELS).fold(counter("many"), |builder, i| builder.label(&format!("l{i}"), ""));
-    assert!(matches!(many.host(), Err(MetricError::TooManyLabels { labels: 33, .. })));
+    assert!(matches!(many.on_host(), Err(MetricError::TooManyLabels { labels: 33, .. })));
 }
 
 #[test]
 fn bad_buckets_are_an_error() {
     let t = telemetry();
-    let of = |bounds: &[f64]| match t.histogram("h", "Help").unwrap().buckets(bounds).host().unwrap_err() {
+    let of = |bounds: &[f64]| match t.histogram("h", "Help").unwrap().buckets(bounds).on_host().unwrap_err() {
         MetricError::BadBuckets { why, .. } => why,
         other => panic!("{other}"),
     };
@@ -147,7 +147,7 @@ fn bad_buckets_are_an_error() {
     }
     let many: Vec<f64> = (0..=MAX_BOUNDS).map(|i| i as f64).collect();
     assert_eq!(of(&many), BoundsError::TooMany { bounds: MAX_BOUNDS + 1 });
-    let scale = t.histogram("h", "Help").unwrap().scale(6).host().unwrap_err();
+    let scale = t.histogram("h", "Help").unwrap().scale(6).on_host().unwrap_err();
     assert_eq!(scale, MetricError::BadScale { metric: "h".into(), scale: 6, finest: 5 });
     assert!(t.snapshot().unwrap().metrics.is_empty());
 }
@@ -156,17 +156,17 @@ fn bad_buckets_are_an_error() {
 fn series_are_bounded() {
     let t = TelemetryCollector::with_config(true, TelemetryConfig { max_series: 4, ..Default::default() });
     let counter = |label: &str| t.counter("c", "Help").unwrap().label("l", label);
-    let first = counter("1").host().unwrap();
-    counter("2").host().unwrap();
+    let first = counter("1").on_host().unwrap();
+    counter("2").on_host().unwrap();
     // Two and the overflow's do not fit, and then none of them is there.
-    let three = t.gauge("g", "Help").unwrap().family(&["l"], &[&["1"], &["2"]]).host().unwrap_err();
+    let three = t.gauge("g", "Help").unwrap().family(&["l"], &[&["1"], &["2"]]).on_host().unwrap_err();
     assert_eq!(three, MetricError::TooManySeries { metric: "g".into(), asked: 3, free: 2, limit: 4 });
-    t.gauge("g", "Help").unwrap().family(&["l"], &[&["1"]]).host().unwrap();
-    let error = counter("3").host().unwrap_err();
+    t.gauge("g", "Help").unwrap().family(&["l"], &[&["1"]]).on_host().unwrap();
+    let error = counter("3").on_host().unwrap_err();
     assert!(matches!(error, MetricError::TooManySeries { asked: 1, free: 0, .. }));
     assert!(error.to_string().contains("max_series"), "{error}");
     // What is there is found all the same, and counts on.
-    counter("1").host().unwrap().inc();
+    counter("1").on_host().unwrap().inc();
     assert_eq!(first.get(), 1);
 }
 
@@ -175,12 +175,12 @@ fn what_is_out_of_range_is_in_the_overflow_series() {
     let t = telemetry();
     let sets: &[&[&str]] = &[&["users", "get"], &["orders", "put"]];
     let of = || t.counter("hits", "Hits").unwrap().label("region", "eu").family(&["table", "method"], sets);
-    let hits = of().host().unwrap();
+    let hits = of().on_host().unwrap();
     hits.with(0).inc();
     hits.with(1).inc_by(2);
     hits.with(2).inc_by(3);
     hits.with(usize::MAX).inc_by(4);
-    of().host().unwrap().with(0).inc(); // the same series
+    of().on_host().unwrap().with(0).inc(); // the same series
     assert_eq!((hits.sets().len(), hits.overflow().get()), (2, 7));
     let family = t.metric("hits").unwrap();
     let read = |table, method| {
@@ -190,12 +190,12 @@ fn what_is_out_of_range_is_in_the_overflow_series() {
     let found = (read("users", "get"), read("orders", "put"), read(OVERFLOW, OVERFLOW));
     assert_eq!((found, family.series.len()), ((2, 2, 7), 3));
 
-    let gauges = t.gauge("depth", "Depth").unwrap().family(&["q"], &[&["a"]]).host().unwrap();
+    let gauges = t.gauge("depth", "Depth").unwrap().family(&["q"], &[&["a"]]).on_host().unwrap();
     gauges.with(9).set(2.0);
-    let histograms = t.histogram("size", "Sizes").unwrap().family(&["q"], &[&["a"]]).host().unwrap();
+    let histograms = t.histogram("size", "Sizes").unwrap().family(&["q"], &[&["a"]]).on_host().unwrap();
     histograms.with(9).observe(2);
     assert_eq!((gauges.overflow().get(), histograms.overflow().count()), (2.0, 1));
-    let none = t.counter("none", "No sets").unwrap().family(&["q"], &[]).host().unwrap();
+    let none = t.counter("none", "No sets").unwrap().family(&["q"], &[]).on_host().unwrap();
     none.with(0).inc();
     assert_eq!(none.overflow().get(), 1);
 }
@@ -204,7 +204,7 @@ fn what_is_out_of_range_is_in_the_overflow_series() {
 fn bad_label_sets_are_an_error() {
     let t = telemetry();
     let of = |labels: &[&str], sets: &[&[&str]]| {
-        t.counter("hits", "Hits").unwrap().label("region", "eu").family(labels, sets).host().unwrap_err()
+        t.counter("hits", "Hits").unwrap().label("region", "eu").family(labels, sets).on_host().unwrap_err()
     };
     assert_eq!(of(&[], &[&[]]), MetricError::NoLabels { metric: "hits".into() });
     let wrong = MetricError::WrongSetLength { metric: "hits".into(), index: 1, values: 2, labels: 1 };
@@ -225,14 +225,15 @@ fn a_collector_that_is_off_says_so_and_an_unknown_metric_too() {
     assert_eq!(off.metric("c").err(), Some(TelemetryError::Disabled));
     let error = telemetry().metric("c").unwrap_err();
     assert_eq!(error, TelemetryError::UnknownMetric { name: "c".into(), registered: 0 });
-    let error = TelemetryError::from(telemetry().counter("1", "Help").unwrap().host().unwrap_err());
+    let error = TelemetryError::from(telemetry().counter("1", "Help").unwrap().on_host().unwrap_err());
     assert!(error.to_string().starts_with("the metric name `1` does not begin with a letter"), "{error}");
 }
 
 #[test]
 fn many_counters_keep_apart() {
     let t = telemetry();
-    let counters: Vec<_> = (0..500).map(|i| t.counter(&format!("c{i:03}"), "Help").unwrap().host().unwrap()).collect();
+    let counters: Vec<_> =
+        (0..500).map(|i| t.counter(&format!("c{i:03}"), "Help").unwrap().on_host().unwrap()).collect();
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| counters.iter().zip(1..).for_each(|(counter, by)| counter.inc_by(by)));
@@ -250,7 +251,7 @@ fn metrics_are_registered_and_read_from_all_sides_at_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for i in 0..50 {
-                    let counter = t.counter("c", "Help").unwrap().label("l", &i.to_string()).host().unwrap();
+                    let counter = t.counter("c", "Help").unwrap().label("l", &i.to_string()).on_host().unwrap();
                     counter.inc();
                     let labels = [("l", &*i.to_string())];
                     let read = t.metric("c").unwrap().value(&labels).and_then(|v| v.counter());
@@ -267,12 +268,12 @@ fn metrics_are_registered_and_read_from_all_sides_at_once() {
 #[test]
 fn a_snapshot_serializes_them() {
     let t = telemetry();
-    t.counter("hits", "Hits").unwrap().label("table", "users").host().unwrap().inc_by(3);
-    t.gauge("depth_tokens", "Depth").unwrap().unit("tokens").host().unwrap().set(1.5);
-    let h = t.histogram("size", "Sizes").unwrap().buckets(&[1.0, 2.0]).host().unwrap();
+    t.counter("hits", "Hits").unwrap().label("table", "users").on_host().unwrap().inc_by(3);
+    t.gauge("depth_tokens", "Depth").unwrap().unit("tokens").on_host().unwrap().set(1.5);
+    let h = t.histogram("size", "Sizes").unwrap().buckets(&[1.0, 2.0]).on_host().unwrap();
     h.observe(1.5);
     h.observe(f64::NAN);
-    t.histogram("exact", "Big").unwrap().scale(0).host().unwrap().observe(9_007_199_254_740_993u64);
+    t.histogram("exact", "Big").unwrap().scale(0).on_host().unwrap().observe(9_007_199_254_740_993u64);
     let json = serde_json::to_value(&*t.snapshot().unwrap()).unwrap();
     let exact = serde_json::json!({"name": "exact", "help": "Big", "kind": "histogram", "series": [{"labels": {},
         "value": {

@@ -4,7 +4,7 @@
 mod common;
 
 use ringscope::Level;
-use ringscope::device::probe::{Design, Probe};
+use ringscope::device::probe::{Probe, RecordStrategy};
 use ringscope::device::{SharedDevice, open};
 use ringscope::histogram::slot_of;
 
@@ -44,7 +44,7 @@ fn its_clock_moves_with_the_hosts() {
 fn words_that_are_added_to_are_copied_whole() {
     on_each_device(|device| {
         let mut probe = Probe::new(&device, 1).expect("a probe");
-        let blocks = probe.fill();
+        let blocks = probe.max_resident_blocks();
         let mut halves = probe.halves(blocks).expect("blocks");
         let mut before = 0;
         for _ in 0..50 {
@@ -65,7 +65,7 @@ fn words_that_are_added_to_are_copied_whole() {
 fn every_design_costs_something_and_ends() {
     on_each_device(|device| {
         let mut probe = Probe::new(&device, 2).expect("a probe");
-        for design in Design::ALL {
+        for design in RecordStrategy::ALL {
             for level in Level::ALL {
                 let costs = probe.cost(design, level, 2, 2000).expect("a cost");
                 assert_eq!(costs.len(), 2);
@@ -73,7 +73,7 @@ fn every_design_costs_something_and_ends() {
             }
         }
         let of = |probe: &mut Probe, design| probe.cost(design, Level::Histograms, 1, 200_000).expect("a cost")[0].ns;
-        let (nothing, fenced) = (of(&mut probe, Design::Nothing), of(&mut probe, Design::Fenced));
+        let (nothing, fenced) = (of(&mut probe, RecordStrategy::Nothing), of(&mut probe, RecordStrategy::Fenced));
         assert!(fenced > nothing, "a record and a fence take time: {fenced} ns, {nothing} ns");
     });
 }

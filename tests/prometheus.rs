@@ -233,14 +233,14 @@ fn page_server(snapshot: Snapshot, only: Option<PageFormat>) -> (String, std::sy
 fn own_metrics() -> Snapshot {
     let collector = TelemetryCollector::new(true);
     collector.record_receive("an \"odd\"\\name\nof two lines").unwrap();
-    collector.counter("cache_hits", "Hits").unwrap().label("table", "a\\b\"c\nd").host().unwrap().inc_by(7);
-    collector.gauge("third", "A gauge").unwrap().host().unwrap().set(1.0 / 3.0);
-    collector.gauge("up_and_away", "A gauge").unwrap().host().unwrap().set(f64::INFINITY);
-    let tokens = collector.histogram("batch_tokens", "Tokens").unwrap().scale(5).host().unwrap();
+    collector.counter("cache_hits", "Hits").unwrap().label("table", "a\\b\"c\nd").on_host().unwrap().inc_by(7);
+    collector.gauge("third", "A gauge").unwrap().on_host().unwrap().set(1.0 / 3.0);
+    collector.gauge("up_and_away", "A gauge").unwrap().on_host().unwrap().set(f64::INFINITY);
+    let tokens = collector.histogram("batch_tokens", "Tokens").unwrap().scale(5).on_host().unwrap();
     [0u64, 0, 1, 2, 3, 1000, 1000, 1000, 1000, 1 << 40].into_iter().for_each(|n| tokens.observe(n));
     // Never counted in, and yet a native histogram.
-    collector.histogram("empty_tokens", "Tokens").unwrap().host().unwrap();
-    let drift = collector.histogram("drift", "Drift").unwrap().buckets(&[-0.5, 0.0, 2.0]).host().unwrap();
+    collector.histogram("empty_tokens", "Tokens").unwrap().on_host().unwrap();
+    let drift = collector.histogram("drift", "Drift").unwrap().buckets(&[-0.5, 0.0, 2.0]).on_host().unwrap();
     [-1.0, 1.0, 3.0].into_iter().for_each(|x| drift.observe(x));
     (*collector.snapshot().unwrap()).clone()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ringscope::device::probe::{Probe, Way};
+use ringscope::device::probe::{Probe, RecordMode};
 use ringscope::device::{self, ClockSample, DeviceError, DeviceInfo, DeviceKind, SharedDevice};
 use ringscope::histogram::slot_of;
 use ringscope::{
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::DoctorArgs;
 use super::load::{Counted, Load};
-use super::table::{Style, Text, plain, span};
+use super::table::{Style, Text, plain, styled};
 use super::{CliError, terminal, units};
 
 /// What became of a check.
@@ -126,7 +126,7 @@ fn verdict(checks: &[Check], took: Duration) -> String {
     let (passed, failed) = (count(Outcome::Passed), count(Outcome::Failed));
     let (style, word) = if failed == 0 { (Style::Good, "right") } else { (Style::Bad, "not right") };
     let rest = format!(": {passed} checks passed, {failed} failed, in {}", units::elapsed(took));
-    let line = Text::from(vec![span(style, word), plain(&rest)]);
+    let line = Text::from(vec![styled(style, word), plain(&rest)]);
     format!("\n{}\n", line.render(usize::MAX, terminal::stdout_paint()))
 }
 
@@ -139,7 +139,7 @@ impl Check {
             Outcome::Noted => (Style::Plain, "noted"),
             Outcome::DoesNotApply => (Style::Dim, "-"),
         };
-        let spans = vec![plain(&format!("{:names$}  ", self.check)), span(style, &format!("{word:6}")), plain("  ")];
+        let spans = vec![plain(&format!("{:names$}  ", self.check)), styled(style, &format!("{word:6}")), plain("  ")];
         // Not cut: what is wrong must be readable.
         let line = [spans, vec![plain(&self.figure)]].concat();
         Text::from(line).render(usize::MAX, terminal::stdout_paint()) + "\n"
@@ -215,7 +215,7 @@ fn metrics(patient: &Patient) -> Found {
     let values: Vec<(u64, f64)> = (0..100_000u64).map(|n| (n * n % 99_991, n as f64 / 16.0)).collect();
     let mut probe = Probe::new(&patient.device, 1)?;
     let blocks = patient.device.info().multiprocessors.max(2);
-    for way in Way::ALL {
+    for way in RecordMode::ALL {
         let device = TelemetryCollector::on_device(Arc::clone(&patient.device), TelemetryConfig::default())?;
         let host = TelemetryCollector::new(true);
         let first = metrics_of_device(&device)?;
@@ -244,23 +244,23 @@ const RESTS: [&[&str]; 4] = [&["0"], &["1"], &["2"], &["3"]];
 
 /// As [`Probe::count`] wants them; the index of the first.
 fn metrics_of_device(telemetry: &TelemetryCollector) -> Result<u32, Trouble> {
-    let first = telemetry.counter("sum", "Sum")?.build()?.index();
+    let first = telemetry.counter("sum", "Sum")?.on_device()?.index();
     for name in ["total", "most", "least"] {
-        telemetry.gauge(name, "A gauge")?.build()?;
+        telemetry.gauge(name, "A gauge")?.on_device()?;
     }
-    telemetry.histogram("whole", "Whole numbers")?.scale(3).build()?;
-    telemetry.histogram("real", "Real numbers")?.buckets(&REAL_BOUNDS).build()?;
-    telemetry.counter("by_rest", "By rest")?.family(&["rest"], &RESTS).build()?;
+    telemetry.histogram("whole", "Whole numbers")?.scale(3).on_device()?;
+    telemetry.histogram("real", "Real numbers")?.buckets(&REAL_BOUNDS).on_device()?;
+    telemetry.counter("by_rest", "By rest")?.family(&["rest"], &RESTS).on_device()?;
     Ok(first)
 }
 
 fn count_on_host(telemetry: &TelemetryCollector, values: &[(u64, f64)]) -> Result<(), Trouble> {
-    let sum = telemetry.counter("sum", "Sum")?.host()?;
+    let sum = telemetry.counter("sum", "Sum")?.on_host()?;
     let [total, most, least] = ["total", "most", "least"].map(|name| telemetry.gauge(name, "A gauge"));
-    let (total, most, least) = (total?.host()?, most?.host()?, least?.host()?);
-    let whole = telemetry.histogram("whole", "Whole numbers")?.scale(3).host()?;
-    let real = telemetry.histogram("real", "Real numbers")?.buckets(&REAL_BOUNDS).host()?;
-    let family = telemetry.counter("by_rest", "By rest")?.family(&["rest"], &RESTS).host()?;
+    let (total, most, least) = (total?.on_host()?, most?.on_host()?, least?.on_host()?);
+    let whole = telemetry.histogram("whole", "Whole numbers")?.scale(3).on_host()?;
+    let real = telemetry.histogram("real", "Real numbers")?.buckets(&REAL_BOUNDS).on_host()?;
+    let family = telemetry.counter("by_rest", "By rest")?.family(&["rest"], &RESTS).on_host()?;
     for (n, x) in values {
         sum.inc_by(*n);
         total.add(*x);
@@ -277,7 +277,7 @@ fn whole_words(patient: &Patient) -> Found {
     const COPIES: usize = 20_000;
     const TIME: Duration = Duration::from_secs(3);
     let mut probe = Probe::new(&patient.device, 1)?;
-    let blocks = probe.fill();
+    let blocks = probe.max_resident_blocks();
     let mut halves = probe.halves(blocks)?;
     let (mut words, mut torn, mut copies) = (0u64, 0u64, 0);
     let start = Instant::now();

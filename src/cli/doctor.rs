@@ -7,7 +7,7 @@ use ringscope::{DeviceSpec, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
 
 use super::args::DoctorArgs;
-use super::table::{Style, Text, plain, span, wrap};
+use super::table::{Style, Text, plain, styled, wrap};
 use super::{CliError, terminal, units};
 
 /// More CUDA devices than any machine has.
@@ -119,20 +119,20 @@ impl Findings {
     fn render(&self, width: usize) -> String {
         let paint = terminal::stdout_paint();
         let mut lines =
-            vec![Text::from(vec![span(Style::Bold, &format!("ringscope {}", self.version))]), Text::default()];
+            vec![Text::from(vec![styled(Style::Bold, &format!("ringscope {}", self.version))]), Text::default()];
         let names = self.devices.iter().map(|d| d.device.len()).max().unwrap_or(0);
         for device in &self.devices {
             let (style, word) = if device.usable { (Style::Good, "usable") } else { (Style::Bad, "not usable") };
             let name = format!("{:names$}  ", device.device);
             let indent = " ".repeat(names + 2);
-            lines.push(Text::from(vec![span(Style::Bold, &name), span(style, word)]));
+            lines.push(Text::from(vec![styled(Style::Bold, &name), styled(style, word)]));
             for line in device.says().iter().flat_map(|text| wrap(text, width.saturating_sub(names + 2))) {
                 lines.push(Text::from(vec![plain(&indent), plain(&line)]));
             }
             lines.push(Text::default());
         }
         lines.push(Text::from(match &self.auto {
-            Some(auto) => vec![plain("--device auto takes "), span(Style::Bold, auto)],
+            Some(auto) => vec![plain("--device auto takes "), styled(Style::Bold, auto)],
             None => vec![plain("no device can be used: do what is said above for one of them")],
         }));
         lines.iter().map(|l| l.render(width, paint).trim_end().to_owned() + "\n").collect()

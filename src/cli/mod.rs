@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            terminal::say(&[table::span(table::Style::Bad, "error: "), table::plain(&error.to_string())]);
+            terminal::say(&[table::styled(table::Style::Bad, "error: "), table::plain(&error.to_string())]);
             ExitCode::FAILURE
         }
     }

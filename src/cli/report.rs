@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::args::RunArgs;
 use super::input::{Source, shown};
 use super::stream::Outcome;
-use super::table::{self, Span, Style, Text, plain, span};
+use super::table::{self, Style, StyledText, Text, plain, styled};
 use super::{CliError, terminal, units};
 
 /// All that is known at the end.
@@ -58,7 +58,7 @@ impl Report<'_> {
     /// Shows it; whether all was right.
     pub fn show(&self) -> Result<bool, CliError> {
         for trouble in &self.outcome.troubles {
-            terminal::say(&[span(Style::Bad, "error: "), plain(trouble)]);
+            terminal::say(&[styled(Style::Bad, "error: "), plain(trouble)]);
         }
         match self.args.json {
             true => self.print_json()?,
@@ -130,7 +130,7 @@ impl Report<'_> {
         let known =
             self.sources.iter().zip(&self.outcome.files).filter_map(|(s, sum)| Some((s, sum.crc32c?, sum.bytes?)));
         known.map(|(source, crc, bytes)| {
-            let crc = span(Style::Bold, &format!("{crc:08x}"));
+            let crc = styled(Style::Bold, &format!("{crc:08x}"));
             Text::from(vec![
                 plain("crc32c "),
                 crc,
@@ -152,20 +152,20 @@ impl Report<'_> {
             units::megabytes(per_second(outcome.input_bytes)),
         ))];
         if outcome.interrupted {
-            spans.push(span(Style::Warn, ", then interrupted"));
+            spans.push(styled(Style::Warn, ", then interrupted"));
         }
         Text::from(spans)
     }
 
     fn verdict(&self) -> Text {
         let outcome = self.outcome;
-        let mut spans: Vec<Span> = Vec::new();
+        let mut spans: Vec<StyledText> = Vec::new();
         if self.verified() {
-            spans.push(span(Style::Good, "right: "));
+            spans.push(styled(Style::Good, "right: "));
             let counts = if self.snapshot.is_some() { ", and the device's counts equal the host's" } else { "" };
             spans.push(plain(&format!("every reply{}{counts}", self.refusals())));
         } else {
-            spans.push(span(Style::Bad, "not right: "));
+            spans.push(styled(Style::Bad, "not right: "));
             let wrong = units::exact(outcome.mismatches);
             spans.push(plain(&format!("{wrong} wrong replies; what is wrong is on stderr")));
         }
@@ -183,5 +183,5 @@ impl Report<'_> {
 }
 
 fn dim(text: &str) -> Text {
-    Text::from(vec![span(Style::Dim, text)])
+    Text::from(vec![styled(Style::Dim, text)])
 }

@@ -10,7 +10,7 @@ use super::live::{Last, Live};
 use super::routes::Routes;
 use super::session::Session;
 use super::stream::Outcome;
-use super::table::{Style, plain, span};
+use super::table::{Style, plain, styled};
 use super::{CliError, terminal};
 
 /// How soon Ctrl-C is noticed by whoever stands still.
@@ -28,7 +28,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let server = Server::start(listener, Arc::clone(&routes))?;
     let address = format!("http://{}", server.address());
     let rest = " for Prometheus; /snapshot.json, /summary.json, /healthz; Ctrl-C ends";
-    terminal::say(&[plain("serving "), span(Style::Bold, &format!("{address}/metrics")), plain(rest)]);
+    terminal::say(&[plain("serving "), styled(Style::Bold, &format!("{address}/metrics")), plain(rest)]);
     // A log that goes on for months has no use for a line each interval.
     let live = terminal::can_redraw().then(|| Live::start(session.view()));
     let outcome = session.stream()?;

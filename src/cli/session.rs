@@ -12,7 +12,7 @@ use super::input::{Input, Limit, Source};
 use super::live::{self, View};
 use super::report::Report;
 use super::stream::{HostCounts, Outcome, Plan, Progress, Stream};
-use super::table::{Style, plain, span};
+use super::table::{Style, plain, styled};
 use super::{CliError, terminal};
 
 /// Kernels that are running, and what is to be streamed through them.
@@ -157,12 +157,12 @@ fn announce(args: &RunArgs, runtime: &RingKernelRuntime) {
             DeviceKind::Host => "the host".to_owned(),
         }
     );
-    terminal::say(&[plain(&what), span(Style::Bold, &device.name), plain(&format!(" ({})", device.detail))]);
+    terminal::say(&[plain(&what), styled(Style::Bold, &device.name), plain(&format!(" ({})", device.detail))]);
     if let Some(why) = runtime.without_cuda() {
-        terminal::say(&[span(Style::Dim, &format!("not on CUDA: {why}"))]);
+        terminal::say(&[styled(Style::Dim, &format!("not on CUDA: {why}"))]);
     }
     for warning in &device.warnings {
-        terminal::say(&[span(Style::Warn, &format!("warning: {warning}"))]);
+        terminal::say(&[styled(Style::Warn, &format!("warning: {warning}"))]);
     }
 }
 

@@ -48,24 +48,24 @@ impl Paint {
 }
 
 /// A piece of a line.
-pub type Span = (Style, String);
+pub type StyledText = (Style, String);
 
 /// A span.
-pub fn span(style: Style, text: &str) -> Span {
+pub fn styled(style: Style, text: &str) -> StyledText {
     (style, text.to_owned())
 }
 
 /// A span without a style.
-pub fn plain(text: &str) -> Span {
-    span(Style::Plain, text)
+pub fn plain(text: &str) -> StyledText {
+    styled(Style::Plain, text)
 }
 
 /// One line.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Text(Vec<Span>);
+pub struct Text(Vec<StyledText>);
 
-impl From<Vec<Span>> for Text {
-    fn from(spans: Vec<Span>) -> Text {
+impl From<Vec<StyledText>> for Text {
+    fn from(spans: Vec<StyledText>) -> Text {
         Text(spans)
     }
 }
@@ -100,7 +100,7 @@ struct Column {
     title: &'static str,
     /// Columns of the highest rank are given up first; those of rank 0 never.
     rank: u8,
-    cell: fn(&Row) -> Span,
+    cell: fn(&Row) -> StyledText,
 }
 
 /// One kernel, or all together.
@@ -114,17 +114,17 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn number(&self, n: u64) -> Span {
+    fn number(&self, n: u64) -> StyledText {
         (Style::Plain, if self.exact { units::exact(n) } else { units::count(n) })
     }
-    fn latency(&self, of: fn(&Latency) -> f64) -> Span {
+    fn latency(&self, of: fn(&Latency) -> f64) -> StyledText {
         (Style::Plain, self.kernel.latency.as_ref().map_or_else(|| NONE.to_owned(), |l| units::latency(of(l))))
     }
 }
 
-const ID: Column = Column { title: "kernel", rank: 0, cell: |r| span(r.style, &r.kernel.kernel_id) };
+const ID: Column = Column { title: "kernel", rank: 0, cell: |r| styled(r.style, &r.kernel.kernel_id) };
 const STATE: Column =
-    Column { title: "state", rank: 2, cell: |r| span(state_style(r.kernel.state), r.kernel.state.name()) };
+    Column { title: "state", rank: 2, cell: |r| styled(state_style(r.kernel.state), r.kernel.state.name()) };
 const RECEIVED: Column = Column { title: "received", rank: 5, cell: |r| r.number(r.kernel.messages_received) };
 const PROCESSED: Column = Column { title: "processed", rank: 1, cell: |r| r.number(r.kernel.messages_processed) };
 const ERRORS: Column = Column {
@@ -159,7 +159,7 @@ fn state_style(state: KernelState) -> Style {
 /// columns that are never given up, which are cut when they are rendered.
 fn table(columns: &[Column], rows: &[Row], width: usize, widest: &mut [usize]) -> Vec<Text> {
     const GAP: usize = 2;
-    let cells: Vec<Vec<Span>> = rows.iter().map(|row| columns.iter().map(|c| (c.cell)(row)).collect()).collect();
+    let cells: Vec<Vec<StyledText>> = rows.iter().map(|row| columns.iter().map(|c| (c.cell)(row)).collect()).collect();
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     let needed = |i: usize| {
         let cells = cells.iter().map(|row| row[i].1.chars().count()).max().unwrap_or(0);
@@ -174,7 +174,7 @@ fn table(columns: &[Column], rows: &[Row], width: usize, widest: &mut [usize]) -
         };
         kept.retain(|i| *i != least);
     }
-    let line = |cell: &dyn Fn(usize) -> Span| {
+    let line = |cell: &dyn Fn(usize) -> StyledText| {
         let mut spans = Vec::with_capacity(kept.len() * 2);
         for (at, i) in kept.iter().copied().enumerate() {
             let (style, text) = cell(i);
@@ -188,7 +188,7 @@ fn table(columns: &[Column], rows: &[Row], width: usize, widest: &mut [usize]) -
         }
         Text(spans)
     };
-    let titles = line(&|i| span(Style::Dim, columns[i].title));
+    let titles = line(&|i| styled(Style::Dim, columns[i].title));
     std::iter::once(titles).chain(cells.iter().map(|row| line(&|i| row[i].clone()))).collect()
 }
 
@@ -301,7 +301,7 @@ pub fn live(frame: &Frame, (width, rows): (usize, usize), widest: &mut Widths) -
     lines.extend(table(LIVE, &kernels, width, widest));
     let more = now.kernels.len() - shown;
     if more > 0 {
-        lines.push(Text(vec![span(Style::Dim, &format!("and {more} more kernels"))]));
+        lines.push(Text(vec![styled(Style::Dim, &format!("and {more} more kernels"))]));
     }
     lines.truncate(rows);
     lines
@@ -314,21 +314,21 @@ fn progress(frame: &Frame, width: usize) -> Text {
     if let Some(all) = done.of_bytes {
         amount = format!("{amount} of {}", units::bytes(all));
     }
-    let mut spans = vec![plain(&format!("{amount}  ")), span(Style::Dim, &time(done))];
+    let mut spans = vec![plain(&format!("{amount}  ")), styled(Style::Dim, &time(done))];
     if frame.now.is_none() {
         let (messages, bytes) = frame.all_rates();
         spans.push(plain(&format!("  {} msg/s  {} MB/s", units::rate(messages), units::megabytes(bytes))));
     }
     if done.mismatches > 0 {
-        spans.push(span(Style::Bad, &format!("  {} wrong", units::exact(done.mismatches))));
+        spans.push(styled(Style::Bad, &format!("  {} wrong", units::exact(done.mismatches))));
     }
     if done.refused > 0 {
-        spans.push(span(Style::Warn, &format!("  {} refused", units::count(done.refused))));
+        spans.push(styled(Style::Warn, &format!("  {} refused", units::count(done.refused))));
     }
     if let Some(part) = done.part {
         let percent = format!("{:>5}  ", units::percent(part));
         let taken = percent.chars().count() + Text(spans.clone()).width() + 2;
-        let mut before = vec![span(Style::Bold, &percent)];
+        let mut before = vec![styled(Style::Bold, &percent)];
         before.extend(bar(part, width.saturating_sub(taken).min(40)));
         spans.splice(0..0, before);
     }
@@ -349,7 +349,7 @@ fn time(done: &Done) -> String {
 }
 
 /// A bar in eighths of a column; too short a one says nothing and is left out.
-fn bar(part: f64, width: usize) -> Vec<Span> {
+fn bar(part: f64, width: usize) -> Vec<StyledText> {
     const LEAST: usize = 8;
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     if width < LEAST {
@@ -358,7 +358,7 @@ fn bar(part: f64, width: usize) -> Vec<Span> {
     let filled = ((part.clamp(0.0, 1.0) * width as f64 * 8.0) as usize).min(width * 8);
     let full = format!("{}{}", "█".repeat(filled / 8), EIGHTHS[filled % 8]);
     let rest = width - filled.div_ceil(8);
-    vec![span(Style::Good, &full), span(Style::Dim, &"░".repeat(rest)), plain("  ")]
+    vec![styled(Style::Good, &full), styled(Style::Dim, &"░".repeat(rest)), plain("  ")]
 }
 
 /// One line for a log: how far it is, and all kernels together.
@@ -442,7 +442,7 @@ mod tests {
                 }
             }
             if messages == 0 {
-                collector.kernel(&id).unwrap();
+                collector.actor(&id).unwrap();
             }
         }
         collector.snapshot().unwrap()

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 
 use super::CliError;
-use super::table::{Paint, Span, Style, Text};
+use super::table::{Paint, Style, StyledText, Text};
 
 /// Colours on stderr?
 pub fn stderr_paint() -> Paint {
@@ -48,7 +48,7 @@ pub fn stdout_width() -> usize {
 }
 
 /// A line on stderr. Who closed stderr does not want to know, and the run goes on.
-pub fn say(line: &[Span]) {
+pub fn say(line: &[StyledText]) {
     let line = Text::from(line.to_vec()).render(usize::MAX, stderr_paint());
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

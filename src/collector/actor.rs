@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::TelemetryError;
 use crate::abi::{COUNTERS, Counter, buckets};
 use crate::histogram::{Histogram, slot_of};
-use crate::reader::Totals;
+use crate::reader::KernelSums;
 
 /// How often the coarse clock moves.
 const TICK: Duration = Duration::from_millis(10);
@@ -82,7 +82,7 @@ impl Cell {
     }
 
     /// Adds this cell to `sums` and `histogram`.
-    fn add_to(&self, totals: &mut Totals, histogram: &mut Histogram) {
+    fn add_to(&self, totals: &mut KernelSums, histogram: &mut Histogram) {
         for (sum, counter) in totals.lines.counters.iter_mut().zip(&self.counters) {
             *sum = sum.wrapping_add(counter.load(Ordering::Relaxed));
         }
@@ -154,7 +154,7 @@ pub(super) struct Actor {
 #[derive(Default)]
 struct Cells {
     live: Vec<Arc<Cell>>,
-    retired: Option<Totals>,
+    retired: Option<KernelSums>,
     last_error: Option<Arc<str>>,
 }
 
@@ -163,10 +163,10 @@ impl Actor {
         Actor { scale, start_ns: now_ns(), clock, shared: Cell::new(), cells: Mutex::default() }
     }
 
-    pub(super) fn handle(self: &Arc<Self>) -> KernelHandle {
+    pub(super) fn handle(self: &Arc<Self>) -> ActorHandle {
         let cell = Arc::new(Cell::new());
         self.lock().live.push(Arc::clone(&cell));
-        KernelHandle { cell, clock: Arc::clone(&self.clock), actor: Arc::clone(self), one_thread: PhantomData }
+        ActorHandle { cell, clock: Arc::clone(&self.clock), actor: Arc::clone(self), one_thread: PhantomData }
     }
 
     pub(super) fn receive(&self) {
@@ -194,7 +194,7 @@ impl Actor {
     }
 
     /// Everything this actor has counted; times are Unix time.
-    pub(super) fn totals(&self) -> Totals {
+    pub(super) fn totals(&self) -> KernelSums {
         let cells = self.lock();
         let (mut totals, mut histogram) = start_from(cells.retired.as_ref(), self.scale);
         for cell in cells.live.iter().map(Arc::as_ref).chain([&self.shared]) {
@@ -220,10 +220,10 @@ impl Actor {
     }
 }
 
-fn start_from(retired: Option<&Totals>, scale: u32) -> (Totals, Histogram) {
+fn start_from(retired: Option<&KernelSums>, scale: u32) -> (KernelSums, Histogram) {
     match retired {
         Some(totals) => (totals.clone(), (*totals.latency).clone()),
-        None => (Totals::new(Arc::new(Histogram::new(scale))), Histogram::new(scale)),
+        None => (KernelSums::new(Arc::new(Histogram::new(scale))), Histogram::new(scale)),
     }
 }
 
@@ -232,21 +232,21 @@ fn start_from(retired: Option<&Totals>, scale: u32) -> (Totals, Histogram) {
 ///
 /// ```
 /// let collector = ringscope::TelemetryCollector::new(true);
-/// let actor = collector.kernel("parser")?;
+/// let actor = collector.actor("parser")?;
 /// actor.record_receive();
 /// actor.record_processed();
 /// actor.record_send();
 /// assert_eq!(collector.telemetry("parser")?.messages_received, 1);
 /// # Ok::<(), ringscope::TelemetryError>(())
 /// ```
-pub struct KernelHandle {
+pub struct ActorHandle {
     cell: Arc<Cell>,
     clock: Arc<AtomicU64>,
     actor: Arc<Actor>,
     one_thread: PhantomData<NotSync<()>>,
 }
 
-impl KernelHandle {
+impl ActorHandle {
     /// A message was received. Its time is noted to within 10 ms.
     #[inline]
     pub fn record_receive(&self) {
@@ -285,14 +285,14 @@ impl KernelHandle {
     }
 }
 
-impl Drop for KernelHandle {
+impl Drop for ActorHandle {
     fn drop(&mut self) {
         self.actor.retire(&self.cell);
     }
 }
 
-impl std::fmt::Debug for KernelHandle {
+impl std::fmt::Debug for ActorHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("KernelHandle")
+        f.write_str("ActorHandle")
     }
 }

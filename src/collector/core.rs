@@ -4,41 +4,41 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::costs::Costs;
 use super::event::EventKind;
-use super::history::History;
-use super::itself::Costs;
+use super::rate_windows::RateWindows;
 use super::registry::{Entry, FROM_BLOCKS, Origin, Registry};
-use super::sets::{Make, Seen, Sets};
-use super::track::{Moment, Track, window_counts};
+use super::standard::{ObservedKernel, Registrar, StandardSets};
+use super::track::{KernelTracker, ReadContext, window_counts};
 use super::{Inner, TelemetryError};
 use crate::machine::Sampler;
-use crate::reader::{Reader, Reading, Span, Totals};
+use crate::reader::{KernelSums, Reader, Reading, ShardRange};
 use crate::snapshot::{KernelState, KernelTelemetry, RatesBuilder, Snapshot};
 
 /// What a reading needs, one reader at a time.
-pub(super) struct Core {
+pub(super) struct Collection {
     pub(super) reader: Option<Reader>,
     /// The registry's entries as of `version`: they change rarely, and are read often.
     pub(super) entries: Arc<[Arc<Entry>]>,
-    pub(super) spans: Vec<Span>,
+    pub(super) spans: Vec<ShardRange>,
     pub(super) version: u64,
     /// Of the host actors, in their order; the reader has those of the device's kernels.
-    pub(super) of_actors: Vec<Totals>,
-    pub(super) tracks: Vec<Track>,
+    pub(super) of_actors: Vec<KernelSums>,
+    pub(super) tracks: Vec<KernelTracker>,
     pub(super) metrics: crate::metrics::View,
-    pub(super) history: History,
+    pub(super) rate_windows: RateWindows,
     /// How many counts the windows of the last snapshot had.
     pub(super) rates: usize,
     pub(super) sequence: u64,
     pub(super) costs: Costs,
-    pub(super) sets: Sets,
+    pub(super) sets: StandardSets,
     /// Asks the machine, from the first snapshot on.
     pub(super) machine: Option<Sampler>,
     /// Where the collector's steady clock starts.
     pub(super) epoch: Instant,
 }
 
-impl Core {
+impl Collection {
     /// Reads the totals of all entries, in their order.
     pub(super) fn read(&mut self, inner: &Inner) -> Result<Reading, TelemetryError> {
         self.catch_up(&inner.registry);
@@ -61,7 +61,7 @@ impl Core {
     }
 
     /// The entries, with what was read of each.
-    pub(super) fn totals(&self) -> impl Iterator<Item = (&Arc<Entry>, &Totals)> + Clone {
+    pub(super) fn totals(&self) -> impl Iterator<Item = (&Arc<Entry>, &KernelSums)> + Clone {
         let mut of_device = self.reader.as_ref().map_or(&[][..], Reader::totals).iter();
         let mut of_actors = self.of_actors.iter();
         self.entries.iter().filter_map(move |entry| {
@@ -79,15 +79,15 @@ impl Core {
             self.version = registry.version;
             self.entries = registry.entries.as_slice().into();
             self.spans = self.entries.iter().filter_map(|e| e.span()).collect();
-            self.tracks.resize_with(self.entries.len(), Track::default);
+            self.tracks.resize_with(self.entries.len(), KernelTracker::default);
         }
     }
 
     pub(super) fn derive(&mut self, inner: &Inner, reading: &Reading) -> Snapshot {
         self.costs.begin(reading);
         let mut tracks = std::mem::take(&mut self.tracks);
-        let bases = self.history.bases(reading.at);
-        let mut moment = Moment {
+        let bases = self.rate_windows.bases(reading.at);
+        let mut moment = ReadContext {
             reading,
             now_ns: reading.at.saturating_duration_since(self.epoch).as_nanos() as u64,
             stall_limit: inner.config.stall_limit,
@@ -105,8 +105,8 @@ impl Core {
         }
         self.rates = moment.rates.map_or(0, RatesBuilder::finish);
         self.tracks = tracks;
-        if self.history.is_due(reading.at) {
-            self.history.push(reading.at, self.totals().map(|(_, totals)| window_counts(totals)).collect());
+        if self.rate_windows.is_due(reading.at) {
+            self.rate_windows.push(reading.at, self.totals().map(|(_, totals)| window_counts(totals)).collect());
         }
         if self.sequence == 0 {
             self.machine = Sampler::start(inner.config.sample_interval);
@@ -121,7 +121,7 @@ impl Core {
             copy_duration: reading.copy_duration,
             copied_bytes: reading.copied_bytes,
             kernels,
-            itself: self.costs.metrics(inner, reading, metrics.iter().map(|family| family.series.len()).sum()),
+            self_metrics: self.costs.metrics(inner, reading, metrics.iter().map(|family| family.series.len()).sum()),
             metrics,
             system: sample.system,
             gpus: sample.gpus,
@@ -131,15 +131,16 @@ impl Core {
     }
 }
 
-impl Core {
+impl Collection {
     /// From the reading that the snapshot is of, and before its metrics are read: so they agree with its kernels.
     fn fill_sets(&mut self, inner: &Inner, kernels: &[KernelTelemetry]) {
         if self.sets.are_empty() {
             return;
         }
         let mut sets = std::mem::take(&mut self.sets);
-        let kernels = self.totals().zip(kernels).map(|((entry, totals), telemetry)| Seen { entry, totals, telemetry });
-        sets.fill(kernels, Make(&inner.metrics), &inner.counts.dropped_series);
+        let kernels =
+            self.totals().zip(kernels).map(|((entry, totals), telemetry)| ObservedKernel { entry, totals, telemetry });
+        sets.fill(kernels, Registrar(&inner.metrics), &inner.counts.dropped_series);
         self.sets = sets;
     }
 }

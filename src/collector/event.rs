@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use super::Inner;
-use super::hooks::Notice;
+use super::hooks::Notification;
 use super::registry::Entry;
 use crate::snapshot::KernelState;
 
 /// Something happened to a kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct TelemetryEvent {
+pub struct KernelEvent {
     /// When the host noticed.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::snapshot::some_unix_seconds"))]
     pub time: SystemTime,
@@ -96,8 +96,8 @@ impl Inner {
     /// Counts an event, and tells the hooks.
     pub(super) fn emit(&self, kernel_id: &Arc<str>, kind: EventKind) {
         self.counts.events.fetch_add(1, Ordering::Relaxed);
-        let event = || TelemetryEvent { time: SystemTime::now(), kernel_id: Arc::clone(kernel_id), kind };
-        self.hooks.tell(|hook| hook.hears(kind), || Notice::Event(event()));
+        let event = || KernelEvent { time: SystemTime::now(), kernel_id: Arc::clone(kernel_id), kind };
+        self.hooks.tell(|hook| hook.hears(kind), || Notification::Event(event()));
     }
 
     /// Says that a kernel is in a state, unless that was said last.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::sets::{Make, Seen, or_overflow};
+use super::standard::{ObservedKernel, Registrar, or_overflow};
 use crate::metrics::{Counter, Gauge, Histogram, MetricError, OVERFLOW};
 use crate::snapshot::{KernelState, KernelTelemetry};
 
@@ -66,26 +66,31 @@ pub(super) struct HealthSet {
     overflow: Gauge,
 }
 
-fn of_kernel(make: Make<'_>, id: &str) -> Result<Gauge, MetricError> {
+fn of_kernel(make: Registrar<'_>, id: &str) -> Result<Gauge, MetricError> {
     let help = "0 unknown, 1 healthy, 2 degraded, 3 unhealthy";
-    make.gauge("kernel_health_status", help).label("kernel_id", id).host()
+    make.gauge("kernel_health_status", help).label("kernel_id", id).on_host()
 }
 
 impl HealthSet {
-    pub(super) fn new(make: Make<'_>, limits: HealthLimits) -> Result<Self, MetricError> {
+    pub(super) fn new(make: Registrar<'_>, limits: HealthLimits) -> Result<Self, MetricError> {
         let help = "Of the worst kernel and the device: 0 unknown, 1 healthy, 2 degraded, 3 unhealthy";
         let (name, took) = ("health_check_duration_seconds", "Time that a check took");
         Ok(HealthSet {
             limits,
-            status: make.gauge("health_status", help).host()?,
-            checks: make.counter("health_checks", "Checks of all kernels").host()?,
-            duration: make.latency(name, took).host()?,
+            status: make.gauge("health_status", help).on_host()?,
+            checks: make.counter("health_checks", "Checks of all kernels").on_host()?,
+            duration: make.latency(name, took).on_host()?,
             kernels: Vec::new(),
             overflow: of_kernel(make, OVERFLOW)?,
         })
     }
 
-    pub(super) fn fill<'a>(&mut self, kernels: impl Iterator<Item = Seen<'a>>, make: Make<'_>, dropped: &AtomicU64) {
+    pub(super) fn fill<'a>(
+        &mut self,
+        kernels: impl Iterator<Item = ObservedKernel<'a>>,
+        make: Registrar<'_>,
+        dropped: &AtomicU64,
+    ) {
         let begun = Instant::now();
         let mut worst = Health::Unknown;
         for (i, kernel) in kernels.enumerate() {

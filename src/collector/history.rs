@@ -1,158 +1,305 @@
-//! Enough of the past for rates over windows.
+//! The history: the snapshots of periodic collection, small.
+//!
+//! A snapshot of a hundred busy kernels is a hundred kilobytes. Kept as what is new in it since the one before, it is
+//! a tenth of that. Every so often one is kept whole, in a chunk of its own with those that follow, so that the
+//! oldest can go.
 
 use std::collections::VecDeque;
+use std::mem::size_of;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use crate::snapshot::WindowCounts;
+use super::delta::{self, Coder, Reader, Writer};
+use super::{Inner, TelemetryCollector};
+use crate::machine::GpuMetrics;
+use crate::metrics::{Family, Series};
+use crate::snapshot::{KernelTelemetry, RatesBuilder, SelfMetrics, Snapshot};
 
-/// Samples a window keeps: where readings are frequent, a rate's window is at most an eighth longer than asked for;
-/// where they are rare, it is the time between two of them.
-const SAMPLES: u32 = 8;
-/// More windows than these are left out.
-const MAX_WINDOWS: usize = 8;
+/// Snapshots of one chunk. More make it smaller, and keep more of what is too old.
+const CHUNK: usize = 32;
 
-/// What all kernels had counted since their launches at some moments: about [`SAMPLES`] + 2 for each window, which
-/// share those that fall together.
-#[derive(Debug)]
+/// What an allocation costs beyond its bytes.
+const ALLOCATION: usize = 32;
+
+/// The bounds of a history.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) snapshots: usize,
+    pub(super) age: Duration,
+    pub(super) bytes: usize,
+}
+
 pub(super) struct History {
-    windows: Vec<Window>,
-    /// A rate over less tells nothing.
-    least: Duration,
+    bounds: Bounds,
+    chunks: VecDeque<Arc<Chunk>>,
+    /// How many of the first chunk are gone already: what follows is told from them.
+    hidden: usize,
+    /// The newest, which the next is told from.
+    last: Option<Arc<Snapshot>>,
 }
 
-#[derive(Debug)]
-struct Window {
-    length: Duration,
-    samples: VecDeque<Sample>,
+#[derive(Clone)]
+struct Chunk {
+    shape: Arc<Shape>,
+    frames: Vec<Frame>,
 }
 
-#[derive(Clone, Debug)]
-struct Sample {
+#[derive(Clone)]
+struct Frame {
     at: Instant,
-    counts: Arc<[WindowCounts]>,
-    sums: Arc<[u64]>,
+    bytes: Arc<[u8]>,
+    gpus: Option<Arc<[GpuMetrics]>>,
 }
 
-/// The moment that a window's rate reaches back to.
-pub(super) struct Base {
-    pub(super) window: Duration,
-    pub(super) over: Duration,
-    counts: Arc<[WindowCounts]>,
-    /// Of each kernel's counts: of thousands that do nothing, this is all that is looked at.
-    sums: Arc<[u64]>,
+/// What stays the same over many snapshots.
+struct Shape {
+    ids: Vec<Arc<str>>,
+    /// With the values of some snapshot, which are not told again.
+    metrics: Vec<Family>,
 }
 
-impl Base {
-    /// What all kernels had counted then.
-    pub(super) fn counts(&self) -> Arc<[WindowCounts]> {
-        Arc::clone(&self.counts)
+impl Shape {
+    fn of(snapshot: &Snapshot) -> Self {
+        let ids = snapshot.kernels.iter().map(|k| Arc::clone(&k.kernel_id)).collect();
+        Shape { ids, metrics: snapshot.metrics.clone() }
     }
 
-    pub(super) fn sum_of(&self, kernel: usize) -> u64 {
-        self.sums.get(kernel).copied().unwrap_or_default()
+    fn fits(&self, snapshot: &Snapshot) -> bool {
+        let ids = self.ids.len() == snapshot.kernels.len()
+            && self.ids.iter().zip(&snapshot.kernels).all(|(id, k)| Arc::ptr_eq(id, &k.kernel_id));
+        // Series are only ever added.
+        let same =
+            |a: &Family, b: &Family| Arc::ptr_eq(&a.description, &b.description) && a.series.len() == b.series.len();
+        ids && self.metrics.len() == snapshot.metrics.len()
+            && self.metrics.iter().zip(&snapshot.metrics).all(|(a, b)| same(a, b))
     }
 
-    /// What was counted then; nothing, of a kernel that was not there.
-    pub(super) fn of(&self, kernel: usize) -> WindowCounts {
-        self.counts.get(kernel).copied().unwrap_or_default()
+    fn bytes(&self) -> usize {
+        let values = |family: &Family| family.series.len() * size_of::<Series>();
+        self.ids.len() * size_of::<Arc<str>>() + self.metrics.iter().map(values).sum::<usize>() + ALLOCATION
     }
 }
 
 impl History {
-    pub(super) fn new(windows: &[Duration]) -> Self {
-        let windows = &windows[..windows.len().min(MAX_WINDOWS)];
-        let least = windows.iter().min().copied().unwrap_or_default() / SAMPLES;
-        let window = |length: &Duration| Window { length: *length, samples: VecDeque::new() };
-        History { windows: windows.iter().map(window).collect(), least }
+    pub(super) fn new(bounds: Bounds) -> Self {
+        History { bounds, chunks: VecDeque::new(), hidden: 0, last: None }
     }
 
-    /// Where the rates at `now` reach back to, for each window in its order. None at all while the oldest sample is
-    /// too young to tell a rate: then so it is for each window.
-    pub(super) fn bases(&self, now: Instant) -> Vec<Base> {
-        self.windows.iter().map_while(|window| window.base(now, self.least)).collect()
+    /// Adds the newest, and lets go of what is beyond the bounds. How many those are.
+    pub(super) fn push(&mut self, snapshot: &Arc<Snapshot>, at: Instant) -> u64 {
+        // A reader that was stopped may be late with its last one, and another be there already.
+        if self.last.as_ref().is_some_and(|last| last.sequence >= snapshot.sequence) {
+            return 1;
+        }
+        let fits = |chunk: &Arc<Chunk>| chunk.frames.len() < CHUNK && chunk.shape.fits(snapshot);
+        if !self.chunks.back().is_some_and(fits) {
+            let known = self.chunks.back().map(|chunk| &chunk.shape).filter(|shape| shape.fits(snapshot));
+            let shape = known.cloned().unwrap_or_else(|| Arc::new(Shape::of(snapshot)));
+            self.chunks.push_back(Arc::new(Chunk { shape, frames: Vec::new() }));
+            self.last = None;
+        }
+        if let Some(chunk) = self.chunks.back_mut() {
+            let mut writer = Writer(Vec::new());
+            code(&mut writer, &chunk.shape, self.last.as_deref(), Some(snapshot), None);
+            let frame = Frame { at, bytes: writer.0.into(), gpus: snapshot.gpus.clone() };
+            // Copies it if somebody is just reading it.
+            Arc::make_mut(chunk).frames.push(frame);
+        }
+        self.last = Some(Arc::clone(snapshot));
+        self.trim(at)
     }
 
-    /// Whether it is time for another sample.
-    pub(super) fn is_due(&self, at: Instant) -> bool {
-        self.windows.iter().any(|window| window.is_due(at))
+    pub(super) fn len(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.frames.len()).sum::<usize>() - self.hidden
     }
 
-    pub(super) fn push(&mut self, at: Instant, counts: Arc<[WindowCounts]>) {
-        let sums: Arc<[u64]> = counts.iter().map(WindowCounts::sum).collect();
-        for window in self.windows.iter_mut().filter(|window| window.is_due(at)) {
-            window.push(Sample { at, counts: Arc::clone(&counts), sums: Arc::clone(&sums) });
+    /// Memory of it all, without the newest snapshot, which others hold as well.
+    pub(super) fn bytes(&self) -> usize {
+        let mut bytes = 0;
+        let mut shape_before = None;
+        for chunk in &self.chunks {
+            let gpus = |frame: &Frame| frame.gpus.as_ref().map_or(0, |gpus| gpus.len() * size_of::<GpuMetrics>());
+            bytes += chunk.frames.iter().map(|f| f.bytes.len() + gpus(f) + ALLOCATION).sum::<usize>();
+            bytes += chunk.frames.capacity() * size_of::<Frame>() + ALLOCATION;
+            if shape_before != Some(Arc::as_ptr(&chunk.shape)) {
+                bytes += chunk.shape.bytes();
+            }
+            shape_before = Some(Arc::as_ptr(&chunk.shape));
+        }
+        bytes
+    }
+
+    fn trim(&mut self, now: Instant) -> u64 {
+        let before = self.len();
+        while self.len() > self.bounds.snapshots || self.oldest_age(now) > self.bounds.age {
+            self.hidden += 1;
+            if self.chunks.front().is_some_and(|chunk| chunk.frames.len() == self.hidden) {
+                self.drop_chunk();
+            }
+        }
+        while self.bytes() > self.bounds.bytes && !self.chunks.is_empty() {
+            self.drop_chunk();
+        }
+        (before - self.len()) as u64
+    }
+
+    fn oldest_age(&self, now: Instant) -> Duration {
+        let oldest = self.chunks.front().and_then(|chunk| chunk.frames.get(self.hidden));
+        oldest.map_or(Duration::ZERO, |frame| now.saturating_duration_since(frame.at))
+    }
+
+    fn drop_chunk(&mut self) {
+        self.chunks.pop_front();
+        self.hidden = 0;
+    }
+
+    fn share(&self) -> SnapshotHistory {
+        SnapshotHistory {
+            chunks: self.chunks.iter().cloned().collect(),
+            hidden: self.hidden,
+            len: self.len(),
+            bytes: self.bytes(),
         }
     }
 }
 
-impl Window {
-    /// From the youngest sample of at least the window's age, else the oldest.
-    fn base(&self, now: Instant, least: Duration) -> Option<Base> {
-        let age = |s: &Sample| now.saturating_duration_since(s.at);
-        let old = self.samples.iter().rev().find(|s| age(s) >= self.length).or(self.samples.front())?;
-        let base = || Base {
-            window: self.length,
-            over: age(old),
-            counts: Arc::clone(&old.counts),
-            sums: Arc::clone(&old.sums),
-        };
-        (age(old) >= least).then(base)
-    }
-
-    fn is_due(&self, at: Instant) -> bool {
-        let due = |s: &Sample| at.saturating_duration_since(s.at) >= self.length / SAMPLES;
-        self.samples.back().is_none_or(due)
-    }
-
-    fn push(&mut self, sample: Sample) {
-        // Keep one sample that is older than the window: rates reach back to it.
-        let old = |s: Option<&Sample>| s.is_some_and(|s| sample.at.saturating_duration_since(s.at) >= self.length);
-        while old(self.samples.get(1)) {
-            self.samples.pop_front();
-        }
-        self.samples.push_back(sample);
+/// Writes `now`, or reads it, as it differs from `before`.
+fn code(
+    coder: &mut impl Coder,
+    shape: &Shape,
+    before: Option<&Snapshot>,
+    now: Option<&Snapshot>,
+    gpus: Option<Arc<[GpuMetrics]>>,
+) -> Snapshot {
+    let mut word = |of: fn(&Snapshot) -> u64| coder.word(before.map_or(0, of), || now.map_or(0, of));
+    let sequence = word(|s| s.sequence);
+    let time = word(|s| delta::time_word(s.time));
+    let copy_duration = word(|s| s.copy_duration.as_nanos() as u64);
+    let copied_bytes = word(|s| s.copied_bytes as u64);
+    let windows = windows(coder, now);
+    let count = windows.len();
+    let mut rates = RatesBuilder::new(windows, Box::default(), 0);
+    let kernel = |(i, id): (usize, &Arc<str>)| -> KernelTelemetry {
+        let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.kernels.get(i)).cloned();
+        let (before, now) = (of(before), of(now));
+        delta::kernel(coder, id, before.as_ref(), now.as_ref(), count, |counts| rates.add(counts))
+    };
+    let kernels = shape.ids.iter().enumerate().map(kernel).collect();
+    rates.finish();
+    let metrics = shape.metrics.iter().enumerate().map(|(i, like)| {
+        let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.metrics.get(i)).cloned();
+        family(coder, like, of(before).as_ref(), of(now).as_ref())
+    });
+    let metrics = metrics.collect();
+    let nothing = SelfMetrics::default();
+    let self_metrics =
+        delta::self_metrics(coder, before.map_or(&nothing, |s| &s.self_metrics), now.map(|s| &s.self_metrics));
+    let system = delta::system(coder, before.and_then(|s| s.system.as_ref()), now.and_then(|s| s.system.as_ref()));
+    Snapshot {
+        sequence,
+        time: delta::time_of(time).unwrap_or(UNIX_EPOCH),
+        copy_duration: Duration::from_nanos(copy_duration),
+        copied_bytes: copied_bytes as usize,
+        kernels,
+        metrics,
+        self_metrics,
+        system,
+        gpus,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Each window, and the time that it really is. Kernels that did something have the same ones, the others none.
+fn windows(coder: &mut impl Coder, now: Option<&Snapshot>) -> Box<[(Duration, Duration)]> {
+    let windows = now.and_then(|s| s.kernels.iter().map(|k| k.rates.windows()).find(|w| !w.is_empty()));
+    let windows = windows.unwrap_or_default();
+    let count = coder.word(0, || windows.len() as u64) as usize;
+    let mut duration = |d: Option<Duration>| {
+        Duration::from_nanos(coder.word(0, || d.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))))
+    };
+    let mut window = |i: usize| (duration(windows.get(i).map(|w| w.0)), duration(windows.get(i).map(|w| w.1)));
+    (0..count).map(&mut window).collect()
+}
 
-    fn processed(n: u64) -> Arc<[WindowCounts]> {
-        [WindowCounts { processed: n, ..WindowCounts::default() }].into()
+fn family(coder: &mut impl Coder, like: &Family, before: Option<&Family>, now: Option<&Family>) -> Family {
+    let of = |family: Option<&'_ Family>, i: usize| family.and_then(|f| f.series.get(i)).map(|s| s.value.clone());
+    let series = like.series.iter().enumerate().map(|(i, series)| {
+        let (before, now) = (of(before, i), of(now, i));
+        let value = delta::value(coder, before.as_ref(), &series.value, now.as_ref());
+        Series { labels: series.labels.clone(), value }
+    });
+    Family { description: Arc::clone(&like.description), series: series.collect() }
+}
+
+/// The snapshots of periodic collection, as they were when it was asked for; small until they are looked at.
+#[derive(Clone)]
+pub struct SnapshotHistory {
+    chunks: Vec<Arc<Chunk>>,
+    hidden: usize,
+    len: usize,
+    bytes: usize,
+}
+
+impl SnapshotHistory {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
-    #[test]
-    fn reaches_back_one_window_and_stays_bounded() {
-        let start = Instant::now();
-        let mut history = History::new(&[Duration::from_secs(1), Duration::from_secs(10)]);
-        assert!(history.bases(start).is_empty());
-        for n in 0..1000u64 {
-            let at = start + Duration::from_millis(130 * n);
-            assert!(history.is_due(at), "a sample every 130 ms is less often than eight a second");
-            history.push(at, processed(n));
-        }
-        let last = start + Duration::from_millis(130 * 999);
-        assert!(!history.windows[0].is_due(last + Duration::from_millis(100)));
-        let seen = history.bases(last);
-        let seen: Vec<_> = seen.iter().map(|b| (b.window.as_secs(), b.over.as_millis(), b.of(0).processed)).collect();
-        assert_eq!(seen[0], (1, 1040, 991));
-        // Every 1.3 s, the tenth reading after the last that is due.
-        assert!(seen[1].0 == 10 && (10_000..=11_250).contains(&seen[1].1), "{seen:?}");
-        assert_eq!(u128::from(999 - seen[1].2) * 130, seen[1].1);
-        for window in &history.windows {
-            assert!(window.samples.len() <= SAMPLES as usize + 2, "{}", window.samples.len());
-        }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
-    #[test]
-    fn a_long_window_tells_a_rate_as_soon_as_a_short_one() {
-        let start = Instant::now();
-        let mut history = History::new(&[Duration::from_secs(1), Duration::from_secs(60)]);
-        history.push(start, processed(0));
-        assert!(history.bases(start + Duration::from_millis(124)).is_empty());
-        let bases = history.bases(start + Duration::from_millis(125));
-        assert_eq!(bases.iter().map(|b| b.over.as_millis()).collect::<Vec<_>>(), [125, 125]);
+    /// Memory that they take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Each in turn, the oldest first, as it was, with all buckets. Each is a full snapshot: keep what you need.
+    pub fn iter(&self) -> impl Iterator<Item = Arc<Snapshot>> + '_ {
+        let all = self.chunks.iter().flat_map(|chunk| {
+            let mut before: Option<Arc<Snapshot>> = None;
+            chunk.frames.iter().map(move |frame| {
+                let mut reader = Reader(&frame.bytes);
+                let snapshot = code(&mut reader, &chunk.shape, before.as_deref(), None, frame.gpus.clone());
+                let snapshot = Arc::new(snapshot);
+                before = Some(Arc::clone(&snapshot));
+                snapshot
+            })
+        });
+        all.skip(self.hidden)
+    }
+}
+
+impl std::fmt::Debug for SnapshotHistory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SnapshotHistory({} snapshots in {} bytes)", self.len, self.bytes)
+    }
+}
+
+impl TelemetryCollector {
+    /// The snapshots that [periodic collection](Self::start_collection) took, the oldest first; those that others took
+    /// are not among them. Bounded by [count](super::TelemetryConfig::history_snapshots),
+    /// [age](super::TelemetryConfig::history_age) and [bytes](super::TelemetryConfig::history_bytes). They are kept
+    /// small, and each is made anew here: to look at one after the other, take [`history`](Self::history).
+    pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+        self.history().iter().collect()
+    }
+
+    /// The snapshots that [periodic collection](Self::start_collection) took, as they are kept.
+    pub fn history(&self) -> SnapshotHistory {
+        self.inner.history().share()
+    }
+}
+
+impl Inner {
+    /// Keeps a snapshot. On the periodic reader's thread, beside whoever takes the next one.
+    pub(super) fn remember(&self, snapshot: &Arc<Snapshot>) {
+        let mut history = self.history();
+        let dropped = history.push(snapshot, Instant::now());
+        self.counts.dropped_history.fetch_add(dropped, Ordering::Relaxed);
+        self.counts.history_snapshots.store(history.len() as u64, Ordering::Relaxed);
+        self.counts.history_bytes.store(history.bytes() as u64, Ordering::Relaxed);
     }
 }

@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::event::{EventKind, TelemetryEvent};
-use super::itself::Shared;
+use super::costs::Shared;
+use super::event::{EventKind, KernelEvent};
 use super::{TelemetryCollector, TelemetryError};
 use crate::snapshot::Snapshot;
 
@@ -36,22 +36,22 @@ pub enum HookKind {
 /// What a hook is called with.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Notice {
+pub enum Notification {
     /// A snapshot was taken.
     Snapshot(Arc<Snapshot>),
     /// Something happened to a kernel.
-    Event(TelemetryEvent),
+    Event(KernelEvent),
 }
 
-impl Notice {
+impl Notification {
     /// The snapshot, if it is one.
     pub fn snapshot(&self) -> Option<&Arc<Snapshot>> {
-        if let Notice::Snapshot(snapshot) = self { Some(snapshot) } else { None }
+        if let Notification::Snapshot(snapshot) = self { Some(snapshot) } else { None }
     }
 
     /// The event, if it is one.
-    pub fn event(&self) -> Option<&TelemetryEvent> {
-        if let Notice::Event(event) = self { Some(event) } else { None }
+    pub fn event(&self) -> Option<&KernelEvent> {
+        if let Notification::Event(event) = self { Some(event) } else { None }
     }
 }
 
@@ -93,7 +93,7 @@ pub(super) struct Hooks {
 pub(super) struct Hook {
     id: HookId,
     kind: HookKind,
-    queue: SyncSender<Notice>,
+    queue: SyncSender<Notification>,
     record: Arc<Record>,
 }
 
@@ -135,7 +135,7 @@ impl Hook {
 
 impl Hooks {
     /// Tells the hooks that want it; waits for none of them.
-    pub(super) fn tell(&self, who: impl Fn(&Hook) -> bool, notice: impl FnOnce() -> Notice) {
+    pub(super) fn tell(&self, who: impl Fn(&Hook) -> bool, notice: impl FnOnce() -> Notification) {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -154,7 +154,7 @@ impl Hooks {
     }
 
     pub(super) fn tell_snapshot(&self, snapshot: &Arc<Snapshot>) {
-        self.tell(|hook| hook.kind == HookKind::Snapshot, || Notice::Snapshot(Arc::clone(snapshot)));
+        self.tell(|hook| hook.kind == HookKind::Snapshot, || Notification::Snapshot(Arc::clone(snapshot)));
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<Hook>> {
@@ -176,7 +176,7 @@ impl TelemetryCollector {
     /// Calls `callback` with every snapshot, or every event of a kind, on a thread of its own and in their order.
     /// Collection does not wait for it: what does not fit its [queue](super::TelemetryConfig::hook_queue) is dropped.
     /// Panics, slow calls and drops are counted in [`hooks`](Self::hooks) and in every snapshot's
-    /// [`itself`](crate::Snapshot::itself). The thread ends when the hook is removed or the collector goes; a callback
+    /// [`itself`](crate::Snapshot::self_metrics). The thread ends when the hook is removed or the collector goes; a callback
     /// that holds a clone of the collector keeps it alive. In a callback look at the notice or at
     /// [`latest`](Self::latest): a snapshot taken there is told to every hook on snapshots, this one included, again.
     ///
@@ -200,7 +200,7 @@ impl TelemetryCollector {
     pub fn add_hook(
         &self,
         kind: HookKind,
-        callback: impl FnMut(&Notice) + Send + 'static,
+        callback: impl FnMut(&Notification) + Send + 'static,
     ) -> Result<HookId, TelemetryError> {
         let inner = &*self.inner;
         if !inner.enabled {
@@ -249,7 +249,7 @@ struct Runner {
 }
 
 impl Runner {
-    fn run(self, mut callback: impl FnMut(&Notice), notices: &Receiver<Notice>) {
+    fn run(self, mut callback: impl FnMut(&Notification), notices: &Receiver<Notification>) {
         let mut in_a_row = 0;
         while let Ok(notice) = notices.recv() {
             let begun = Instant::now();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{TelemetryCollector, TelemetryError};
-use crate::metrics::{Builder, CounterBuilder, Family, GaugeBuilder, HistogramBuilder, Twin};
+use crate::metrics::{Builder, CounterBuilder, Family, GaugeBuilder, HistogramBuilder, Instrument};
 
 impl TelemetryCollector {
     /// A counter to register; see [`metrics`](crate::metrics). A `_total` at the end of the name is left out.
@@ -30,7 +30,7 @@ impl TelemetryCollector {
         self.builder(name, help)
     }
 
-    fn builder<T: Twin>(&self, name: &str, help: &str) -> Result<Builder<T>, TelemetryError> {
+    fn builder<T: Instrument>(&self, name: &str, help: &str) -> Result<Builder<T>, TelemetryError> {
         if !self.inner.enabled {
             return Err(TelemetryError::Disabled);
         }

@@ -1,19 +1,19 @@
 //! [`TelemetryCollector`]: who the kernels are, since when they are counted, and what a reading means for them.
 
 mod actor;
-mod archive;
-mod codec;
 mod core;
+mod costs;
+mod delta;
 mod error;
 mod event;
 mod health;
 mod history;
 mod hooks;
-mod itself;
 mod metrics;
 mod periodic;
+mod rate_windows;
 mod registry;
-mod sets;
+mod standard;
 mod subscription;
 mod track;
 mod watchdog;
@@ -26,27 +26,27 @@ use arc_swap::ArcSwapOption;
 
 use crate::abi::{KernelRef, MAX_SCALE};
 use crate::device::{Memory, MetricTable, SharedDevice};
-use crate::metrics::{DeviceMetrics, Room};
-use crate::reader::{Reader, Span};
+use crate::metrics::{Capacity, DeviceMetrics};
+use crate::reader::{Reader, ShardRange};
 use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
 
-pub use actor::KernelHandle;
-pub use archive::SnapshotHistory;
+pub use actor::ActorHandle;
 pub use error::TelemetryError;
-pub use event::{EventKind, TelemetryEvent};
+pub use event::{EventKind, KernelEvent};
 pub use health::{Health, HealthLimits};
-pub use hooks::{HookId, HookKind, HookReport, MAX_HOOKS, MAX_PANICS, Notice};
+pub use history::SnapshotHistory;
+pub use hooks::{HookId, HookKind, HookReport, MAX_HOOKS, MAX_PANICS, Notification};
 pub use registry::MAX_ID_BYTES;
 pub(crate) use registry::check_id;
-pub use sets::ReadyMade;
+pub use standard::StandardMetrics;
 pub use subscription::Subscription;
 
 use actor::{Actor, CoarseClock};
-use archive::{Archive, Bounds};
-use core::Core;
-use history::History;
+use core::Collection;
+use history::{Bounds, History};
 use hooks::Hooks;
 use periodic::Periodic;
+use rate_windows::RateWindows;
 use registry::{FROM_BLOCKS, Origin, Registry};
 use track::Baseline;
 
@@ -128,11 +128,11 @@ struct Inner {
     config: TelemetryConfig,
     registry: RwLock<Registry>,
     metrics: Arc<crate::metrics::Registry>,
-    core: Mutex<Core>,
+    core: Mutex<Collection>,
     latest: ArcSwapOption<Snapshot>,
     periodic: Mutex<Option<Periodic>>,
-    counts: Arc<itself::Shared>,
-    archive: Mutex<Archive>,
+    counts: Arc<costs::Shared>,
+    history: Mutex<History>,
     hooks: Hooks,
     subscribers: tokio::sync::watch::Sender<Option<Arc<Snapshot>>>,
 }
@@ -156,17 +156,18 @@ impl TelemetryCollector {
     pub fn on_device(device: SharedDevice, config: TelemetryConfig) -> Result<Self, TelemetryError> {
         let reader = Reader::new(Arc::clone(&device), config.max_blocks, config.scale, config.copy_limit)?;
         // More than any device has room for; sizes are products of these.
-        let room = Room { metrics: config.device_metrics.min(1 << 20), buckets: config.device_buckets.min(1 << 28) };
+        let room =
+            Capacity { metrics: config.device_metrics.min(1 << 20), buckets: config.device_buckets.min(1 << 28) };
         let metrics = DeviceMetrics::new(&device, room, config.copy_limit)?;
         Ok(Self::build(true, config, Some((reader, metrics))))
     }
 
     fn build(enabled: bool, mut config: TelemetryConfig, device: Option<(Reader, DeviceMetrics)>) -> Self {
         config.scale = config.scale.min(MAX_SCALE);
-        let history = History::new(&config.windows);
+        let rate_windows = RateWindows::new(&config.windows);
         let (reader, of_device) = device.unzip();
         let metrics = Arc::new(crate::metrics::Registry::new(config.max_series, config.scale, of_device));
-        let core = Core {
+        let core = Collection {
             reader,
             entries: Arc::new([]),
             spans: Vec::new(),
@@ -174,11 +175,11 @@ impl TelemetryCollector {
             of_actors: Vec::new(),
             tracks: Vec::new(),
             metrics: crate::metrics::View::new(Arc::clone(&metrics)),
-            history,
+            rate_windows,
             rates: 0,
             sequence: 0,
-            costs: itself::Costs::new(config.scale),
-            sets: sets::Sets::default(),
+            costs: costs::Costs::new(config.scale),
+            sets: standard::StandardSets::default(),
             machine: None,
             epoch: std::time::Instant::now(),
         };
@@ -194,7 +195,7 @@ impl TelemetryCollector {
                 latest: ArcSwapOption::empty(),
                 periodic: Mutex::new(None),
                 counts: Arc::default(),
-                archive: Mutex::new(Archive::new(bounds)),
+                history: Mutex::new(History::new(bounds)),
                 hooks: Hooks::default(),
                 subscribers: tokio::sync::watch::Sender::new(None),
             }),
@@ -229,7 +230,7 @@ impl TelemetryCollector {
         if blocks > free {
             return Err(TelemetryError::TooManyBlocks { asked: blocks, free, limit: reader.shards() });
         }
-        let span = Span { first: registry.used_blocks, count: blocks };
+        let span = ShardRange { first: registry.used_blocks, count: blocks };
         registry.insert(id, Origin::Device(span), FROM_BLOCKS, &inner.config)?;
         registry.used_blocks += blocks;
         let table = inner.metrics.table();
@@ -298,11 +299,11 @@ impl TelemetryCollector {
     ///
     /// # Errors
     /// [`TelemetryError::Disabled`], a bad name, a bound that is reached, or the id of a device kernel.
-    pub fn kernel(&self, id: &str) -> Result<KernelHandle, TelemetryError> {
+    pub fn actor(&self, id: &str) -> Result<ActorHandle, TelemetryError> {
         if !self.inner.enabled {
             return Err(TelemetryError::Disabled);
         }
-        Ok(self.actor(id)?.handle())
+        Ok(self.shared_actor(id)?.handle())
     }
 
     /// Counts a received message for the host actor `id`, which is registered if it is new.
@@ -340,12 +341,12 @@ impl TelemetryCollector {
 
     fn record(&self, id: &str, what: impl FnOnce(&Actor)) -> Result<(), TelemetryError> {
         if self.inner.enabled {
-            what(&*self.actor(id)?);
+            what(&*self.shared_actor(id)?);
         }
         Ok(())
     }
 
-    fn actor(&self, id: &str) -> Result<Arc<Actor>, TelemetryError> {
+    fn shared_actor(&self, id: &str) -> Result<Arc<Actor>, TelemetryError> {
         let found = self.inner.registry.read().unwrap_or_else(PoisonError::into_inner).actor(id)?;
         if let Some(actor) = found {
             return Ok(actor);
@@ -482,7 +483,7 @@ impl std::fmt::Debug for TelemetryCollector {
 
 impl Inner {
     /// Nobody panics while holding it; if somebody did, the tracks are those of the last reading.
-    fn core(&self) -> MutexGuard<'_, Core> {
+    fn core(&self) -> MutexGuard<'_, Collection> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -499,7 +500,7 @@ impl Inner {
         self.snapshot_of(&mut self.core())
     }
 
-    fn snapshot_of(&self, core: &mut Core) -> Result<Arc<Snapshot>, TelemetryError> {
+    fn snapshot_of(&self, core: &mut Collection) -> Result<Arc<Snapshot>, TelemetryError> {
         let reading = match core.read(self) {
             Ok(reading) => reading,
             Err(error) => {
@@ -521,17 +522,17 @@ impl Inner {
         self.hooks.tell_snapshot(snapshot);
     }
 
-    fn archive(&self) -> MutexGuard<'_, Archive> {
-        self.archive.lock().unwrap_or_else(PoisonError::into_inner)
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last good numbers stay, and say that nothing newer could be read; their device kernels are `Failed`, unless the
     /// copy was merely late.
-    fn publish_failure(&self, core: &mut Core, error: &TelemetryError, failures: u64) {
+    fn publish_failure(&self, core: &mut Collection, error: &TelemetryError, failures: u64) {
         let last = self.latest.load_full();
         let mut failed = last.as_deref().cloned();
         if let Some(snapshot) = &mut failed {
-            snapshot.itself.collection_failures_total = failures;
+            snapshot.self_metrics.collection_failures_total = failures;
         }
         if !matches!(error, TelemetryError::Device(crate::device::DeviceError::CopyTimedOut { .. })) {
             self.fail_kernels(core, &mut failed, &error.to_string().into());
@@ -543,7 +544,7 @@ impl Inner {
     }
 
     /// The device died, and its kernels with it, unless they had ended before.
-    fn fail_kernels(&self, core: &Core, failed: &mut Option<Snapshot>, died_of: &Arc<str>) {
+    fn fail_kernels(&self, core: &Collection, failed: &mut Option<Snapshot>, died_of: &Arc<str>) {
         for entry in core.entries.iter().filter(|entry| entry.span().is_some()) {
             let of_entry = |k: &&mut KernelTelemetry| k.kernel_id == entry.id;
             match failed.as_mut().and_then(|snapshot| snapshot.kernels.iter_mut().find(of_entry)) {

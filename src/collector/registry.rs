@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::actor::{Actor, CoarseClock};
 use super::{TelemetryConfig, TelemetryError};
 use crate::abi::block_state;
-use crate::reader::{Span, Totals};
+use crate::reader::{KernelSums, ShardRange};
 use crate::snapshot::{KernelState, KernelTelemetry};
 
 /// Longest kernel id, in bytes.
@@ -38,7 +38,7 @@ pub(super) struct Entry {
 }
 
 pub(super) enum Origin {
-    Device(Span),
+    Device(ShardRange),
     Host(Arc<Actor>),
 }
 
@@ -97,7 +97,7 @@ impl Registry {
 }
 
 impl Entry {
-    pub(super) fn span(&self) -> Option<Span> {
+    pub(super) fn span(&self) -> Option<ShardRange> {
         match self.origin {
             Origin::Device(span) => Some(span),
             Origin::Host(_) => None,
@@ -111,7 +111,7 @@ impl Entry {
         }
     }
 
-    pub(super) fn state(&self, totals: &Totals) -> KernelState {
+    pub(super) fn state(&self, totals: &KernelSums) -> KernelState {
         if totals.lines.foreign_abi != 0 {
             return KernelState::Failed;
         }
@@ -129,7 +129,7 @@ impl Entry {
     }
 
     /// Whether all of its blocks have.
-    fn has_ended(&self, totals: &Totals) -> bool {
+    fn has_ended(&self, totals: &KernelSums) -> bool {
         self.span().is_some_and(|span| totals.lines.blocks_in_state[block_state::ENDED as usize] == span.count)
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
-use super::itself::Shared;
+use super::costs::Shared;
 use super::{TelemetryCollector, TelemetryError};
 use crate::snapshot::Snapshot;
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::history::Base;
+use super::rate_windows::Base;
 use super::registry::{Entry, Origin};
 use super::watchdog::Watch;
 use crate::abi::{COUNTERS, Counter};
 use crate::histogram::Histogram;
-use crate::reader::{Reading, Totals};
+use crate::reader::{KernelSums, Reading};
 use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, RatesBuilder, Waiting, WindowCounts, rate, ratio};
 
 /// What is remembered of one kernel between readings.
 #[derive(Default)]
-pub(super) struct Track {
+pub(super) struct KernelTracker {
     pub(super) baseline: Option<Box<Baseline>>,
     /// The last latency histogram, what it is since the baseline, and what that says.
     pub(super) derived: Option<(Arc<Histogram>, Arc<Histogram>, Option<Latency>)>,
@@ -24,7 +24,7 @@ pub(super) struct Track {
 }
 
 /// What all kernels of one reading are derived from.
-pub(super) struct Moment<'a> {
+pub(super) struct ReadContext<'a> {
     pub(super) reading: &'a Reading,
     /// The reading on the collector's steady clock.
     pub(super) now_ns: u64,
@@ -51,8 +51,8 @@ pub(super) struct Baseline {
 }
 
 impl Baseline {
-    pub(super) fn new(entry: &Entry, totals: &Totals, reading: &Reading) -> Self {
-        let uptime = Clock::of(entry, reading).uptime(totals);
+    pub(super) fn new(entry: &Entry, totals: &KernelSums, reading: &Reading) -> Self {
+        let uptime = TimeAnchor::of(entry, reading).uptime(totals);
         Baseline {
             uptime,
             counters: totals.lines.counters,
@@ -65,22 +65,22 @@ impl Baseline {
     }
 }
 
-impl Track {
+impl KernelTracker {
     /// What `totals` mean for the kernel at that place; inlined, so that it is built in its place.
     #[inline(always)]
     pub(super) fn derive(
         &mut self,
         index: usize,
         entry: &Entry,
-        totals: &Totals,
-        moment: &mut Moment<'_>,
+        totals: &KernelSums,
+        moment: &mut ReadContext<'_>,
     ) -> KernelTelemetry {
         let reading = moment.reading;
         let count = |c: Counter| {
             let now = totals.counter(c);
             self.baseline.as_ref().map_or(now, |b| now.saturating_sub(b.counters[c as usize]))
         };
-        let clock = Clock::of(entry, reading);
+        let clock = TimeAnchor::of(entry, reading);
         let uptime = clock.uptime(totals);
         // A kernel that has ended stops the clock of its rates.
         let counted = uptime.saturating_sub(self.baseline.as_ref().map_or(Duration::ZERO, |b| b.uptime));
@@ -145,7 +145,7 @@ impl Track {
 
     /// The last error since the reset: its code where a kernel gave one, its text where a host actor did. What a kernel
     /// died of, or what keeps it from being read at all, no reset takes away.
-    fn last_error(&self, entry: &Entry, totals: &Totals, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
+    fn last_error(&self, entry: &Entry, totals: &KernelSums, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
         let lines = &totals.lines;
         if lines.foreign_abi != 0 {
             let (theirs, ours) = (lines.foreign_abi, crate::abi::ABI_VERSION);
@@ -199,7 +199,7 @@ impl Track {
 }
 
 /// What the windows' rates are differences of.
-pub(super) fn window_counts(totals: &Totals) -> WindowCounts {
+pub(super) fn window_counts(totals: &KernelSums) -> WindowCounts {
     WindowCounts {
         processed: totals.counter(Counter::Processed),
         errors: totals.counter(Counter::Errors),
@@ -208,10 +208,10 @@ pub(super) fn window_counts(totals: &Totals) -> WindowCounts {
     }
 }
 
-impl Moment<'_> {
+impl ReadContext<'_> {
     /// A kernel that did nothing since the farthest base did nothing in any window.
     #[inline(always)]
-    fn rates(&mut self, index: usize, totals: &Totals) -> Rates {
+    fn rates(&mut self, index: usize, totals: &KernelSums) -> Rates {
         let Some(longest) = self.bases.get(self.longest) else { return Rates::default() };
         let now = window_counts(totals);
         if longest.sum_of(index) == now.sum() {
@@ -228,16 +228,16 @@ impl Moment<'_> {
 
 /// From an entry's clock to Unix time.
 #[derive(Clone, Copy)]
-pub(super) struct Clock {
+pub(super) struct TimeAnchor {
     pub(super) now_ns: u64,
     pub(super) unix_ns: u64,
 }
 
-impl Clock {
+impl TimeAnchor {
     pub(super) fn of(entry: &Entry, reading: &Reading) -> Self {
         match entry.origin {
-            Origin::Device(_) => Clock { now_ns: reading.device_ns, unix_ns: reading.unix_ns },
-            Origin::Host(_) => Clock { now_ns: reading.unix_ns, unix_ns: reading.unix_ns },
+            Origin::Device(_) => TimeAnchor { now_ns: reading.device_ns, unix_ns: reading.unix_ns },
+            Origin::Host(_) => TimeAnchor { now_ns: reading.unix_ns, unix_ns: reading.unix_ns },
         }
     }
 
@@ -248,7 +248,7 @@ impl Clock {
         (ns != 0).then(|| UNIX_EPOCH + Duration::from_nanos(unix))
     }
 
-    pub(super) fn uptime(self, totals: &Totals) -> Duration {
+    pub(super) fn uptime(self, totals: &KernelSums) -> Duration {
         let end = if totals.lines.end_ns == 0 { self.now_ns } else { totals.lines.end_ns };
         Duration::from_nanos(if totals.lines.start_ns == 0 { 0 } else { end.saturating_sub(totals.lines.start_ns) })
     }

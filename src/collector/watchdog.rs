@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::reader::Lines;
+use crate::reader::ShardSums;
 use crate::snapshot::{KernelState, Stall};
 
 /// What is known of one kernel's signs of life.
@@ -33,7 +33,7 @@ impl Watch {
     pub(super) fn look(
         &mut self,
         state: KernelState,
-        lines: &Lines,
+        lines: &ShardSums,
         now_ns: u64,
         limit: Duration,
         time: impl FnOnce(u64) -> Option<SystemTime>,
@@ -66,8 +66,8 @@ mod tests {
         }
     }
 
-    fn lines(oldest_heartbeat_ns: u64) -> Lines {
-        Lines { oldest_heartbeat_ns, ..Lines::default() }
+    fn lines(oldest_heartbeat_ns: u64) -> ShardSums {
+        ShardSums { oldest_heartbeat_ns, ..ShardSums::default() }
     }
 
     #[test]

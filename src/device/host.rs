@@ -192,7 +192,7 @@ fn cores() -> u32 {
 }
 
 impl Kernel for HostKernel {
-    fn fill(&self) -> u32 {
+    fn max_resident_blocks(&self) -> u32 {
         cores()
     }
 
@@ -205,7 +205,7 @@ impl Kernel for HostKernel {
 }
 
 impl ProbeKernel for HostKernel {
-    fn fill(&self) -> u32 {
+    fn max_resident_blocks(&self) -> u32 {
         cores()
     }
 

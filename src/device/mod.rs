@@ -135,7 +135,7 @@ pub trait Device: Sealed + Send + Sync + fmt::Debug {
 /// A loaded ring kernel.
 pub trait Kernel: Send + Sync {
     /// Blocks that fill the device, where nothing else runs on it.
-    fn fill(&self) -> u32;
+    fn max_resident_blocks(&self) -> u32;
 
     /// Starts `blocks` blocks. `keep` lives until they have all ended, however that comes about.
     ///

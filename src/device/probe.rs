@@ -52,7 +52,7 @@ impl Entry {
 /// The loaded probe, at one level.
 pub trait ProbeKernel: Send + Sync {
     /// Blocks that fill the device.
-    fn fill(&self) -> u32;
+    fn max_resident_blocks(&self) -> u32;
 
     /// Starts `blocks` blocks. `keep` lives until they have all ended.
     ///
@@ -75,7 +75,7 @@ enum What {
 
 /// A way of recording a message whose cost can be asked for: ringscope's own, and what one might have written instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Design {
+pub enum RecordStrategy {
     /// A loop that records nothing: what the others are measured from.
     Nothing,
     /// Ringscope's record by one warp: one instruction for all of it, into the block's own line.
@@ -84,31 +84,37 @@ pub enum Design {
     WarpOneLine,
     /// Ringscope's record by one thread: one atomic for each field.
     Thread,
-    /// [`Warp`](Design::Warp), and a fence at system scope after each record.
+    /// [`Warp`](RecordStrategy::Warp), and a fence at system scope after each record.
     Fenced,
     /// One atomic for each field, on memory of the host.
     MappedHost,
 }
 
-impl Design {
+impl RecordStrategy {
     /// All of them.
-    pub const ALL: [Design; 6] =
-        [Design::Nothing, Design::Warp, Design::WarpOneLine, Design::Thread, Design::Fenced, Design::MappedHost];
+    pub const ALL: [RecordStrategy; 6] = [
+        RecordStrategy::Nothing,
+        RecordStrategy::Warp,
+        RecordStrategy::WarpOneLine,
+        RecordStrategy::Thread,
+        RecordStrategy::Fenced,
+        RecordStrategy::MappedHost,
+    ];
 
     fn code(self) -> u64 {
         match self {
-            Design::Nothing => 16,
-            Design::Warp | Design::WarpOneLine => 17,
-            Design::Thread => 18,
-            Design::Fenced => 19,
-            Design::MappedHost => 20,
+            RecordStrategy::Nothing => 16,
+            RecordStrategy::Warp | RecordStrategy::WarpOneLine => 17,
+            RecordStrategy::Thread => 18,
+            RecordStrategy::Fenced => 19,
+            RecordStrategy::MappedHost => 20,
         }
     }
 }
 
 /// A way of counting in metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum RecordMode {
     /// By single threads.
     One = 5,
     /// By warps, a value for each lane.
@@ -117,9 +123,9 @@ pub enum Way {
     Local = 7,
 }
 
-impl Way {
+impl RecordMode {
     /// All of them.
-    pub const ALL: [Way; 3] = [Way::One, Way::Warp, Way::Local];
+    pub const ALL: [RecordMode; 3] = [RecordMode::One, RecordMode::Warp, RecordMode::Local];
 }
 
 /// A change of a gauge.
@@ -208,8 +214,8 @@ impl Probe {
     }
 
     /// Blocks of the probe that fill the device.
-    pub fn fill(&self) -> u32 {
-        self.kernels[Level::Histograms as usize].fill()
+    pub fn max_resident_blocks(&self) -> u32 {
+        self.kernels[Level::Histograms as usize].max_resident_blocks()
     }
 
     /// The bucket slots of values, as the device computes them.
@@ -244,9 +250,15 @@ impl Probe {
     ///
     /// # Errors
     /// As [`slots`](Self::slots).
-    pub fn cost(&mut self, design: Design, level: Level, blocks: u32, rounds: u64) -> Result<Vec<Cost>, DeviceError> {
+    pub fn cost(
+        &mut self,
+        design: RecordStrategy,
+        level: Level,
+        blocks: u32,
+        rounds: u64,
+    ) -> Result<Vec<Cost>, DeviceError> {
         let (blocks, rounds) = (blocks.clamp(1, self.max_blocks), rounds.min(MOST_ROUNDS));
-        let shards = if design == Design::WarpOneLine { 1 } else { blocks };
+        let shards = if design == RecordStrategy::WarpOneLine { 1 } else { blocks };
         let args = ProbeArgs {
             telemetry: self.telemetry(shards),
             words: self.mapped.device_address(),
@@ -273,7 +285,7 @@ impl Probe {
         table: &MetricTable,
         first: u32,
         values: &[(u64, f64)],
-        way: Way,
+        way: RecordMode,
         blocks: u32,
     ) -> Result<(), DeviceError> {
         let pairs: Vec<(u64, u64)> = values.iter().map(|(whole, real)| (*whole, real.to_bits())).collect();

@@ -33,7 +33,7 @@ impl Number {
 
 /// What a family is.
 #[derive(Clone, Copy)]
-pub(super) struct Head<'a> {
+pub(super) struct MetricHeader<'a> {
     /// Of a counter, without `_total`.
     pub(super) name: &'a str,
     pub(super) help: &'a str,
@@ -60,7 +60,7 @@ impl<'a> LabelSet<'a> {
 /// The classic buckets of an exponential histogram: some powers of two, the same on every page. Buckets that came only
 /// with their first value would have no increase at it, and `rate` would be wrong.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ladder {
+pub(super) struct ClassicBounds {
     first: u32,
     step: usize,
     last: u32,
@@ -69,11 +69,11 @@ pub(super) struct Ladder {
 }
 
 /// 256 ns to 17 s, each twice the one before.
-const DURATIONS: Ladder = Ladder { first: 8, step: 1, last: 34, divisor: 1e9 };
+const DURATIONS: ClassicBounds = ClassicBounds { first: 8, step: 1, last: 34, divisor: 1e9 };
 /// 1 to 10^12, each four times the one before: nothing is known of a user's values.
-const WHOLE_NUMBERS: Ladder = Ladder { first: 0, step: 2, last: 40, divisor: 1.0 };
+const WHOLE_NUMBERS: ClassicBounds = ClassicBounds { first: 0, step: 2, last: 40, divisor: 1.0 };
 
-impl Ladder {
+impl ClassicBounds {
     fn exponents(self) -> impl Iterator<Item = u32> {
         (self.first..=self.last).step_by(self.step)
     }
@@ -82,7 +82,7 @@ impl Ladder {
 /// A histogram's buckets.
 #[derive(Clone, Copy)]
 pub(super) enum Buckets<'a> {
-    Exponential(&'a Histogram, Ladder),
+    Exponential(&'a Histogram, ClassicBounds),
     Explicit(&'a ExplicitHistogram),
 }
 
@@ -172,7 +172,7 @@ pub(super) trait Sink {
     /// Whether the format has native histograms.
     const NATIVE: bool = false;
 
-    fn family(&mut self, head: &Head<'_>);
+    fn family(&mut self, head: &MetricHeader<'_>);
     fn number(&mut self, labels: LabelSet<'_>, value: Number);
     fn histogram(&mut self, labels: LabelSet<'_>, observed: &Observed<'_>);
 }
@@ -260,11 +260,11 @@ const SNAPSHOT: &[OfSnapshot] = &[
     OfSnapshot { name: "ringscope_snapshot_copied_bytes", unit: Some("bytes"), kind: MetricKind::Gauge, help: "Bytes that were copied from the device for this snapshot", read: |s| Some(Number::Count(s.copied_bytes as u64)) },
     OfSnapshot { name: "ringscope_system_cpu_utilization_ratio", unit: Some("ratio"), kind: MetricKind::Gauge, help: "How busy the machine's processors are, all of them together", read: |s| Some(Number::Real(s.system?.cpu_utilization_percent / 100.0)) },
     OfSnapshot { name: "ringscope_system_memory_used_bytes", unit: Some("bytes"), kind: MetricKind::Gauge, help: "The machine's memory in use", read: |s| Some(Number::Real(s.system?.memory_used_mb * 1e6)) },
-    OfSnapshot { name: "telemetry_collection_runs", unit: None, kind: MetricKind::Counter, help: "Snapshots taken, by whoever", read: |s| Some(Number::Count(s.itself.collection_runs_total)) },
-    OfSnapshot { name: "telemetry_collection_failures", unit: None, kind: MetricKind::Counter, help: "Snapshots that the device failed", read: |s| Some(Number::Count(s.itself.collection_failures_total)) },
-    OfSnapshot { name: "telemetry_metric_series", unit: None, kind: MetricKind::Gauge, help: "Series of registered metrics", read: |s| Some(Number::Count(s.itself.metrics_count as u64)) },
-    OfSnapshot { name: "telemetry_events", unit: None, kind: MetricKind::Counter, help: "Events so far", read: |s| Some(Number::Count(s.itself.events_total)) },
-    OfSnapshot { name: "telemetry_hook_panics", unit: None, kind: MetricKind::Counter, help: "Calls of hooks that panicked", read: |s| Some(Number::Count(s.itself.hook_panics_total)) },
+    OfSnapshot { name: "telemetry_collection_runs", unit: None, kind: MetricKind::Counter, help: "Snapshots taken, by whoever", read: |s| Some(Number::Count(s.self_metrics.collection_runs_total)) },
+    OfSnapshot { name: "telemetry_collection_failures", unit: None, kind: MetricKind::Counter, help: "Snapshots that the device failed", read: |s| Some(Number::Count(s.self_metrics.collection_failures_total)) },
+    OfSnapshot { name: "telemetry_metric_series", unit: None, kind: MetricKind::Gauge, help: "Series of registered metrics", read: |s| Some(Number::Count(s.self_metrics.metrics_count as u64)) },
+    OfSnapshot { name: "telemetry_events", unit: None, kind: MetricKind::Counter, help: "Events so far", read: |s| Some(Number::Count(s.self_metrics.events_total)) },
+    OfSnapshot { name: "telemetry_hook_panics", unit: None, kind: MetricKind::Counter, help: "Calls of hooks that panicked", read: |s| Some(Number::Count(s.self_metrics.hook_panics_total)) },
 ];
 
 type DroppedBy = (&'static str, fn(&Dropped) -> u64);
@@ -312,11 +312,11 @@ pub(super) fn visit<S: Sink>(snapshot: &Snapshot, sink: &mut S) {
     }
     for OfSnapshot { name, unit, kind, help, read } in SNAPSHOT {
         if let Some(value) = read(snapshot) {
-            sink.family(&Head { name, help, unit: *unit, kind: *kind });
+            sink.family(&MetricHeader { name, help, unit: *unit, kind: *kind });
             sink.number(LabelSet::Pairs(&[]), value);
         }
     }
-    itself(&snapshot.itself, sink);
+    self_metrics(&snapshot.self_metrics, sink);
     gpus(snapshot.gpus.as_deref().unwrap_or_default(), sink);
     dropped_values(&snapshot.metrics, sink);
     for family in &snapshot.metrics {
@@ -325,8 +325,8 @@ pub(super) fn visit<S: Sink>(snapshot: &Snapshot, sink: &mut S) {
 }
 
 impl PerKernel {
-    fn head(&self, kind: MetricKind) -> Head<'static> {
-        Head { name: self.name, help: self.help, unit: self.unit, kind }
+    fn head(&self, kind: MetricKind) -> MetricHeader<'static> {
+        MetricHeader { name: self.name, help: self.help, unit: self.unit, kind }
     }
 
     fn visit<S: Sink>(&self, kernels: &[KernelTelemetry], sink: &mut S) {
@@ -366,8 +366,8 @@ impl PerKernel {
         sink: &mut S,
     ) {
         let name = format!("{}_{unit}", self.name);
-        sink.family(&Head { name: &name, unit: Some(unit), ..self.head(MetricKind::Histogram) });
-        let ladder = if form == Form::Native { Ladder { divisor: 1.0, ..DURATIONS } } else { DURATIONS };
+        sink.family(&MetricHeader { name: &name, unit: Some(unit), ..self.head(MetricKind::Histogram) });
+        let ladder = if form == Form::Native { ClassicBounds { divisor: 1.0, ..DURATIONS } } else { DURATIONS };
         for (kernel, histogram) in kernels.iter().filter_map(|k| Some((k, read(k)?))) {
             let observed = Observed { buckets: Buckets::Exponential(histogram, ladder), form };
             sink.histogram(LabelSet::Pairs(&[("kernel", &kernel.kernel_id)]), &observed);
@@ -383,17 +383,17 @@ fn states<S: Sink>(kernel: &KernelTelemetry, now: KernelState, sink: &mut S) {
 }
 
 /// What telemetry knows of itself, beside its single numbers.
-fn itself<S: Sink>(itself: &SelfMetrics, sink: &mut S) {
-    let head = |name, help, unit, kind| Head { name, help, unit, kind };
+fn self_metrics<S: Sink>(of: &SelfMetrics, sink: &mut S) {
+    let head = |name, help, unit, kind| MetricHeader { name, help, unit, kind };
     let help = "How long a snapshot takes, from the copy's begin to the finished value";
     let (name, unit) = ("telemetry_collection_duration_seconds", Some("seconds"));
     sink.family(&head(name, help, unit, MetricKind::Histogram));
-    let buckets = Buckets::Exponential(&itself.collection_duration, DURATIONS);
+    let buckets = Buckets::Exponential(&of.collection_duration, DURATIONS);
     sink.histogram(LabelSet::Pairs(&[]), &Observed { buckets, form: Form::Classic });
     let help = "What telemetry had no room for, or was not fetched in time";
     sink.family(&head("telemetry_dropped", help, None, MetricKind::Counter));
     for (what, read) in DROPPED {
-        sink.number(LabelSet::Pairs(&[("what", what)]), Number::Count(read(&itself.dropped)));
+        sink.number(LabelSet::Pairs(&[("what", what)]), Number::Count(read(&of.dropped)));
     }
 }
 
@@ -401,7 +401,7 @@ fn gpus<S: Sink>(gpus: &[GpuMetrics], sink: &mut S) {
     for PerGpu { name, unit, help, read } in GPUS {
         let mut values = gpus.iter().filter_map(|gpu| Some((gpu, read(gpu)?))).peekable();
         if values.peek().is_some() {
-            sink.family(&Head { name, help, unit: *unit, kind: MetricKind::Gauge });
+            sink.family(&MetricHeader { name, help, unit: *unit, kind: MetricKind::Gauge });
         }
         for (gpu, value) in values {
             let index = gpu.index.to_string();
@@ -417,7 +417,7 @@ fn own<S: Sink>(family: &Family, sink: &mut S) {
         return;
     }
     let of = &*family.description;
-    sink.family(&Head { name: &of.name, help: &of.help, unit: of.unit.as_deref(), kind: of.kind });
+    sink.family(&MetricHeader { name: &of.name, help: &of.help, unit: of.unit.as_deref(), kind: of.kind });
     for series in &family.series {
         let labels = LabelSet::Own(&series.labels);
         match &series.value {
@@ -442,7 +442,7 @@ fn dropped_values<S: Sink>(families: &[Family], sink: &mut S) {
     }
     let help = "Values that a histogram could not count: not finite, or out of its range";
     let name = "ringscope_values_dropped";
-    sink.family(&Head { name, help, unit: None, kind: MetricKind::Counter });
+    sink.family(&MetricHeader { name, help, unit: None, kind: MetricKind::Counter });
     for family in histograms() {
         let dropped = family.series.iter().filter_map(|s| s.value.histogram()).map(|h| h.dropped).sum();
         sink.number(LabelSet::Pairs(&[("metric", &family.description.name)]), Number::Count(dropped));
@@ -453,7 +453,7 @@ fn dropped_values<S: Sink>(families: &[Family], sink: &mut S) {
 mod tests {
     use super::*;
 
-    fn cumulative(histogram: &Histogram, ladder: Ladder) -> Vec<u64> {
+    fn cumulative(histogram: &Histogram, ladder: ClassicBounds) -> Vec<u64> {
         let mut counts = Vec::new();
         Observed { buckets: Buckets::Exponential(histogram, ladder), form: Form::Both }.cumulative(&mut counts);
         counts

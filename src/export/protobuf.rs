@@ -6,7 +6,7 @@
 
 use prost::Message;
 
-use super::families::{Head, LabelSet, Number, Observed, Sink, visit};
+use super::families::{LabelSet, MetricHeader, Number, Observed, Sink, visit};
 use crate::histogram::Histogram as Counted;
 use crate::metrics::MetricKind;
 use crate::snapshot::Snapshot;
@@ -65,7 +65,7 @@ impl Page<'_> {
 impl Sink for Page<'_> {
     const NATIVE: bool = true;
 
-    fn family(&mut self, head: &Head<'_>) {
+    fn family(&mut self, head: &MetricHeader<'_>) {
         self.end_family();
         self.bounds.clear();
         let (kind, suffix) = match head.kind {

@@ -1,7 +1,7 @@
 //! The text formats: Prometheus's classic one, version 0.0.4, and, with what [`openmetrics`](super::openmetrics) says is
 //! different there, OpenMetrics.
 
-use super::families::{Head, LabelSet, Number, Observed, Sink, visit};
+use super::families::{LabelSet, MetricHeader, Number, Observed, Sink, visit};
 use super::number;
 use crate::metrics::MetricKind;
 use crate::snapshot::Snapshot;
@@ -46,7 +46,7 @@ struct Page<'a> {
 }
 
 impl Sink for Page<'_> {
-    fn family(&mut self, head: &Head<'_>) {
+    fn family(&mut self, head: &MetricHeader<'_>) {
         self.sample.clear();
         self.sample.push_str(head.name);
         self.bounds.clear();

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use super::counter::Counter;
 use super::error::MetricError;
+use super::family::MetricFamily;
 use super::gauge::Gauge;
 use super::histogram::Histogram;
 use super::kind::{Buckets, MetricKind};
 use super::registry::{Registry, Request, Source};
-use super::sets::LabelSets;
 use crate::abi::{CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef, MetricRef};
 
 /// A metric that is about to be registered: [`host`](Self::host) does it for threads, [`build`](Self::build) for kernels.
-#[must_use = "a metric is registered by .host() or .build()"]
+#[must_use = "a metric is registered by .on_host() or .on_device()"]
 pub struct Builder<T> {
     registry: Arc<Registry>,
     request: Request,
@@ -24,12 +24,12 @@ pub struct Builder<T> {
 pub const OVERFLOW: &str = "overflow";
 
 /// What the host can own: [`Counter`], [`Gauge`], [`Histogram`].
-pub trait Twin: sealed::Twin {}
+pub trait Instrument: sealed::Instrument {}
 
-impl<T: sealed::Twin> Twin for T {}
+impl<T: sealed::Instrument> Instrument for T {}
 
 mod sealed {
-    pub trait Twin: Clone {
+    pub trait Instrument: Clone {
         const KIND: super::MetricKind;
         /// What kernels take of one series, and of a family.
         type Ref: From<super::MetricRef>;
@@ -40,7 +40,7 @@ mod sealed {
 
 macro_rules! twin {
     ($($kind:ident: $reference:ident, $family:ident;)*) => {$(
-        impl sealed::Twin for $kind {
+        impl sealed::Instrument for $kind {
             const KIND: MetricKind = MetricKind::$kind;
             type Ref = $reference;
             type FamilyRef = $family;
@@ -56,7 +56,7 @@ twin! {
     Histogram: HistogramRef, HistogramFamilyRef;
 }
 
-impl<T: Twin> Builder<T> {
+impl<T: Instrument> Builder<T> {
     pub(crate) fn new(registry: Arc<Registry>, name: &str, help: &str) -> Self {
         let request = Request {
             name: name.to_owned(),
@@ -90,7 +90,7 @@ impl<T: Twin> Builder<T> {
     /// # Errors
     /// What the name, the unit, a label or the buckets are refused for; a metric of that name that is something else;
     /// the bound on series.
-    pub fn host(self) -> Result<T, MetricError> {
+    pub fn on_host(self) -> Result<T, MetricError> {
         let mut twins = register(&self.registry, &self.request)?;
         Ok(twins.swap_remove(0))
     }
@@ -100,7 +100,7 @@ impl<T: Twin> Builder<T> {
     ///
     /// # Errors
     /// As [`host`](Self::host); no device, no room on it, a series that the host owns, what the device died of.
-    pub fn build(self) -> Result<T::Ref, MetricError> {
+    pub fn on_device(self) -> Result<T::Ref, MetricError> {
         self.registry.register_on_device(&self.request).map(T::Ref::from)
     }
 
@@ -134,30 +134,30 @@ impl Builder<Histogram> {
 }
 
 /// A metric with label sets that is about to be registered; [`host`](Self::host) does it.
-#[must_use = "a metric is registered by .host() or .build()"]
+#[must_use = "a metric is registered by .on_host() or .on_device()"]
 pub struct FamilyBuilder<T> {
     builder: Builder<T>,
     labels: usize,
     common: usize,
 }
 
-impl<T: Twin> FamilyBuilder<T> {
+impl<T: Instrument> FamilyBuilder<T> {
     /// Registers all of the series, or finds those that are registered as the same, for threads of the host.
     ///
     /// # Errors
     /// As [`Builder::host`]; no labels, a set of another length, a set given twice. Then none is registered.
-    pub fn host(self) -> Result<LabelSets<T>, MetricError> {
+    pub fn on_host(self) -> Result<MetricFamily<T>, MetricError> {
         self.check()?;
         let mut twins = register(&self.builder.registry, &self.builder.request)?;
         let overflow = twins.swap_remove(twins.len() - 1);
-        Ok(LabelSets::new(twins, overflow))
+        Ok(MetricFamily::new(twins, overflow))
     }
 
     /// Registers all of the series, or finds them if they are registered as the same, for kernels, which choose by index.
     ///
     /// # Errors
     /// As [`host`](Self::host) and [`Builder::build`].
-    pub fn build(self) -> Result<T::FamilyRef, MetricError> {
+    pub fn on_device(self) -> Result<T::FamilyRef, MetricError> {
         self.check()?;
         self.builder.registry.register_on_device(&self.builder.request).map(T::FamilyRef::from)
     }
@@ -185,6 +185,6 @@ impl<T: Twin> FamilyBuilder<T> {
 }
 
 /// A twin for each of the request's sets. The registry compared the kinds, so every source is one.
-fn register<T: Twin>(registry: &Registry, request: &Request) -> Result<Vec<T>, MetricError> {
+fn register<T: Instrument>(registry: &Registry, request: &Request) -> Result<Vec<T>, MetricError> {
     Ok(registry.register(request)?.iter().filter_map(T::of).cloned().collect())
 }

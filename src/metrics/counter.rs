@@ -14,7 +14,7 @@ const BLOCK: usize = 64;
 ///
 /// ```
 /// let telemetry = ringscope::TelemetryCollector::new(true);
-/// let hits = telemetry.counter("cache_hits", "Cache hits")?.label("table", "users").host()?;
+/// let hits = telemetry.counter("cache_hits", "Cache hits")?.label("table", "users").on_host()?;
 /// hits.inc();
 /// hits.inc_by(2);
 /// assert_eq!(hits.get(), 3);

@@ -24,14 +24,14 @@ const STRIPES: usize = 8;
 
 /// How much of a device is set aside for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     /// Metrics, a family being one.
     pub(crate) metrics: usize,
     /// Bucket counts of all histograms together.
     pub(crate) buckets: usize,
 }
 
-impl Room {
+impl Capacity {
     /// Series: most metrics are one, and a histogram takes the words of eight counters.
     fn slots(self) -> usize {
         (self.metrics * metric_word::WORDS).next_multiple_of(WORDS)
@@ -105,13 +105,13 @@ impl DeviceSeries {
 }
 
 /// What is to be made: so many series of one metric, the last of a family's being that of the overflow.
-pub(super) struct Wanted<'a> {
+pub(super) struct Allocation<'a> {
     pub(super) kind: MetricKind,
     pub(super) buckets: Option<&'a Buckets>,
     pub(super) series: usize,
 }
 
-impl Wanted<'_> {
+impl Allocation<'_> {
     fn kind(&self) -> u32 {
         match (self.kind, self.buckets) {
             (MetricKind::Counter, _) => metric_kind::COUNTER,
@@ -124,7 +124,7 @@ impl Wanted<'_> {
 
 /// The metrics of one device.
 pub(crate) struct DeviceMetrics {
-    room: Room,
+    room: Capacity,
     device: SharedDevice,
     memory: Memory,
     copier: Box<dyn Copier>,
@@ -133,10 +133,10 @@ pub(crate) struct DeviceMetrics {
     slots: usize,
     row_words: usize,
     bounds: usize,
-    series: Vec<Kept>,
+    series: Vec<DeviceEntry>,
 }
 
-struct Kept {
+struct DeviceEntry {
     series: DeviceSeries,
     buckets: Option<Buckets>,
     /// The words of a histogram when its rows were copied.
@@ -145,7 +145,7 @@ struct Kept {
 
 impl DeviceMetrics {
     /// Allocates `room`.
-    pub(crate) fn new(device: &SharedDevice, room: Room, limit: Duration) -> Result<Self, DeviceError> {
+    pub(crate) fn new(device: &SharedDevice, room: Capacity, limit: Duration) -> Result<Self, DeviceError> {
         let memory = device.allocate(room.bytes())?;
         let copier = device.copier(&memory)?;
         Ok(DeviceMetrics {
@@ -169,7 +169,7 @@ impl DeviceMetrics {
     }
 
     /// Makes a metric, and returns what a kernel takes of all of it, and each series.
-    pub(super) fn make(&mut self, wanted: &Wanted) -> Result<(MetricRef, Vec<DeviceSeries>), Refused> {
+    pub(super) fn make(&mut self, wanted: &Allocation) -> Result<(MetricRef, Vec<DeviceSeries>), Refused> {
         let width = if wanted.buckets.is_some() { metric_word::WORDS } else { 1 };
         // A histogram's words lie in one line.
         let slot = self.slots.next_multiple_of(width);
@@ -206,7 +206,7 @@ impl DeviceMetrics {
         self.upload(self.room.table().start + place + KIND_WORD * 8, &[kind])?;
         let series: Vec<DeviceSeries> =
             (0..wanted.series).map(|i| one_of(&reference, i, width, wanted.buckets)).collect();
-        self.series.extend(series.iter().map(|series| Kept {
+        self.series.extend(series.iter().map(|series| DeviceEntry {
             series: series.clone(),
             buckets: wanted.buckets.cloned(),
             seen: None,
@@ -221,7 +221,7 @@ impl DeviceMetrics {
         }
     }
 
-    fn reference(&self, wanted: &Wanted, slot: usize, row_words: usize, bounds: &[f64]) -> MetricRef {
+    fn reference(&self, wanted: &Allocation, slot: usize, row_words: usize, bounds: &[f64]) -> MetricRef {
         let address = |at: usize| self.memory.device_address() + at as u64;
         let scale = if let Some(Buckets::Exponential { scale }) = wanted.buckets { *scale } else { 0 };
         MetricRef {
@@ -267,7 +267,7 @@ impl DeviceMetrics {
     }
 
     /// A series' words, the stripes together: what is added adds up, of the rest the largest counts.
-    fn words(&self, kept: &Kept) -> [u64; metric_word::WORDS] {
+    fn words(&self, kept: &DeviceEntry) -> [u64; metric_word::WORDS] {
         let reference = &kept.series.reference;
         let width = if kept.buckets.is_some() { metric_word::WORDS } else { 1 };
         let explicit = reference.kind == metric_kind::EXPLICIT;

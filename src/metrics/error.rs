@@ -149,7 +149,7 @@ pub enum MetricError {
     },
     /// A metric for kernels, of a collector that has none.
     #[error(
-        "`{metric}` is for kernels, and the collector has no device: make it with on_device, or register with .host()"
+        "`{metric}` is for kernels, and the collector has no device: make it with on_device, or register with .on_host()"
     )]
     NoDevice {
         /// The metric.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// ```
 /// let telemetry = ringscope::TelemetryCollector::new(true);
-/// let depth = telemetry.gauge("frontier_size", "Vertices in the frontier")?.host()?;
+/// let depth = telemetry.gauge("frontier_size", "Vertices in the frontier")?.on_host()?;
 /// depth.set(10.0);
 /// depth.sub(2.5);
 /// depth.max(4.0);

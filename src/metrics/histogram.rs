@@ -28,14 +28,14 @@ const COUNTS: usize = 4;
 ///
 /// ```
 /// let telemetry = ringscope::TelemetryCollector::new(true);
-/// let batch = telemetry.histogram("batch_tokens", "Tokens in a batch")?.scale(5).host()?;
+/// let batch = telemetry.histogram("batch_tokens", "Tokens in a batch")?.scale(5).on_host()?;
 /// (1..=1000u64).for_each(|tokens| batch.observe(tokens));
 /// assert_eq!((batch.count(), batch.sum(), batch.mean()), (1000, 500_500.0, 500.5));
-/// assert!((batch.percentile(0.99) - 990.0).abs() < 990.0 * 0.011);
+/// assert!((batch.quantile(0.99) - 990.0).abs() < 990.0 * 0.011);
 ///
-/// let load = telemetry.histogram("load_ratio", "Load")?.buckets(&[0.25, 0.5, 1.0]).host()?;
+/// let load = telemetry.histogram("load_ratio", "Load")?.buckets(&[0.25, 0.5, 1.0]).on_host()?;
 /// load.observe(0.5); // bounds belong to the bucket below them
-/// assert_eq!(load.percentile(1.0), 0.5);
+/// assert_eq!(load.quantile(1.0), 0.5);
 /// # Ok::<(), ringscope::TelemetryError>(())
 /// ```
 #[derive(Clone)]
@@ -111,8 +111,8 @@ impl Histogram {
 
     /// The `q`-quantile, `q` in 0..=1; see [`HistogramValue::percentile`]. For more than one, take
     /// [`value`](Self::value) first.
-    pub fn percentile(&self, q: f64) -> f64 {
-        self.value().percentile(q)
+    pub fn quantile(&self, q: f64) -> f64 {
+        self.value().quantile(q)
     }
 }
 

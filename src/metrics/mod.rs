@@ -6,9 +6,9 @@
 //!
 //! ```
 //! let telemetry = ringscope::TelemetryCollector::new(true);
-//! let hits = telemetry.counter("cache_hits", "Cache hits")?.label("table", "users").host()?;
-//! let depth = telemetry.gauge("frontier_size", "Vertices in the frontier")?.host()?;
-//! let batch = telemetry.histogram("batch_tokens", "Tokens in a batch")?.unit("tokens").scale(4).host()?;
+//! let hits = telemetry.counter("cache_hits", "Cache hits")?.label("table", "users").on_host()?;
+//! let depth = telemetry.gauge("frontier_size", "Vertices in the frontier")?.on_host()?;
+//! let batch = telemetry.histogram("batch_tokens", "Tokens in a batch")?.unit("tokens").scale(4).on_host()?;
 //! hits.inc();
 //! depth.set(12.0);
 //! batch.observe(512);
@@ -37,7 +37,7 @@
 //! Registering the same again finds what is there, so that modules need not pass handles around. The same name with
 //! another type, help, unit, other label names or other buckets is an error that says both. Series are bounded in
 //! number by [`max_series`](crate::TelemetryConfig::max_series) and stay until the collector goes; so label values are
-//! what you register, not what comes in. Where they are known beforehand and chosen by number, [`LabelSets`] counts
+//! what you register, not what comes in. Where they are known beforehand and chosen by number, [`MetricFamily`] counts
 //! what is out of range in a series of its own.
 //!
 //! # What is exact
@@ -57,30 +57,30 @@ mod counter;
 mod device;
 mod error;
 mod explicit;
+mod family;
 mod gauge;
 mod histogram;
 mod kind;
 mod name;
 mod registry;
-mod sets;
 mod shard;
 mod sync;
 mod thread;
 mod value;
 
 pub use crate::abi::{CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef};
-pub use builder::{Builder, FamilyBuilder, OVERFLOW, Twin};
+pub use builder::{Builder, FamilyBuilder, Instrument, OVERFLOW};
 pub use counter::Counter;
 pub use error::{Difference, MetricError};
 pub use explicit::{BoundsError, ExplicitHistogram, MAX_BOUNDS, OtherBounds};
+pub use family::MetricFamily;
 pub use gauge::Gauge;
 pub use histogram::{Histogram, Observation};
 pub use kind::{Buckets, MetricKind};
 pub use name::{MAX_LABEL_VALUE_BYTES, MAX_LABELS, MAX_NAME_BYTES};
-pub use sets::LabelSets;
 pub use value::{Description, Distribution, Family, HistogramValue, Labels, Series, Value};
 
-pub(crate) use device::{DeviceMetrics, Room};
+pub(crate) use device::{Capacity, DeviceMetrics};
 pub(crate) use registry::{Registry, View};
 pub(crate) use value::find;
 
@@ -91,8 +91,8 @@ pub type GaugeBuilder = Builder<Gauge>;
 /// A [`Histogram`] that is about to be registered.
 pub type HistogramBuilder = Builder<Histogram>;
 /// The counters of one metric, chosen by number.
-pub type CounterFamily = LabelSets<Counter>;
+pub type CounterFamily = MetricFamily<Counter>;
 /// The gauges of one metric, chosen by number.
-pub type GaugeFamily = LabelSets<Gauge>;
+pub type GaugeFamily = MetricFamily<Gauge>;
 /// The histograms of one metric, chosen by number.
-pub type HistogramFamily = LabelSets<Histogram>;
+pub type HistogramFamily = MetricFamily<Histogram>;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::counter::{Counter, Counters};
-use super::device::{DeviceMetrics, DeviceSeries, Wanted};
+use super::device::{Allocation, DeviceMetrics, DeviceSeries};
 use super::error::{Difference, MetricError};
 use super::explicit::check_bounds;
 use super::gauge::Gauge;
@@ -102,7 +102,7 @@ impl Registry {
             return Err(MetricError::Owned { metric });
         }
         self.check_room(&families, &description.name, &sets)?;
-        let wanted = Wanted { kind: description.kind, buckets: description.buckets.as_ref(), series: sets.len() };
+        let wanted = Allocation { kind: description.kind, buckets: description.buckets.as_ref(), series: sets.len() };
         let (reference, series) = device.make(&wanted).map_err(|refused| refused.of(metric))?;
         families.series += sets.len();
         let entry = families.entry(description);

@@ -179,7 +179,7 @@ impl HistogramValue {
 
     /// The `q`-quantile, `q` in 0..=1, 0.0 of no values: of an exponential histogram within its
     /// [relative error](crate::histogram::relative_error), of an explicit one as Prometheus's `histogram_quantile`.
-    pub fn percentile(&self, q: f64) -> f64 {
+    pub fn quantile(&self, q: f64) -> f64 {
         of_either!(self, h => h.quantile(q), h.quantile(q))
     }
 
@@ -205,7 +205,7 @@ impl serde::Serialize for HistogramValue {
         s.serialize_field("min", &self.min())?;
         s.serialize_field("max", &self.max())?;
         for (key, q) in [("p50", 0.50), ("p95", 0.95), ("p99", 0.99)] {
-            s.serialize_field(key, &self.percentile(q))?;
+            s.serialize_field(key, &self.quantile(q))?;
         }
         s.serialize_field("dropped", &self.dropped)?;
         let bound = |bound: f64| bound.is_finite().then_some(bound);

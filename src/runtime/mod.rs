@@ -100,7 +100,7 @@ impl RingKernelRuntime {
     /// [`RuntimeError::UnknownSource`].
     pub fn blocks_to_fill(&self, kernel: &str) -> Result<u32, RuntimeError> {
         let source = self.inner.sources.get(kernel).ok_or_else(|| self.inner.unknown_source(kernel))?;
-        Ok(source.fill())
+        Ok(source.max_resident_blocks())
     }
 
     /// Its collector: snapshots, periodic reading, host actors beside the kernels.

@@ -57,8 +57,8 @@ struct Registered {
 fn register(device: SharedDevice) -> Result<Registered, Box<dyn Error>> {
     let collector = TelemetryCollector::on_device(device, TelemetryConfig::default())?;
     let telemetry = collector.register("collatz", BLOCKS)?;
-    let steps = collector.counter("collatz_steps", "Steps taken by all numbers")?.build()?;
-    let lengths = collector.histogram("collatz_length_steps", "Steps of a number")?.unit("steps").scale(3).build()?;
+    let steps = collector.counter("collatz_steps", "Steps taken by all numbers")?.on_device()?;
+    let lengths = collector.histogram("collatz_length_steps", "Steps of a number")?.unit("steps").scale(3).on_device()?;
     assert_eq!(lengths.index(), 1, "which the kernel looks up");
     assert_eq!(collector.telemetry("collatz")?.state, KernelState::Launched);
     Ok(Registered { collector, telemetry, steps })
@@ -73,7 +73,7 @@ fn check_metrics(collector: &TelemetryCollector, steps: &[u32]) -> Result<(), Bo
     let lengths = lengths.histogram().ok_or("a histogram")?;
     let most = steps.iter().max().map(|n| f64::from(*n));
     assert_eq!((lengths.count(), lengths.sum(), lengths.max()), (NUMBERS, total as f64, most));
-    println!("{total} steps, p99 {:.0}, the longest {}", lengths.percentile(0.99), most.unwrap_or(0.0));
+    println!("{total} steps, p99 {:.0}, the longest {}", lengths.quantile(0.99), most.unwrap_or(0.0));
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use ringscope::{Builtin, Level, RingKernelRuntime, RuntimeError, TelemetryConfig
 use serde::Serialize;
 
 use super::args::BenchArgs;
-use super::table::{Style, plain, span};
+use super::table::{Style, plain, styled};
 use super::{CliError, terminal, units};
 
 /// How much of everything.
@@ -69,16 +69,16 @@ impl Bench {
 }
 
 /// Of any built-in kernel at any level.
-fn fill(device: &SharedDevice) -> Result<u32, RuntimeError> {
-    let mut fill = u32::MAX;
+fn max_resident_blocks(device: &SharedDevice) -> Result<u32, RuntimeError> {
+    let mut most = u32::MAX;
     for level in Level::ALL {
         let runtime =
             RingKernelRuntime::builder().on(Arc::clone(device)).level(level).max_kernels(1).slots(2).build()?;
         for kernel in Builtin::ALL {
-            fill = fill.min(runtime.blocks_to_fill(kernel.name())?);
+            most = most.min(runtime.blocks_to_fill(kernel.name())?);
         }
     }
-    Ok(fill.max(1))
+    Ok(most.max(1))
 }
 
 /// All that was measured, for `--json`.
@@ -102,7 +102,7 @@ pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
     let start = Instant::now();
     let device = device::open(args.device).map_err(RuntimeError::from)?.device;
     let plan = plan(device.info(), args);
-    let bench = Bench { fill: fill(&device)?, device, plan };
+    let bench = Bench { fill: max_resident_blocks(&device)?, device, plan };
     let mut failures = Vec::new();
     if !args.json {
         let info = bench.info();
@@ -158,7 +158,7 @@ fn section<T>(
             Ok(Some(found))
         }
         Err(error) => {
-            terminal::say(&[span(Style::Bad, "error: "), plain(&format!("{name}: {error}"))]);
+            terminal::say(&[styled(Style::Bad, "error: "), plain(&format!("{name}: {error}"))]);
             failures.push(format!("{name}: {error}"));
             Ok(None)
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringscope::device::DeviceKind;
-use ringscope::device::probe::{Cost, Design, Probe};
+use ringscope::device::probe::{Cost, Probe, RecordStrategy};
 use ringscope::{Level, RuntimeError};
 use serde::Serialize;
 
@@ -13,14 +13,14 @@ use crate::cli::grid::grid;
 use crate::cli::{terminal, units};
 
 /// A design at a level; the first is what the others are measured from.
-const VARIANTS: [(&str, Design, Level); 7] = [
-    ("nothing", Design::Nothing, Level::Histograms),
-    ("ringscope, level 1", Design::Warp, Level::Counters),
-    ("ringscope, level 2", Design::Warp, Level::Histograms),
-    ("one atomic a field", Design::Thread, Level::Histograms),
-    ("one line for all blocks", Design::WarpOneLine, Level::Histograms),
-    ("a fence each record", Design::Fenced, Level::Histograms),
-    ("mapped-host atomics", Design::MappedHost, Level::Histograms),
+const VARIANTS: [(&str, RecordStrategy, Level); 7] = [
+    ("nothing", RecordStrategy::Nothing, Level::Histograms),
+    ("ringscope, level 1", RecordStrategy::Warp, Level::Counters),
+    ("ringscope, level 2", RecordStrategy::Warp, Level::Histograms),
+    ("one atomic a field", RecordStrategy::Thread, Level::Histograms),
+    ("one line for all blocks", RecordStrategy::WarpOneLine, Level::Histograms),
+    ("a fence each record", RecordStrategy::Fenced, Level::Histograms),
+    ("mapped-host atomics", RecordStrategy::MappedHost, Level::Histograms),
 ];
 
 /// A design in so many blocks at once.
@@ -34,7 +34,7 @@ pub struct Row {
 }
 
 pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
-    let fill = Probe::new(&bench.device, 1)?.fill();
+    let fill = Probe::new(&bench.device, 1)?.max_resident_blocks();
     let widths = match bench.info().kind {
         DeviceKind::Cuda => vec![1, bench.info().multiprocessors, fill],
         DeviceKind::Host => vec![1, fill.max(2)],
@@ -72,7 +72,7 @@ fn of_blocks(bench: &Bench, probe: &mut Probe, blocks: u32) -> Result<Vec<Row>, 
 /// As many as take about so long.
 fn enough_rounds(
     probe: &mut Probe,
-    design: Design,
+    design: RecordStrategy,
     level: Level,
     blocks: u32,
     time: Duration,

@@ -277,7 +277,7 @@ impl RingKernel {
 }
 
 impl Kernel for RingKernel {
-    fn fill(&self) -> u32 {
+    fn max_resident_blocks(&self) -> u32 {
         self.resident
     }
 
@@ -289,7 +289,7 @@ impl Kernel for RingKernel {
 }
 
 impl ProbeKernel for RingKernel {
-    fn fill(&self) -> u32 {
+    fn max_resident_blocks(&self) -> u32 {
         self.resident
     }
 

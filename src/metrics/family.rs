@@ -7,7 +7,7 @@ use std::sync::Arc;
 ///
 /// ```
 /// let telemetry = ringscope::TelemetryCollector::new(true);
-/// let hits = telemetry.counter("cache_hits", "Cache hits")?.family(&["table"], &[&["users"], &["orders"]]).host()?;
+/// let hits = telemetry.counter("cache_hits", "Cache hits")?.family(&["table"], &[&["users"], &["orders"]]).on_host()?;
 /// hits.with(1).inc();
 /// hits.with(2).inc(); // there are two
 /// let metric = telemetry.metric("cache_hits")?;
@@ -16,14 +16,14 @@ use std::sync::Arc;
 /// # Ok::<(), ringscope::TelemetryError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct LabelSets<T> {
+pub struct MetricFamily<T> {
     sets: Arc<[T]>,
     overflow: T,
 }
 
-impl<T> LabelSets<T> {
+impl<T> MetricFamily<T> {
     pub(super) fn new(sets: Vec<T>, overflow: T) -> Self {
-        LabelSets { sets: sets.into(), overflow }
+        MetricFamily { sets: sets.into(), overflow }
     }
 
     /// The series of the set registered at `index`; that of the overflow if there is none.

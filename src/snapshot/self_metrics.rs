@@ -28,7 +28,7 @@ pub struct SelfMetrics {
     /// Series of [metrics](crate::metrics).
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_metrics_count"))]
     pub metrics_count: usize,
-    /// [Events](crate::collector::TelemetryEvent) so far.
+    /// [Events](crate::collector::KernelEvent) so far.
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_events_total"))]
     pub events_total: u64,
     /// Counters of this snapshot lie at most this far apart in time.

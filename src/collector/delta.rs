@@ -359,7 +359,7 @@ pub(super) fn value(coder: &mut impl Coder, before: Option<&Value>, like: &Value
 
 const SELF_WORDS: usize = 15;
 
-pub(super) fn itself(coder: &mut impl Coder, before: &SelfMetrics, now: Option<&SelfMetrics>) -> SelfMetrics {
+pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Option<&SelfMetrics>) -> SelfMetrics {
     let w = words(coder, &self_words(before), now.map(self_words).as_ref());
     SelfMetrics {
         collection_duration: histogram(coder, &before.collection_duration, now.map(|m| &*m.collection_duration)),

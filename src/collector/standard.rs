@@ -14,14 +14,14 @@ use crate::histogram::Histogram as Buckets;
 use crate::metrics::{
     Builder, Counter, CounterBuilder, Gauge, GaugeBuilder, Histogram, HistogramBuilder, MetricError, OVERFLOW,
 };
-use crate::reader::Totals;
+use crate::reader::KernelSums;
 use crate::snapshot::{KernelState, KernelTelemetry};
 
 /// A set of metrics that fills itself. Latencies and processing times are those of handling; their buckets' bounds are
 /// powers of two of nanoseconds, which the kernels' own buckets share, so that nothing is counted in a wrong one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum ReadyMade {
+pub enum StandardMetrics {
     /// `coordination_messages_total`, messages that any kernel took; `coordination_active_nodes`, kernels that take
     /// messages now; `coordination_message_latency_seconds`.
     Coordination,
@@ -39,10 +39,10 @@ impl TelemetryCollector {
     /// is counted too. A second time changes nothing but the health's limits.
     ///
     /// ```
-    /// use ringscope::collector::ReadyMade;
+    /// use ringscope::collector::StandardMetrics;
     ///
     /// let telemetry = ringscope::TelemetryCollector::new(true);
-    /// telemetry.install(ReadyMade::Messaging)?;
+    /// telemetry.install(StandardMetrics::Messaging)?;
     /// telemetry.record_receive("parser")?;
     /// let snapshot = telemetry.snapshot()?;
     /// let received = snapshot.metric("messages_received").unwrap().value(&[("kernel_id", "parser")]);
@@ -52,20 +52,20 @@ impl TelemetryCollector {
     ///
     /// # Errors
     /// [`TelemetryError::Disabled`]; names that are taken by other metrics, or no room for more.
-    pub fn install(&self, set: ReadyMade) -> Result<(), TelemetryError> {
+    pub fn install(&self, set: StandardMetrics) -> Result<(), TelemetryError> {
         if !self.inner.enabled {
             return Err(TelemetryError::Disabled);
         }
-        let make = Make(&self.inner.metrics);
+        let make = Registrar(&self.inner.metrics);
         let mut core = self.inner.core();
         let sets = &mut core.sets;
         match set {
-            ReadyMade::Coordination if sets.coordination.is_none() => {
+            StandardMetrics::Coordination if sets.coordination.is_none() => {
                 sets.coordination = Some(Coordination::new(make)?);
             }
-            ReadyMade::Messaging if sets.messaging.is_none() => sets.messaging = Some(Messaging::new(make)?),
-            ReadyMade::Coordination | ReadyMade::Messaging => {}
-            ReadyMade::Health(limits) => match &mut sets.health {
+            StandardMetrics::Messaging if sets.messaging.is_none() => sets.messaging = Some(Messaging::new(make)?),
+            StandardMetrics::Coordination | StandardMetrics::Messaging => {}
+            StandardMetrics::Health(limits) => match &mut sets.health {
                 Some(health) => health.limits = limits,
                 None => sets.health = Some(HealthSet::new(make, limits)?),
             },
@@ -76,7 +76,7 @@ impl TelemetryCollector {
 
 /// Those that are installed.
 #[derive(Default)]
-pub(super) struct Sets {
+pub(super) struct StandardSets {
     coordination: Option<Coordination>,
     messaging: Option<Messaging>,
     pub(super) health: Option<HealthSet>,
@@ -84,13 +84,13 @@ pub(super) struct Sets {
 
 /// One kernel of a reading.
 #[derive(Clone, Copy)]
-pub(super) struct Seen<'a> {
+pub(super) struct ObservedKernel<'a> {
     pub(super) entry: &'a Entry,
-    pub(super) totals: &'a Totals,
+    pub(super) totals: &'a KernelSums,
     pub(super) telemetry: &'a KernelTelemetry,
 }
 
-impl Sets {
+impl StandardSets {
     /// Whether there is nothing to fill.
     pub(super) fn are_empty(&self) -> bool {
         self.coordination.is_none() && self.messaging.is_none() && self.health.is_none()
@@ -98,8 +98,8 @@ impl Sets {
 
     pub(super) fn fill<'a>(
         &mut self,
-        kernels: impl Iterator<Item = Seen<'a>> + Clone,
-        make: Make<'_>,
+        kernels: impl Iterator<Item = ObservedKernel<'a>> + Clone,
+        make: Registrar<'_>,
         dropped: &AtomicU64,
     ) {
         if let Some(set) = &mut self.coordination {
@@ -121,9 +121,9 @@ fn latency_bounds() -> Vec<f64> {
 
 /// Makes metrics.
 #[derive(Clone, Copy)]
-pub(super) struct Make<'a>(pub(super) &'a Arc<crate::metrics::Registry>);
+pub(super) struct Registrar<'a>(pub(super) &'a Arc<crate::metrics::Registry>);
 
-impl Make<'_> {
+impl Registrar<'_> {
     pub(super) fn counter(self, name: &str, help: &str) -> CounterBuilder {
         Builder::new(Arc::clone(self.0), name, help)
     }
@@ -153,11 +153,11 @@ struct New {
 }
 
 impl Before {
-    fn new(id: &Arc<str>, totals: &Totals) -> Self {
+    fn new(id: &Arc<str>, totals: &KernelSums) -> Self {
         Before { id: Arc::clone(id), sent: 0, received: 0, latency: Arc::new(Buckets::new(totals.latency.scale())) }
     }
 
-    fn new_in(&mut self, totals: &Totals) -> New {
+    fn new_in(&mut self, totals: &KernelSums) -> New {
         let (sent, received) = (totals.counter(Counted::Sent), totals.counter(Counted::Received));
         // A reading is never older than the one before, so this is never less.
         let new = New {
@@ -189,17 +189,17 @@ struct Coordination {
 }
 
 impl Coordination {
-    fn new(make: Make<'_>) -> Result<Self, MetricError> {
+    fn new(make: Registrar<'_>) -> Result<Self, MetricError> {
         let name = "coordination_message_latency_seconds";
         Ok(Coordination {
-            messages: make.counter("coordination_messages", "Messages taken by any kernel").host()?,
-            active_nodes: make.gauge("coordination_active_nodes", "Kernels that take messages").host()?,
-            latency: make.latency(name, "Time in the handlers of all kernels").host()?,
+            messages: make.counter("coordination_messages", "Messages taken by any kernel").on_host()?,
+            active_nodes: make.gauge("coordination_active_nodes", "Kernels that take messages").on_host()?,
+            latency: make.latency(name, "Time in the handlers of all kernels").on_host()?,
             before: Vec::new(),
         })
     }
 
-    fn fill<'a>(&mut self, kernels: impl Iterator<Item = Seen<'a>>) {
+    fn fill<'a>(&mut self, kernels: impl Iterator<Item = ObservedKernel<'a>>) {
         let mut active = 0u32;
         for (i, kernel) in kernels.enumerate() {
             let (id, totals) = (&kernel.entry.id, kernel.totals);
@@ -231,11 +231,16 @@ struct Traffic {
 }
 
 impl Messaging {
-    fn new(make: Make<'_>) -> Result<Self, MetricError> {
+    fn new(make: Registrar<'_>) -> Result<Self, MetricError> {
         Ok(Messaging { kernels: Vec::new(), overflow: Traffic::of(make, OVERFLOW)? })
     }
 
-    fn fill<'a>(&mut self, kernels: impl Iterator<Item = Seen<'a>>, make: Make<'_>, dropped: &AtomicU64) {
+    fn fill<'a>(
+        &mut self,
+        kernels: impl Iterator<Item = ObservedKernel<'a>>,
+        make: Registrar<'_>,
+        dropped: &AtomicU64,
+    ) {
         for (i, kernel) in kernels.enumerate() {
             let (id, totals) = (&kernel.entry.id, kernel.totals);
             let overflow = &self.overflow;
@@ -256,16 +261,19 @@ impl Messaging {
 }
 
 impl Traffic {
-    fn of(make: Make<'_>, id: &str) -> Result<Self, MetricError> {
+    fn of(make: Registrar<'_>, id: &str) -> Result<Self, MetricError> {
         let (name, help) = ("message_processing_duration_seconds", "Time in the kernel's handler");
         Ok(Traffic {
-            sent: make.counter("messages_sent", "Replies of the kernel").label("kernel_id", id).host()?,
+            sent: make.counter("messages_sent", "Replies of the kernel").label("kernel_id", id).on_host()?,
             received: make
                 .counter("messages_received", "Messages taken by the kernel")
                 .label("kernel_id", id)
-                .host()?,
-            queue: make.gauge("message_queue_size", "Messages waiting for the kernel").label("kernel_id", id).host()?,
-            processing: make.latency(name, help).label("kernel_id", id).host()?,
+                .on_host()?,
+            queue: make
+                .gauge("message_queue_size", "Messages waiting for the kernel")
+                .label("kernel_id", id)
+                .on_host()?,
+            processing: make.latency(name, help).label("kernel_id", id).on_host()?,
         })
     }
 }
