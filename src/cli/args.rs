@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
 use ringscope::{Builtin, DeviceSpec};
 
-use super::input::Limit;
-use super::units::parse_duration;
+use crate::cli::term::units::parse_duration;
+use crate::cli::workload::input::Limit;
 
 const EXAMPLES: &str = "\
 Examples:

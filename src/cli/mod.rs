@@ -1,31 +1,19 @@
-//! The program by its roles: what was asked (`args`), what is read (`input`, `feed`), what a right reply is (`check`), the
-//! messages (`stream`), what is seen of them (`live`, `table`, `units`), what of them is served (`http`, `routes`), and the subcommands (`run` and `serve` with their
-//! `session`, `doctor` and its `deep` examination).
+//! The program: what was asked (`args`), one folder for each command, what a terminal shows (`term`), and what is streamed
+//! through the kernels (`workload`).
 
 mod args;
 mod bench;
-mod check;
-mod deep;
 mod doctor;
-mod feed;
-mod grid;
-mod http;
-mod input;
-mod live;
-mod load;
-mod report;
-mod routes;
 mod run;
 mod serve;
-mod session;
-mod stream;
-mod table;
-mod terminal;
-mod units;
+mod term;
+mod workload;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+
+use term::{table, terminal};
 
 /// Does what the command line says. Wrong usage ends here with clap's message and exit code 2.
 pub fn main() -> ExitCode {
@@ -39,8 +27,10 @@ pub fn main() -> ExitCode {
             Err(usage) => usage.exit(),
         },
         args::Command::Bench(args) => bench::bench(&args),
-        args::Command::Doctor(args) if args.break_it => deep::break_the_context(args.device.unwrap_or_default()),
-        args::Command::Doctor(args) if args.deep => deep::examine(&args),
+        args::Command::Doctor(args) if args.break_it => {
+            doctor::deep::break_the_context(args.device.unwrap_or_default())
+        }
+        args::Command::Doctor(args) if args.deep => doctor::deep::examine(&args),
         args::Command::Doctor(args) => doctor::doctor(&args),
     };
     match done {
@@ -57,12 +47,12 @@ pub fn main() -> ExitCode {
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error(transparent)]
-    Input(#[from] input::InputError),
+    Input(#[from] workload::input::InputError),
     #[error(transparent)]
     Runtime(#[from] ringscope::RuntimeError),
     #[error("cannot write to stdout: {0}: is the disk full?")]
     Output(std::io::Error),
-    #[error("cannot listen on {address}: {source}{}", http::remedy(source))]
+    #[error("cannot listen on {address}: {source}{}", serve::http::remedy(source))]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
     #[error("no thread to serve with: {0}; end other threads or raise the limit (ulimit -u)")]
     NoServer(std::io::Error),

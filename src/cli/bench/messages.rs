@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Bench;
 use super::stats::{Spread, Times};
-use crate::cli::grid::grid;
-use crate::cli::load::Load;
-use crate::cli::{terminal, units};
+use crate::cli::term::grid::grid;
+use crate::cli::term::{terminal, units};
+use crate::cli::workload::load::Load;
 
 const SIZES: [usize; 5] = [0, 64, 1024, 4096, 16384];
 const SOON: Duration = Duration::from_secs(30);

@@ -16,9 +16,10 @@ use ringscope::runtime::RuntimeBuilder;
 use ringscope::{Builtin, Level, RingKernelRuntime, RuntimeError, TelemetryConfig};
 use serde::Serialize;
 
-use super::args::BenchArgs;
-use super::table::{Style, plain, styled};
-use super::{CliError, terminal, units};
+use crate::cli::CliError;
+use crate::cli::args::BenchArgs;
+use crate::cli::term::table::{Style, plain, styled};
+use crate::cli::term::{terminal, units};
 
 /// How much of everything.
 pub struct Plan {

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Bench;
 use super::stats::Spread;
-use crate::cli::grid::grid;
-use crate::cli::load::Load;
-use crate::cli::{terminal, units};
+use crate::cli::term::grid::grid;
+use crate::cli::term::{terminal, units};
+use crate::cli::workload::load::Load;
 
 /// One way of building and launching the same kernel.
 struct Variant {

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::Bench;
 use super::stats::Spread;
-use crate::cli::grid::grid;
-use crate::cli::{terminal, units};
+use crate::cli::term::grid::grid;
+use crate::cli::term::{terminal, units};
 
 /// A design at a level; the first is what the others are measured from.
 const VARIANTS: [(&str, RecordStrategy, Level); 7] = [

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::Bench;
 use super::stats::{Spread, Times};
-use crate::cli::grid::grid;
-use crate::cli::load::Load;
-use crate::cli::{terminal, units};
+use crate::cli::term::grid::grid;
+use crate::cli::term::{terminal, units};
+use crate::cli::workload::load::Load;
 
 /// So many kernels that together fill the device.
 #[derive(Debug, Serialize)]

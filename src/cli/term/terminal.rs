@@ -2,8 +2,8 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
-use super::CliError;
-use super::table::{Paint, Style, StyledText, Text};
+use crate::cli::CliError;
+use crate::cli::term::table::{Paint, Style, StyledText, Text};
 
 /// Colours on stderr?
 pub fn stderr_paint() -> Paint {

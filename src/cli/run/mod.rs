@@ -1,9 +1,10 @@
 //! `ringscope run`: streams the input through the kernels until its end, and judges the counts.
 
-use super::args::RunArgs;
-use super::live::{Last, Live};
-use super::session::Session;
-use super::{CliError, terminal};
+use crate::cli::CliError;
+use crate::cli::args::RunArgs;
+use crate::cli::term::live::{Last, Live};
+use crate::cli::term::terminal;
+use crate::cli::workload::session::Session;
 
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn run(args: &RunArgs) -> Result<bool, CliError> {

@@ -5,11 +5,12 @@ use ringscope::{Snapshot, Summary};
 use serde::Serialize;
 use std::sync::Arc;
 
-use super::args::RunArgs;
-use super::input::{Source, shown};
-use super::stream::Outcome;
-use super::table::{self, Style, StyledText, Text, plain, styled};
-use super::{CliError, terminal, units};
+use crate::cli::CliError;
+use crate::cli::args::RunArgs;
+use crate::cli::term::table::{self, Style, StyledText, Text, plain, styled};
+use crate::cli::term::{terminal, units};
+use crate::cli::workload::input::{Source, shown};
+use crate::cli::workload::stream::Outcome;
 
 /// All that is known at the end.
 pub struct Report<'a> {
@@ -95,7 +96,7 @@ impl Report<'_> {
     }
 
     fn files(&self) -> Vec<FileEntry> {
-        let entry = |(source, sum): (&Source, &super::check::FileSum)| FileEntry {
+        let entry = |(source, sum): (&Source, &crate::cli::workload::check::FileSum)| FileEntry {
             path: source.path.to_string_lossy().into_owned(),
             bytes: sum.bytes,
             crc32c: sum.crc32c.map(|crc| format!("{crc:08x}")),

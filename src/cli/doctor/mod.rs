@@ -1,14 +1,17 @@
 //! `ringscope doctor`: which devices there are, tried out, and why one cannot be used.
 
+pub mod deep;
+
 use std::time::{Duration, Instant};
 
 use ringscope::device::{self, CudaUnavailable, DeviceError, DeviceInfo, SharedDevice};
 use ringscope::{DeviceSpec, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
 
-use super::args::DoctorArgs;
-use super::table::{Style, Text, plain, styled, wrap};
-use super::{CliError, terminal, units};
+use crate::cli::CliError;
+use crate::cli::args::DoctorArgs;
+use crate::cli::term::table::{Style, Text, plain, styled, wrap};
+use crate::cli::term::{terminal, units};
 
 /// More CUDA devices than any machine has.
 const MOST_DEVICES: usize = 64;

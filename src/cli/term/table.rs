@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ringscope::{KernelState, KernelTelemetry, Latency, Snapshot};
 
-use super::units::{self, NONE};
+use crate::cli::term::units::{self, NONE};
 
 /// What a span means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

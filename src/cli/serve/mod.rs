@@ -1,17 +1,21 @@
 //! `ringscope serve`: the work of `run` without an end, with its telemetry over HTTP.
 
+pub mod http;
+mod routes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::ServeArgs;
-use super::http::{self, Server};
-use super::input::Limit;
-use super::live::{Last, Live};
-use super::routes::Routes;
-use super::session::Session;
-use super::stream::Outcome;
-use super::table::{Style, plain, styled};
-use super::{CliError, terminal};
+use self::http::Server;
+use self::routes::Routes;
+use crate::cli::CliError;
+use crate::cli::args::ServeArgs;
+use crate::cli::term::live::{Last, Live};
+use crate::cli::term::table::{Style, plain, styled};
+use crate::cli::term::terminal;
+use crate::cli::workload::input::Limit;
+use crate::cli::workload::session::Session;
+use crate::cli::workload::stream::Outcome;
 
 /// How soon Ctrl-C is noticed by whoever stands still.
 const LOOK: Duration = Duration::from_millis(50);

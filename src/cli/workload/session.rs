@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use ringscope::device::DeviceKind;
 use ringscope::{LaunchOptions, RingKernel, RingKernelRuntime, RuntimeError, Snapshot, TelemetryConfig};
 
-use super::args::RunArgs;
-use super::feed::Feed;
-use super::input::{Input, Limit, Source};
-use super::live::{self, View};
-use super::report::Report;
-use super::stream::{HostCounts, Outcome, Plan, Progress, Stream};
-use super::table::{Style, plain, styled};
-use super::{CliError, terminal};
+use crate::cli::CliError;
+use crate::cli::args::RunArgs;
+use crate::cli::term::live::{self, View};
+use crate::cli::term::table::{Style, plain, styled};
+use crate::cli::term::terminal;
+use crate::cli::workload::feed::Feed;
+use crate::cli::workload::input::{Input, Limit, Source};
+use crate::cli::workload::report::Report;
+use crate::cli::workload::stream::{HostCounts, Outcome, Plan, Progress, Stream};
 
 /// Kernels that are running, and what is to be streamed through them.
 pub struct Session<'a> {

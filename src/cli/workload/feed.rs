@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
-use super::input::{Input, InputError, Part};
+use crate::cli::workload::input::{Input, InputError, Part};
 
 /// Parts read ahead of a pipe.
 const AHEAD: usize = 64;

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use ringscope::abi::status::REFUSED;
 use ringscope::{Reply, RingKernel, RuntimeError};
 
-use super::args::Work;
-use super::check::{Assembly, Expected, FileSum, crc_told, pad};
-use super::feed::{Feed, Next};
-use super::input::{InputError, Limit, Part, Source, shown};
+use crate::cli::args::Work;
+use crate::cli::workload::check::{Assembly, Expected, FileSum, crc_told, pad};
+use crate::cli::workload::feed::{Feed, Next};
+use crate::cli::workload::input::{InputError, Limit, Part, Source, shown};
 
 /// What the host counts for one kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -409,7 +409,7 @@ impl Idle {
 #[cfg(all(test, feature = "host"))]
 mod tests {
     use super::*;
-    use crate::cli::input::Input;
+    use crate::cli::workload::input::Input;
     use ringscope::{DeviceSpec, LaunchOptions, RingKernelRuntime};
 
     static NEVER: AtomicBool = AtomicBool::new(false);

@@ -14,10 +14,11 @@ use ringscope::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::args::DoctorArgs;
-use super::load::{Counted, Load};
-use super::table::{Style, Text, plain, styled};
-use super::{CliError, terminal, units};
+use crate::cli::CliError;
+use crate::cli::args::DoctorArgs;
+use crate::cli::term::table::{Style, Text, plain, styled};
+use crate::cli::term::{terminal, units};
+use crate::cli::workload::load::{Counted, Load};
 
 /// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::args::Work;
+use crate::cli::args::Work;
 
 /// What the kernel must answer to one message.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,10 +14,10 @@ use crossterm::cursor::{Hide, MoveUp, Show};
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use ringscope::{RingKernelRuntime, Snapshot};
 
-use super::input::Limit;
-use super::stream::Progress;
-use super::table::{self, Done, Frame, Text, Widths};
-use super::terminal;
+use crate::cli::term::table::{self, Done, Frame, Text, Widths};
+use crate::cli::term::terminal;
+use crate::cli::workload::input::Limit;
+use crate::cli::workload::stream::Progress;
 
 /// Rates are of the last second: over less they flicker, over more they are not now.
 const RATE_TIME: Duration = Duration::from_secs(1);

@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::CliError;
 use super::routes::{self, Routes};
+use crate::cli::CliError;
 
 /// Connections at one time; more wait until one ends.
 const CONNECTIONS: usize = 64;
