@@ -3,9 +3,12 @@
 //! `scripts/cuda-toolchain.sh` brings an nvcc. Without one these tests say so and pass, unless
 //! RINGSCOPE_REQUIRE_NVCC=1.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+mod toolkit;
+
+use std::path::Path;
 use std::process::Command;
+
+use toolkit::{folder, nvcc, root};
 
 const ARCHITECTURES: [u32; 7] = [75, 80, 86, 89, 90, 100, 120];
 
@@ -35,33 +38,6 @@ extern "C" __global__ void own(ringscope::KernelRef telemetry, const volatile in
     }
 }
 "#;
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn nvcc() -> Option<PathBuf> {
-    let found = match std::env::var_os("RINGSCOPE_NVCC") {
-        Some(none) if none == "none" => None,
-        Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
-        _ => Some(root().join(".cuda/nvidia/cu13/bin/nvcc")).filter(|path| path.is_file()),
-    };
-    if found.is_none() {
-        let required = std::env::var_os("RINGSCOPE_REQUIRE_NVCC").is_some_and(|v| v == "1");
-        assert!(!required, "RINGSCOPE_REQUIRE_NVCC=1, and there is no nvcc: run scripts/cuda-toolchain.sh");
-        // Not eprintln: the test harness would swallow it.
-        let _ = writeln!(std::io::stderr(), "skipped: no nvcc (run scripts/cuda-toolchain.sh)");
-    }
-    found
-}
-
-/// A folder of this test's own, emptied.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("a temporary folder");
-    folder
-}
 
 fn compile(nvcc: &Path, source: &Path, to: &Path, arguments: &[String]) {
     let mut command = Command::new(nvcc);

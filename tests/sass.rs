@@ -3,6 +3,8 @@
 //! `scripts/cuda-toolchain.sh` brings both. Without them these tests say so and pass, unless
 //! RINGSCOPE_REQUIRE_NVCC=1. docs/sass.md holds the figures; RINGSCOPE_WRITE_DOCS=1 writes them anew.
 
+mod toolkit;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
+
+use toolkit::{folder, nvcc_and_nvdisasm, root};
 
 const ARCHITECTURES: [u32; 7] = [75, 80, 86, 89, 90, 100, 120];
 const RING_KERNELS: [&str; 4] = ["echo", "vector_add", "compute", "crc32c"];
@@ -116,10 +120,6 @@ struct Tools {
     nvdisasm: PathBuf,
 }
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|v| v == "1")
 }
@@ -130,32 +130,7 @@ fn say(line: &str) {
 }
 
 fn tools() -> Option<Tools> {
-    let own = root().join(".cuda/nvidia/cu13/bin");
-    let nvcc = match std::env::var_os("RINGSCOPE_NVCC") {
-        Some(none) if none == "none" => None,
-        Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
-        _ => Some(own.join("nvcc")).filter(|path| path.is_file()),
-    };
-    let found = nvcc.and_then(|nvcc| {
-        // A toolkit has it beside its nvcc.
-        let places = [nvcc.with_file_name("nvdisasm"), own.join("nvdisasm")];
-        let nvdisasm = places.into_iter().find(|path| path.is_file())?;
-        Some(Tools { nvcc, nvdisasm })
-    });
-    if found.is_none() {
-        let required = is_set("RINGSCOPE_REQUIRE_NVCC");
-        assert!(!required, "RINGSCOPE_REQUIRE_NVCC=1, and nvcc or nvdisasm is missing: run scripts/cuda-toolchain.sh");
-        say("skipped: no nvcc and nvdisasm (run scripts/cuda-toolchain.sh)");
-    }
-    found
-}
-
-/// A folder of this test's own, emptied.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("a temporary folder");
-    folder
+    nvcc_and_nvdisasm().map(|(nvcc, nvdisasm)| Tools { nvcc, nvdisasm })
 }
 
 /// Standard output, standard error.
