@@ -23,18 +23,32 @@ mod host {
 
     /// The shim once, the kernels at each level.
     pub fn compile(kernels: &Path) {
-        build(kernels)
-            .file(kernels.join("host/shim.cpp"))
-            .file(kernels.join("host/introspect.cpp"))
-            .compile("ringscope_shim");
+        let mut shim = build(kernels);
+        shim.file(kernels.join("host/shim.cpp")).file(kernels.join("host/introspect.cpp"));
+        compiled(shim.try_compile("ringscope_shim"));
         for level in 0..=2 {
             let mut build = build(kernels);
             build.define("RINGSCOPE_LEVEL", level.to_string().as_str());
             for kernel in KERNELS {
                 build.file(kernels.join(kernel).with_extension("cu"));
             }
-            build.compile(&format!("ringscope_kernels_l{level}"));
+            compiled(build.try_compile(&format!("ringscope_kernels_l{level}")));
         }
+    }
+
+    /// Who has no C++ compiler is told which feature needs one, before what the compiler said.
+    fn compiled(result: Result<(), cc::Error>) {
+        let Err(error) = result else { return };
+        let said = error.to_string();
+        let first = said.lines().next().unwrap_or_default();
+        println!(
+            "cargo::error=ringscope's feature `host` runs the kernels on CPU threads, and needs a C++17 compiler to build: \
+             install one (g++ on Debian and Ubuntu) or name yours in CXX; or build without the feature: \
+             default-features = false, features = [\"cuda\"]. What failed: {}",
+            first.split_once(": ").map_or(first, |(_, what)| what)
+        );
+        // cargo::error fails the build; with another exit code cargo would show everything that was printed here as well.
+        std::process::exit(0);
     }
 
     fn build(kernels: &Path) -> cc::Build {

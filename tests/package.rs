@@ -1,0 +1,58 @@
+//! What somebody gets who adds this crate: few dependencies, and a README whose links lead somewhere.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+fn cargo(arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).arg("--offline");
+    let output = command.output().expect("cargo starts");
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo writes UTF-8")
+}
+
+/// Crates that are built for these features, this one included.
+fn crates(features: &str) -> usize {
+    let all = ["tree", "--package=ringscope", "--edges=normal,build", "--prefix=none", "--no-default-features"];
+    let tree = cargo(&[&all[..], &["--features", features]].concat());
+    tree.lines().map(|line| line.trim_end_matches(" (*)")).collect::<BTreeSet<_>>().len()
+}
+
+#[test]
+fn a_linked_library_brings_few_crates() {
+    assert!(crates("cuda") < 20, "with cuda alone: {}", crates("cuda"));
+    assert!(crates("cuda host") < 26, "by default: {}", crates("cuda host"));
+    assert!(crates("cuda host cli") > 60, "the same test counts what the program needs");
+}
+
+/// Targets of Markdown links that are no web addresses, without their anchors.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|t| !t.contains("://")).map(|t| t.split('#').next().unwrap_or(t)).collect()
+}
+
+#[test]
+fn links_of_the_readme_and_the_docs_resolve_inside_the_package() {
+    let list = cargo(&["package", "--package=ringscope", "--list", "--allow-dirty"]);
+    let files: BTreeSet<&str> = list.lines().collect();
+    let is_there = |path: &str| files.iter().any(|file| *file == path || file.starts_with(&format!("{path}/")));
+    let mut checked = 0;
+    for page in files.iter().filter(|file| file.ends_with(".md")) {
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).expect("a packaged file");
+        let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for link in links(&text).into_iter().filter(|link| !link.is_empty()) {
+            let mut path: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+            for part in link.split('/') {
+                match part {
+                    ".." => drop(path.pop()),
+                    "." | "" => {}
+                    part => path.push(part),
+                }
+            }
+            assert!(is_there(&path.join("/")), "{page} links to {link}, which is not in the package");
+            checked += 1;
+        }
+    }
+    assert!(checked > 5, "{checked} links");
+}
