@@ -35,9 +35,9 @@ fn expect<T: std::fmt::Debug>(runtime: &RingKernelRuntime, result: Result<T, Run
     for part in says {
         assert!(message.contains(part), "`{message}` does not say `{part}`");
     }
-    let t = runtime.telemetry("w").unwrap();
+    let t = runtime.telemetry_blocking("w").unwrap();
     assert_eq!((t.messages_received, t.messages_processed, t.bytes_in, t.errors), (5, 5, 15, 0), "after: {message}");
-    assert_eq!(runtime.summary().unwrap().kernel_count, 1, "after: {message}");
+    assert_eq!(runtime.summary_blocking().unwrap().kernel_count, 1, "after: {message}");
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn an_unknown_kernel() {
     expect(&runtime, runtime.receive_blocking("v", SOON), &["`v`"]);
     expect(&runtime, runtime.activate_blocking("v"), &["`v`"]);
     expect(&runtime, runtime.terminate_blocking("v"), &["`v`"]);
-    expect(&runtime, runtime.telemetry("v"), &["`v`", "launched: w"]);
-    expect(&runtime, runtime.reset_telemetry(Some("v")), &["no kernel `v`", "1 are"]);
+    expect(&runtime, runtime.telemetry_blocking("v"), &["`v`", "launched: w"]);
+    expect(&runtime, runtime.reset_telemetry_blocking(Some("v")), &["no kernel `v`", "1 are"]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_reply_that_does_not_come() {
 #[test]
 fn sources_that_cannot_run() {
     let runtime = after_five();
-    let options = LaunchOptions { kernel: Some("fft".into()), ..Default::default() };
+    let options = LaunchOptions::new().kernel("fft");
     let says = ["`fft`", "compute, crc32c, echo, vector_add", ".source(\"fft\""];
     expect(&runtime, runtime.launch_blocking("v", &options), &says);
     let unknown_default = builder().kernel("fft").build().unwrap_err().to_string();
@@ -113,7 +113,7 @@ fn sizes_and_fractions_out_of_range() {
     assert!(bad(builder().telemetry_config(no_blocks)).contains("max_blocks is 0"));
     let runtime = after_five();
     for p in [-0.1, 1.1, f64::NAN] {
-        let options = LaunchOptions { inject_errors: p, ..Default::default() };
+        let options = LaunchOptions::new().inject_errors(p);
         expect(&runtime, runtime.launch_blocking("v", &options), &["inject_errors", "0.0 to 1.0"]);
     }
 }
@@ -121,7 +121,7 @@ fn sizes_and_fractions_out_of_range() {
 #[test]
 fn bounds_say_how_to_raise_them() {
     let runtime = after_five();
-    let many = LaunchOptions { blocks: 2000, ..Default::default() };
+    let many = LaunchOptions::new().blocks(2000);
     expect(&runtime, runtime.launch_blocking("v", &many), &["2000 blocks", "1023 of 1024", "max_blocks"]);
     for id in ["x", "y"] {
         runtime.launch_blocking(id, &LaunchOptions::default()).unwrap();
@@ -151,9 +151,9 @@ fn telemetry_that_is_off() {
     let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).build().unwrap();
     runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
     for message in [
-        runtime.telemetry("w").unwrap_err().to_string(),
-        runtime.summary().unwrap_err().to_string(),
-        runtime.reset_telemetry(None).unwrap_err().to_string(),
+        runtime.telemetry_blocking("w").unwrap_err().to_string(),
+        runtime.summary_blocking().unwrap_err().to_string(),
+        runtime.reset_telemetry_blocking(None).unwrap_err().to_string(),
         runtime.collector().start_collection(SOON).unwrap_err().to_string(),
     ] {
         assert!(message.contains(".telemetry(true)"), "{message}");
@@ -210,7 +210,7 @@ fn a_kernel_that_never_answers_does_not_hold_anybody_up() {
     let limit = Duration::from_millis(100);
     let source = host("stuck", stuck);
     let runtime = builder().source("stuck", source).stop_limit(limit).build().unwrap();
-    let options = LaunchOptions { kernel: Some("stuck".into()), blocks: 2, ..Default::default() };
+    let options = LaunchOptions::new().kernel("stuck").blocks(2);
     runtime.launch_blocking("s", &options).unwrap();
     runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
     runtime.activate_blocking("s").unwrap();
@@ -222,11 +222,11 @@ fn a_kernel_that_never_answers_does_not_hold_anybody_up() {
     assert_eq!(error, RuntimeError::StopTimedOut { id: "s".into(), waited: limit });
     assert!(error.to_string().contains("`s` did not end within 100ms"), "{error}");
     assert!(start.elapsed() < SOON);
-    assert_eq!(runtime.telemetry("s").unwrap().state, KernelState::Terminating);
+    assert_eq!(runtime.telemetry_blocking("s").unwrap().state, KernelState::Terminating);
 
     // A shutdown is bounded, ends the others, and says what it abandoned.
     assert_eq!(runtime.shutdown_blocking(limit).abandoned, ["s"]);
-    assert_eq!(runtime.telemetry("w").unwrap().state, KernelState::Terminated);
+    assert_eq!(runtime.telemetry_blocking("w").unwrap().state, KernelState::Terminated);
     // So is a drop; the abandoned blocks keep the memory that they use.
     let start = Instant::now();
     drop(runtime);
@@ -247,13 +247,13 @@ extern "C" fn quitter(_: *mut *mut c_void) {}
 fn a_kernel_that_ends_by_itself_has_failed() {
     let source = host("quitter", quitter);
     let runtime = builder().source("quitter", source).build().unwrap();
-    let options = LaunchOptions { kernel: Some("quitter".into()), ..Default::default() };
+    let options = LaunchOptions::new().kernel("quitter");
     runtime.launch_blocking("q", &options).unwrap();
     let patience = Instant::now() + SOON;
-    while runtime.telemetry("q").unwrap().state != KernelState::Failed {
-        assert!(Instant::now() < patience, "{:?}", runtime.telemetry("q").unwrap().state);
+    while runtime.telemetry_blocking("q").unwrap().state != KernelState::Failed {
+        assert!(Instant::now() < patience, "{:?}", runtime.telemetry_blocking("q").unwrap().state);
     }
-    let said = runtime.telemetry("q").unwrap().last_error;
+    let said = runtime.telemetry_blocking("q").unwrap().last_error;
     assert_eq!(said.as_deref(), Some("the kernel returned without being told to stop"));
     assert!(matches!(runtime.send_blocking("q", b"x"), Err(RuntimeError::NotActive { .. })));
 }
