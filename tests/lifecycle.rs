@@ -5,7 +5,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ringscope::{KernelState, LaunchOptions, RingKernelRuntime, RuntimeBuilder};
+use ringscope::device::host::MAX_BLOCKS;
+use ringscope::{
+    DeviceError, DeviceSpec, KernelState, LaunchOptions, RingKernelRuntime, RuntimeBuilder, RuntimeError,
+    TelemetryConfig,
+};
 
 mod common;
 
@@ -183,4 +187,29 @@ fn messages_of_a_held_kernel_wait() {
         let longest = Duration::from_nanos(waiting.latency.max_ns);
         assert!(longest >= HELD * 9 / 10 && longest < SOON, "{longest:?}");
     }
+}
+
+#[test]
+fn far_more_blocks_than_cores_work_and_stop() {
+    const BLOCKS: u32 = 600;
+    let config = TelemetryConfig { max_blocks: 20_000, ..Default::default() };
+    let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).telemetry_config(config);
+    let runtime = builder.stop_limit(SOON).build().unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::new().blocks(BLOCKS)).unwrap();
+    runtime.activate_blocking("w").unwrap();
+    for _ in 0..20 {
+        assert_eq!(runtime.call_blocking("w", b"x", SOON).unwrap().payload, b"x");
+    }
+    // A process has no room for all of these; it says so, and nothing was launched.
+    let error = runtime.launch_blocking("many", &LaunchOptions::new().blocks(10_000)).unwrap_err();
+    let RuntimeError::Device(DeviceError::TooManyBlocks { asked: 10_000, free }) = error else { panic!("{error}") };
+    assert!(free <= MAX_BLOCKS - BLOCKS, "{free}");
+    runtime.launch_blocking("many", &LaunchOptions::new().blocks(2)).unwrap();
+    runtime.activate_blocking("many").unwrap();
+    assert_eq!(runtime.call_blocking("many", b"x", SOON).unwrap().payload, b"x");
+    assert_eq!(runtime.telemetry_blocking("w").unwrap().messages_processed, 20);
+    runtime.terminate_blocking("w").unwrap();
+    // Their places are free again.
+    runtime.launch_blocking("again", &LaunchOptions::new().blocks(BLOCKS)).unwrap();
+    assert_eq!(runtime.shutdown_blocking(SOON).abandoned, Vec::<String>::new());
 }
