@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // In the handler of your HTTP server; `ringscope serve` is one that does just this.
     let accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
     let format = PageFormat::negotiate(accept);
-    let snapshot = runtime.snapshot()?;
+    let snapshot = runtime.snapshot_blocking()?;
     let page = String::from_utf8(snapshot.export_page(format))?;
     println!("content-type: {}\n", format.content_type());
     page.lines().filter(|line| line.contains("processed") || line.contains("upload")).for_each(|l| println!("{l}"));

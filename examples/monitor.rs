@@ -18,7 +18,7 @@ async fn main() -> Result<(), RuntimeError> {
 
     // One of the two refuses some of its messages.
     for (id, inject_errors) in [("good", 0.0), ("bad", 0.07)] {
-        runtime.launch_with(id, LaunchOptions { inject_errors, ..Default::default() }).await?;
+        runtime.launch_with(id, LaunchOptions::new().inject_errors(inject_errors)).await?;
         runtime.activate(id).await?;
     }
     let mut snapshots = telemetry.subscribe()?;
@@ -39,7 +39,7 @@ async fn main() -> Result<(), RuntimeError> {
     }
     traffic.await.expect("it does not panic")?;
 
-    let snapshot = runtime.snapshot()?;
+    let snapshot = runtime.snapshot().await?;
     let sent = snapshot.metric("messages_sent").and_then(|m| m.value(&[("kernel_id", "bad")])?.counter());
     assert_eq!(sent, Some(5_000));
     telemetry.stop_collection();

@@ -18,7 +18,7 @@ async fn main() -> Result<(), RuntimeError> {
         assert_eq!(sum.payload, [11.0f32, 22.0].map(f32::to_le_bytes).concat());
     }
 
-    let t = runtime.telemetry("adder")?;
+    let t = runtime.telemetry("adder").await?;
     let p50 = t.latency.map_or(0.0, |l| l.p50_ns);
     println!("{}: {} messages, {} errors, p50 {p50:.0} ns", t.state, t.messages_processed, t.errors);
     assert_eq!((t.messages_processed, t.errors), (1000, 0));

@@ -31,7 +31,7 @@ fn main() -> Result<(), RuntimeError> {
         done.store(true, Ordering::Relaxed);
         result
     })?;
-    assert_eq!(runtime.summary()?.total_messages, 20_000);
+    assert_eq!(runtime.summary_blocking()?.total_messages, 20_000);
     Ok(())
 }
 

@@ -20,7 +20,7 @@
 //! assert_eq!(reply.payload, 0xe306_9283_u32.to_le_bytes()); // the CRC-32C of "123456789"
 //! runtime.receive("worker", Duration::from_secs(5)).await?;
 //!
-//! let t = runtime.telemetry("worker")?; // read now, while the kernel runs
+//! let t = runtime.telemetry("worker").await?; // read now, while the kernel runs
 //! assert_eq!(t.state, KernelState::Active);
 //! assert_eq!((t.messages_received, t.messages_processed, t.errors), (2, 2, 0));
 //! assert_eq!((t.bytes_in, t.bytes_out), (28, 8));
@@ -49,7 +49,7 @@
 //! | elsewhere | here |
 //! |---|---|
 //! | `RingKernelRuntime(enable_telemetry=True)` | `RingKernelRuntime::builder().telemetry(true)` (off by default; off costs nothing) |
-//! | `await runtime.launch("w")`, `activate`, `send`, `receive(timeout)` | the same, async on tokio, plus `deactivate`, `terminate`, `send_batch`, `try_receive`, and `…_blocking` forms usable without tokio |
+//! | `await runtime.launch("w")`, `activate`, `send`, `receive(timeout)` | the same, async on tokio, plus `deactivate`, `terminate`, `call`, `send_timeout`, `send_batch`, `try_receive`, and `…_blocking` forms usable without tokio |
 //! | `runtime.get_telemetry(id)`, `get_summary()`, `reset_telemetry(id or all)` | `runtime.telemetry(id)`, `summary()`, `reset_telemetry(Option<&str>)` |
 //! | `KernelTelemetry`: kernel_id, state, messages_received, messages_sent, messages_processed, errors, start_time, last_message_time, throughput, uptime, error_rate | [`KernelTelemetry`]: the same, plus latencies of handling and of waiting, queue depth, high water and full events, bytes, busy_ratio, rates over windows, stalls |
 //! | `TelemetryCollector(enabled)`: record_receive, record_send, record_error(id, error), get_telemetry, get_all_telemetry, get_summary, reset | [`TelemetryCollector`]: the same without `get_`; a handle (`collector.actor("w")?`) for the hot path, which costs no look-up and no lock |
@@ -65,7 +65,8 @@
 //!
 //! Every counter is exact, monotone and never torn. A snapshot is not a transaction: its counters may lie apart by at
 //! most [`Snapshot::copy_duration`]. When a kernel is idle all of its counters agree exactly. A kernel records a message
-//! after its reply is published; [`RingKernelRuntime::snapshot`] waits for the records of replies already received.
+//! after its reply is published; [`RingKernelRuntime::snapshot`] waits, at most a second,
+//! for the records of replies already received.
 //! Percentiles come from exponential buckets: at the default scale their error is under 4.4 %.
 //!
 //! # Limits

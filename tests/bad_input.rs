@@ -5,9 +5,9 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use ringscope::device::DeviceSpec;
+use ringscope::device::{DeviceKind, DeviceSpec, SharedDevice};
 use ringscope::{
-    DeviceError, KernelSource, KernelState, LaunchOptions, RingKernelRuntime, RuntimeBuilder, RuntimeError,
+    DeviceError, KernelSource, KernelState, LaunchOptions, Level, RingKernelRuntime, RuntimeBuilder, RuntimeError,
     TelemetryCollector, TelemetryConfig, TelemetryError,
 };
 
@@ -15,6 +15,14 @@ const SOON: Duration = Duration::from_secs(20);
 
 fn builder() -> RuntimeBuilder {
     RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).max_kernels(3).slot_bytes(64)
+}
+
+fn wait_until(what: &str, mut happens: impl FnMut() -> bool) {
+    let patience = Instant::now() + SOON;
+    while !happens() {
+        assert!(Instant::now() < patience, "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// A runtime whose kernel `w` has echoed five messages of three bytes.
@@ -35,9 +43,9 @@ fn expect<T: std::fmt::Debug>(runtime: &RingKernelRuntime, result: Result<T, Run
     for part in says {
         assert!(message.contains(part), "`{message}` does not say `{part}`");
     }
-    let t = runtime.telemetry("w").unwrap();
+    let t = runtime.telemetry_blocking("w").unwrap();
     assert_eq!((t.messages_received, t.messages_processed, t.bytes_in, t.errors), (5, 5, 15, 0), "after: {message}");
-    assert_eq!(runtime.summary().unwrap().kernel_count, 1, "after: {message}");
+    assert_eq!(runtime.summary_blocking().unwrap().kernel_count, 1, "after: {message}");
 }
 
 #[test]
@@ -47,8 +55,17 @@ fn an_unknown_kernel() {
     expect(&runtime, runtime.receive_blocking("v", SOON), &["`v`"]);
     expect(&runtime, runtime.activate_blocking("v"), &["`v`"]);
     expect(&runtime, runtime.terminate_blocking("v"), &["`v`"]);
-    expect(&runtime, runtime.telemetry("v"), &["`v`", "launched: w"]);
-    expect(&runtime, runtime.reset_telemetry(Some("v")), &["no kernel `v`", "1 are"]);
+    expect(&runtime, runtime.telemetry_blocking("v"), &["`v`", "launched: w"]);
+    expect(&runtime, runtime.reset_telemetry_blocking(Some("v")), &["`v`", "launched: w"]);
+    // One mistake, one shape.
+    let errors = [
+        runtime.send_blocking("v", b"x").unwrap_err(),
+        runtime.call_blocking("v", b"x", SOON).unwrap_err(),
+        runtime.telemetry_blocking("v").unwrap_err(),
+        runtime.reset_telemetry_blocking(Some("v")).unwrap_err(),
+    ];
+    assert!(errors.iter().all(|error| *error == errors[0]), "{errors:?}");
+    assert!(matches!(errors[0], RuntimeError::UnknownKernel { .. }));
 }
 
 #[test]
@@ -91,7 +108,7 @@ fn a_reply_that_does_not_come() {
 #[test]
 fn sources_that_cannot_run() {
     let runtime = after_five();
-    let options = LaunchOptions { kernel: Some("fft".into()), ..Default::default() };
+    let options = LaunchOptions::new().kernel("fft");
     let says = ["`fft`", "compute, crc32c, echo, vector_add", ".source(\"fft\""];
     expect(&runtime, runtime.launch_blocking("v", &options), &says);
     let unknown_default = builder().kernel("fft").build().unwrap_err().to_string();
@@ -109,19 +126,58 @@ fn sizes_and_fractions_out_of_range() {
     assert!(bad(builder().slots(100)).contains("slots is 100, and must be a power of two"));
     assert!(bad(builder().slot_bytes(0)).contains("slot size is 0"));
     assert!(bad(builder().max_kernels(0)).contains("max_kernels is 0"));
+    for count in [usize::MAX, 1 << 40] {
+        assert!(bad(builder().max_kernels(count)).contains(&format!("max_kernels is {count}, and must be 1 to 2^20")));
+    }
+    assert!(bad(builder().interval(Duration::ZERO)).contains("the interval is 0"));
     let no_blocks = TelemetryConfig { max_blocks: 0, ..Default::default() };
     assert!(bad(builder().telemetry_config(no_blocks)).contains("max_blocks is 0"));
     let runtime = after_five();
-    for p in [-0.1, 1.1, f64::NAN] {
-        let options = LaunchOptions { inject_errors: p, ..Default::default() };
-        expect(&runtime, runtime.launch_blocking("v", &options), &["inject_errors", "0.0 to 1.0"]);
+    for (p, told) in [(-0.1, "-0.1"), (1.5, "1.5"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+        let options = LaunchOptions::new().inject_errors(p);
+        let says = [&format!("inject_errors is {told},"), "0.0 to 1.0"];
+        expect(&runtime, runtime.launch_blocking("v", &options), &says);
+    }
+    let none = LaunchOptions::new().blocks(0);
+    expect(&runtime, runtime.launch_blocking("v", &none), &["the number of blocks is 0", "at least 1"]);
+}
+
+#[test]
+fn settings_that_contradict_each_other() {
+    let off = || RingKernelRuntime::builder().device(DeviceSpec::Host);
+    let host: SharedDevice = ringscope::device::open(DeviceSpec::Host).unwrap().device;
+    for (builder, says) in [
+        (builder().level(Level::Off), [".level(Level::Off)", ".telemetry(true)", "a higher level"]),
+        (off().level(Level::Counters), [".level(…)", "telemetry that is off", "add .telemetry(true)"]),
+        (off().interval(SOON), [".interval(…)", "telemetry that is off", "add .telemetry(true)"]),
+        (builder().require_cuda(), [".require_cuda()", "the host device", "leave out"]),
+        (RingKernelRuntime::builder().on(host).require_cuda(), [".require_cuda()", "the host device", "leave out"]),
+    ] {
+        let error = builder.build().expect_err("a contradiction");
+        assert!(matches!(error, RuntimeError::Contradiction { .. }), "{error}");
+        let message = error.to_string();
+        assert!(says.iter().all(|part| message.contains(part)), "{message}");
+    }
+    off().level(Level::Off).build().expect("it says twice that it is off");
+}
+
+#[test]
+fn cuda_that_is_required_is_not_the_host() {
+    match RingKernelRuntime::builder().require_cuda().build() {
+        Ok(runtime) => assert_eq!(runtime.device().kind, DeviceKind::Cuda),
+        Err(error) => {
+            let RuntimeError::Device(DeviceError::CudaUnavailable(why)) = &error else { panic!("{error}") };
+            // The same as for a device that was asked for by name.
+            let named = RingKernelRuntime::builder().device(DeviceSpec::Cuda(0)).build().unwrap_err();
+            assert_eq!((error.to_string(), &named), (why.to_string(), &error));
+        }
     }
 }
 
 #[test]
 fn bounds_say_how_to_raise_them() {
     let runtime = after_five();
-    let many = LaunchOptions { blocks: 2000, ..Default::default() };
+    let many = LaunchOptions::new().blocks(2000);
     expect(&runtime, runtime.launch_blocking("v", &many), &["2000 blocks", "1023 of 1024", "max_blocks"]);
     for id in ["x", "y"] {
         runtime.launch_blocking(id, &LaunchOptions::default()).unwrap();
@@ -142,8 +198,16 @@ fn bounds_say_how_to_raise_them() {
 #[test]
 fn more_memory_than_there_is() {
     let error = builder().slots(1 << 20).slot_bytes(1 << 30).build().unwrap_err();
-    assert!(matches!(error, RuntimeError::Device(DeviceError::OutOfMemory { .. })), "{error}");
-    assert!(error.to_string().contains("smaller slots"), "{error}");
+    let RuntimeError::NotEnoughMemory { needed_bytes, free_bytes, .. } = error else { panic!("{error}") };
+    assert_eq!(needed_bytes, 3 * (2 * (1 << 20) * ((1 << 30) + 128) + 256), "the formula of the documentation");
+    assert!(free_bytes < needed_bytes);
+    let message = error.to_string();
+    for part in ["3 kernels", "6.0 PiB", "1048576 slots for 1073741824 bytes", ".slots(…)", ".slot_bytes(…)"] {
+        assert!(message.contains(part), "`{message}` does not say `{part}`");
+    }
+    // More than a number of 64 bits has bytes for.
+    let most = builder().slots(1 << 20).slot_bytes(1 << 30).max_kernels(1 << 20).build().unwrap_err();
+    assert!(matches!(most, RuntimeError::NotEnoughMemory { needed_bytes: u64::MAX, .. }), "{most}");
 }
 
 #[test]
@@ -151,9 +215,9 @@ fn telemetry_that_is_off() {
     let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).build().unwrap();
     runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
     for message in [
-        runtime.telemetry("w").unwrap_err().to_string(),
-        runtime.summary().unwrap_err().to_string(),
-        runtime.reset_telemetry(None).unwrap_err().to_string(),
+        runtime.telemetry_blocking("w").unwrap_err().to_string(),
+        runtime.summary_blocking().unwrap_err().to_string(),
+        runtime.reset_telemetry_blocking(None).unwrap_err().to_string(),
         runtime.collector().start_collection(SOON).unwrap_err().to_string(),
     ] {
         assert!(message.contains(".telemetry(true)"), "{message}");
@@ -210,7 +274,7 @@ fn a_kernel_that_never_answers_does_not_hold_anybody_up() {
     let limit = Duration::from_millis(100);
     let source = host("stuck", stuck);
     let runtime = builder().source("stuck", source).stop_limit(limit).build().unwrap();
-    let options = LaunchOptions { kernel: Some("stuck".into()), blocks: 2, ..Default::default() };
+    let options = LaunchOptions::new().kernel("stuck").blocks(2);
     runtime.launch_blocking("s", &options).unwrap();
     runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
     runtime.activate_blocking("s").unwrap();
@@ -222,11 +286,11 @@ fn a_kernel_that_never_answers_does_not_hold_anybody_up() {
     assert_eq!(error, RuntimeError::StopTimedOut { id: "s".into(), waited: limit });
     assert!(error.to_string().contains("`s` did not end within 100ms"), "{error}");
     assert!(start.elapsed() < SOON);
-    assert_eq!(runtime.telemetry("s").unwrap().state, KernelState::Terminating);
+    assert_eq!(runtime.telemetry_blocking("s").unwrap().state, KernelState::Terminating);
 
     // A shutdown is bounded, ends the others, and says what it abandoned.
     assert_eq!(runtime.shutdown_blocking(limit).abandoned, ["s"]);
-    assert_eq!(runtime.telemetry("w").unwrap().state, KernelState::Terminated);
+    assert_eq!(runtime.telemetry_blocking("w").unwrap().state, KernelState::Terminated);
     // So is a drop; the abandoned blocks keep the memory that they use.
     let start = Instant::now();
     drop(runtime);
@@ -246,14 +310,37 @@ extern "C" fn quitter(_: *mut *mut c_void) {}
 #[test]
 fn a_kernel_that_ends_by_itself_has_failed() {
     let source = host("quitter", quitter);
-    let runtime = builder().source("quitter", source).build().unwrap();
-    let options = LaunchOptions { kernel: Some("quitter".into()), ..Default::default() };
+    let build = || builder().source("quitter", source.clone()).build().unwrap();
+    let died = RuntimeError::Returned { id: "q".into() };
+    assert!(died.to_string().contains("`q` returned without being told to stop"), "{died}");
+    // Whoever notices it first, and without anybody having looked at its telemetry.
+    for first in [
+        |runtime: &RingKernelRuntime| runtime.receive_blocking("q", SOON).unwrap_err(),
+        |runtime: &RingKernelRuntime| {
+            let kernel = runtime.kernel("q").unwrap();
+            wait_until("it is noticed", || kernel.try_receive().is_err());
+            runtime.terminate_blocking("q").unwrap_err()
+        },
+    ] {
+        let runtime = build();
+        runtime.launch_blocking("q", &LaunchOptions::new().kernel("quitter")).unwrap();
+        runtime.activate_blocking("q").unwrap();
+        assert_eq!(first(&runtime), died);
+        assert_eq!(runtime.receive_blocking("q", SOON).unwrap_err(), died);
+        assert_eq!(runtime.terminate_blocking("q").unwrap_err(), died);
+        assert!(runtime.call_blocking("q", b"x", SOON).unwrap_err().to_string().contains("`q` is failed"));
+        assert_eq!(runtime.kernel("q").unwrap().state(), KernelState::Failed);
+        let t = runtime.telemetry_blocking("q").unwrap();
+        assert_eq!((t.state, t.last_error.as_deref()), (KernelState::Failed, Some(&*died.to_string())));
+    }
+    let runtime = build();
+    let options = LaunchOptions::new().kernel("quitter");
     runtime.launch_blocking("q", &options).unwrap();
     let patience = Instant::now() + SOON;
-    while runtime.telemetry("q").unwrap().state != KernelState::Failed {
-        assert!(Instant::now() < patience, "{:?}", runtime.telemetry("q").unwrap().state);
+    while runtime.telemetry_blocking("q").unwrap().state != KernelState::Failed {
+        assert!(Instant::now() < patience, "{:?}", runtime.telemetry_blocking("q").unwrap().state);
     }
-    let said = runtime.telemetry("q").unwrap().last_error;
-    assert_eq!(said.as_deref(), Some("the kernel returned without being told to stop"));
+    let said = runtime.telemetry_blocking("q").unwrap().last_error;
+    assert_eq!(said.as_deref(), Some(&*died.to_string()));
     assert!(matches!(runtime.send_blocking("q", b"x"), Err(RuntimeError::NotActive { .. })));
 }

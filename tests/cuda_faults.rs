@@ -187,20 +187,20 @@ fn live(driver: &StandIn, limit: Duration) -> Outcome {
     let mut note = |phase, result: Result<(), RuntimeError>| {
         outcome.errors.extend(result.err().map(|error| (phase, error.into())));
     };
-    let options = LaunchOptions { blocks: 2, ..LaunchOptions::default() };
+    let options = LaunchOptions::new().blocks(2);
     note(Phase::Launch, runtime.launch_blocking("w", &options));
     note(Phase::Launch, runtime.activate_blocking("w"));
-    note(Phase::Launch, runtime.snapshot().map(drop));
+    note(Phase::Launch, runtime.snapshot_blocking().map(drop));
     at(Phase::Traffic);
     note(Phase::Traffic, traffic(&runtime));
     at(Phase::Snapshot);
     for _ in 0..3 {
-        let snapshot = runtime.snapshot();
+        let snapshot = runtime.snapshot_blocking();
         outcome.saw_all |= snapshot.as_ref().is_ok_and(|s| messages(s) == Some(MESSAGES));
         let _ = snapshot.map_err(|error| outcome.errors.push((Phase::Snapshot, error.into())));
     }
     at(Phase::Stop);
-    let stopped = [runtime.terminate_blocking("w"), runtime.snapshot().map(drop)];
+    let stopped = [runtime.terminate_blocking("w"), runtime.snapshot_blocking().map(drop)];
     outcome.seen_to_end = stopped[0].is_ok();
     outcome.errors.extend(stopped.into_iter().filter_map(Result::err).map(|error| (Phase::Stop, error.into())));
     driver.phase(AFTERWARDS);
@@ -208,7 +208,8 @@ fn live(driver: &StandIn, limit: Duration) -> Outcome {
     outcome.latest = runtime.latest();
     outcome.state = runtime.kernel("w").ok().map(|k| k.state());
     let _ = (runtime.try_receive("w"), runtime.send_blocking("w", b"late"), runtime.deactivate_blocking("w"));
-    let _ = (runtime.reset_telemetry(None), runtime.summary(), runtime.launch_blocking("x", &options));
+    let _ =
+        (runtime.reset_telemetry_blocking(None), runtime.summary_blocking(), runtime.launch_blocking("x", &options));
     at(Phase::Drop);
     runtime.shutdown_blocking(limit);
     drop(runtime);

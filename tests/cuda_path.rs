@@ -42,7 +42,7 @@ fn builder(spec: DeviceSpec) -> RuntimeBuilder {
 }
 
 fn blocks(blocks: u32) -> LaunchOptions {
-    LaunchOptions { blocks, ..LaunchOptions::default() }
+    LaunchOptions::new().blocks(blocks)
 }
 
 fn start(runtime: &RingKernelRuntime, id: &str, options: &LaunchOptions) {
@@ -82,7 +82,7 @@ on_stand_in! {
             traffic(&runtime, "a", 100);
             traffic(&runtime, "b", 150);
             // Mid-run: both kernels are resident.
-            let snapshot = runtime.snapshot().expect("a snapshot");
+            let snapshot = runtime.snapshot_blocking().expect("a snapshot");
             let [a, b] = ["a", "b"].map(|id| snapshot.kernel(id).expect("it is registered").clone());
             assert_eq!((a.messages_received, a.messages_sent, a.messages_processed), (round * 100, round * 100, round * 100));
             assert_eq!((b.messages_processed, b.errors, b.blocks), (round * 150, 0, 3));
@@ -90,9 +90,9 @@ on_stand_in! {
             assert!(a.latency.is_some_and(|l| l.min_ns <= l.max_ns));
         }
         assert_eq!(driver.get("resident"), 2);
-        runtime.reset_telemetry(Some("a")).expect("a reset");
+        runtime.reset_telemetry_blocking(Some("a")).expect("a reset");
         traffic(&runtime, "a", 7);
-        let snapshot = runtime.snapshot().expect("a snapshot");
+        let snapshot = runtime.snapshot_blocking().expect("a snapshot");
         let processed = |id| snapshot.kernel(id).map(|k| k.messages_processed);
         assert_eq!((processed("a"), processed("b")), (Some(7), Some(600)));
 
@@ -101,22 +101,22 @@ on_stand_in! {
         runtime.activate_blocking("a").expect("it is activated again");
         traffic(&runtime, "a", 5);
         runtime.terminate_blocking("a").expect("it ends");
-        assert_eq!(runtime.telemetry("a").map(|k| (k.state, k.messages_processed)), Ok((KernelState::Terminated, 12)));
+        assert_eq!(runtime.telemetry_blocking("a").map(|k| (k.state, k.messages_processed)), Ok((KernelState::Terminated, 12)));
         assert_eq!(driver.get("resident"), 1);
         // The other runs on, and there is room for a third.
         start(&runtime, "c", &blocks(5));
         traffic(&runtime, "c", 64);
         traffic(&runtime, "b", 10);
         assert_eq!(runtime.shutdown_blocking(WAIT).abandoned, Vec::<String>::new());
-        assert_eq!(runtime.summary().expect("a summary").total_messages, 12 + 610 + 64);
+        assert_eq!(runtime.summary_blocking().expect("a summary").total_messages, 12 + 610 + 64);
         drop(runtime);
         assert_clean(&driver);
     }
 
     fn every_built_in_kernel_runs_at_every_level(driver) {
         for level in [Level::Off, Level::Counters, Level::Histograms] {
-            let runtime = builder(DeviceSpec::Cuda(0)).level(level).build().expect("a runtime");
-            let of = |kernel: &str| LaunchOptions { kernel: Some(kernel.to_owned()), blocks: 2, inject_errors: 0.0 };
+            let runtime = builder(DeviceSpec::Cuda(0)).telemetry(level > Level::Off).level(level).build().expect("a runtime");
+            let of = |kernel: &str| LaunchOptions::new().kernel(kernel).blocks(2);
             start(&runtime, "crc", &of("crc32c"));
             traffic(&runtime, "crc", 50);
             start(&runtime, "echo", &of("echo"));
@@ -129,8 +129,8 @@ on_stand_in! {
             assert_eq!(runtime.receive_blocking("add", WAIT).expect("a reply").payload, sum);
             match level {
                 // Level 0 is telemetry off.
-                Level::Off => assert!(runtime.snapshot().is_err()),
-                _ => assert_eq!(runtime.telemetry("crc").expect("it is counted").messages_processed, 50),
+                Level::Off => assert!(runtime.snapshot_blocking().is_err()),
+                _ => assert_eq!(runtime.telemetry_blocking("crc").expect("it is counted").messages_processed, 50),
             }
             runtime.shutdown_blocking(WAIT);
             drop(runtime);
@@ -139,10 +139,10 @@ on_stand_in! {
     }
 
     fn without_telemetry_a_kernel_with_its_code_has_a_null_ref(driver) {
-        let runtime = builder(DeviceSpec::Cuda(0)).telemetry(false).level(Level::Histograms).build().expect("a runtime");
+        let runtime = builder(DeviceSpec::Cuda(0)).telemetry(false).null_telemetry().level(Level::Histograms).build().expect("a runtime");
         start(&runtime, "w", &blocks(2));
         traffic(&runtime, "w", 100);
-        assert!(runtime.snapshot().is_err());
+        assert!(runtime.snapshot_blocking().is_err());
         runtime.terminate_blocking("w").expect("it ends");
         drop(runtime);
         assert_eq!(driver.get("copies"), 0);
@@ -168,17 +168,17 @@ on_stand_in! {
                 scope.spawn(move || {
                     start(runtime, "w", &blocks(3));
                     traffic(runtime, "w", count);
-                    assert_eq!(runtime.telemetry("w").expect("it is counted").messages_processed, count as u64);
+                    assert_eq!(runtime.telemetry_blocking("w").expect("it is counted").messages_processed, count as u64);
                 });
             }
         });
         // What one of them dies of is not the other's.
         driver.kill(1, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS as i32);
-        let error = runtimes[1].snapshot().expect_err("its context is dead").to_string();
+        let error = runtimes[1].snapshot_blocking().expect_err("its context is dead").to_string();
         assert!(error.contains("CUDA_ERROR_ILLEGAL_ADDRESS (700)"), "{error}");
         assert_eq!(runtimes[1].latest().and_then(|s| s.kernel("w").map(|k| (k.state, k.messages_processed))), Some((KernelState::Failed, 200)));
         traffic(&runtimes[0], "w", 20);
-        assert_eq!(runtimes[0].telemetry("w").expect("it is counted").messages_processed, 320);
+        assert_eq!(runtimes[0].telemetry_blocking("w").expect("it is counted").messages_processed, 320);
         runtimes[0].terminate_blocking("w").expect("it ends");
         drop(runtimes);
         for what in ["live", "contexts", "resident", "blocked", "null_stream", "wild"] {
@@ -203,7 +203,7 @@ on_stand_in! {
         traffic(&runtime, "query", 5);
         driver.phase(2);
         driver.fault("cuStreamQuery", 2, 1, Fault::OutOfMemory);
-        runtime.snapshot().expect("a snapshot");
+        runtime.snapshot_blocking().expect("a snapshot");
         start(&runtime, "well", &blocks(1));
         traffic(&runtime, "well", 5);
         let failures = [("launch", "cuLaunchKernel failed with CUDA_ERROR_OUT_OF_MEMORY (2)"), ("query", "cuStreamQuery failed with CUDA_ERROR_OUT_OF_MEMORY (2)")];
@@ -211,11 +211,11 @@ on_stand_in! {
             let (state, error) = said(id);
             assert!(state == KernelState::Failed && error.starts_with(text), "{id}: {state:?}, {error}");
         };
-        runtime.snapshot().expect("a snapshot");
+        runtime.snapshot_blocking().expect("a snapshot");
         all_say_so();
         assert_eq!(said("well"), (KernelState::Active, String::new()));
         // It is what they are, not something that was counted.
-        runtime.reset_telemetry(None).expect("a reset");
+        runtime.reset_telemetry_blocking(None).expect("a reset");
         all_say_so();
         // Whoever ends it is told, too, when it has ended.
         let error = runtime.terminate_blocking("query").expect_err("it failed").to_string();
@@ -223,7 +223,7 @@ on_stand_in! {
         assert_eq!(driver.get("resident"), 1);
         // What the last good snapshot does not have yet: who died with the context.
         driver.kill(0, CUresult::CUDA_ERROR_ILLEGAL_ADDRESS as i32);
-        runtime.snapshot().expect_err("the context is dead");
+        runtime.snapshot_blocking().expect_err("the context is dead");
         all_say_so();
         let (state, error) = said("well");
         assert!(state == KernelState::Failed && error.starts_with("cuStreamQuery failed with CUDA_ERROR_ILLEGAL_ADDRESS (700)"), "{state:?}, {error}");
@@ -238,14 +238,14 @@ on_stand_in! {
             traffic(&runtime, id, 5);
         }
         // The last good snapshot: all three were active.
-        runtime.snapshot().expect("a snapshot");
+        runtime.snapshot_blocking().expect("a snapshot");
         runtime.terminate_blocking("ended").expect("it ends");
         driver.kill(0, CUresult::CUDA_ERROR_LAUNCH_FAILED as i32);
         // By now its blocks have ended; but nobody saw that before the error.
         assert!(soon(|| driver.get("resident") == 0));
         runtime.terminate_blocking("told").expect_err("its context is dead");
         runtime.collector().snapshot().expect_err("its context is dead");
-        runtime.snapshot().expect_err("its context is dead");
+        runtime.snapshot_blocking().expect_err("its context is dead");
         runtime.shutdown_blocking(WAIT);
         let latest = runtime.latest().expect("a snapshot");
         for (id, state) in [("ended", KernelState::Terminated), ("told", KernelState::Failed), ("runs", KernelState::Failed)] {
@@ -294,7 +294,7 @@ on_stand_in! {
             assert!(matches!(runtime.receive("w", WAIT).await, Err(RuntimeError::Ended { .. })));
             assert!(runtime.send("w", b"late").await.is_err());
         });
-        runtime.snapshot().expect("a snapshot");
+        runtime.snapshot_blocking().expect("a snapshot");
         assert_eq!((driver.get("blocked"), driver.get("memory"), driver.get("resident")), (0, before, 1));
         other.terminate_blocking("resident").expect("it ends");
         drop((other, runtime, device));

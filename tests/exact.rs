@@ -149,8 +149,7 @@ fn run(device: DeviceSpec, case: &Case) {
         .telemetry_config(TelemetryConfig { max_blocks: 16, ..Default::default() })
         .build()
         .unwrap();
-    let options =
-        LaunchOptions { kernel: Some(case.kernel.into()), blocks: case.blocks, inject_errors: case.inject_errors };
+    let options = LaunchOptions::new().kernel(case.kernel).blocks(case.blocks).inject_errors(case.inject_errors);
     let ids: Vec<String> = (0..case.kernels).map(|k| format!("worker_{k}")).collect();
     for id in &ids {
         runtime.launch_blocking(id, &options).unwrap();
@@ -176,9 +175,9 @@ fn run(device: DeviceSpec, case: &Case) {
     for (id, ledger) in ids.iter().zip(&ledgers) {
         // Before the end: what was replied to is counted, as the runtime promises.
         let ledger = ledger.lock().unwrap().clone();
-        assert_eq!(runtime.telemetry(id).unwrap().messages_sent, ledger.replies);
+        assert_eq!(runtime.telemetry_blocking(id).unwrap().messages_sent, ledger.replies);
         runtime.terminate_blocking(id).unwrap();
-        let t = runtime.telemetry(id).unwrap();
+        let t = runtime.telemetry_blocking(id).unwrap();
         let counted = Ledger {
             sent: t.messages_received,
             bytes_sent: t.bytes_in,
@@ -223,7 +222,7 @@ fn injected_errors_are_the_fraction_asked_for() {
     let rates = [0.0, 0.1, 0.5, 1.0];
     for (device, inject_errors) in common::devices().into_iter().flat_map(|d| rates.map(|r| (d, r))) {
         let runtime = RingKernelRuntime::builder().device(device).telemetry(true).build().unwrap();
-        let options = LaunchOptions { kernel: None, blocks: 2, inject_errors };
+        let options = LaunchOptions::new().blocks(2).inject_errors(inject_errors);
         runtime.launch_blocking("w", &options).unwrap();
         runtime.activate_blocking("w").unwrap();
         let case = Case {
@@ -236,7 +235,7 @@ fn injected_errors_are_the_fraction_asked_for() {
             kernel: "echo",
         };
         stream(&runtime.kernel("w").unwrap(), &case, &Mutex::default());
-        let t = runtime.telemetry("w").unwrap();
+        let t = runtime.telemetry_blocking("w").unwrap();
         assert!((t.error_rate - inject_errors).abs() < 0.03, "{} for {inject_errors}", t.error_rate);
         assert_eq!(t.last_error_code, (inject_errors > 0.0).then_some(1));
     }
@@ -250,7 +249,7 @@ fn a_full_ring_pushes_back_and_a_stop_counts_what_it_drops() {
 
 fn fill_and_stop(device: DeviceSpec) {
     let runtime = RingKernelRuntime::builder().device(device).telemetry(true).slots(8).build().unwrap();
-    runtime.launch_blocking("w", &LaunchOptions { blocks: 2, ..Default::default() }).unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::new().blocks(2)).unwrap();
     runtime.activate_blocking("w").unwrap();
     let kernel = runtime.kernel("w").unwrap();
     // Nobody receives: the replies fill, then a message in a block's hand, then the queue. How many that are depends on
@@ -264,7 +263,7 @@ fn fill_and_stop(device: DeviceSpec) {
     assert!((9..=16).contains(&sent), "8 replies wait, 1 or 2 messages wait for room, and 7 or 8 in the queue: {sent}");
     assert!(kernel.try_send(b"x").unwrap_err().to_string().contains("full (8 messages)"));
     runtime.terminate_blocking("w").unwrap();
-    let t = runtime.telemetry("w").unwrap();
+    let t = runtime.telemetry_blocking("w").unwrap();
     assert_eq!(t.messages_sent, 8);
     assert!((1..=2).contains(&t.retries), "a block, or both, had to wait with a reply: {}", t.retries);
     assert_eq!(t.messages_received + (t.dropped - t.retries), sent, "handled, or dropped from the queue");

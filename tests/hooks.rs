@@ -44,15 +44,15 @@ fn a_kernels_life_is_told_as_it_happens() {
         (events_of(runtime.collector(), HookKind::Event), events_of(runtime.collector(), HookKind::StateChange));
     let stalls = events_of(runtime.collector(), HookKind::Stall);
     runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
-    runtime.snapshot().unwrap();
+    runtime.snapshot_blocking().unwrap();
     runtime.activate_blocking("w").unwrap();
     runtime.activate_blocking("w").unwrap();
     runtime.deactivate_blocking("w").unwrap();
-    runtime.snapshot().unwrap();
+    runtime.snapshot_blocking().unwrap();
     runtime.activate_blocking("w").unwrap();
-    runtime.reset_telemetry(Some("w")).unwrap();
+    runtime.reset_telemetry_blocking(Some("w")).unwrap();
     runtime.terminate_blocking("w").unwrap();
-    runtime.snapshot().unwrap();
+    runtime.snapshot_blocking().unwrap();
     let life = [Launched, Activated, Deactivated, Activated, Reset, Terminating, Terminated];
     for kind in life {
         assert_eq!(all.recv_timeout(SOON), Ok(("w".to_owned(), kind)));
@@ -63,7 +63,7 @@ fn a_kernels_life_is_told_as_it_happens() {
     let quiet = Duration::from_millis(50);
     assert!(all.recv_timeout(quiet).is_err() && states.recv_timeout(quiet).is_err());
     assert!(stalls.recv_timeout(quiet).is_err());
-    assert_eq!(runtime.snapshot().unwrap().self_metrics.events_total, life.len() as u64);
+    assert_eq!(runtime.snapshot_blocking().unwrap().self_metrics.events_total, life.len() as u64);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_stall_and_its_end_are_told() {
     let message = |rounds: u32| [rounds.to_le_bytes(), [0; 4], 7u32.to_le_bytes(), [0; 4]].concat();
     runtime.send_blocking("w", &message(20_000_000)).unwrap();
     runtime.receive_blocking("w", SOON).unwrap();
-    let took = runtime.telemetry("w").unwrap().latency.unwrap().max_ns as f64;
+    let took = runtime.telemetry_blocking("w").unwrap().latency.unwrap().max_ns as f64;
     runtime.send_blocking("w", &message((20e6 * 3e9 / took) as u32)).unwrap();
     runtime.collector().start_collection(Duration::from_millis(5)).unwrap();
     assert_eq!(stalls.recv_timeout(SOON), Ok(("w".to_owned(), EventKind::Stalled)));
@@ -180,7 +180,7 @@ fn the_ready_made_sets_count_what_the_kernels_count() {
     let collector = runtime.collector();
     collector.install(StandardMetrics::Coordination).unwrap();
     for id in ["a", "b"] {
-        runtime.launch_blocking(id, &LaunchOptions { blocks: 2, ..Default::default() }).unwrap();
+        runtime.launch_blocking(id, &LaunchOptions::new().blocks(2)).unwrap();
         runtime.activate_blocking(id).unwrap();
     }
     let traffic = |id: &str, messages: u32| {
@@ -193,12 +193,12 @@ fn the_ready_made_sets_count_what_the_kernels_count() {
     // One that comes late counts what was before; a reset takes nothing away.
     collector.install(StandardMetrics::Messaging).unwrap();
     collector.install(StandardMetrics::Messaging).unwrap();
-    runtime.reset_telemetry(None).unwrap();
+    runtime.reset_telemetry_blocking(None).unwrap();
     traffic("a", 200);
     traffic("b", 100);
-    runtime.reset_telemetry(Some("b")).unwrap();
+    runtime.reset_telemetry_blocking(Some("b")).unwrap();
     traffic("b", 50);
-    let snapshot = runtime.snapshot().unwrap();
+    let snapshot = runtime.snapshot_blocking().unwrap();
     for (id, messages) in [("a", 500), ("b", 150)] {
         let of = [("kernel_id", id)];
         assert_eq!(counter(&snapshot, "messages_sent_total", &of), messages);
@@ -214,7 +214,7 @@ fn the_ready_made_sets_count_what_the_kernels_count() {
     assert_eq!((latency.count(), latency.dropped), (650, 0));
     runtime.deactivate_blocking("b").unwrap();
     runtime.terminate_blocking("a").unwrap();
-    assert_eq!(gauge(&runtime.snapshot().unwrap(), "coordination_active_nodes", &[]), 0.0);
+    assert_eq!(gauge(&runtime.snapshot_blocking().unwrap(), "coordination_active_nodes", &[]), 0.0);
 }
 
 #[test]

@@ -5,7 +5,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ringscope::{KernelState, LaunchOptions, RingKernelRuntime, RuntimeBuilder};
+use ringscope::device::host::MAX_BLOCKS;
+use ringscope::{
+    DeviceError, DeviceSpec, KernelState, LaunchOptions, RingKernelRuntime, RuntimeBuilder, RuntimeError,
+    TelemetryConfig,
+};
 
 mod common;
 
@@ -17,7 +21,7 @@ fn builders() -> impl Iterator<Item = RuntimeBuilder> {
 
 fn active(builder: RuntimeBuilder, blocks: u32) -> RingKernelRuntime {
     let runtime = builder.build().unwrap();
-    runtime.launch_blocking("w", &LaunchOptions { blocks, ..Default::default() }).unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::new().blocks(blocks)).unwrap();
     runtime.activate_blocking("w").unwrap();
     runtime
 }
@@ -42,20 +46,20 @@ fn the_queue_of_a_deactivated_kernel_is_seen() {
             sent += u64::from(kernel.try_send(b"x").is_ok());
         }
         assert_eq!(sent, 4, "2 replies, one message in hand, one behind it");
-        let full = runtime.telemetry("w").unwrap().queue_full;
+        let full = runtime.telemetry_blocking("w").unwrap().queue_full;
         assert!(full > 0 && kernel.try_send(b"x").is_err());
-        assert_eq!(runtime.telemetry("w").unwrap().queue_full, full + 1);
-        wait_until("the block sees what is queued", || runtime.telemetry("w").unwrap().queue_depth == 1);
+        assert_eq!(runtime.telemetry_blocking("w").unwrap().queue_full, full + 1);
+        wait_until("the block sees what is queued", || runtime.telemetry_blocking("w").unwrap().queue_depth == 1);
         runtime.deactivate_blocking("w").unwrap();
         for _ in 0..3 {
             kernel.receive_blocking(SOON).unwrap();
         }
         // Held, with one message in the queue that it does not take.
-        wait_until("a held kernel tells its queue", || runtime.telemetry("w").unwrap().queue_depth == 1);
-        assert_eq!(runtime.telemetry("w").unwrap().messages_received, 3);
+        wait_until("a held kernel tells its queue", || runtime.telemetry_blocking("w").unwrap().queue_depth == 1);
+        assert_eq!(runtime.telemetry_blocking("w").unwrap().messages_received, 3);
         runtime.activate_blocking("w").unwrap();
         kernel.receive_blocking(SOON).unwrap();
-        wait_until("an empty queue is told", || runtime.telemetry("w").unwrap().queue_depth == 0);
+        wait_until("an empty queue is told", || runtime.telemetry_blocking("w").unwrap().queue_depth == 0);
     }
 }
 
@@ -72,7 +76,7 @@ fn waiting_for_room_is_not_work() {
         for _ in 0..3 {
             kernel.receive_blocking(SOON).unwrap();
         }
-        let t = runtime.telemetry("w").unwrap();
+        let t = runtime.telemetry_blocking("w").unwrap();
         assert_eq!((t.messages_processed, t.retries), (3, 1));
         assert!(t.busy_time < Duration::from_millis(250), "{:?}", t.busy_time);
         assert!(t.latency.unwrap().max_ns < 250_000_000, "{:?}", t.latency);
@@ -88,7 +92,7 @@ fn a_kernel_that_was_told_to_stop_has_not_failed_whoever_looks() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    let snapshot = runtime.snapshot().unwrap();
+                    let snapshot = runtime.snapshot_blocking().unwrap();
                     assert!(snapshot.kernels.iter().all(|k| k.state != KernelState::Failed));
                 }
             });
@@ -117,9 +121,9 @@ fn a_reset_under_traffic_leaves_counters_and_buckets_together() {
                         kernel.receive_blocking(SOON).unwrap();
                     }
                 });
-                runtime.reset_telemetry(None).unwrap();
+                runtime.reset_telemetry_blocking(None).unwrap();
             });
-            let t = runtime.telemetry("w").unwrap();
+            let t = runtime.telemetry_blocking("w").unwrap();
             assert!(t.messages_processed <= 200);
             assert_eq!(t.latency.map_or(0, |l| l.count), t.messages_processed);
         }
@@ -132,7 +136,7 @@ fn times_without_end_are_no_trouble() {
         let runtime = active(builder, 1);
         runtime.collector().start_collection(Duration::MAX).unwrap();
         runtime.collector().start_collection(Duration::from_millis(1)).unwrap();
-        let seen = runtime.snapshot().unwrap().sequence;
+        let seen = runtime.snapshot_blocking().unwrap().sequence;
         wait_until("the thread still reads", || runtime.latest().is_some_and(|s| s.sequence > seen + 1));
         kernel_answers(&runtime);
         assert_eq!(runtime.shutdown_blocking(Duration::MAX).abandoned, Vec::<String>::new());
@@ -153,16 +157,16 @@ fn how_long_messages_waited_is_told() {
             kernel.send_blocking(b"x").unwrap();
         }
         (0..100).for_each(|_| drop(kernel.receive_blocking(SOON).unwrap()));
-        let t = runtime.telemetry("w").unwrap();
+        let t = runtime.telemetry_blocking("w").unwrap();
         let waiting = t.waiting.expect("every message says when it was sent");
         assert_eq!((waiting.latency.count, waiting.histogram.count()), (100, 100));
         assert!(waiting.latency.max_ns < SOON.as_nanos() as u64, "{waiting:?}");
 
-        runtime.reset_telemetry(None).unwrap();
-        assert_eq!(runtime.telemetry("w").unwrap().waiting, None);
+        runtime.reset_telemetry_blocking(None).unwrap();
+        assert_eq!(runtime.telemetry_blocking("w").unwrap().waiting, None);
         kernel.send_blocking(b"x").unwrap();
         kernel.receive_blocking(SOON).unwrap();
-        assert_eq!(runtime.telemetry("w").unwrap().waiting.map(|w| w.latency.count), Some(1));
+        assert_eq!(runtime.telemetry_blocking("w").unwrap().waiting.map(|w| w.latency.count), Some(1));
     }
 }
 
@@ -178,9 +182,34 @@ fn messages_of_a_held_kernel_wait() {
         }
         std::thread::sleep(HELD);
         (0..4).for_each(|_| drop(kernel.receive_blocking(SOON).unwrap()));
-        let waiting = runtime.telemetry("w").unwrap().waiting.expect("they were sent with the time");
+        let waiting = runtime.telemetry_blocking("w").unwrap().waiting.expect("they were sent with the time");
         assert_eq!(waiting.latency.count, 4);
         let longest = Duration::from_nanos(waiting.latency.max_ns);
         assert!(longest >= HELD * 9 / 10 && longest < SOON, "{longest:?}");
     }
+}
+
+#[test]
+fn far_more_blocks_than_cores_work_and_stop() {
+    const BLOCKS: u32 = 600;
+    let config = TelemetryConfig { max_blocks: 20_000, ..Default::default() };
+    let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).telemetry_config(config);
+    let runtime = builder.stop_limit(SOON).build().unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::new().blocks(BLOCKS)).unwrap();
+    runtime.activate_blocking("w").unwrap();
+    for _ in 0..20 {
+        assert_eq!(runtime.call_blocking("w", b"x", SOON).unwrap().payload, b"x");
+    }
+    // A process has no room for all of these; it says so, and nothing was launched.
+    let error = runtime.launch_blocking("many", &LaunchOptions::new().blocks(10_000)).unwrap_err();
+    let RuntimeError::Device(DeviceError::TooManyBlocks { asked: 10_000, free }) = error else { panic!("{error}") };
+    assert!(free <= MAX_BLOCKS - BLOCKS, "{free}");
+    runtime.launch_blocking("many", &LaunchOptions::new().blocks(2)).unwrap();
+    runtime.activate_blocking("many").unwrap();
+    assert_eq!(runtime.call_blocking("many", b"x", SOON).unwrap().payload, b"x");
+    assert_eq!(runtime.telemetry_blocking("w").unwrap().messages_processed, 20);
+    runtime.terminate_blocking("w").unwrap();
+    // Their places are free again.
+    runtime.launch_blocking("again", &LaunchOptions::new().blocks(BLOCKS)).unwrap();
+    assert_eq!(runtime.shutdown_blocking(SOON).abandoned, Vec::<String>::new());
 }

@@ -75,8 +75,8 @@ fn a_life_with_telemetry() {
     assert_eq!(runtime.receive_blocking("w", SOON).expect("a reply").payload, b"hello");
     {
         let _range = nvtx::range("test: snapshots");
-        assert_eq!(runtime.snapshot().expect("a snapshot").kernel("w").map(|k| k.messages_processed), Some(1));
-        runtime.snapshot().expect("another");
+        assert_eq!(runtime.snapshot_blocking().expect("a snapshot").kernel("w").map(|k| k.messages_processed), Some(1));
+        runtime.snapshot_blocking().expect("another");
     }
     three_ticks(&runtime);
     runtime.terminate_blocking("w").expect("terminated");

@@ -23,14 +23,14 @@ async fn the_missions_example() {
 
 async fn launch_activate_send_receive(runtime: &RingKernelRuntime) {
     runtime.launch("w").await.unwrap();
-    assert_eq!(runtime.telemetry("w").unwrap().state, KernelState::Launched);
+    assert_eq!(runtime.telemetry("w").await.unwrap().state, KernelState::Launched);
     runtime.activate("w").await.unwrap();
     for n in 0..100u32 {
         runtime.send("w", &n.to_le_bytes()).await.unwrap();
         let reply = runtime.receive("w", SOON).await.unwrap();
         assert_eq!((reply.seq, reply.status, &reply.payload[..]), (u64::from(n), 0, &n.to_le_bytes()[..]));
     }
-    let t = runtime.telemetry("w").unwrap();
+    let t = runtime.telemetry("w").await.unwrap();
     assert_eq!(t.state, KernelState::Active);
     assert_eq!((t.messages_received, t.messages_sent, t.messages_processed, t.errors), (100, 100, 100, 0));
     assert_eq!((t.bytes_in, t.bytes_out), (400, 400));
@@ -42,23 +42,23 @@ async fn launch_activate_send_receive(runtime: &RingKernelRuntime) {
     assert!(latency.p99_ns <= latency.max_ns as f64);
 
     runtime.deactivate("w").await.unwrap();
-    assert_eq!(runtime.telemetry("w").unwrap().state, KernelState::Deactivated);
+    assert_eq!(runtime.telemetry("w").await.unwrap().state, KernelState::Deactivated);
     assert!(runtime.send("w", b"x").await.unwrap_err().to_string().contains("activate it first"));
     runtime.activate("w").await.unwrap();
     runtime.send("w", b"again").await.unwrap();
     assert_eq!(runtime.receive("w", SOON).await.unwrap().payload, b"again");
 
-    runtime.reset_telemetry(Some("w")).unwrap();
-    let t = runtime.telemetry("w").unwrap();
+    runtime.reset_telemetry(Some("w")).await.unwrap();
+    let t = runtime.telemetry("w").await.unwrap();
     assert_eq!((t.messages_received, t.messages_processed, t.bytes_in, t.latency), (0, 0, 0, None));
     runtime.send("w", b"after").await.unwrap();
     runtime.receive("w", SOON).await.unwrap();
-    assert_eq!(runtime.telemetry("w").unwrap().messages_processed, 1);
+    assert_eq!(runtime.telemetry("w").await.unwrap().messages_processed, 1);
 
     runtime.terminate("w").await.unwrap();
-    let t = runtime.telemetry("w").unwrap();
+    let t = runtime.telemetry("w").await.unwrap();
     assert_eq!((t.state, t.messages_processed), (KernelState::Terminated, 1));
-    assert_eq!(runtime.summary().unwrap().total_messages, 1);
+    assert_eq!(runtime.summary().await.unwrap().total_messages, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +69,7 @@ async fn crc32c_in_the_kernel_is_the_crates() {
 }
 
 async fn check_crcs(runtime: &RingKernelRuntime) {
-    let options = LaunchOptions { kernel: Some("crc32c".into()), blocks: 3, ..Default::default() };
+    let options = LaunchOptions::new().kernel("crc32c").blocks(3);
     runtime.launch_with("crc", options).await.unwrap();
     runtime.activate("crc").await.unwrap();
     let bytes: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -106,7 +106,7 @@ async fn add_and_refuse(runtime: RingKernelRuntime) {
     let refused = runtime.receive("add", SOON).await.unwrap();
     assert_eq!((refused.status, refused.payload.len()), (ringscope::abi::status::BAD_MESSAGE, 0));
     // Telemetry is off by default, and says how to switch it on.
-    assert!(runtime.telemetry("add").unwrap_err().to_string().contains(".telemetry(true)"));
+    assert!(runtime.telemetry("add").await.unwrap_err().to_string().contains(".telemetry(true)"));
 }
 
 /// Rates are over the time that a kernel was counted: from its start or its last reset, to now or to its end.
@@ -117,20 +117,20 @@ async fn rates_end_with_the_kernel_and_start_again_with_a_reset() {
         runtime.launch("w").await.unwrap();
         runtime.activate("w").await.unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        runtime.reset_telemetry(None).unwrap();
+        runtime.reset_telemetry(None).await.unwrap();
         for _ in 0..50 {
             runtime.send("w", b"x").await.unwrap();
             runtime.receive("w", SOON).await.unwrap();
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let running = runtime.telemetry("w").unwrap();
+        let running = runtime.telemetry("w").await.unwrap();
         assert!(running.uptime > Duration::from_millis(300), "a reset does not restart the kernel");
         // 50 messages over less than the uptime, for the time before the reset does not count.
         assert!(running.throughput > 50.0 / running.uptime.as_secs_f64());
         runtime.terminate("w").await.unwrap();
-        let ended = runtime.telemetry("w").unwrap();
+        let ended = runtime.telemetry("w").await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let later = runtime.telemetry("w").unwrap();
+        let later = runtime.telemetry("w").await.unwrap();
         assert_eq!((ended.uptime, ended.throughput), (later.uptime, later.throughput));
         assert!(later.throughput > 0.0 && later.busy_ratio > 0.0);
     }

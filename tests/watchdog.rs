@@ -48,19 +48,19 @@ fn a_ring_kernel_in_one_long_message_stalls_and_recovers_while_an_idle_one_does_
     let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true);
     let runtime = builder.kernel("compute").telemetry_config(config(Duration::from_millis(700))).build().unwrap();
     for (id, blocks) in [("busy", 3), ("idle", 1)] {
-        runtime.launch_blocking(id, &LaunchOptions { blocks, ..Default::default() }).unwrap();
+        runtime.launch_blocking(id, &LaunchOptions::new().blocks(blocks)).unwrap();
         runtime.activate_blocking(id).unwrap();
     }
     let look = |id: &'static str| {
         let runtime = runtime.clone();
-        move || runtime.telemetry(id).unwrap()
+        move || runtime.telemetry_blocking(id).unwrap()
     };
     // How many rounds a second this machine does, for a message that takes some seconds.
     let message = |rounds: u32| [rounds.to_le_bytes(), [0; 4], 7u32.to_le_bytes(), [0; 4]].concat();
     let probe = 20_000_000;
     runtime.send_blocking("busy", &message(probe)).unwrap();
     runtime.receive_blocking("busy", SOON).unwrap();
-    let took = runtime.telemetry("busy").unwrap().latency.unwrap().max_ns;
+    let took = runtime.telemetry_blocking("busy").unwrap().latency.unwrap().max_ns;
     let rounds = f64::from(probe) * 4e9 / took as f64;
     let sent = SystemTime::now();
     runtime.send_blocking("busy", &message(rounds as u32)).unwrap();
@@ -78,7 +78,7 @@ fn a_ring_kernel_in_one_long_message_stalls_and_recovers_while_an_idle_one_does_
     // It was read all the time, and gave its signs while it had nothing to do.
     wait_for("the idle one lives", look("idle"), |t| !stalled(t));
     runtime.terminate_blocking("busy").unwrap();
-    assert_eq!(runtime.telemetry("busy").unwrap().state, KernelState::Terminated);
+    assert_eq!(runtime.telemetry_blocking("busy").unwrap().state, KernelState::Terminated);
 }
 
 /// What each block of the kernel below is to do, and how many have started.
@@ -161,7 +161,7 @@ fn a_limit_without_end_is_no_watchdog() {
     runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
     runtime.activate_blocking("w").unwrap();
     for _ in 0..10 {
-        assert!(!stalled(&runtime.telemetry("w").unwrap()));
+        assert!(!stalled(&runtime.telemetry_blocking("w").unwrap()));
         std::thread::sleep(Duration::from_millis(5));
     }
 }

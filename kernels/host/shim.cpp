@@ -2,11 +2,14 @@
 #include "shim.h"
 
 thread_local ringscope_dim3 ringscope_block_index, ringscope_grid_dim;
+unsigned ringscope_running_blocks = 0;
 
 extern "C" void ringscope_host_run_block(void (*entry)(void**), void** args, unsigned block, unsigned blocks) {
     ringscope_block_index = {block, 0, 0};
     ringscope_grid_dim = {blocks, 1, 1};
+    __atomic_fetch_add(&ringscope_running_blocks, 1u, __ATOMIC_RELAXED);
     entry(args);
+    __atomic_fetch_sub(&ringscope_running_blocks, 1u, __ATOMIC_RELAXED);
 }
 
 extern "C" unsigned long long ringscope_host_clock_ns() { return ringscope_host::clock_ns(); }

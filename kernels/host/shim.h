@@ -24,6 +24,8 @@ struct ringscope_dim3 {
 };
 // Set by the thread that runs the block, before the kernel's entry.
 extern thread_local ringscope_dim3 ringscope_block_index, ringscope_grid_dim;
+// Blocks of all kernels of this process; a plain word, accessed with atomic operations.
+extern unsigned ringscope_running_blocks;
 #define blockIdx ringscope_block_index
 #define gridDim ringscope_grid_dim
 static const ringscope_dim3 threadIdx = {0, 0, 0};
@@ -48,10 +50,15 @@ inline unsigned long long clock_ns() {
     return static_cast<unsigned long long>(t.tv_sec) * 1000000000ull + static_cast<unsigned long long>(t.tv_nsec);
 }
 
-// Spins while an answer is near, gives the core to whoever shares it, then sleeps, up to half a
-// millisecond: an idle kernel costs next to nothing, a busy one answers in microseconds.
+// Spins while an answer is near, gives the core to whoever shares it, then sleeps up to half a millisecond: an idle
+// kernel costs next to nothing, a busy one answers in microseconds. Of a crowd of blocks each sleeps longer, and none
+// spins, so that thousands of idle ones leave the cores to those that have work; but not for so long that a block which
+// tells its heartbeat with every 64th sleep would look dead.
 inline void relax(unsigned attempt) {
-    constexpr unsigned SPINS = 512, YIELDS = 64;
+    constexpr unsigned SPINS = 512, YIELDS = 64, CROWD = 32;
+    constexpr long NAP = 500000, LONGEST_NAP = 64000000;
+    const unsigned crowds = __atomic_load_n(&ringscope_running_blocks, __ATOMIC_RELAXED) / CROWD;
+    if (crowds != 0) attempt += SPINS + YIELDS;
     if (attempt < SPINS) {
 #if defined(__x86_64__)
         __builtin_ia32_pause();
@@ -62,8 +69,10 @@ inline void relax(unsigned attempt) {
         sched_yield();
     } else {
         unsigned doublings = (attempt - SPINS - YIELDS) / 8;
-        timespec t = {0, 20000L << (doublings < 5 ? doublings : 5)};
-        if (t.tv_nsec > 500000L) t.tv_nsec = 500000L;
+        long nap = 20000L << (doublings < 5 ? doublings : 5);
+        if (nap > NAP) nap = NAP;
+        nap *= 1 + (crowds < LONGEST_NAP / NAP ? crowds : LONGEST_NAP / NAP - 1);
+        timespec t = {0, nap};
         nanosleep(&t, nullptr);
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::probe::{self, ProbeArgs, ProbeKernel};
@@ -91,7 +91,8 @@ impl HostDevice {
     /// Starts any kernel, as CUDA's launch does: `blocks` blocks, each of them `entry` with copies of `args`.
     ///
     /// # Errors
-    /// [`DeviceError::NoThread`] if the system refuses a thread; blocks already started run on.
+    /// [`DeviceError::TooManyBlocks`] above [`MAX_BLOCKS`] in this process; [`DeviceError::NoThread`] if the system
+    /// refuses a thread: blocks already started run on.
     ///
     /// # Safety
     /// `entry` takes exactly these arguments, and whatever they point to is alive until all blocks have ended.
@@ -102,16 +103,18 @@ impl HostDevice {
         args: &[&dyn HostArgument],
         keep: Vec<Memory>,
     ) -> Result<HostLaunch, DeviceError> {
+        let seats = Arc::new(Seats::take(blocks)?);
         let args: Arc<[AlignedBytes]> = args.iter().map(|a| AlignedBytes::copy_of(a.bytes())).collect();
         let running = Arc::new(AtomicUsize::new(0));
         for block in 0..blocks {
             let (args, keep, left) = (Arc::clone(&args), keep.clone(), Left::enter(&running));
+            let seats = Arc::clone(&seats);
             let body = move || {
                 let mut pointers: Vec<*mut c_void> = args.iter().map(AlignedBytes::pointer).collect();
                 // SAFETY: the caller of `launch` answers for entry and arguments; the pointers are to copies
                 // that live as long as `args`, which this thread holds, as it does `keep`.
                 unsafe { ringscope_host_run_block(entry, pointers.as_mut_ptr(), block, blocks) };
-                drop((keep, left));
+                drop((keep, seats, left));
             };
             std::thread::Builder::new()
                 .name(format!("ring-block-{block}"))
@@ -151,6 +154,31 @@ impl AlignedBytes {
     }
     fn pointer(&self) -> *mut c_void {
         self.0.as_ptr().cast_mut().cast()
+    }
+}
+
+/// Blocks of all kernels of this process that can be there at once. Each is a thread of its own, with four mappings of
+/// memory: a process that has 65,530 of those, Linux's default, is aborted at the next thread.
+pub const MAX_BLOCKS: u32 = 8192;
+
+static SEATS_TAKEN: AtomicU32 = AtomicU32::new(0);
+
+/// The places of a launch among [`MAX_BLOCKS`], until its last block has ended.
+struct Seats(u32);
+
+impl Seats {
+    fn take(blocks: u32) -> Result<Self, DeviceError> {
+        let more = |taken: u32| taken.checked_add(blocks).filter(|all| *all <= MAX_BLOCKS);
+        match SEATS_TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(Seats(blocks)),
+            Err(taken) => Err(DeviceError::TooManyBlocks { asked: blocks, free: MAX_BLOCKS - taken }),
+        }
+    }
+}
+
+impl Drop for Seats {
+    fn drop(&mut self) {
+        SEATS_TAKEN.fetch_sub(self.0, Ordering::Relaxed);
     }
 }
 

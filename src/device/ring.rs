@@ -26,8 +26,8 @@ impl RingShape {
         self.slots as usize * self.slot_stride() as usize
     }
 
-    /// Mapped memory of one kernel: the host's words, the messages, the replies.
-    fn mapped_bytes(self) -> usize {
+    /// Mapped memory of one kernel in bytes: the host's words, the messages, the replies.
+    pub(crate) fn mapped_bytes(self) -> usize {
         size_of::<RingHost>() + 2 * self.ring_bytes()
     }
 }
@@ -43,12 +43,13 @@ pub enum Command {
     Stop,
 }
 
-/// A reply, as it lies in the ring.
+/// A kernel's reply to one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reply {
-    /// Number of the message that it answers: the kernel's messages count from 0 in the order of sending.
+    /// Number of the message that it answers: a kernel's messages count from 0 in the order of sending.
     pub seq: u64,
-    /// 0, or the code with which the handler refused the message.
+    /// 0, or the code with which the handler refused the message ([`abi::status`](crate::abi::status)).
     pub status: u32,
     /// What the handler answered; empty where it refused.
     pub payload: Vec<u8>,
@@ -157,18 +158,13 @@ impl Producer {
     /// # Panics
     /// If the payload is larger than a slot: the caller checks, with a better message.
     pub fn send(&mut self, payload: &[u8]) -> Option<u64> {
-        let RingShape { slots, slot_bytes } = self.rings.shape;
-        assert!(payload.len() <= slot_bytes as usize, "a payload larger than a slot");
+        assert!(payload.len() <= self.rings.shape.slot_bytes as usize, "a payload larger than a slot");
+        if !self.has_room() {
+            return None;
+        }
         let n = self.tail;
         let slot = self.rings.in_slot(n);
         let mapped = &self.rings.mapped;
-        if n >= u64::from(slots) {
-            // Acquire: the device has read the slot's last message before it said so.
-            let done = mapped.word(slot + offset_of!(SlotIn, done)).load(Ordering::Acquire);
-            if done != n - u64::from(slots) + 1 {
-                return None;
-            }
-        }
         let to = mapped.span(slot + SLOT_HEADER, payload.len());
         // SAFETY: the slot is the host's until the tail is published: the device is done with its last
         // message (above) and takes none from `tail` on. In bounds by span.
@@ -181,6 +177,15 @@ impl Producer {
         self.tail = n + 1;
         mapped.word(offset_of!(RingHost, tail)).store(self.tail, Ordering::Release);
         Some(n)
+    }
+
+    /// Whether the next message has a slot.
+    pub(crate) fn has_room(&self) -> bool {
+        let slots = u64::from(self.rings.shape.slots);
+        let slot = self.rings.in_slot(self.tail);
+        // Acquire: the device has read the slot's last message before it said so.
+        let done = || self.rings.mapped.word(slot + offset_of!(SlotIn, done)).load(Ordering::Acquire);
+        self.tail < slots || done() == self.tail - slots + 1
     }
 
     /// Tells the kernel what to do from now on.
@@ -202,6 +207,12 @@ impl Producer {
 }
 
 impl Consumer {
+    /// Whether the next reply is there.
+    pub(crate) fn is_ready(&self) -> bool {
+        let ready = self.rings.out_slot(self.head) + offset_of!(SlotOut, ready);
+        self.rings.mapped.word(ready).load(Ordering::Acquire) == self.head + 1
+    }
+
     /// The next reply, if it is there.
     pub fn receive(&mut self) -> Option<Reply> {
         self.at(self.head)

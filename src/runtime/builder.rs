@@ -4,17 +4,35 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use super::memory::{self, Free};
+use super::waker::Waker;
 use super::{Inner, RingKernelRuntime, RuntimeError};
 use crate::collector::{TelemetryCollector, TelemetryConfig};
 use crate::device::{
-    self, Builtin, CudaUnavailable, DeviceSpec, IdleRing, KernelSource, Level, RingShape, SharedDevice, Stamp,
+    self, Builtin, CudaUnavailable, DeviceKind, DeviceSpec, IdleRing, Kernel, KernelSource, Level, RingShape,
+    SharedDevice, Stamp,
 };
 
 /// Configures a [`RingKernelRuntime`].
+///
+/// ```
+/// use ringscope::{DeviceSpec, RingKernelRuntime, RuntimeError};
+///
+/// let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).slots(64).max_kernels(2).build()?;
+/// assert!(runtime.collector().enabled());
+///
+/// // Settings that contradict each other are errors.
+/// let interval = std::time::Duration::from_millis(100);
+/// let error = RingKernelRuntime::builder().device(DeviceSpec::Host).interval(interval).build().unwrap_err();
+/// assert!(error.to_string().contains(".telemetry(true)"));
+/// # Ok::<(), RuntimeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RuntimeBuilder {
     device: Choice,
+    require_cuda: bool,
     telemetry: bool,
+    null_telemetry: bool,
     level: Option<Level>,
     max_kernels: usize,
     shape: RingShape,
@@ -36,63 +54,99 @@ impl Default for RuntimeBuilder {
         let sources = Builtin::ALL.map(|b| (b.name().to_owned(), KernelSource::Builtin(b)));
         RuntimeBuilder {
             device: Choice::Spec(DeviceSpec::Auto),
+            require_cuda: false,
             telemetry: false,
+            null_telemetry: false,
             level: None,
-            max_kernels: 16,
-            shape: RingShape { slots: 256, slot_bytes: 4096 },
-            default_source: Builtin::Echo.name().to_owned(),
+            max_kernels: Self::DEFAULT_MAX_KERNELS,
+            shape: RingShape { slots: Self::DEFAULT_SLOTS, slot_bytes: Self::DEFAULT_SLOT_BYTES },
+            default_source: Self::DEFAULT_KERNEL.to_owned(),
             sources: sources.into(),
             interval: None,
-            stop_limit: Duration::from_secs(5),
+            stop_limit: Self::DEFAULT_STOP_LIMIT,
             config: TelemetryConfig::default(),
         }
     }
 }
 
 impl RuntimeBuilder {
-    /// Which device to open. Default: CUDA where there is one, else the host.
+    /// The default of [`max_kernels`](Self::max_kernels).
+    pub const DEFAULT_MAX_KERNELS: usize = 16;
+    /// The default of [`slots`](Self::slots).
+    pub const DEFAULT_SLOTS: u32 = 256;
+    /// The default of [`slot_bytes`](Self::slot_bytes).
+    pub const DEFAULT_SLOT_BYTES: u32 = 4096;
+    /// The default of [`kernel`](Self::kernel).
+    pub const DEFAULT_KERNEL: &'static str = "echo";
+    /// The default of [`stop_limit`](Self::stop_limit).
+    pub const DEFAULT_STOP_LIMIT: Duration = Duration::from_secs(5);
+
+    /// Sets which device to open. Default: [`DeviceSpec::Auto`], CUDA where there is one, else the host.
     pub fn device(mut self, spec: DeviceSpec) -> Self {
         self.device = Choice::Spec(spec);
         self
     }
 
-    /// A device that is open already.
+    /// Sets a device that is open already, in place of [`device`](Self::device).
     pub fn on(mut self, device: SharedDevice) -> Self {
         self.device = Choice::Given(device);
         self
     }
 
-    /// Whether kernels record. Off by default; off costs nothing: kernels without any telemetry code are launched.
+    /// Sets that [`build`](Self::build) fails where there is no CUDA device, with why and what to do, instead of taking the
+    /// host device. Default: off.
+    pub fn require_cuda(mut self) -> Self {
+        self.require_cuda = true;
+        self
+    }
+
+    /// Sets whether kernels record. Default: off, which costs nothing: kernels without any telemetry code are launched.
     pub fn telemetry(mut self, on: bool) -> Self {
         self.telemetry = on;
         self
     }
 
-    /// Which build of the kernels to launch. Default: [`Level::Histograms`] with telemetry, [`Level::Off`] without.
+    /// Sets which build of the kernels to launch. Default: [`Level::Histograms`] with telemetry, [`Level::Off`] without.
     pub fn level(mut self, level: Level) -> Self {
         self.level = Some(level);
         self
     }
 
-    /// Most kernels that can be launched, each of which has rings of its own. Default 16.
+    /// Sets that kernels with telemetry code get a null reference: to measure what the code costs that way.
+    #[doc(hidden)]
+    pub fn null_telemetry(mut self) -> Self {
+        self.null_telemetry = true;
+        self
+    }
+
+    /// Sets how many kernels can be launched, 1 to 2^20; each has rings of its own, made by [`build`](Self::build), which
+    /// are not used again after its end. Default: [`DEFAULT_MAX_KERNELS`](Self::DEFAULT_MAX_KERNELS), 16.
     pub fn max_kernels(mut self, count: usize) -> Self {
         self.max_kernels = count;
         self
     }
 
-    /// Largest message and reply in bytes, 1 to 2^30. Default 4096.
+    /// Sets the largest message and reply, 1 to 2^30 bytes. Default: [`DEFAULT_SLOT_BYTES`](Self::DEFAULT_SLOT_BYTES), 4096.
+    ///
+    /// # Memory
+    /// The rings take `max_kernels × (2 × slots × stride + 256)` bytes of host memory, where the stride is `slot_bytes + 32`,
+    /// rounded up to a multiple of 128: 33 MiB by default, 8 GiB with slots of 1 MiB. On CUDA it is pinned, all of it at
+    /// once. [`build`](Self::build) compares it with what is free.
     pub fn slot_bytes(mut self, bytes: u32) -> Self {
         self.shape.slot_bytes = bytes;
         self
     }
 
-    /// Messages, and replies, that a kernel's rings hold: a power of two, 2 to 2^20. Default 256.
+    /// Sets how many messages, and how many replies, a kernel's rings hold: a power of two, 2 to 2^20. Default:
+    /// [`DEFAULT_SLOTS`](Self::DEFAULT_SLOTS), 256. What happens when they are full is told at
+    /// [`RingKernel::send`](crate::RingKernel::send#capacity), and what they take at [`slot_bytes`](Self::slot_bytes#memory).
     pub fn slots(mut self, count: u32) -> Self {
         self.shape.slots = count;
         self
     }
 
-    /// What [`launch`](RingKernelRuntime::launch) launches. Default: `echo`.
+    /// Sets the name of the source that [`launch`](RingKernelRuntime::launch) launches. Default:
+    /// [`DEFAULT_KERNEL`](Self::DEFAULT_KERNEL), `echo`.
     pub fn kernel(mut self, source: &str) -> Self {
         self.default_source = source.to_owned();
         self
@@ -105,71 +159,82 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Reads telemetry every so often, where it is on. Default: only when asked.
+    /// Sets how often telemetry is read, on a thread of its own. Default: only when asked.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = Some(interval);
         self
     }
 
-    /// How long to wait for a kernel to end. Default 5 s.
+    /// Sets how long [`terminate`](RingKernelRuntime::terminate) waits for a kernel to end. Default:
+    /// [`DEFAULT_STOP_LIMIT`](Self::DEFAULT_STOP_LIMIT), 5 s.
     pub fn stop_limit(mut self, limit: Duration) -> Self {
         self.stop_limit = limit;
         self
     }
 
-    /// Bounds and times of telemetry.
+    /// Sets bounds and times of telemetry. Default: [`TelemetryConfig::default`].
     pub fn telemetry_config(mut self, config: TelemetryConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Opens the device, loads the kernels, allocates the rings and the slab.
+    /// Opens the device, loads the kernels, allocates the rings and the slab. Blocks the calling thread, for seconds where a
+    /// source must be compiled.
     ///
     /// # Errors
-    /// A size out of range, an unknown default source, and whatever the device refuses.
+    /// [`RuntimeError::BadValue`] for a setting out of range, [`RuntimeError::Contradiction`] for two that exclude each other,
+    /// [`RuntimeError::UnknownSource`] for the default kernel, [`RuntimeError::NotEnoughMemory`] for rings that do not fit
+    /// the machine or its cgroup, [`RuntimeError::Telemetry`] for what the collector refuses, and [`RuntimeError::Device`]
+    /// for what the device refuses, or why there is none.
     pub fn build(self) -> Result<RingKernelRuntime, RuntimeError> {
         self.check()?;
         let (device, without_cuda) = self.open()?;
+        self.check_memory(memory::free())?;
         let level = self.level.unwrap_or(if self.telemetry { Level::Histograms } else { Level::Off });
-        let telemetry = self.telemetry && level > Level::Off;
-        let mut kernels = HashMap::new();
+        let mut sources: HashMap<String, Box<dyn Kernel>> = HashMap::new();
         for (name, source) in &self.sources {
-            kernels.insert(name.clone(), device.load(source, level)?);
+            sources.insert(name.clone(), device.load(source, level)?);
         }
         device.reserve_launches(self.max_kernels)?;
-        // Only the histogram of waiting looks at it.
-        let times_queue = telemetry && level >= Level::Histograms;
-        let stamp = times_queue.then(|| Stamp::of(&*device)).transpose()?;
-        let mut spares = Vec::with_capacity(self.max_kernels);
-        for _ in 0..self.max_kernels {
-            spares.push(IdleRing::new(&*device, self.shape, stamp)?);
-        }
-        let collector = match telemetry {
+        let spares = self.rings(&device, level)?;
+        let collector = match self.telemetry {
             true => TelemetryCollector::on_device(Arc::clone(&device), self.config)?,
             false => TelemetryCollector::with_config(false, self.config),
         };
-        if let (Some(interval), true) = (self.interval, telemetry) {
+        if let Some(interval) = self.interval {
             collector.start_collection(interval)?;
         }
         Ok(RingKernelRuntime {
             inner: Arc::new(Inner {
                 device,
                 without_cuda,
-                sources: kernels,
+                sources,
                 default_source: self.default_source,
                 shape: self.shape,
                 stop_limit: self.stop_limit,
                 max_kernels: self.max_kernels,
                 spares: Mutex::new(spares),
                 kernels: RwLock::default(),
-                collector,
+                waker: Arc::new(Waker::new()),
+                collector: Arc::new(collector),
             }),
         })
+    }
+
+    fn rings(&self, device: &SharedDevice, level: Level) -> Result<Vec<IdleRing>, RuntimeError> {
+        // Only the histogram of waiting looks at it.
+        let times_queue = self.telemetry && level >= Level::Histograms;
+        let stamp = times_queue.then(|| Stamp::of(&**device)).transpose()?;
+        (0..self.max_kernels).map(|_| Ok(IdleRing::new(&**device, self.shape, stamp)?)).collect()
     }
 
     fn open(&self) -> Result<(SharedDevice, Option<CudaUnavailable>), RuntimeError> {
         match &self.device {
             Choice::Given(device) => Ok((Arc::clone(device), None)),
+            // Not `Auto`, whose answer to no CUDA is the host.
+            Choice::Spec(DeviceSpec::Auto) if self.require_cuda => {
+                Ok((device::open(DeviceSpec::Cuda(0))?.device, None))
+            }
             Choice::Spec(spec) => {
                 let selected = device::open(*spec)?;
                 Ok((selected.device, selected.without_cuda))
@@ -178,21 +243,67 @@ impl RuntimeBuilder {
     }
 
     fn check(&self) -> Result<(), RuntimeError> {
-        let size = |what, value: u64, ok: bool, must| match ok {
+        let value = |what, value: String, ok: bool, must| match ok {
             true => Ok(()),
-            false => Err(RuntimeError::BadSize { what, value, must }),
+            false => Err(RuntimeError::BadValue { what, value, must }),
         };
         let RingShape { slots, slot_bytes } = self.shape;
         let slots_ok = slots.is_power_of_two() && (2..=1 << 20).contains(&slots);
-        size("the number of slots", slots.into(), slots_ok, "a power of two, 2 to 2^20")?;
-        size("the slot size", slot_bytes.into(), (1..=1 << 30).contains(&slot_bytes), "1 byte to 2^30")?;
-        size("max_kernels", self.max_kernels as u64, self.max_kernels > 0, "at least 1")?;
+        value("the number of slots", slots.to_string(), slots_ok, "a power of two, 2 to 2^20")?;
+        let slot_bytes_ok = (1..=1 << 30).contains(&slot_bytes);
+        value("the slot size", slot_bytes.to_string(), slot_bytes_ok, "1 byte to 2^30 bytes")?;
+        let kernels_ok = (1..=1 << 20).contains(&self.max_kernels);
+        value("max_kernels", self.max_kernels.to_string(), kernels_ok, "1 to 2^20")?;
         let max_blocks = self.config.max_blocks;
-        size("max_blocks", max_blocks.into(), max_blocks > 0, "at least 1")?;
+        value("max_blocks", max_blocks.to_string(), max_blocks > 0, "at least 1")?;
+        let never = self.interval.is_some_and(|interval| interval.is_zero());
+        value("the interval", "0".to_owned(), !never, "longer than that: leave it out to read when asked only")?;
         if !self.sources.contains_key(&self.default_source) {
             let available = self.sources.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             return Err(RuntimeError::UnknownSource { name: self.default_source.clone(), available });
         }
-        Ok(())
+        self.check_contradictions()
+    }
+
+    fn check_contradictions(&self) -> Result<(), RuntimeError> {
+        let records = self.level.is_some_and(|level| level > Level::Off);
+        let is_host = match &self.device {
+            Choice::Spec(spec) => *spec == DeviceSpec::Host,
+            Choice::Given(device) => device.info().kind == DeviceKind::Host,
+        };
+        let found = if self.telemetry && self.level == Some(Level::Off) {
+            Some((".level(Level::Off)", ".telemetry(true)", "use a higher level, or .telemetry(false)"))
+        } else if !self.telemetry && records && !self.null_telemetry {
+            Some((
+                ".level(…) above Level::Off",
+                "telemetry that is off",
+                "add .telemetry(true), or leave the level out",
+            ))
+        } else if !self.telemetry && self.interval.is_some() {
+            Some((".interval(…)", "telemetry that is off", "add .telemetry(true), or leave the interval out"))
+        } else if self.require_cuda && is_host {
+            Some((".require_cuda()", "the host device", "leave out one of them"))
+        } else {
+            None
+        };
+        match found {
+            Some((setting, other, remedy)) => Err(RuntimeError::Contradiction { setting, other, remedy }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_memory(&self, free: Option<Free>) -> Result<(), RuntimeError> {
+        let needed_bytes = (self.max_kernels as u64).saturating_mul(self.shape.mapped_bytes() as u64);
+        match free {
+            Some(free) if needed_bytes > free.bytes => Err(RuntimeError::NotEnoughMemory {
+                needed_bytes,
+                free_bytes: free.bytes,
+                limited_by: free.of,
+                kernels: self.max_kernels,
+                slots: self.shape.slots,
+                slot_bytes: self.shape.slot_bytes,
+            }),
+            _ => Ok(()),
+        }
     }
 }

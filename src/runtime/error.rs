@@ -14,15 +14,17 @@ pub enum RuntimeError {
     /// The device refused or failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The collector refused; ids are checked here too.
+    /// The collector refused: an id that is bad or taken, a bound that is reached, telemetry that is off. What the device
+    /// died of is a [`Device`](Self::Device) error, and an unknown id an [`UnknownKernel`](Self::UnknownKernel), whoever
+    /// found it.
     #[error(transparent)]
-    Telemetry(#[from] TelemetryError),
+    Telemetry(TelemetryError),
     /// No kernel of that id was launched.
     #[error("no kernel `{id}` was launched: launch it first, or check the spelling (launched: {})", if launched.is_empty() { "none" } else { launched })]
     UnknownKernel {
         /// The id asked for.
         id: String,
-        /// Those there are.
+        /// The ids that were launched, separated by commas.
         launched: String,
     },
     /// No source of that name.
@@ -32,18 +34,47 @@ pub enum RuntimeError {
     UnknownSource {
         /// The name asked for.
         name: String,
-        /// Those there are.
+        /// The names that there are, separated by commas.
         available: String,
     },
-    /// A size that cannot be.
+    /// A setting out of its range.
     #[error("{what} is {value}, and must be {must}")]
-    BadSize {
-        /// What it is a size of.
+    BadValue {
+        /// The setting.
         what: &'static str,
-        /// What it was.
-        value: u64,
-        /// What it has to be.
+        /// Its value.
+        value: String,
+        /// Its range.
         must: &'static str,
+    },
+    /// Two settings that exclude each other.
+    #[error("{setting} contradicts {other}: {remedy}")]
+    Contradiction {
+        /// One setting.
+        setting: &'static str,
+        /// The other.
+        other: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The rings of all kernels do not fit the memory that is free. See
+    /// [`RuntimeBuilder::slot_bytes`](crate::RuntimeBuilder::slot_bytes) for what they take.
+    #[error(
+        "the rings of {kernels} kernels take {}, and {} of {limited_by} is free: each has 2 rings of {slots} slots for {slot_bytes} bytes; lower .max_kernels(…), .slots(…) or .slot_bytes(…) in the runtime's builder", size(*needed_bytes), size(*free_bytes)
+    )]
+    NotEnoughMemory {
+        /// What they take, in bytes.
+        needed_bytes: u64,
+        /// What is free, in bytes.
+        free_bytes: u64,
+        /// What of: the machine's memory, or the limit of a cgroup.
+        limited_by: String,
+        /// Kernels that have rings: `max_kernels`.
+        kernels: usize,
+        /// Slots of a ring.
+        slots: u32,
+        /// Largest message and reply of a slot, in bytes.
+        slot_bytes: u32,
     },
     /// Rings are made before the first launch, so many of them.
     #[error("all {limit} kernels of this runtime are launched: raise .max_kernels(…) in its builder")]
@@ -89,6 +120,18 @@ pub enum RuntimeError {
         /// Slots of the ring.
         slots: u32,
     },
+    /// The input ring stayed full: the message was not sent.
+    #[error(
+        "the queue of kernel `{id}` stayed full ({slots} messages) for {waited:?}: receive its replies, without which nothing moves, or wait longer"
+    )]
+    SendTimedOut {
+        /// The kernel.
+        id: String,
+        /// Slots of the ring.
+        slots: u32,
+        /// The time limit.
+        waited: Duration,
+    },
     /// No reply came in time.
     #[error("no reply of kernel `{id}` within {waited:?}: send it a message first, or wait longer")]
     ReceiveTimedOut {
@@ -97,11 +140,29 @@ pub enum RuntimeError {
         /// The time limit.
         waited: Duration,
     },
-    /// The kernel has ended, and all of its replies were received.
+    /// The kernel was terminated, and all of its replies were received.
     #[error("kernel `{id}` has ended and all of its replies were received")]
     Ended {
         /// The kernel.
         id: String,
+    },
+    /// The kernel has failed: its blocks returned though nobody had told them to.
+    #[error(
+        "kernel `{id}` returned without being told to stop: a ring kernel runs until then, so look for what ends its entry; launch another under a new id"
+    )]
+    Returned {
+        /// The kernel.
+        id: String,
+    },
+    /// The kernel has no telemetry code: it replied, and never wrote its shard.
+    #[error(
+        "kernel `{id}` replied to {replies} messages and never wrote its telemetry: compile it with RINGSCOPE_LEVEL 1 or 2 and a Recorder on its arguments' telemetry, as RINGSCOPE_RING_KERNEL does, or build the runtime without .telemetry(true)"
+    )]
+    RecordsNothing {
+        /// The kernel.
+        id: String,
+        /// Replies received from it.
+        replies: u64,
     },
     /// The kernel did not stop.
     #[error(
@@ -115,9 +176,28 @@ pub enum RuntimeError {
     },
 }
 
+impl From<TelemetryError> for RuntimeError {
+    fn from(error: TelemetryError) -> Self {
+        match error {
+            TelemetryError::Device(error) => RuntimeError::Device(error),
+            error => RuntimeError::Telemetry(error),
+        }
+    }
+}
+
 fn not_active_remedy(state: KernelState) -> &'static str {
     match state {
         KernelState::Launched | KernelState::Deactivated => "activate it first",
         _ => "launch another under a new id",
+    }
+}
+
+/// Bytes, in a unit that suits them.
+fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let unit = |i: usize| (bytes as f64 / 1024f64.powi(i as i32 + 1), units[i]);
+    match (0..units.len()).rev().map(unit).find(|(n, _)| *n >= 1.0) {
+        Some((n, unit)) => format!("{n:.1} {unit}"),
+        None => format!("{bytes} bytes"),
     }
 }

@@ -7,21 +7,27 @@
 mod builder;
 mod error;
 mod kernel;
+mod launch;
+mod memory;
+mod readings;
+mod traffic;
 mod wait;
+mod waker;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::abi::KernelRef;
-use crate::collector::{TelemetryCollector, TelemetryError};
-use crate::device::{Command, CudaUnavailable, DeviceError, DeviceInfo, IdleRing, Kernel, RingShape, SharedDevice};
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
+use crate::collector::TelemetryCollector;
+use crate::device::{CudaUnavailable, DeviceInfo, IdleRing, Kernel, RingShape, SharedDevice};
+
+use waker::Waker;
 
 pub use crate::device::Reply;
 pub use builder::RuntimeBuilder;
 pub use error::RuntimeError;
 pub use kernel::RingKernel;
+pub use launch::LaunchOptions;
 
 /// Launches ring kernels on one device, sends them messages, receives their replies, reads their telemetry.
 /// Clones share one runtime. When the last one is dropped its kernels are told to stop, and not waited for.
@@ -37,7 +43,7 @@ pub use kernel::RingKernel;
 /// runtime.send("w", b"hello").await?;
 /// let reply = runtime.receive("w", Duration::from_secs(5)).await?;
 /// assert_eq!(reply.payload, b"hello");
-/// assert_eq!(runtime.telemetry("w")?.messages_processed, 1);
+/// assert_eq!(runtime.telemetry("w").await?.messages_processed, 1);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -55,46 +61,39 @@ struct Inner {
     max_kernels: usize,
     spares: Mutex<Vec<IdleRing>>,
     kernels: RwLock<HashMap<Arc<str>, RingKernel>>,
-    collector: TelemetryCollector,
-}
-
-/// How to launch one kernel.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LaunchOptions {
-    /// Name of its source; `None` is the runtime's default.
-    pub kernel: Option<String>,
-    /// Blocks that share its queue; 0 counts as 1.
-    pub blocks: u32,
-    /// Fraction of messages that it refuses, 0.0 to 1.0, to see errors being counted. Which ones depends on their
-    /// numbers alone.
-    pub inject_errors: f64,
+    waker: Arc<Waker>,
+    /// Kernels know it while the runtime is there.
+    collector: Arc<TelemetryCollector>,
 }
 
 /// What a shutdown left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shutdown {
     /// Kernels that did not end in time, and run on.
     pub abandoned: Vec<String>,
 }
 
 impl RingKernelRuntime {
-    /// Starts configuring one.
+    /// Starts configuring a runtime.
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder::default()
     }
 
-    /// The device it runs on.
+    /// Returns what its device is.
     pub fn device(&self) -> &DeviceInfo {
         self.inner.device.info()
     }
 
-    /// Why that is not a CUDA device, where it was free to choose.
+    /// Returns why its device is not a CUDA device, where the runtime was free to choose; `None` where it is one, or was
+    /// chosen. See [`RuntimeBuilder::require_cuda`].
     pub fn without_cuda(&self) -> Option<&CudaUnavailable> {
         self.inner.without_cuda.as_ref()
     }
 
-    /// Blocks of one of its kernels that fill the device, where nothing else runs on it. More than that cannot be resident
-    /// together on CUDA; on the host device they take turns.
+    /// Returns how many blocks of one of its kernels fill the device, where nothing else runs on it. More than that cannot be
+    /// resident together on CUDA; on the host device they take turns on the cores, at most 8,192 of them in a
+    /// process.
     ///
     /// # Errors
     /// [`RuntimeError::UnknownSource`].
@@ -103,27 +102,34 @@ impl RingKernelRuntime {
         Ok(source.max_resident_blocks())
     }
 
-    /// Its collector: snapshots, periodic reading, host actors beside the kernels.
+    /// Returns its collector: snapshots, periodic reading, host actors beside the kernels.
     pub fn collector(&self) -> &TelemetryCollector {
         &self.inner.collector
     }
 
-    /// A handle for one kernel's traffic, which costs no look-up.
+    /// Returns a handle for one kernel's messages, which costs no look-up.
     ///
     /// # Errors
     /// [`RuntimeError::UnknownKernel`].
     pub fn kernel(&self, id: &str) -> Result<RingKernel, RuntimeError> {
+        let found = self.inner.kernels.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        found.ok_or_else(|| self.unknown_kernel(id))
+    }
+
+    fn unknown_kernel(&self, id: &str) -> RuntimeError {
         let kernels = self.inner.kernels.read().unwrap_or_else(PoisonError::into_inner);
-        kernels.get(id).cloned().ok_or_else(|| {
-            let mut launched: Vec<&str> = kernels.keys().map(|id| &**id).collect();
-            launched.sort_unstable();
-            RuntimeError::UnknownKernel { id: id.to_owned(), launched: launched.join(", ") }
-        })
+        let mut launched: Vec<&str> = kernels.keys().map(|id| &**id).collect();
+        launched.sort_unstable();
+        RuntimeError::UnknownKernel { id: id.to_owned(), launched: launched.join(", ") }
     }
 
     // ---- life cycle ----------------------------------------------------------------------------------
 
-    /// Launches the default kernel under an id, with one block.
+    /// Launches the default kernel under an id, with one block. It is resident then, and takes no messages before it is
+    /// [activated](Self::activate).
+    ///
+    /// # Cancel safety
+    /// If the future is dropped after it was polled, the launch happens all the same.
     ///
     /// # Errors
     /// A bad or taken id, a bound that is reached, or what the device refuses.
@@ -133,22 +139,26 @@ impl RingKernelRuntime {
 
     /// Launches a kernel under an id.
     ///
+    /// # Cancel safety
+    /// As [`launch`](Self::launch).
+    ///
     /// # Errors
-    /// As [`launch`](Self::launch), [`RuntimeError::UnknownSource`], and an `inject_errors` outside of 0 to 1.
+    /// As [`launch`](Self::launch), [`RuntimeError::UnknownSource`], and [`RuntimeError::BadValue`] for options out of range.
     pub async fn launch_with(&self, id: &str, options: LaunchOptions) -> Result<(), RuntimeError> {
         let (runtime, owned) = (self.clone(), id.to_owned());
         off_the_worker(move || runtime.launch_blocking(&owned, &options)).await
     }
 
-    /// [`launch_with`](Self::launch_with) for use without tokio.
+    /// Launches a kernel as [`launch_with`](Self::launch_with) does, on the calling thread: on CUDA for the time of one
+    /// driver call, on the host for the time of making a thread for each block.
     ///
     /// # Errors
-    /// As there.
+    /// As [`launch_with`](Self::launch_with).
     pub fn launch_blocking(&self, id: &str, options: &LaunchOptions) -> Result<(), RuntimeError> {
         self.inner.launch(id, options)
     }
 
-    /// Lets a launched or deactivated kernel take messages. Of an active one it changes nothing.
+    /// Lets a launched or deactivated kernel take messages. Of an active one it changes nothing. Waits for nothing.
     ///
     /// # Errors
     /// [`RuntimeError::UnknownKernel`], [`RuntimeError::BadTransition`].
@@ -156,16 +166,16 @@ impl RingKernelRuntime {
         self.activate_blocking(id)
     }
 
-    /// [`activate`](Self::activate) for use without tokio; it does not block.
+    /// Activates a kernel as [`activate`](Self::activate) does; it does not block.
     ///
     /// # Errors
-    /// As there.
+    /// As [`activate`](Self::activate).
     pub fn activate_blocking(&self, id: &str) -> Result<(), RuntimeError> {
-        self.kernel(id)?.activate(&self.inner.collector)
+        self.kernel(id)?.activate()
     }
 
     /// Lets an active kernel finish the messages in hand and take no more; its queue stays. A block that is never
-    /// idle looks for commands every 32 messages.
+    /// idle looks for commands every 32 messages. Waits for nothing.
     ///
     /// # Errors
     /// [`RuntimeError::UnknownKernel`], [`RuntimeError::BadTransition`].
@@ -173,166 +183,59 @@ impl RingKernelRuntime {
         self.deactivate_blocking(id)
     }
 
-    /// [`deactivate`](Self::deactivate) for use without tokio; it does not block.
+    /// Deactivates a kernel as [`deactivate`](Self::deactivate) does; it does not block.
     ///
     /// # Errors
-    /// As there.
+    /// As [`deactivate`](Self::deactivate).
     pub fn deactivate_blocking(&self, id: &str) -> Result<(), RuntimeError> {
-        self.kernel(id)?.deactivate(&self.inner.collector)
+        self.kernel(id)?.deactivate()
     }
 
-    /// Ends a kernel after the messages in hand; what is queued is counted as dropped. A block that is never idle
-    /// looks for commands every 32 messages. Of an ended kernel it changes nothing.
+    /// Ends a kernel after the messages in hand, and waits until it has ended; what is queued is counted as dropped. A block
+    /// that is never idle looks for commands every 32 messages. Of an ended kernel it changes nothing.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped after it was polled, the kernel is ended all the same.
     ///
     /// # Errors
-    /// [`RuntimeError::StopTimedOut`] after the runtime's stop limit: it stays `Terminating`, and may be tried
-    /// again. [`RuntimeError::UnknownKernel`]; what the kernel died of.
+    /// [`RuntimeError::StopTimedOut`] after the runtime's [stop limit](RuntimeBuilder::stop_limit): it stays `Terminating`,
+    /// and may be tried again. [`RuntimeError::UnknownKernel`]. What the kernel died of before: [`RuntimeError::Returned`],
+    /// or a [`RuntimeError::Device`].
     pub async fn terminate(&self, id: &str) -> Result<(), RuntimeError> {
         let (runtime, owned) = (self.clone(), id.to_owned());
         off_the_worker(move || runtime.terminate_blocking(&owned)).await
     }
 
-    /// [`terminate`](Self::terminate) for use without tokio.
+    /// Ends a kernel as [`terminate`](Self::terminate) does, on the calling thread.
     ///
     /// # Errors
-    /// As there.
+    /// As [`terminate`](Self::terminate).
     pub fn terminate_blocking(&self, id: &str) -> Result<(), RuntimeError> {
-        self.kernel(id)?.terminate(&self.inner.collector, self.inner.stop_limit)
+        self.kernel(id)?.terminate(self.inner.stop_limit)
     }
 
     /// Ends all kernels, and waits for all of them together at most `limit`.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped after it was polled, the kernels are ended all the same.
     pub async fn shutdown(&self, limit: Duration) -> Shutdown {
         let runtime = self.clone();
         off_the_worker(move || Ok(runtime.shutdown_blocking(limit))).await.unwrap_or_default()
     }
 
-    /// [`shutdown`](Self::shutdown) for use without tokio.
+    /// Ends all kernels as [`shutdown`](Self::shutdown) does, on the calling thread.
     pub fn shutdown_blocking(&self, limit: Duration) -> Shutdown {
         let deadline = Instant::now().checked_add(limit);
         let mut kernels = self.inner.all_kernels();
         kernels.sort_by(|a, b| a.id().cmp(b.id()));
-        kernels.iter().for_each(|k| k.tell_to_stop(&self.inner.collector));
+        for kernel in &kernels {
+            // What the device says of it, it says again below.
+            let _ = kernel.note_end_before_stop();
+            kernel.tell_to_stop();
+        }
         let left = || deadline.map_or(Duration::MAX, |d| d.saturating_duration_since(Instant::now()));
-        let stays = |k: &&RingKernel| {
-            matches!(k.terminate(&self.inner.collector, left()), Err(RuntimeError::StopTimedOut { .. }))
-        };
+        let stays = |k: &&RingKernel| matches!(k.terminate(left()), Err(RuntimeError::StopTimedOut { .. }));
         Shutdown { abandoned: kernels.iter().filter(stays).map(|k| k.id().to_owned()).collect() }
-    }
-
-    // ---- messages ------------------------------------------------------------------------------------
-
-    /// Sends a message, waiting while the queue is full, and returns its number, which its reply carries.
-    ///
-    /// # Errors
-    /// [`RuntimeError::UnknownKernel`], [`RuntimeError::MessageTooLarge`], [`RuntimeError::NotActive`].
-    pub async fn send(&self, id: &str, payload: &[u8]) -> Result<u64, RuntimeError> {
-        self.kernel(id)?.send(payload).await
-    }
-
-    /// Sends messages in their order, waiting while the queue is full, and returns the number of the first.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); messages before the one refused are sent.
-    pub async fn send_batch<P: AsRef<[u8]>>(&self, id: &str, payloads: &[P]) -> Result<u64, RuntimeError> {
-        self.kernel(id)?.send_batch(payloads).await
-    }
-
-    /// The next reply, waiting at most `timeout`. Replies come in the order of completion.
-    ///
-    /// # Errors
-    /// [`RuntimeError::ReceiveTimedOut`], [`RuntimeError::Ended`], [`RuntimeError::UnknownKernel`], what the kernel
-    /// died of.
-    pub async fn receive(&self, id: &str, timeout: Duration) -> Result<Reply, RuntimeError> {
-        self.kernel(id)?.receive(timeout).await
-    }
-
-    /// The next reply if it is there.
-    ///
-    /// # Errors
-    /// As [`receive`](Self::receive), but for the time-out.
-    pub fn try_receive(&self, id: &str) -> Result<Option<Reply>, RuntimeError> {
-        self.kernel(id)?.try_receive()
-    }
-
-    /// [`send`](Self::send) for use without tokio.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn send_blocking(&self, id: &str, payload: &[u8]) -> Result<u64, RuntimeError> {
-        self.kernel(id)?.send_blocking(payload)
-    }
-
-    /// [`receive`](Self::receive) for use without tokio.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn receive_blocking(&self, id: &str, timeout: Duration) -> Result<Reply, RuntimeError> {
-        self.kernel(id)?.receive_blocking(timeout)
-    }
-
-    // ---- telemetry -----------------------------------------------------------------------------------
-
-    /// Reads everything now. Every message whose reply was received is counted in it, though kernels record after
-    /// they reply: it reads again, for up to a second, until it is so. Blocks for the time of a copy; from async code
-    /// prefer the periodic [`interval`](RuntimeBuilder::interval) and [`latest`](Self::latest).
-    ///
-    /// # Errors
-    /// [`TelemetryError::Disabled`] without [`telemetry(true)`](RuntimeBuilder::telemetry); what the device died of.
-    pub fn snapshot(&self) -> Result<Arc<Snapshot>, RuntimeError> {
-        // A record is nanoseconds behind its reply, or as long as the system takes the block's thread away.
-        const PATIENCE: Duration = Duration::from_secs(1);
-        let kernels = self.inner.all_kernels();
-        kernels.iter().for_each(|k| k.note_end(&self.inner.collector));
-        let received: Vec<(&RingKernel, u64)> = kernels.iter().map(|k| (k, k.replies_received())).collect();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let snapshot = self.inner.collector.snapshot()?;
-            let missing: Vec<_> = received.iter().filter(|(k, replies)| k.is_behind(&snapshot, *replies)).collect();
-            if missing.is_empty() {
-                return Ok(snapshot);
-            }
-            if Instant::now() >= deadline {
-                missing.iter().for_each(|(kernel, _)| kernel.give_up_on_records());
-                return Ok(snapshot);
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    /// The newest snapshot, whoever took it; `None` before the first. Takes no lock.
-    pub fn latest(&self) -> Option<Arc<Snapshot>> {
-        self.inner.collector.latest()
-    }
-
-    /// Reads everything now, as [`snapshot`](Self::snapshot), and returns one kernel.
-    ///
-    /// # Errors
-    /// [`RuntimeError::UnknownKernel`], and as [`snapshot`](Self::snapshot).
-    pub fn telemetry(&self, id: &str) -> Result<KernelTelemetry, RuntimeError> {
-        let snapshot = self.snapshot()?;
-        match snapshot.kernel(id) {
-            Some(kernel) => Ok(kernel.clone()),
-            // Launched this moment, or not at all.
-            None => self.kernel(id).and_then(|_| Ok(self.inner.collector.telemetry(id)?)),
-        }
-    }
-
-    /// Reads everything now, as [`snapshot`](Self::snapshot), and adds it up.
-    ///
-    /// # Errors
-    /// As [`snapshot`](Self::snapshot).
-    pub fn summary(&self) -> Result<Summary, RuntimeError> {
-        Ok(self.snapshot()?.summary())
-    }
-
-    /// Counts of `id`, or of all kernels, start from zero here and now; nothing that comes later is lost.
-    ///
-    /// # Errors
-    /// [`TelemetryError::UnknownKernel`], and as [`snapshot`](Self::snapshot).
-    pub fn reset_telemetry(&self, id: Option<&str>) -> Result<(), RuntimeError> {
-        // What was replied to before the reset is counted before it.
-        self.snapshot()?;
-        Ok(self.inner.collector.reset(id)?)
     }
 }
 
@@ -361,80 +264,13 @@ impl Inner {
     fn all_kernels(&self) -> Vec<RingKernel> {
         self.kernels.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
-
-    fn launch(&self, id: &str, options: &LaunchOptions) -> Result<(), RuntimeError> {
-        let blocks = options.blocks.max(1);
-        let name = options.kernel.as_ref().unwrap_or(&self.default_source);
-        let source = self.sources.get(name).ok_or_else(|| self.unknown_source(name))?;
-        let refuse_below = fraction(options.inject_errors)?;
-        // One launch at a time: this lock, and not that of the kernels, which their traffic takes, is held while
-        // the device works.
-        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
-        crate::collector::check_id(id)?;
-        if self.kernels.read().unwrap_or_else(PoisonError::into_inner).contains_key(id) {
-            return Err(TelemetryError::AlreadyRegistered { id: id.to_owned() }.into());
-        }
-        if spares.is_empty() {
-            return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
-        }
-        let (telemetry, memory) = match self.collector.enabled() {
-            true => (self.collector.register(id, blocks)?, self.collector.memory()),
-            false => (KernelRef::default(), Vec::new()),
-        };
-        self.collector.set_state(id, KernelState::Launched);
-        let Some(mut ring) = spares.pop() else {
-            return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
-        };
-        match ring.launch(&**source, blocks, telemetry, memory, refuse_below) {
-            Ok(launch) => {
-                let kernel = RingKernel::new(
-                    id,
-                    self.shape,
-                    ring.producer,
-                    ring.consumer,
-                    launch,
-                    self.collector.queue_full(id),
-                );
-                self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);
-                Ok(())
-            }
-            Err(error @ DeviceError::TooManyBlocks { .. }) => {
-                // Where its place stays taken, that says why.
-                self.collector.set_failed(id, &error.to_string());
-                self.collector.forget(id);
-                spares.push(ring);
-                Err(error.into())
-            }
-            Err(error) => {
-                // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
-                ring.producer.command(Command::Stop);
-                self.collector.set_failed(id, &error.to_string());
-                Err(error.into())
-            }
-        }
-    }
-
-    fn unknown_source(&self, name: &str) -> RuntimeError {
-        let mut available: Vec<&str> = self.sources.keys().map(String::as_str).collect();
-        available.sort_unstable();
-        RuntimeError::UnknownSource { name: name.to_owned(), available: available.join(", ") }
-    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         // Told to stop, not waited for: blocks keep their memory alive until they end.
         for kernel in self.all_kernels() {
-            kernel.tell_to_stop(&self.collector);
+            kernel.tell_to_stop();
         }
     }
-}
-
-/// A fraction of the 2^32 hashes.
-fn fraction(p: f64) -> Result<u64, RuntimeError> {
-    if !(0.0..=1.0).contains(&p) {
-        let value = p.abs().min(1e18) as u64;
-        return Err(RuntimeError::BadSize { what: "inject_errors", value, must: "a fraction, 0.0 to 1.0" });
-    }
-    Ok((p * 4_294_967_296.0).round() as u64)
 }

@@ -1,16 +1,42 @@
-//! Waiting for a ring, politely: an answer is microseconds away, or it is not.
+//! Waiting for a ring: an answer is microseconds away, or it is not.
 
 use std::time::{Duration, Instant};
 
+use super::waker::Waker;
+
+/// Looks on the calling thread before it gives its core away.
 const SPINS: u32 = 2_000;
+/// Times that it gives its core away before it sleeps.
 const YIELDS: u32 = 200;
-const NAP: Duration = Duration::from_micros(50);
+/// Looks of a future between two yields to its executor: about a microsecond.
+const LOOKS: u32 = 32;
+/// Yields of a future before it parks.
+const ROUNDS: u32 = 200;
+
+/// The shortest and the longest sleep between two looks.
+const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(1));
+
+/// How long to sleep before the next look, after having waited for so long: a sixteenth of it, so that sleeping makes no
+/// wait longer by more than that, and a long one costs next to nothing.
+pub(super) fn nap(waited: Duration) -> Duration {
+    (waited / 16).clamp(NAPS.0, NAPS.1)
+}
+
+/// The end of a time limit; `None`, for ever, where that is beyond the clock's end.
+pub(super) fn deadline(limit: Duration) -> Option<Instant> {
+    Instant::now().checked_add(limit)
+}
+
+fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|d| Instant::now() >= d)
+}
 
 /// Tries `attempt` until it gives something or `deadline` has passed; on the calling thread.
 pub(super) fn blocking<T, E>(
     deadline: Option<Instant>,
     mut attempt: impl FnMut() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
+    let mut slept_since = None;
     for tries in 0u32.. {
         if let Some(value) = attempt()? {
             return Ok(Some(value));
@@ -24,37 +50,39 @@ pub(super) fn blocking<T, E>(
         } else if tries < SPINS + YIELDS {
             std::thread::yield_now();
         } else {
-            std::thread::sleep(NAP);
+            let since = *slept_since.get_or_insert_with(Instant::now);
+            let left = deadline.map_or(Duration::MAX, |d| d.saturating_duration_since(Instant::now()));
+            std::thread::sleep(nap(since.elapsed()).min(left));
         }
-        if deadline.is_some_and(|d| Instant::now() >= d) {
+        if is_over(deadline) {
             return attempt();
         }
     }
     Ok(None)
 }
 
-/// The same as a future: yields to the executor while an answer may be near, then sleeps on tokio's timer.
-pub(super) async fn polling<T, E>(
+/// The same as a future. It looks for about a microsecond at a time, yields to its executor in between, and then parks
+/// until the waker's thread finds that `look` is true. What `attempt` takes it returns in the same poll: a future that is
+/// dropped has taken nothing.
+pub(super) async fn polling<T, E, L: Fn() -> bool + Send + Sync + 'static>(
+    waker: &Waker,
     deadline: Option<Instant>,
+    look: impl Fn() -> L,
     mut attempt: impl FnMut() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
-    const LOOKS: u32 = 64;
-    for tries in 0u32.. {
-        for _ in 0..LOOKS {
-            if let Some(value) = attempt()? {
-                return Ok(Some(value));
+    loop {
+        for _ in 0..ROUNDS {
+            for _ in 0..LOOKS {
+                if let Some(value) = attempt()? {
+                    return Ok(Some(value));
+                }
+                std::hint::spin_loop();
             }
-            std::hint::spin_loop();
-        }
-        if deadline.is_some_and(|d| Instant::now() >= d) {
-            return attempt();
-        }
-        if tries < YIELDS {
+            if is_over(deadline) {
+                return attempt();
+            }
             tokio::task::yield_now().await;
-        } else {
-            let left = deadline.map_or(Duration::MAX, |d| d.saturating_duration_since(Instant::now()));
-            tokio::time::sleep(Duration::from_millis(1).min(left)).await;
         }
+        waker.park(deadline, look()).await;
     }
-    Ok(None)
 }

@@ -89,7 +89,7 @@ fn echo(bench: &Bench, bytes: usize, kernels: usize, blocks: u32) -> Result<Ring
     let runtime = bench.runtime(kernels, bytes.max(16) as u32).telemetry(true).kernel("echo").build()?;
     for n in 0..kernels {
         let id = format!("w{n}");
-        runtime.launch_blocking(&id, &LaunchOptions { blocks, ..LaunchOptions::default() })?;
+        runtime.launch_blocking(&id, &LaunchOptions::new().blocks(blocks))?;
         runtime.activate_blocking(&id)?;
     }
     Ok(runtime)

@@ -73,8 +73,13 @@ impl Bench {
 fn max_resident_blocks(device: &SharedDevice) -> Result<u32, RuntimeError> {
     let mut most = u32::MAX;
     for level in Level::ALL {
-        let runtime =
-            RingKernelRuntime::builder().on(Arc::clone(device)).level(level).max_kernels(1).slots(2).build()?;
+        let runtime = RingKernelRuntime::builder()
+            .on(Arc::clone(device))
+            .telemetry(level > Level::Off)
+            .level(level)
+            .max_kernels(1)
+            .slots(2)
+            .build()?;
         for kernel in Builtin::ALL {
             most = most.min(runtime.blocks_to_fill(kernel.name())?);
         }

@@ -124,21 +124,21 @@ fn row(bench: &Bench, work: &Work, blocks: u32) -> Result<Row, RuntimeError> {
 }
 
 fn build(bench: &Bench, variant: &Variant, work: &Work) -> Result<RingKernelRuntime, RuntimeError> {
-    let builder = bench.runtime(1, 16384).telemetry(variant.telemetry).level(variant.level);
+    let builder = bench.runtime(1, 16384).telemetry(variant.telemetry).level(variant.level).null_telemetry();
     builder.kernel(work.kernel).build()
 }
 
 fn launch(runtime: &RingKernelRuntime, blocks: u32) -> Result<(), RuntimeError> {
-    runtime.launch_blocking("w", &LaunchOptions { blocks, ..LaunchOptions::default() })?;
+    runtime.launch_blocking("w", &LaunchOptions::new().blocks(blocks))?;
     runtime.activate_blocking("w")
 }
 
 /// While it is loaded, and no longer.
 fn busy_ratio(runtime: &RingKernelRuntime, load: &mut Load, slice: Duration) -> Result<f64, RuntimeError> {
     load.rate(slice / 10)?;
-    runtime.reset_telemetry(None)?;
+    runtime.reset_telemetry_blocking(None)?;
     load.rate(slice)?;
-    Ok(runtime.snapshot()?.kernels.first().map_or(0.0, |k| k.busy_ratio))
+    Ok(runtime.snapshot_blocking()?.kernels.first().map_or(0.0, |k| k.busy_ratio))
 }
 
 pub fn show(rows: &[Row]) -> String {

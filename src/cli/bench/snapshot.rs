@@ -44,7 +44,7 @@ fn row(bench: &Bench, kernels: usize) -> Result<Row, RuntimeError> {
     let blocks = (bench.fill / kernels as u32).max(1);
     let ids: Vec<String> = (0..kernels).map(|n| format!("w{n}")).collect();
     for id in &ids {
-        runtime.launch_blocking(id, &LaunchOptions { blocks, ..LaunchOptions::default() })?;
+        runtime.launch_blocking(id, &LaunchOptions::new().blocks(blocks))?;
         runtime.activate_blocking(id)?;
     }
     let found = beside_traffic(&runtime, &ids, || time_both(&runtime, &mut *copier, bench.plan.samples))?;

@@ -359,7 +359,7 @@ impl Ward {
         for (kernel, _) in WORK {
             let fill = f64::from(ward.runtime.blocks_to_fill(kernel)?);
             let blocks = ((fill * share / WORK.len() as f64) as u32).max(1);
-            let options = LaunchOptions { kernel: Some(kernel.into()), blocks, inject_errors: 0.1 };
+            let options = LaunchOptions::new().kernel(kernel).blocks(blocks).inject_errors(0.1);
             ward.runtime.launch_blocking(kernel, &options)?;
             ward.runtime.activate_blocking(kernel)?;
             ward.ids.push(kernel.to_owned());
@@ -410,7 +410,7 @@ fn exact_counts(patient: &Patient) -> Found {
     const TIME: Duration = Duration::from_secs(2);
     let ward = Ward::open(patient, 1.0)?;
     let (_, counted) = ward.busy(|| std::thread::sleep(TIME))?;
-    let snapshot = ward.runtime.snapshot()?;
+    let snapshot = ward.runtime.snapshot_blocking()?;
     let differences: Vec<String> =
         ward.ids.iter().zip(&counted).filter_map(|(id, host)| differs(snapshot.kernel(id)?, host)).collect();
     let messages: u64 = counted.iter().map(|c| c.sent).sum();
@@ -608,10 +608,10 @@ fn broken(spec: DeviceSpec) -> Result<Broken, RuntimeError> {
         runtime.send_blocking("beside", b"still well")?;
         runtime.receive_blocking("beside", Duration::from_secs(10))?;
     }
-    runtime.snapshot()?;
+    runtime.snapshot_blocking()?;
     let said = |result: Result<(), String>| result.err().unwrap_or_else(|| "nothing happened".to_owned());
     let fault = said(probe.fault().map_err(|e: DeviceError| e.to_string()));
-    let snapshot = said(runtime.snapshot().map(drop).map_err(|e| e.to_string()));
+    let snapshot = said(runtime.snapshot_blocking().map(drop).map_err(|e| e.to_string()));
     let last = runtime.latest();
     let kernel = last.as_deref().and_then(|s| s.kernel("beside"));
     Ok(Broken {

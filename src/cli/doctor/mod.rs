@@ -114,7 +114,7 @@ fn round_trip(device: SharedDevice) -> Result<Duration, RuntimeError> {
         shortest = shortest.min(start.elapsed());
     }
     runtime.terminate_blocking("doctor")?;
-    runtime.snapshot()?;
+    runtime.snapshot_blocking()?;
     Ok(shortest)
 }
 

@@ -26,7 +26,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let listener = http::bind(args.listen)?;
     let mut session = Session::start(&args.run, args.limit())?;
     // The first page is of this one.
-    session.runtime().snapshot()?;
+    session.runtime().snapshot_blocking()?;
     session.runtime().collector().start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
     let routes = Arc::new(Routes::new(session.runtime().collector().clone()));
     let server = Server::start(listener, Arc::clone(&routes))?;

@@ -132,7 +132,7 @@ fn build(args: &RunArgs) -> Result<RingKernelRuntime, RuntimeError> {
 }
 
 fn launch(args: &RunArgs, runtime: &RingKernelRuntime) -> Result<Vec<RingKernel>, RuntimeError> {
-    let options = LaunchOptions { kernel: None, blocks: args.blocks, inject_errors: args.inject_errors };
+    let options = LaunchOptions::new().blocks(args.blocks).inject_errors(args.inject_errors);
     let launch = |i| {
         let id = format!("worker_{i}");
         runtime.launch_blocking(&id, &options)?;
@@ -182,7 +182,7 @@ fn finish(
     if args.no_telemetry {
         return None;
     }
-    let read = runtime.snapshot();
+    let read = runtime.snapshot_blocking();
     read.map_err(|error| troubles.push(error.to_string())).ok().or_else(|| runtime.latest())
 }
 

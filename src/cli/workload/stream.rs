@@ -421,7 +421,7 @@ mod tests {
         std::fs::write(&path, [7; 100_000]).unwrap();
         let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).kernel(kernel).slots(8).build().unwrap();
         let kernels = ["a", "b"].map(|id| {
-            let options = LaunchOptions { inject_errors, ..LaunchOptions::default() };
+            let options = LaunchOptions::new().inject_errors(inject_errors);
             runtime.launch_blocking(id, &options).unwrap();
             runtime.activate_blocking(id).unwrap();
             runtime.kernel(id).unwrap()

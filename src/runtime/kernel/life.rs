@@ -1,0 +1,144 @@
+//! The life of a kernel: commands, and what became of its launch.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::RingKernel;
+use crate::device::{Command, DeviceError};
+use crate::runtime::RuntimeError;
+use crate::runtime::wait;
+use crate::snapshot::KernelState;
+
+/// How many vain looks at a ring there are to one at the launch: asking a device costs more than looking at memory.
+const LOOKS_PER_QUERY: u32 = 64;
+
+impl RingKernel {
+    pub(in crate::runtime) fn activate(&self) -> Result<(), RuntimeError> {
+        use KernelState::{Active, Deactivated, Launched};
+        self.change(&[Launched, Active, Deactivated], Active, "activated", Command::Run)
+    }
+
+    pub(in crate::runtime) fn deactivate(&self) -> Result<(), RuntimeError> {
+        use KernelState::{Active, Deactivated};
+        self.change(&[Active, Deactivated], Deactivated, "deactivated", Command::Hold)
+    }
+
+    fn change(
+        &self,
+        from: &[KernelState],
+        to: KernelState,
+        wanted: &'static str,
+        command: Command,
+    ) -> Result<(), RuntimeError> {
+        let mut producer = self.producer();
+        let state = self.state();
+        if !from.contains(&state) {
+            return Err(RuntimeError::BadTransition { id: self.id().to_owned(), state, wanted });
+        }
+        if state != to {
+            producer.command(command);
+            self.set_state(to);
+        }
+        Ok(())
+    }
+
+    /// Tells it to stop, and does not wait.
+    pub(in crate::runtime) fn tell_to_stop(&self) {
+        use KernelState::{Active, Deactivated, Failed, Launched, Terminating};
+        if self.state() == Failed {
+            // It may live on, a query having failed: the word costs nothing, and the state stays.
+            self.producer().command(Command::Stop);
+        }
+        // Of a kernel that is past that already there is nothing to say.
+        let _ = self.change(&[Launched, Active, Deactivated], Terminating, "terminated", Command::Stop);
+    }
+
+    /// Tells it to stop, and waits for its end; says what it died of, if it failed.
+    pub(in crate::runtime) fn terminate(&self, limit: Duration) -> Result<(), RuntimeError> {
+        // An error that is said once is not its end: it is waited for all the same. A dead context says it again.
+        let mut said = self.note_end_before_stop();
+        self.tell_to_stop();
+        let ended = wait::blocking(wait::deadline(limit), || match self.shared.launch.ended() {
+            Err(error) if said.is_none() => {
+                said = Some(error);
+                Ok(None)
+            }
+            other => other.map(|ended| ended.then_some(())),
+        });
+        if matches!(ended, Ok(None)) {
+            return Err(RuntimeError::StopTimedOut { id: self.id().to_owned(), waited: limit });
+        }
+        self.note_end();
+        ended?;
+        // What it was found failed of before is said to whoever ends it, too.
+        said.map(RuntimeError::from).or_else(|| self.died_of()).map_or(Ok(()), Err)
+    }
+
+    /// Notices the end of a kernel that has returned by itself, which a command to stop would hide; what the device says
+    /// instead.
+    pub(in crate::runtime) fn note_end_before_stop(&self) -> Option<DeviceError> {
+        match self.shared.launch.ended() {
+            Ok(true) => self.note_end(),
+            Ok(false) => {}
+            Err(error) => return Some(error),
+        }
+        None
+    }
+
+    /// Brings the state up to what became of the launch.
+    pub(in crate::runtime) fn note_end(&self) {
+        use KernelState::{Failed, Terminated, Terminating};
+        if matches!(self.state(), Terminated | Failed) {
+            return;
+        }
+        let ended = self.shared.launch.ended();
+        // Under the lock of the state, and with the state after the end: who was told to stop has not failed.
+        let _producer = self.producer();
+        match (ended, self.state()) {
+            (Ok(false), _) | (_, Terminated | Failed) => {}
+            (Ok(true), Terminating) => self.set_state(Terminated),
+            // A ring kernel ends when it is told to; one that ended by itself has failed.
+            (Ok(true), _) => self.fail(RuntimeError::Returned { id: self.id().to_owned() }),
+            (Err(error), _) => self.fail(error.into()),
+        }
+    }
+
+    /// Whether the launch is known to have ended; asked after a look at a ring was in vain. Of a kernel that should
+    /// be running the device is asked once in a while.
+    pub(super) fn is_found_ended(&self) -> Result<bool, RuntimeError> {
+        use KernelState::{Active, Deactivated, Launched};
+        let should_run = matches!(self.state(), Launched | Active | Deactivated);
+        if should_run && !self.shared.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOKS_PER_QUERY) {
+            return Ok(false);
+        }
+        let ended = self.shared.launch.ended()?;
+        if ended {
+            self.note_end();
+        }
+        Ok(ended)
+    }
+
+    /// What is said of a kernel that has ended to who waits for it.
+    pub(super) fn end(&self) -> RuntimeError {
+        self.died_of().unwrap_or_else(|| RuntimeError::Ended { id: self.id().to_owned() })
+    }
+
+    fn died_of(&self) -> Option<RuntimeError> {
+        self.shared.died_of.get().cloned()
+    }
+
+    fn fail(&self, error: RuntimeError) {
+        let died_of = self.shared.died_of.get_or_init(|| error);
+        self.shared.state.store(KernelState::Failed as u8, Ordering::Release);
+        if let Some(collector) = self.shared.collector.upgrade() {
+            collector.set_failed(self.id(), &died_of.to_string());
+        }
+    }
+
+    fn set_state(&self, state: KernelState) {
+        self.shared.state.store(state as u8, Ordering::Release);
+        if let Some(collector) = self.shared.collector.upgrade() {
+            collector.set_state(self.id(), state);
+        }
+    }
+}
