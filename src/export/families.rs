@@ -376,7 +376,7 @@ impl PerKernel {
 }
 
 fn states<S: Sink>(kernel: &KernelTelemetry, now: KernelState, sink: &mut S) {
-    for state in KernelState::ALL {
+    for state in KernelState::ALL.iter().copied() {
         let labels = [("kernel", &*kernel.kernel_id), ("state", state.name())];
         sink.number(LabelSet::Pairs(&labels), Number::Count((state == now).into()));
     }

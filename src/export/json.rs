@@ -6,9 +6,8 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::histogram::Histogram;
 use crate::machine::GpuMetrics;
-use crate::snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Tasks, ratio};
+use crate::snapshot::{KernelState, Latency, Snapshot, Tasks};
 
 /// The nested form: all kernels together.
 #[derive(Serialize)]
@@ -36,9 +35,9 @@ struct Sums {
     queued: u64,
     bytes_in: u64,
     bytes_out: u64,
-    /// Processed per second, since the start or the last reset.
+    /// Processed per second by running kernels, since the start or the last reset.
     throughput: f64,
-    /// Processed per second, over the last window.
+    /// Processed per second by running kernels, over the first window.
     windowed_throughput: f64,
 }
 
@@ -66,38 +65,29 @@ struct System {
 impl Nested {
     pub(super) fn of(snapshot: &Snapshot) -> Nested {
         let timestamp = snapshot.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let kernels = &snapshot.kernels;
-        Nested { timestamp, tasks: Sums::of(snapshot), latency: latency(kernels), system: System::of(snapshot) }
+        let latency = Latency::from_histogram(&snapshot.merged_latencies());
+        Nested { timestamp, tasks: Sums::of(snapshot), latency, system: System::of(snapshot) }
     }
 }
 
 impl Sums {
     fn of(snapshot: &Snapshot) -> Sums {
-        let kernels = &snapshot.kernels;
-        let sum = |of: fn(&KernelTelemetry) -> u64| kernels.iter().map(of).fold(0, u64::saturating_add);
-        let (processed, errors) = (sum(|k| k.messages_processed), sum(|k| k.errors));
+        let totals = snapshot.totals();
         Sums {
             tasks: snapshot.tasks(),
-            received: sum(|k| k.messages_received),
-            sent: sum(|k| k.messages_sent),
-            processed,
-            errors,
-            retries: sum(|k| k.retries),
-            dropped: sum(|k| k.dropped),
-            queued: sum(|k| k.queue_depth),
-            bytes_in: sum(|k| k.bytes_in),
-            bytes_out: sum(|k| k.bytes_out),
-            throughput: kernels.iter().map(|k| k.throughput).sum(),
-            windowed_throughput: kernels.iter().map(|k| k.windowed_throughput).sum(),
+            received: totals.messages_received,
+            sent: totals.messages_sent,
+            processed: totals.messages_processed,
+            errors: totals.errors,
+            retries: totals.retries,
+            dropped: totals.dropped,
+            queued: totals.queue_depth,
+            bytes_in: totals.bytes_in,
+            bytes_out: totals.bytes_out,
+            throughput: totals.throughput,
+            windowed_throughput: totals.windowed_throughput,
         }
     }
-}
-
-/// Of all messages of all kernels; the buckets add up exactly.
-fn latency(kernels: &[KernelTelemetry]) -> Option<Latency> {
-    let mut all = Histogram::new(crate::abi::MAX_SCALE);
-    kernels.iter().filter(|k| k.histogram.count() > 0).for_each(|k| all.merge(&k.histogram));
-    Latency::of(&all)
 }
 
 impl System {
@@ -105,14 +95,13 @@ impl System {
         let kernels = &snapshot.kernels;
         let mut states: BTreeMap<&'static str, usize> = KernelState::ALL.iter().map(|s| (s.name(), 0)).collect();
         kernels.iter().for_each(|k| *states.entry(k.state.name()).or_default() += 1);
-        let blocks = kernels.iter().map(|k| f64::from(k.blocks)).sum::<f64>();
-        let busy = kernels.iter().map(|k| k.busy_ratio * f64::from(k.blocks)).sum::<f64>();
+        let totals = snapshot.totals();
         System {
             kernels: kernels.len(),
             states,
-            blocks: blocks as u64,
-            busy_ratio: ratio(busy, blocks),
-            uptime: kernels.iter().map(|k| k.uptime.as_secs_f64()).fold(0.0, f64::max),
+            blocks: totals.blocks,
+            busy_ratio: totals.busy_ratio,
+            uptime: totals.uptime.as_secs_f64(),
             snapshot: snapshot.sequence,
             copy_duration: snapshot.copy_duration.as_secs_f64(),
             copied_bytes: snapshot.copied_bytes,

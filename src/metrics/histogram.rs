@@ -49,12 +49,14 @@ struct Core {
 }
 
 impl Histogram {
-    pub(super) fn new(layout: &Buckets) -> Self {
+    /// Without values, for good if it is not enabled.
+    pub(super) fn new(layout: &Buckets, enabled: bool) -> Self {
         let counts = match layout {
             Buckets::Exponential { scale } => buckets(*scale),
             Buckets::Explicit(bounds) => bounds.len() + 1,
         };
-        Histogram { core: Arc::new(Core { buckets: layout.clone(), cells: Cells::new(COUNTS + counts) }) }
+        let words = if enabled { COUNTS + counts } else { 0 };
+        Histogram { core: Arc::new(Core { buckets: layout.clone(), cells: Cells::new(words) }) }
     }
 
     /// Counts one value.
@@ -294,7 +296,7 @@ mod tests {
     /// A reading under traffic has buckets of one moment and a sum of another.
     #[test]
     fn a_sum_that_comes_after_its_values_counts() {
-        let seconds = Histogram::new(&Buckets::Explicit([1.0].into()));
+        let seconds = Histogram::new(&Buckets::Explicit([1.0].into()), true);
         seconds.add_nanoseconds(&ExponentialHistogram::from_slots(3, 0, &[], 500_000_000, u64::MAX, 0));
         assert_eq!((seconds.count(), seconds.sum()), (0, 0.5));
     }

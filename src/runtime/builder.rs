@@ -146,7 +146,7 @@ impl RuntimeBuilder {
         }
         let collector = match telemetry {
             true => TelemetryCollector::on_device(Arc::clone(&device), self.config)?,
-            false => TelemetryCollector::with_config(false, self.config),
+            false => TelemetryCollector::with_config(false, self.config)?,
         };
         if let (Some(interval), true) = (self.interval, telemetry) {
             collector.start_collection(interval)?;
