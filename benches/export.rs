@@ -30,7 +30,7 @@ fn real(family: usize, series: usize) -> f64 {
 
 fn ours(gauges: bool) -> Arc<Snapshot> {
     let config = TelemetryConfig { max_series: FAMILIES * SERIES, ..TelemetryConfig::default() };
-    let collector = TelemetryCollector::with_config(true, config);
+    let collector = TelemetryCollector::with_config(true, config).unwrap();
     for family in 0..FAMILIES {
         for series in 0..SERIES {
             let (name, queue) = (format!("family_{family}"), format!("queue-{series}"));
@@ -88,7 +88,8 @@ fn series(c: &mut Criterion) {
 fn kernels(c: &mut Criterion) {
     const KERNELS: usize = 10_000;
     let collector =
-        TelemetryCollector::with_config(true, TelemetryConfig { max_kernels: KERNELS, ..TelemetryConfig::default() });
+        TelemetryCollector::with_config(true, TelemetryConfig { max_kernels: KERNELS, ..TelemetryConfig::default() })
+            .unwrap();
     for k in 0..KERNELS {
         let kernel = collector.actor(&format!("worker_{k}")).expect("a handle");
         kernel.record_receive();

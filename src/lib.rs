@@ -84,7 +84,8 @@
 //! `cuda`, `host` (needs a C++ compiler to build) and `cli` (the program, implies the exports) are on by default; a library
 //! does well with `default-features = false` and what it uses of `cuda`, `host`, `serde`, `json` (implies `serde`),
 //! `prometheus-protobuf` (native histograms; the text formats need no feature), `system` (processors and memory in every
-//! snapshot) and `nvml` (GPUs, through NVIDIA's management library where there is a driver). `nvtx` names what the host
+//! snapshot) and `nvml` (GPUs, through NVIDIA's management library where there is a driver). `tracing` emits what telemetry
+//! has to say of itself as `tracing` events (see the table in [`collector`]); without it nothing is printed. `nvtx` names what the host
 //! does in NVIDIA's profilers (see [`nvtx`]); it needs a C compiler and libclang to build.
 
 pub mod abi;
@@ -99,11 +100,12 @@ pub mod reader;
 pub mod runtime;
 pub mod snapshot;
 
-pub use collector::{ActorHandle, TelemetryCollector, TelemetryConfig, TelemetryError};
+pub use abi::KernelRef;
+pub use collector::{ActorHandle, HookKind, Subscription, TelemetryCollector, TelemetryConfig, TelemetryError};
 pub use device::{Builtin, DeviceError, DeviceSpec, KernelSource, Level};
 pub use metrics::{Counter, Gauge, Histogram, MetricError};
 pub use runtime::{LaunchOptions, Reply, RingKernel, RingKernelRuntime, RuntimeBuilder, RuntimeError};
-pub use snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary, Tasks};
+pub use snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary, Tasks, Totals};
 
 /// The README's examples are tests.
 #[cfg(all(doctest, feature = "host"))]

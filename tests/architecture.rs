@@ -22,7 +22,6 @@ const MOST_LINES: usize = 500;
 type Module = Vec<String>;
 
 struct File {
-    path: PathBuf,
     module: Module,
     /// Absolute paths of what it imports, by the name that it has here.
     imports: Vec<(String, Module)>,
@@ -149,7 +148,7 @@ fn read(path: PathBuf, modules: &BTreeSet<Module>) -> File {
     statements.iter().for_each(|tree| leaves(tree, &[], &mut imports));
     let imports = imports.into_iter().filter_map(|(name, path)| Some((name, absolute(&path, &module, &children)?)));
     let mentions = mentioned(&rest, &children).iter().filter_map(|path| absolute(path, &module, &children)).collect();
-    File { imports: imports.collect(), mentions, path, module }
+    File { imports: imports.collect(), mentions, module }
 }
 
 /// The file that defines what this path names, through whatever names it again on the way.

@@ -21,7 +21,7 @@ fn wait_until(what: &str, mut happens: impl FnMut() -> bool) {
 fn with(change: impl FnOnce(&mut TelemetryConfig)) -> TelemetryCollector {
     let mut config = TelemetryConfig { hook_queue: 10_000, ..TelemetryConfig::default() };
     change(&mut config);
-    TelemetryCollector::with_config(true, config)
+    TelemetryCollector::with_config(true, config).unwrap()
 }
 
 /// Everything that a snapshot says but for the GPUs, which a test of their own looks at.
@@ -144,6 +144,52 @@ async fn a_subscriber_gets_the_newest_and_knows_what_it_missed() {
     assert!(late.next().await.is_none(), "the collector is gone");
 }
 
+#[tokio::test]
+async fn a_subscription_is_a_stream_and_loses_nothing_when_it_is_cancelled() {
+    use futures_core::Stream;
+    let collector = TelemetryCollector::new(true);
+    let mut subscription = std::pin::pin!(collector.subscribe().unwrap());
+    let none = tokio::time::timeout(Duration::from_millis(20), subscription.next()).await;
+    assert!(none.is_err(), "nothing was taken");
+    let take = {
+        let collector = collector.clone();
+        move || collector.snapshot().unwrap().sequence
+    };
+    // Taken by another thread while it waits.
+    let taken = std::thread::spawn({
+        let take = take.clone();
+        move || {
+            std::thread::sleep(Duration::from_millis(10));
+            take()
+        }
+    });
+    let first = std::future::poll_fn(|context| subscription.as_mut().poll_next(context)).await.unwrap();
+    assert_eq!(first.sequence, taken.join().unwrap());
+    take();
+    drop(subscription.next());
+    assert_eq!(subscription.next().await.unwrap().sequence, 2, "the future that was dropped took nothing");
+    assert_eq!(subscription.missed(), 0);
+    // Two wait at a time; each is woken, and by the end as well.
+    let (mut a, mut b) = (collector.subscribe().unwrap(), collector.subscribe().unwrap());
+    let all = |mut s: ringscope::Subscription| async move {
+        let mut seen = Vec::new();
+        while let Some(snapshot) = s.next().await {
+            seen.push(snapshot.sequence);
+        }
+        seen
+    };
+    assert_eq!((a.next().await.unwrap().sequence, b.next().await.unwrap().sequence), (2, 2));
+    let (a, b) = (tokio::spawn(all(a)), tokio::spawn(all(b)));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    take();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop((collector, take));
+    assert_eq!((a.await.unwrap(), b.await.unwrap()), (vec![3], vec![3]));
+    let end = std::future::poll_fn(|context| subscription.as_mut().poll_next(context)).await;
+    assert_eq!(end.map(|s| s.sequence), Some(3), "what came before the end");
+    assert!(subscription.next().await.is_none());
+}
+
 #[test]
 fn a_collector_that_is_off_refuses() {
     let off = TelemetryCollector::new(false);
@@ -237,7 +283,7 @@ proptest! {
     fn no_reset_makes_a_rate_negative_or_huge(steps in prop::collection::vec(step(), 1..30)) {
         let windows = [2, 5, 1000].map(Duration::from_millis);
         let config = TelemetryConfig { windows: windows.into(), ..TelemetryConfig::default() };
-        let collector = TelemetryCollector::with_config(true, config);
+        let collector = TelemetryCollector::with_config(true, config).unwrap();
         let actor = collector.actor("a").unwrap();
         let (mut processed, mut failed) = (0, 0);
         for step in steps {

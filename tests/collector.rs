@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use ringscope::{KernelState, TelemetryCollector, TelemetryConfig};
+use ringscope::abi::KernelRef;
+use ringscope::{KernelState, TelemetryCollector, TelemetryConfig, TelemetryError};
 
 #[test]
 fn handles_of_many_threads_add_up_exactly() {
@@ -64,7 +65,7 @@ fn records_by_id_are_the_missions() {
     assert_eq!((a.messages_received, a.messages_sent, a.messages_processed, a.errors), (3, 1, 2, 1));
     assert_eq!((a.error_rate, a.last_error.as_deref()), (1.0 / 3.0, Some("no such key")));
     let summary = collector.summary().unwrap();
-    assert_eq!((summary.kernel_count, summary.total_messages, summary.total_errors), (2, 4, 1));
+    assert_eq!((summary.kernel_count, summary.total_messages, summary.total_errors), (2, 2, 1), "processed ones");
     assert_eq!(summary.per_kernel.get("b").unwrap().messages_received, 1);
     assert!(collector.telemetry("c").unwrap_err().to_string().contains("no kernel `c` is registered (2 are)"));
 }
@@ -123,7 +124,7 @@ fn rates_over_no_time_and_no_messages_are_zero() {
 #[test]
 fn a_windowed_rate_forgets_and_never_goes_negative() {
     let config = TelemetryConfig { windows: vec![Duration::from_millis(100)], ..Default::default() };
-    let collector = TelemetryCollector::with_config(true, config);
+    let collector = TelemetryCollector::with_config(true, config).unwrap();
     let handle = collector.actor("a").unwrap();
     collector.snapshot().unwrap();
     (0..1000).for_each(|_| handle.record_processed());
@@ -195,8 +196,9 @@ fn snapshots_from_many_threads_are_in_order() {
 }
 
 #[test]
-fn sums_that_overflow_wrap_and_a_scale_beyond_the_finest_is_the_finest() {
-    let collector = TelemetryCollector::with_config(true, TelemetryConfig { scale: 27, ..Default::default() });
+fn sums_that_overflow_wrap() {
+    let finest = TelemetryConfig { scale: ringscope::abi::MAX_SCALE, ..Default::default() };
+    let collector = TelemetryCollector::with_config(true, finest).unwrap();
     let handles = [collector.actor("a").unwrap(), collector.actor("a").unwrap()];
     for handle in &handles {
         handle.record_processed_in(Duration::MAX);
@@ -206,4 +208,77 @@ fn sums_that_overflow_wrap_and_a_scale_beyond_the_finest_is_the_finest() {
     assert!((0.0..=1.0).contains(&t.busy_ratio));
     drop(handles);
     assert_eq!(collector.telemetry("a").unwrap().latency.unwrap().count, 2);
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused_by_name() {
+    type Change = fn(&mut TelemetryConfig);
+    let changes: &[(&str, Change)] = &[
+        ("`max_kernels` is 0", |c| c.max_kernels = 0),
+        ("`max_blocks` is 0", |c| c.max_blocks = 0),
+        ("`device_metrics` is 1048577", |c| c.device_metrics = (1 << 20) + 1),
+        ("`device_buckets` is 268435457", |c| c.device_buckets = (1 << 28) + 1),
+        ("`scale` is 77, and must be 0 to 5", |c| c.scale = 77),
+        ("`windows.len()` is 0, and must be 1 to 8", |c| c.windows.clear()),
+        ("`windows.len()` is 9", |c| c.windows = vec![Duration::from_secs(1); 9]),
+        ("`windows` is 0ns, and must be longer than 0", |c| c.windows[1] = Duration::ZERO),
+        ("`stall_limit` is 0ns", |c| c.stall_limit = Duration::ZERO),
+        ("`copy_limit` is 0ns", |c| c.copy_limit = Duration::ZERO),
+        ("`hook_queue` is 0", |c| c.hook_queue = 0),
+        ("`hook_queue` is 65537", |c| c.hook_queue = (1 << 16) + 1),
+    ];
+    for (says, change) in changes {
+        let mut config = TelemetryConfig::default();
+        assert_eq!(config.check(), Ok(()));
+        change(&mut config);
+        for enabled in [true, false] {
+            let error = TelemetryCollector::with_config(enabled, config.clone()).map(drop).unwrap_err();
+            assert!(matches!(error, TelemetryError::BadSetting { .. }) && error.to_string().contains(says), "{error}");
+        }
+    }
+    let error = TelemetryCollector::new(true).start_collection(Duration::ZERO).unwrap_err().to_string();
+    assert!(error.contains("`interval` is 0ns") && error.contains("stop_collection()"), "{error}");
+}
+
+#[test]
+fn a_collector_that_is_off_hands_out_handles_that_do_nothing() {
+    let off = TelemetryCollector::new(false);
+    let actor = off.actor("a").unwrap();
+    actor.record_receive();
+    actor.record_send();
+    actor.record_processed();
+    actor.record_processed_in(Duration::from_secs(1));
+    actor.record_error("no");
+    actor.record_bytes(1, 2);
+    off.record_receive("a").unwrap();
+    assert_eq!(off.register("k", 4), Ok(KernelRef::default()));
+
+    let counter = off.counter("c", "C").unwrap().label("l", "1").on_host().unwrap();
+    let gauge = off.gauge("g", "G").unwrap().on_host().unwrap();
+    let whole = off.histogram("h", "H").unwrap().on_host().unwrap();
+    let real = off.histogram("r", "R").unwrap().buckets(&[0.5, 1.0]).on_host().unwrap();
+    let family = off.counter("f", "F").unwrap().family(&["l"], &[&["1"], &["2"]]).on_host().unwrap();
+    let work = || {
+        counter.inc();
+        gauge.set(7.0);
+        gauge.add(1.0);
+        gauge.max(9.0);
+        whole.observe(5u64);
+        real.observe(0.7);
+        family.with(1).inc();
+        family.with(9).inc();
+    };
+    work();
+    // Beyond the lanes too, where threads share words.
+    std::thread::scope(|scope| (0..200).for_each(|_| drop(scope.spawn(work))));
+    assert_eq!((counter.get(), gauge.get(), whole.count(), real.count()), (0, 0.0, 0, 0));
+    assert_eq!((whole.sum(), real.sum(), whole.quantile(0.5), real.quantile(0.5)), (0.0, 0.0, 0.0, 0.0));
+    assert_eq!((family.with(1).get(), family.overflow().get()), (0, 0));
+    let reference = off.counter("d", "D").unwrap().on_device().unwrap();
+    assert_eq!(reference, ringscope::metrics::CounterRef::default());
+    assert_eq!(off.histogram("dh", "D").unwrap().on_device().unwrap(), ringscope::metrics::HistogramRef::default());
+    // What is wrong is wrong with telemetry on as well: it shows at once.
+    assert!(off.counter("c", "Another help").unwrap().label("l", "1").on_host().is_err());
+    assert!(off.counter("9", "A bad name").unwrap().on_device().is_err());
+    assert_eq!(off.snapshot().map(drop), Err(TelemetryError::Disabled));
 }

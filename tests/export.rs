@@ -71,7 +71,7 @@ fn kernel(snapshot: &mut Snapshot) {
     kernel.last_message_time = Some(at(1_700_000_000_000_000_001));
     kernel.last_sign_of_life = Some(at(1_700_000_000_123_000_000));
     kernel.error_rate = 1.0 / 11.0;
-    kernel.latency = ringscope::Latency::of(&histogram);
+    kernel.latency = ringscope::Latency::from_histogram(&histogram);
     kernel.histogram = Arc::new(histogram);
 }
 

@@ -118,7 +118,7 @@ fn a_hook_that_panics_is_counted_and_in_the_end_left_alone() {
 #[test]
 fn a_hook_that_is_stuck_holds_nobody_up() {
     let config = TelemetryConfig { hook_queue: 4, hook_limit: Duration::from_millis(1), ..TelemetryConfig::default() };
-    let collector = TelemetryCollector::with_config(true, config);
+    let collector = TelemetryCollector::with_config(true, config).unwrap();
     let (entered, free) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (tell, wait) = (Arc::clone(&entered), Arc::clone(&free));
     let stuck = move |_: &Notification| {
@@ -251,7 +251,7 @@ fn latencies_fall_in_the_same_buckets_as_the_kernels() {
 fn health_is_judged_by_errors_with_limits_that_one_sets() {
     let windows = vec![Duration::from_millis(200)];
     let config = TelemetryConfig { windows, ..TelemetryConfig::default() };
-    let collector = TelemetryCollector::with_config(true, config);
+    let collector = TelemetryCollector::with_config(true, config).unwrap();
     let limits = HealthLimits { degraded_error_rate: 0.2, unhealthy_error_rate: 0.5 };
     collector.install(StandardMetrics::Health(limits)).unwrap();
     assert_eq!(gauge(&collector.snapshot().unwrap(), "health_status", &[]), 0.0, "nothing runs");
@@ -285,7 +285,7 @@ fn health_is_judged_by_errors_with_limits_that_one_sets() {
 fn kernels_without_room_for_their_series_are_counted_together() {
     // Four series of the overflow, four of the first kernel.
     let config = TelemetryConfig { max_series: 8, ..TelemetryConfig::default() };
-    let collector = TelemetryCollector::with_config(true, config);
+    let collector = TelemetryCollector::with_config(true, config).unwrap();
     collector.install(StandardMetrics::Messaging).unwrap();
     for (id, messages) in [("a", 3), ("b", 5), ("c", 7)] {
         (0..messages).for_each(|_| collector.record_receive(id).unwrap());

@@ -10,7 +10,7 @@ use ringscope::{Snapshot, TelemetryCollector, TelemetryConfig};
 /// The first snapshot of which that holds.
 fn snapshot_where(holds: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
     let config = TelemetryConfig { sample_interval: Duration::from_millis(1), ..TelemetryConfig::default() };
-    let collector = TelemetryCollector::with_config(true, config);
+    let collector = TelemetryCollector::with_config(true, config).unwrap();
     let patience = Instant::now() + Duration::from_secs(60);
     loop {
         let snapshot = collector.snapshot().unwrap();
@@ -37,7 +37,7 @@ fn the_processors_and_the_memory_are_those_of_this_machine() {
 #[test]
 fn nobody_is_asked_where_the_interval_is_zero() {
     let config = TelemetryConfig { sample_interval: Duration::ZERO, ..TelemetryConfig::default() };
-    let collector = TelemetryCollector::with_config(true, config);
+    let collector = TelemetryCollector::with_config(true, config).unwrap();
     for _ in 0..10 {
         let snapshot = collector.snapshot().unwrap();
         assert!(snapshot.system.is_none() && snapshot.gpus.is_none());
@@ -83,6 +83,12 @@ mod gpus {
         false
     }
 
+    fn gpu(set: impl FnOnce(&mut GpuMetrics)) -> GpuMetrics {
+        let mut gpu = GpuMetrics::default();
+        set(&mut gpu);
+        gpu
+    }
+
     #[test]
     fn each_gpu_tells_what_it_can() {
         let Some(library) = stand_in() else {
@@ -93,40 +99,40 @@ mod gpus {
             return;
         }
         let snapshot = snapshot_where(|s| s.gpus.is_some());
-        let first = GpuMetrics {
-            index: 0,
-            uuid: Some("GPU-0a".into()),
-            name: Some("Stand-in 1".into()),
-            utilization_percent: Some(100),
-            memory_utilization_percent: Some(7),
-            memory_used_bytes: Some(12_345_678_901),
-            memory_total_bytes: Some(80_000_000_000),
-            process_memory_bytes: Some(777),
-            temperature_celsius: Some(64),
-            power_watts: Some(321.5),
-            sm_clock_mhz: Some(1001),
-            memory_clock_mhz: Some(1002),
-            ecc_errors_corrected: Some(1),
-            ecc_errors_uncorrected: Some(11),
-            throttle_reasons: Some(vec!["sw_power_cap", "sw_thermal_slowdown"]),
-        };
-        let second = GpuMetrics {
-            index: 1,
-            uuid: Some("GPU-0b".into()),
-            name: Some("Stand-in 2".into()),
-            utilization_percent: Some(0),
-            memory_utilization_percent: Some(0),
-            memory_used_bytes: Some(0),
-            memory_total_bytes: Some(80_000_000_000),
-            process_memory_bytes: None,
-            temperature_celsius: Some(31),
-            power_watts: None,
-            sm_clock_mhz: Some(201),
-            memory_clock_mhz: Some(202),
-            ecc_errors_corrected: None,
-            ecc_errors_uncorrected: None,
-            throttle_reasons: None,
-        };
+        let first = gpu(|gpu| {
+            gpu.index = 0;
+            gpu.uuid = Some("GPU-0a".into());
+            gpu.name = Some("Stand-in 1".into());
+            gpu.utilization_percent = Some(100);
+            gpu.memory_utilization_percent = Some(7);
+            gpu.memory_used_bytes = Some(12_345_678_901);
+            gpu.memory_total_bytes = Some(80_000_000_000);
+            gpu.process_memory_bytes = Some(777);
+            gpu.temperature_celsius = Some(64);
+            gpu.power_watts = Some(321.5);
+            gpu.sm_clock_mhz = Some(1001);
+            gpu.memory_clock_mhz = Some(1002);
+            gpu.ecc_errors_corrected = Some(1);
+            gpu.ecc_errors_uncorrected = Some(11);
+            gpu.throttle_reasons = Some(vec!["sw_power_cap", "sw_thermal_slowdown"]);
+        });
+        let second = gpu(|gpu| {
+            gpu.index = 1;
+            gpu.uuid = Some("GPU-0b".into());
+            gpu.name = Some("Stand-in 2".into());
+            gpu.utilization_percent = Some(0);
+            gpu.memory_utilization_percent = Some(0);
+            gpu.memory_used_bytes = Some(0);
+            gpu.memory_total_bytes = Some(80_000_000_000);
+            gpu.process_memory_bytes = None;
+            gpu.temperature_celsius = Some(31);
+            gpu.power_watts = None;
+            gpu.sm_clock_mhz = Some(201);
+            gpu.memory_clock_mhz = Some(202);
+            gpu.ecc_errors_corrected = None;
+            gpu.ecc_errors_uncorrected = None;
+            gpu.throttle_reasons = None;
+        });
         assert_eq!(snapshot.gpus.as_deref(), Some(&[first, second][..]));
     }
 

@@ -56,7 +56,7 @@ fn a_snapshot_has_them_sorted_with_all_that_was_said() {
 
 #[test]
 fn a_histogram_that_asks_for_no_scale_has_the_collectors() {
-    let t = TelemetryCollector::with_config(true, TelemetryConfig { scale: 5, ..Default::default() });
+    let t = TelemetryCollector::with_config(true, TelemetryConfig { scale: 5, ..Default::default() }).unwrap();
     t.histogram("h", "A histogram").unwrap().on_host().unwrap();
     let buckets = t.metric("h").unwrap().description.buckets.clone();
     assert_eq!(buckets, Some(Buckets::Exponential { scale: 5 }));
@@ -154,7 +154,7 @@ fn bad_buckets_are_an_error() {
 
 #[test]
 fn series_are_bounded() {
-    let t = TelemetryCollector::with_config(true, TelemetryConfig { max_series: 4, ..Default::default() });
+    let t = TelemetryCollector::with_config(true, TelemetryConfig { max_series: 4, ..Default::default() }).unwrap();
     let counter = |label: &str| t.counter("c", "Help").unwrap().label("l", label);
     let first = counter("1").on_host().unwrap();
     counter("2").on_host().unwrap();

@@ -3,15 +3,17 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use ringscope::abi::{KernelRef, Word, block_state};
+use ringscope::collector::{EventKind, HealthLimits, HookKind, Notification, StandardMetrics};
 use ringscope::device::host::HostDevice;
 use ringscope::device::{Device, Launch};
 use ringscope::{
-    DeviceSpec, KernelState, KernelTelemetry, LaunchOptions, RingKernelRuntime, TelemetryCollector, TelemetryConfig,
+    DeviceSpec, KernelState, KernelTelemetry, LaunchOptions, RingKernelRuntime, RuntimeError, Snapshot,
+    TelemetryCollector, TelemetryConfig,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -96,12 +98,7 @@ extern "C" fn waiting(args: *mut *mut c_void) {
     // SAFETY: it is launched with one argument, a KernelRef.
     let telemetry = unsafe { *(*args).cast::<KernelRef>() };
     let block = ORDERS.started.fetch_add(1, Ordering::SeqCst);
-    let put = |word: Word, value: u64| {
-        let line = telemetry.shards as usize + block as usize * 256 + 128;
-        let word = std::ptr::with_exposed_provenance_mut::<u64>(line).wrapping_add(word as usize);
-        // SAFETY: a word of this block's shard, all accesses to which are atomic; the launch keeps the slab.
-        unsafe { AtomicU64::from_ptr(word) }.store(value, Ordering::Relaxed);
-    };
+    let put = |word: Word, value: u64| put(&telemetry, block, &[(word, value)]);
     let device = HostDevice::new();
     let now = || device.clock().unwrap().device_ns;
     put(Word::Abi, u64::from(ringscope::abi::ABI_VERSION));
@@ -152,6 +149,81 @@ fn one_stuck_block_among_several_is_a_stalled_kernel_until_it_moves() {
     ORDERS.end.store(true, Ordering::SeqCst);
     wait_for("it has ended, and does not stall", look, |t| t.state == KernelState::Terminated && !stalled(t));
     assert!(launch.ended().is_ok());
+}
+
+/// Writes words of a block.
+fn put(telemetry: &KernelRef, block: u32, words: &[(Word, u64)]) {
+    for (word, value) in words {
+        let line = telemetry.shards as usize + block as usize * 256 + 128;
+        let word = std::ptr::with_exposed_provenance_mut::<u64>(line).wrapping_add(*word as usize);
+        // SAFETY: a word of this kernel's shards, all accesses to which are atomic; the collector or the launch keeps the slab.
+        unsafe { AtomicU64::from_ptr(word) }.store(*value, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_first_look_at_a_kernel_that_hangs_already_says_so() {
+    let limit = Duration::from_millis(50);
+    let device = Arc::new(HostDevice::new());
+    let collector = TelemetryCollector::on_device(device.clone(), config(limit)).unwrap();
+    let now = || device.clock().unwrap().device_ns;
+    let (abi, begun) = (u64::from(ringscope::abi::ABI_VERSION), now());
+    let refs: Vec<KernelRef> = ["hung", "lively"].map(|id| collector.register(id, 1).unwrap()).into();
+    for telemetry in &refs {
+        let started = [(Word::Abi, abi), (Word::StartNs, begun), (Word::HeartbeatNs, begun)];
+        put(telemetry, 0, &started);
+        put(telemetry, 0, &[(Word::State, block_state::ACTIVE)]);
+    }
+    while now() < begun + 4 * limit.as_nanos() as u64 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // However late the reading is, this one's word is younger than it.
+    put(&refs[1], 0, &[(Word::HeartbeatNs, now() + 3_600_000_000_000)]);
+    let first = collector.snapshot().unwrap();
+    assert_eq!(first.sequence, 1);
+    let (hung, lively) = (first.kernel("hung").unwrap(), first.kernel("lively").unwrap());
+    assert_eq!((hung.state, lively.state), (KernelState::Stalled, KernelState::Active));
+    assert!(hung.needs_attention() && !lively.needs_attention());
+    assert_eq!(first.totals().need_attention, 1);
+    put(&refs[0], 0, &[(Word::HeartbeatNs, now())]);
+    assert_eq!(collector.telemetry("hung").unwrap().state, KernelState::Active, "it moved");
+}
+
+#[test]
+fn a_kernel_that_hangs_and_is_told_to_stop_stays_stalled_and_unhealthy_until_it_has_ended() {
+    let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true);
+    let builder = builder.kernel("compute").stop_limit(Duration::from_millis(50));
+    let runtime = builder.telemetry_config(config(Duration::from_millis(400))).build().unwrap();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&events);
+    let hook = move |notification: &Notification| keep.lock().unwrap().extend(notification.event().map(|e| e.kind));
+    runtime.collector().add_hook(HookKind::Event, hook).unwrap();
+    runtime.collector().install(StandardMetrics::Health(HealthLimits::default())).unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
+    runtime.activate_blocking("w").unwrap();
+    let message = |rounds: u32| [rounds.to_le_bytes(), [0; 4], 7u32.to_le_bytes(), [0; 4]].concat();
+    runtime.send_blocking("w", &message(20_000_000)).unwrap();
+    runtime.receive_blocking("w", SOON).unwrap();
+    let took = runtime.telemetry("w").unwrap().latency.unwrap().max_ns as f64;
+    runtime.send_blocking("w", &message((20e6 * 4e9 / took) as u32)).unwrap();
+    wait_for("it stalls", || runtime.telemetry("w").unwrap(), stalled);
+
+    assert!(matches!(runtime.terminate_blocking("w"), Err(RuntimeError::StopTimedOut { .. })));
+    assert_eq!(runtime.kernel("w").unwrap().state(), KernelState::Terminating);
+    let snapshot = runtime.snapshot().unwrap();
+    assert!(stalled(snapshot.kernel("w").unwrap()), "{:?}", snapshot.kernel("w"));
+    let health = |s: &Snapshot| s.metric("health_status").and_then(|m| m.value(&[])?.gauge());
+    assert_eq!(health(&snapshot), Some(3.0));
+    // Once its block sees the word to stop, it has ended.
+    wait_for("it ends", || runtime.telemetry("w").unwrap(), |t| t.state == KernelState::Terminated && !stalled(t));
+    assert_eq!(health(&runtime.snapshot().unwrap()), Some(0.0));
+    use EventKind::{Activated, Launched, Stalled, Terminated, Terminating};
+    let told = [Launched, Activated, Stalled, Terminating, Terminated];
+    let patience = Instant::now() + SOON;
+    while events.lock().unwrap().len() < told.len() && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(*events.lock().unwrap(), told);
 }
 
 #[test]

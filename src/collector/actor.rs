@@ -6,52 +6,12 @@
 use std::cell::Cell as NotSync;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
-use super::TelemetryError;
 use crate::abi::{COUNTERS, Counter, buckets};
 use crate::histogram::{Histogram, slot_of};
 use crate::reader::KernelSums;
-
-/// How often the coarse clock moves.
-const TICK: Duration = Duration::from_millis(10);
-
-/// Unix time that a thread of its own keeps up to date: reading it costs one load.
-pub(super) struct CoarseClock {
-    unix_ns: Arc<AtomicU64>,
-}
-
-impl CoarseClock {
-    pub(super) fn start() -> Result<Self, TelemetryError> {
-        let unix_ns = Arc::new(AtomicU64::new(now_ns()));
-        let weak = Arc::downgrade(&unix_ns);
-        let _: JoinHandle<()> =
-            std::thread::Builder::new()
-                .name("ringscope-clock".into())
-                .spawn(move || tick(&weak))
-                .map_err(|e| TelemetryError::NoThread { what: "the coarse clock", message: e.to_string() })?;
-        Ok(CoarseClock { unix_ns })
-    }
-
-    pub(super) fn share(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.unix_ns)
-    }
-}
-
-/// Ends when nobody reads the clock any more.
-fn tick(clock: &Weak<AtomicU64>) {
-    while let Some(clock) = clock.upgrade() {
-        clock.store(now_ns(), Ordering::Relaxed);
-        drop(clock);
-        std::thread::sleep(TICK);
-    }
-}
-
-fn now_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
-}
 
 /// The counts of one writer, on lines of their own.
 #[repr(align(128))]
@@ -159,14 +119,16 @@ struct Cells {
 }
 
 impl Actor {
-    pub(super) fn new(scale: u32, clock: Arc<AtomicU64>) -> Self {
-        Actor { scale, start_ns: now_ns(), clock, shared: Cell::new(), cells: Mutex::default() }
+    /// An actor that starts at `start_ns` of the steady clock, which `clock` follows.
+    pub(super) fn new(scale: u32, start_ns: u64, clock: Arc<AtomicU64>) -> Self {
+        Actor { scale, start_ns, clock, shared: Cell::new(), cells: Mutex::default() }
     }
 
     pub(super) fn handle(self: &Arc<Self>) -> ActorHandle {
         let cell = Arc::new(Cell::new());
         self.lock().live.push(Arc::clone(&cell));
-        ActorHandle { cell, clock: Arc::clone(&self.clock), actor: Arc::clone(self), one_thread: PhantomData }
+        let counting = Counting { cell, clock: Arc::clone(&self.clock), actor: Arc::clone(self) };
+        ActorHandle { counting: Some(counting), one_thread: PhantomData }
     }
 
     pub(super) fn receive(&self) {
@@ -193,7 +155,7 @@ impl Actor {
         self.lock().last_error.clone()
     }
 
-    /// Everything this actor has counted; times are Unix time.
+    /// Everything this actor has counted; times are those of the steady clock.
     pub(super) fn totals(&self) -> KernelSums {
         let cells = self.lock();
         let (mut totals, mut histogram) = start_from(cells.retired.as_ref(), self.scale);
@@ -228,7 +190,7 @@ fn start_from(retired: Option<&KernelSums>, scale: u32) -> (KernelSums, Histogra
 }
 
 /// Counts for one host actor, from one thread: no look-up, no lock, no contended line. Take another handle for
-/// another thread; they add up.
+/// another thread; they add up. The handle of a collector that is off counts nothing.
 ///
 /// ```
 /// let collector = ringscope::TelemetryCollector::new(true);
@@ -240,59 +202,84 @@ fn start_from(retired: Option<&KernelSums>, scale: u32) -> (KernelSums, Histogra
 /// # Ok::<(), ringscope::TelemetryError>(())
 /// ```
 pub struct ActorHandle {
-    cell: Arc<Cell>,
-    clock: Arc<AtomicU64>,
-    actor: Arc<Actor>,
+    /// `None` for a collector that is off.
+    counting: Option<Counting>,
     one_thread: PhantomData<NotSync<()>>,
 }
 
+struct Counting {
+    cell: Arc<Cell>,
+    clock: Arc<AtomicU64>,
+    actor: Arc<Actor>,
+}
+
 impl ActorHandle {
-    /// A message was received. Its time is noted to within 10 ms.
+    /// A handle that counts nothing.
+    pub(super) fn disabled() -> Self {
+        ActorHandle { counting: None, one_thread: PhantomData }
+    }
+
+    /// Counts a received message. Its time is noted to within 10 ms.
     #[inline]
     pub fn record_receive(&self) {
-        self.cell.message::<Alone>(Counter::Received, self.clock.load(Ordering::Relaxed));
+        if let Some(c) = &self.counting {
+            c.cell.message::<Alone>(Counter::Received, c.clock.load(Ordering::Relaxed));
+        }
     }
 
-    /// A message was sent.
+    /// Counts a sent message.
     #[inline]
     pub fn record_send(&self) {
-        self.cell.count::<Alone>(Counter::Sent, 1);
+        self.count(Counter::Sent, 1);
     }
 
-    /// A message was handled.
+    /// Counts a message that was handled.
     #[inline]
     pub fn record_processed(&self) {
-        self.cell.count::<Alone>(Counter::Processed, 1);
+        self.count(Counter::Processed, 1);
     }
 
-    /// A message was handled, and that took so long.
+    /// Counts a message that was handled, and how long that took.
     #[inline]
     pub fn record_processed_in(&self, took: Duration) {
-        self.cell.processed_in::<Alone>(took, self.actor.scale);
+        if let Some(c) = &self.counting {
+            c.cell.processed_in::<Alone>(took, c.actor.scale);
+        }
     }
 
-    /// A message was refused. The last error's text is kept.
+    /// Counts a message that was refused, and keeps the text of the error as the last one.
     pub fn record_error(&self, error: &str) {
-        self.cell.count::<Alone>(Counter::Errors, 1);
-        self.actor.lock().last_error = Some(error.into());
+        if let Some(c) = &self.counting {
+            c.cell.count::<Alone>(Counter::Errors, 1);
+            c.actor.lock().last_error = Some(error.into());
+        }
     }
 
-    /// Payload bytes received and sent.
+    /// Counts payload bytes received and sent.
     #[inline]
     pub fn record_bytes(&self, received: u64, sent: u64) {
-        self.cell.count::<Alone>(Counter::BytesIn, received);
-        self.cell.count::<Alone>(Counter::BytesOut, sent);
+        self.count(Counter::BytesIn, received);
+        self.count(Counter::BytesOut, sent);
+    }
+
+    #[inline(always)]
+    fn count(&self, counter: Counter, by: u64) {
+        if let Some(c) = &self.counting {
+            c.cell.count::<Alone>(counter, by);
+        }
     }
 }
 
 impl Drop for ActorHandle {
     fn drop(&mut self) {
-        self.actor.retire(&self.cell);
+        if let Some(c) = &self.counting {
+            c.actor.retire(&c.cell);
+        }
     }
 }
 
 impl std::fmt::Debug for ActorHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ActorHandle")
+        write!(f, "ActorHandle(enabled: {})", self.counting.is_some())
     }
 }

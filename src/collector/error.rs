@@ -3,7 +3,7 @@
 use crate::device::DeviceError;
 use crate::metrics::MetricError;
 
-/// Why a collector did not do what it was asked. Nothing already counted is lost by any of these.
+/// Why a collector refused a call. No count is lost by any of these.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TelemetryError {
@@ -24,7 +24,7 @@ pub enum TelemetryError {
         /// The name.
         id: String,
     },
-    /// A name of no characters.
+    /// An empty name.
     #[error("a kernel id cannot be empty: give it a name")]
     EmptyId,
     /// A name that is too long.
@@ -55,7 +55,7 @@ pub enum TelemetryError {
         /// Shards of the slab.
         limit: u32,
     },
-    /// A kernel of no blocks.
+    /// A kernel with 0 blocks.
     #[error("kernel `{id}` has 0 blocks: give it at least one")]
     NoBlocks {
         /// The name.
@@ -84,6 +84,16 @@ pub enum TelemetryError {
         /// The bound.
         limit: usize,
     },
+    /// A setting is out of its range.
+    #[error("`{setting}` is {value}, and must be {must}")]
+    BadSetting {
+        /// The setting, as a field of the [`TelemetryConfig`](super::TelemetryConfig) or a parameter.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it must be.
+        must: &'static str,
+    },
     /// A metric was refused.
     #[error(transparent)]
     Metric(#[from] MetricError),
@@ -95,7 +105,7 @@ pub enum TelemetryError {
     NoThread {
         /// What it was for.
         what: &'static str,
-        /// The system's words.
+        /// The system's error message.
         message: String,
     },
 }

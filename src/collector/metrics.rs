@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
+use super::log::Message;
 use super::{TelemetryCollector, TelemetryError};
 use crate::metrics::{Builder, CounterBuilder, Family, GaugeBuilder, HistogramBuilder, Instrument};
 
 impl TelemetryCollector {
-    /// A counter to register; see [`metrics`](crate::metrics). A `_total` at the end of the name is left out.
+    /// Starts the registration of a counter; see [`metrics`](crate::metrics). A `_total` at the end of the name is left
+    /// out. A collector that is off checks the same things, and hands out counters that do nothing.
     ///
     /// # Errors
-    /// [`TelemetryError::Disabled`]; what is wrong with the name shows when it is registered.
+    /// None: what is wrong with the name shows when it is registered.
     pub fn counter(&self, name: &str, help: &str) -> Result<CounterBuilder, TelemetryError> {
         self.builder(name, help)
     }
 
-    /// A gauge to register; see [`metrics`](crate::metrics).
+    /// Starts the registration of a gauge; see [`metrics`](crate::metrics).
     ///
     /// # Errors
     /// As [`counter`](Self::counter).
@@ -22,7 +24,7 @@ impl TelemetryCollector {
         self.builder(name, help)
     }
 
-    /// A histogram to register; see [`metrics`](crate::metrics).
+    /// Starts the registration of a histogram; see [`metrics`](crate::metrics).
     ///
     /// # Errors
     /// As [`counter`](Self::counter).
@@ -31,10 +33,7 @@ impl TelemetryCollector {
     }
 
     fn builder<T: Instrument>(&self, name: &str, help: &str) -> Result<Builder<T>, TelemetryError> {
-        if !self.inner.enabled {
-            return Err(TelemetryError::Disabled);
-        }
-        Ok(Builder::new(Arc::clone(&self.inner.metrics), name, help))
+        Ok(Builder::new(Arc::clone(&self.operations.metrics), name, help))
     }
 
     /// Reads everything now, and returns one metric: what it is, its series and their values. A counter is found with
@@ -44,7 +43,9 @@ impl TelemetryCollector {
     /// [`TelemetryError::UnknownMetric`], and as [`snapshot`](Self::snapshot).
     pub fn metric(&self, name: &str) -> Result<Family, TelemetryError> {
         let snapshot = self.snapshot()?;
-        let unknown = || TelemetryError::UnknownMetric { name: name.to_owned(), registered: snapshot.metrics.len() };
-        snapshot.metric(name).cloned().ok_or_else(unknown)
+        snapshot.metric(name).cloned().ok_or_else(|| {
+            self.operations.notifier.say(Message::UnknownMetric { metric: name });
+            TelemetryError::UnknownMetric { name: name.to_owned(), registered: snapshot.metrics.len() }
+        })
     }
 }

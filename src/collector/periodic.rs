@@ -1,12 +1,11 @@
-//! Reading every so often, on a thread of its own.
+//! Doing something every so often, on a thread of its own.
 
-use std::sync::Weak;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{Inner, TelemetryError};
+use super::error::TelemetryError;
 
-/// A running periodic reading; dropping it stops it.
+/// A thread that ticks; dropping this stops it.
 pub(super) struct Periodic {
     interval: Sender<Duration>,
 }
@@ -15,28 +14,32 @@ const SHORTEST: Duration = Duration::from_micros(100);
 /// A year: far from where a clock overflows.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
+/// The interval that is kept for one that was asked for.
+pub(super) fn kept_interval(asked: Duration) -> Duration {
+    asked.clamp(SHORTEST, LONGEST)
+}
+
 impl Periodic {
-    pub(super) fn start(collector: Weak<Inner>, interval: Duration) -> Result<Self, TelemetryError> {
+    /// Calls `tick` every `interval`, the first time at once, until it returns false.
+    pub(super) fn start(
+        interval: Duration,
+        mut tick: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<Self, TelemetryError> {
         let (sender, receiver) = channel::<Duration>();
         let body = move || {
-            let mut interval = interval.clamp(SHORTEST, LONGEST);
+            let mut interval = kept_interval(interval);
             let mut next = Instant::now();
             loop {
                 match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
                     Ok(other) => {
-                        interval = other.clamp(SHORTEST, LONGEST);
+                        interval = kept_interval(other);
                         next = Instant::now() + interval;
                     }
                     Err(RecvTimeoutError::Disconnected) => return,
                     Err(RecvTimeoutError::Timeout) => {
-                        let Some(inner) = Weak::upgrade(&collector) else { return };
-                        let _range = crate::nvtx::range("ringscope: tick");
-                        // A failure is in `latest` for whoever looks; a late copy is tried again.
-                        if let Ok(snapshot) = inner.snapshot() {
-                            inner.remember(&snapshot);
+                        if !tick() {
+                            return;
                         }
-                        // If the user's last clone went meanwhile, this drops the collector; nothing waits for that.
-                        drop(inner);
                         // From the tick, not from now: no drift; but no burst after a pause either.
                         next = (next + interval).max(Instant::now());
                     }
@@ -51,7 +54,7 @@ impl Periodic {
     }
 
     pub(super) fn set_interval(&self, interval: Duration) {
-        // The thread ends only with this sender, or with the collector.
+        // The thread ends only with this sender, or when `tick` says so.
         let _ = self.interval.send(interval);
     }
 }

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::catalog::handling_times;
+use crate::histogram::Histogram;
 use crate::machine::GpuMetrics;
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, ratio};
+use crate::snapshot::{KernelState, Snapshot};
 
 /// The nested form: all kernels together. The first keys of each part are those that dashboards of task queues know;
 /// what is not known is `null`.
@@ -86,7 +86,7 @@ impl Nested {
         Nested {
             timestamp,
             tasks: TaskCounts::from_snapshot(snapshot),
-            latency: LatencyMillis::from_kernels(&snapshot.kernels),
+            latency: LatencyMillis::from_histogram(&snapshot.merged_latencies()),
             system: System::from_snapshot(snapshot),
         }
     }
@@ -94,26 +94,24 @@ impl Nested {
 
 impl TaskCounts {
     fn from_snapshot(snapshot: &Snapshot) -> TaskCounts {
-        let sum = |of: fn(&KernelTelemetry) -> u64| snapshot.kernels.iter().map(of).fold(0, u64::saturating_add);
-        let tasks = snapshot.tasks();
+        let (tasks, totals) = (snapshot.tasks(), snapshot.totals());
         TaskCounts {
             executed: tasks.tasks_executed,
             failed: tasks.tasks_failed,
             pending: tasks.tasks_pending,
             error_rate: tasks.error_rate,
-            received: sum(|k| k.messages_received),
-            sent: sum(|k| k.messages_sent),
-            retries: sum(|k| k.retries),
-            dropped: sum(|k| k.dropped),
-            bytes_in: sum(|k| k.bytes_in),
-            bytes_out: sum(|k| k.bytes_out),
+            received: totals.messages_received,
+            sent: totals.messages_sent,
+            retries: totals.retries,
+            dropped: totals.dropped,
+            bytes_in: totals.bytes_in,
+            bytes_out: totals.bytes_out,
         }
     }
 }
 
 impl LatencyMillis {
-    fn from_kernels(kernels: &[KernelTelemetry]) -> LatencyMillis {
-        let all = handling_times(kernels);
+    fn from_histogram(all: &Histogram) -> LatencyMillis {
         let known = |ns: f64| (all.count() > 0).then_some(ns / 1e6);
         LatencyMillis {
             avg_ms: known(all.mean()),
@@ -132,8 +130,7 @@ impl System {
         let kernels = &snapshot.kernels;
         let mut states: BTreeMap<&'static str, usize> = KernelState::ALL.iter().map(|s| (s.name(), 0)).collect();
         kernels.iter().for_each(|k| *states.entry(k.state.name()).or_default() += 1);
-        let blocks = kernels.iter().map(|k| f64::from(k.blocks)).sum::<f64>();
-        let busy = kernels.iter().map(|k| k.busy_ratio * f64::from(k.blocks)).sum::<f64>();
+        let totals = snapshot.totals();
         let gpus = snapshot.gpus.as_deref().unwrap_or_default();
         let used = sum_of_known(gpus.iter().map(|gpu| gpu.memory_used_bytes.map(|bytes| bytes as f64 / 1e6)));
         System {
@@ -143,12 +140,12 @@ impl System {
             gpu_utilization_percent: sum_of_known(gpus.iter().map(|gpu| gpu.utilization_percent.map(f64::from)))
                 .map(|(sum, gpus)| sum / gpus),
             gpu_memory_used_mb: used.map(|(sum, _)| sum),
-            windowed_throughput_tasks_per_sec: kernels.iter().map(|k| k.windowed_throughput).sum(),
+            windowed_throughput_tasks_per_sec: totals.windowed_throughput,
             kernels: kernels.len(),
             states,
-            blocks: blocks as u64,
-            busy_ratio: ratio(busy, blocks),
-            uptime: kernels.iter().map(|k| k.uptime.as_secs_f64()).fold(0.0, f64::max),
+            blocks: totals.blocks,
+            busy_ratio: totals.busy_ratio,
+            uptime: totals.uptime.as_secs_f64(),
             snapshot: snapshot.sequence,
             copy_duration: snapshot.copy_duration.as_secs_f64(),
             copied_bytes: snapshot.copied_bytes,

@@ -1,7 +1,9 @@
-//! The machine around the kernels: its processors and memory, and what NVIDIA's management library says of its GPUs.
+//! The machine around the kernels: its processors and memory (feature `system`), and its GPUs as NVIDIA's management
+//! library describes them (feature `nvml`).
 //!
-//! Both are asked on a thread of their own, at most every so often, because an answer may take milliseconds; a snapshot
-//! takes the newest answer along. What is not there is `None`, never zero, and never an error.
+//! Both are sampled on a thread of their own, every
+//! [`sample_interval`](crate::TelemetryConfig::sample_interval), because an answer may take milliseconds; a snapshot
+//! carries the newest sample. What is not known is `None`, never zero, and never an error.
 //!
 //! Not tried on a real GPU: the mapping from the library's answers is tested with a stand-in library.
 
@@ -16,61 +18,64 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-/// The machine's processors and memory, all programs together.
+/// Processors and memory of the machine, all programs together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct SystemMetrics {
-    /// How busy the processors were since the sample before, all of them together, 0 to 100.
+    /// Utilization of all processors together since the previous sample, in percent, 0 to 100.
     pub cpu_utilization_percent: f64,
     /// Memory in use, in units of 10^6 bytes.
     pub memory_used_mb: f64,
 }
 
-/// One GPU; `None` is what it, or its driver, does not tell.
+/// One GPU. A field is `None` where the GPU or its driver does not report it.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct GpuMetrics {
-    /// Its number among the GPUs of the management library, which counts all of them and in the order of the bus:
-    /// CUDA's own numbers may differ. Tell GPUs by their UUIDs.
+    /// Index among the GPUs of the management library, which lists all of them in the order of the bus: CUDA's ordinals
+    /// may differ. Identify GPUs by their UUIDs.
     pub index: u32,
-    /// What it is called for good.
+    /// UUID, which stays the same.
     pub uuid: Option<Arc<str>>,
-    /// Its model.
+    /// Name of the model.
     pub name: Option<Arc<str>>,
-    /// Part of the time in which any kernel was resident, in percent: 100 under a persistent kernel, busy or not.
+    /// Percent of the time in which any kernel was resident: 100 under a persistent kernel, busy or not.
     pub utilization_percent: Option<u32>,
-    /// Part of the time in which its memory was read or written, in percent.
+    /// Percent of the time in which its memory was read or written.
     pub memory_utilization_percent: Option<u32>,
-    /// Memory in use, all programs together.
+    /// Memory in use by all programs together, in bytes.
     pub memory_used_bytes: Option<u64>,
-    /// Memory that it has.
+    /// Total memory, in bytes.
     pub memory_total_bytes: Option<u64>,
-    /// Memory in use by this process; `None` as well where the library does not list it, as in many containers.
+    /// Memory in use by this process, in bytes; also `None` where the library does not list the process, as in many
+    /// containers.
     pub process_memory_bytes: Option<u64>,
-    /// Of the chip.
+    /// Temperature of the chip, in degrees Celsius.
     pub temperature_celsius: Option<u32>,
-    /// Power that it draws.
+    /// Power draw, in watts.
     pub power_watts: Option<f64>,
-    /// Clock of its multiprocessors.
+    /// Clock of the multiprocessors, in MHz.
     pub sm_clock_mhz: Option<u32>,
-    /// Clock of its memory.
+    /// Clock of the memory, in MHz.
     pub memory_clock_mhz: Option<u32>,
-    /// Memory errors that were corrected since the driver was loaded.
+    /// Corrected memory (ECC) errors since the driver was loaded.
     pub ecc_errors_corrected: Option<u64>,
-    /// Memory errors that could not be corrected since the driver was loaded.
+    /// Uncorrected memory (ECC) errors since the driver was loaded.
     pub ecc_errors_uncorrected: Option<u64>,
-    /// Why its clocks are lower than they could be; empty where they are not.
+    /// Reasons why its clocks are lower than they could be; empty where they are not.
     pub throttle_reasons: Option<Vec<&'static str>>,
 }
 
-/// The newest answers.
+/// The newest sample.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample {
     pub(crate) system: Option<SystemMetrics>,
     pub(crate) gpus: Option<Arc<[GpuMetrics]>>,
 }
 
-/// A thread that asks; it ends when this is dropped.
+/// A thread that samples; it ends when this is dropped.
 pub(crate) struct Sampler {
     newest: Arc<ArcSwapOption<Sample>>,
     _stop: Sender<()>,
@@ -80,7 +85,7 @@ pub(crate) struct Sampler {
 const FIRST: Duration = Duration::from_millis(250);
 
 impl Sampler {
-    /// Asks every `interval`; `None` where there is nothing to ask, where the interval is zero, or without a thread.
+    /// Samples every `interval`; `None` where there is nothing to sample, where the interval is zero, or without a thread.
     pub(crate) fn start(interval: Duration) -> Option<Self> {
         if interval.is_zero() || !cfg!(any(feature = "system", feature = "nvml")) {
             return None;
@@ -108,7 +113,7 @@ impl Sampler {
     }
 }
 
-/// Whom there is to ask.
+/// What there is to sample.
 struct Sources {
     #[cfg(feature = "system")]
     system: Option<system::System>,

@@ -16,6 +16,8 @@ use crate::device::{DeviceError, MetricTable};
 
 /// The metrics of one collector.
 pub(crate) struct Registry {
+    /// Whether what it registers counts anything.
+    enabled: bool,
     max_series: usize,
     /// Scale of the histograms that ask for none.
     scale: u32,
@@ -68,7 +70,12 @@ pub(super) struct Request {
 impl Registry {
     pub(crate) fn new(max_series: usize, scale: u32, device: Option<DeviceMetrics>) -> Self {
         let device = device.map(Mutex::new);
-        Registry { max_series, scale, version: AtomicU64::new(0), families: RwLock::default(), device }
+        Registry { enabled: true, max_series, scale, version: AtomicU64::new(0), families: RwLock::default(), device }
+    }
+
+    /// A registry that checks what is registered as any other does, and hands out metrics that count nothing.
+    pub(crate) fn disabled(max_series: usize, scale: u32) -> Self {
+        Registry { enabled: false, ..Registry::new(max_series, scale, None) }
     }
 
     /// The metrics that kernels count in.
@@ -90,6 +97,9 @@ impl Registry {
     pub(super) fn register_on_device(&self, request: &Request) -> Result<MetricRef, MetricError> {
         let (description, sets) = self.check(request)?;
         let metric = description.name.to_string();
+        if !self.enabled {
+            return Ok(MetricRef::default());
+        }
         let Some(mut device) = self.device() else { return Err(MetricError::NoDevice { metric }) };
         let mut families = self.families.write().unwrap_or_else(PoisonError::into_inner);
         families.check(&description)?;
@@ -128,7 +138,7 @@ impl Registry {
             return Err(MetricError::Owned { metric: description.name.to_string() });
         }
         self.check_room(&families, &description.name, &sets)?;
-        let sources = families.insert(description, sets);
+        let sources = families.insert(description, sets, self.enabled);
         // After the change, which a reader of this number then sees under the lock.
         self.version.fetch_add(1, Ordering::Release);
         Ok(sources)
@@ -236,7 +246,7 @@ impl Families {
         self.by_name.entry(name).or_insert_with(new)
     }
 
-    fn insert(&mut self, description: Description, sets: Vec<LabelValues>) -> Vec<Source> {
+    fn insert(&mut self, description: Description, sets: Vec<LabelValues>, enabled: bool) -> Vec<Source> {
         let name = Arc::clone(&description.name);
         self.entry(description);
         let Some(entry) = self.by_name.get_mut(&name) else { return Vec::new() };
@@ -244,7 +254,7 @@ impl Families {
         for set in sets {
             let source = entry.series.entry(set).or_insert_with(|| {
                 self.series += 1;
-                Source::new(&entry.description, &mut self.counters)
+                Source::new(&entry.description, &mut self.counters, enabled)
             });
             sources.push(source.clone());
         }
@@ -277,12 +287,13 @@ impl Entry {
 }
 
 impl Source {
-    fn new(of: &Description, counters: &mut Counters) -> Self {
+    fn new(of: &Description, counters: &mut Counters, enabled: bool) -> Self {
         match &of.buckets {
             // Only a histogram has buckets.
-            Some(buckets) => Source::Histogram(Histogram::new(buckets)),
-            None if of.kind == MetricKind::Gauge => Source::Gauge(Gauge::new()),
-            None => Source::Counter(counters.make()),
+            Some(buckets) => Source::Histogram(Histogram::new(buckets, enabled)),
+            None if of.kind == MetricKind::Gauge => Source::Gauge(Gauge::new(enabled)),
+            None if enabled => Source::Counter(counters.make()),
+            None => Source::Counter(Counter::disabled()),
         }
     }
 

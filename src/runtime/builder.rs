@@ -199,7 +199,7 @@ impl RuntimeBuilder {
         let spares = self.rings(&device, level)?;
         let collector = match self.telemetry {
             true => TelemetryCollector::on_device(Arc::clone(&device), self.config)?,
-            false => TelemetryCollector::with_config(false, self.config),
+            false => TelemetryCollector::with_config(false, self.config)?,
         };
         if let Some(interval) = self.interval {
             collector.start_collection(interval)?;

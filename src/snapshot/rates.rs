@@ -3,18 +3,19 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::rate;
+use super::convert::{rate, ratio};
 
 /// What one kernel did over one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct WindowRate {
-    /// The window asked for.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "super::seconds"))]
+    /// The window that was asked for.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::seconds"))]
     pub window: Duration,
     /// The time that the rates are over: the window or up to an eighth more where readings are frequent; the time
-    /// between two of them where they are rare; less where there was nobody to read before.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "super::seconds"))]
+    /// between two of them where they are rare; less while there are no older readings.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::seconds"))]
     pub over: Duration,
     /// Messages handled without error, per second.
     pub messages_per_second: f64,
@@ -27,9 +28,9 @@ pub struct WindowRate {
 }
 
 impl WindowRate {
-    /// Errors per message handled, 0 to 1; 0.0 of no messages.
+    /// Returns errors per message handled, 0 to 1; 0.0 without messages.
     pub fn error_rate(&self) -> f64 {
-        super::ratio(self.errors_per_second, self.messages_per_second + self.errors_per_second)
+        ratio(self.errors_per_second, self.messages_per_second + self.errors_per_second)
     }
 }
 
@@ -63,30 +64,31 @@ struct All {
 
 enum Counts {
     /// Of each kernel what it had counted, and of each window what all kernels had counted at its start: what lies
-    /// between is worked out for whoever asks.
+    /// between is worked out when it is asked for.
     Since { now: Vec<WindowCounts>, starts: Box<[Arc<[WindowCounts]>]> },
     /// Of each kernel in turn, those of each window.
     Differences(Vec<WindowCounts>),
 }
 
 impl Rates {
-    /// Over each window, in the order of the collector's; empty for a kernel that did nothing in any of them.
+    /// Iterates over the windows in the order of the collector's; empty for a kernel that did nothing in any of them.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = WindowRate> + '_ {
         self.windows().iter().enumerate().map(|(i, (window, over))| self.count(i).over(*window, *over))
     }
 
-    /// Over one of the collector's windows: all zero for a kernel that did nothing, and for another window.
+    /// Returns the rates over one of the collector's windows: all zero for a kernel that did nothing, and for a window
+    /// that the collector does not have.
     pub fn over(&self, window: Duration) -> WindowRate {
         let found = self.iter().find(|rate| rate.window == window);
         found.unwrap_or(WindowRate { window, ..WindowRate::default() })
     }
 
-    /// Whether it did nothing in any window, or nobody looked before.
+    /// Whether it did nothing in any window, or there is no earlier reading.
     pub(crate) fn is_idle(&self) -> bool {
         self.all.is_none()
     }
 
-    /// What was counted in that window; nothing, in one that is not there.
+    /// Returns what was counted in that window; zeros for one that is not there.
     pub(crate) fn count(&self, window: usize) -> WindowCounts {
         let counts = self.all.as_ref().and_then(|all| all.counts.get());
         let at = self.at as usize;

@@ -1,47 +1,54 @@
-//! What telemetry knows of itself.
+//! What telemetry counts of itself.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::histogram::Histogram;
 
-/// What collecting costs, and what was lost of it, since the collector was made. Of the snapshot that carries it, the
-/// copy is counted; how long the whole of it took is in the next one.
+/// What collecting costs, and what was dropped, since the collector was made. The copy of the snapshot that carries it
+/// is included; how long the whole snapshot took is in the next one.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct SelfMetrics {
-    /// Snapshots taken, by whoever, this one included.
+    /// Snapshots taken by any thread, including this one.
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_collection_runs_total"))]
     pub collection_runs_total: u64,
-    /// Snapshots that the device failed.
+    /// Snapshots that failed, because the device did or a copy was late.
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_collection_failures_total"))]
     pub collection_failures_total: u64,
-    /// Nanoseconds that a snapshot took, from the copy's begin to the finished value.
+    /// How long snapshots took in nanoseconds, from the begin of the copy to the finished value.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "telemetry_collection_duration_seconds", serialize_with = "in_seconds")
+        serde(
+            rename = "telemetry_collection_duration_seconds",
+            serialize_with = "super::convert::histogram_in_seconds"
+        )
     )]
     pub collection_duration: Arc<Histogram>,
-    /// Nanoseconds that the copies from the device took.
-    #[cfg_attr(feature = "serde", serde(rename = "telemetry_copy_duration_seconds", serialize_with = "in_seconds"))]
-    pub copy_duration: Arc<Histogram>,
-    /// Series of [metrics](crate::metrics).
-    #[cfg_attr(feature = "serde", serde(rename = "telemetry_metrics_count"))]
-    pub metrics_count: usize,
-    /// [Events](crate::collector::KernelEvent) so far.
-    #[cfg_attr(feature = "serde", serde(rename = "telemetry_events_total"))]
-    pub events_total: u64,
-    /// Counters of this snapshot lie at most this far apart in time.
+    /// How long the copies from the device took, in nanoseconds.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "telemetry_snapshot_skew_seconds", serialize_with = "super::seconds")
+        serde(rename = "telemetry_copy_duration_seconds", serialize_with = "super::convert::histogram_in_seconds")
+    )]
+    pub copy_duration: Arc<Histogram>,
+    /// Number of series of all [metrics](crate::metrics).
+    #[cfg_attr(feature = "serde", serde(rename = "telemetry_metrics_count"))]
+    pub metrics_count: usize,
+    /// Number of [events](crate::collector::KernelEvent) so far.
+    #[cfg_attr(feature = "serde", serde(rename = "telemetry_events_total"))]
+    pub events_total: u64,
+    /// The most that counters of this snapshot lie apart in time.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "telemetry_snapshot_skew_seconds", serialize_with = "super::convert::seconds")
     )]
     pub skew: Duration,
     /// Snapshots in the history.
     pub history_snapshots: usize,
-    /// Memory of the history.
+    /// Memory of the history, in bytes.
     pub history_bytes: usize,
-    /// What each bounded thing has dropped.
+    /// What the bounded parts have dropped.
     pub dropped: Dropped,
     /// Calls of hooks that returned.
     pub hook_calls_total: u64,
@@ -54,32 +61,17 @@ pub struct SelfMetrics {
     pub hooks_disabled: u64,
 }
 
-/// What each bounded thing has dropped so far.
+/// What the bounded parts of telemetry have dropped so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Dropped {
     /// Snapshots that left the history: it was full, or they were too old.
     pub history: u64,
-    /// What hooks were not told, because their queues were full.
+    /// Notifications that hooks did not get, because their queues were full.
     pub hooks: u64,
-    /// Snapshots that subscribers were too slow for.
+    /// Snapshots that subscribers skipped, because a newer one was there.
     pub subscribers: u64,
-    /// Series that the ready-made sets could not register, and counted as `overflow`.
+    /// Series that the standard metrics could not register, and counted under `overflow`.
     pub series: u64,
-}
-
-/// Count, sum, extremes and percentiles.
-#[cfg(feature = "serde")]
-fn in_seconds<S: serde::Serializer>(h: &Histogram, serializer: S) -> Result<S::Ok, S::Error> {
-    use serde::ser::SerializeMap;
-    let mut map = serializer.serialize_map(None)?;
-    map.serialize_entry("count", &h.count())?;
-    map.serialize_entry("sum", &(h.sum() as f64 / 1e9))?;
-    for (key, value) in [("min", h.min()), ("max", h.max())] {
-        map.serialize_entry(key, &value.map(|ns| ns as f64 / 1e9))?;
-    }
-    for (key, q) in [("p50", 0.50), ("p95", 0.95), ("p99", 0.99)] {
-        map.serialize_entry(key, &(h.quantile(q) / 1e9))?;
-    }
-    map.end()
 }

@@ -7,13 +7,11 @@ use hyper::body::Bytes;
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use ringscope::export::PageFormat;
-use ringscope::{KernelState, Snapshot, TelemetryCollector, TelemetryError};
+use ringscope::{Snapshot, TelemetryCollector, TelemetryError};
 use serde::Serialize;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
-/// The states of a kernel that somebody should look at.
-const ILL: &[KernelState] = &[KernelState::Failed, KernelState::Stalled];
 const INDEX: &str = "\
 ringscope: telemetry of ring kernels
 
@@ -107,7 +105,7 @@ impl Health {
         let mut reasons = troubles;
         let read = now.inspect_err(|error| reasons.push(error.to_string()));
         let snapshot = read.ok().or(latest);
-        let ill = snapshot.iter().flat_map(|s| &s.kernels).filter(|k| ILL.contains(&k.state));
+        let ill = snapshot.iter().flat_map(|s| &s.kernels).filter(|k| k.needs_attention());
         reasons.extend(ill.map(|k| match &k.last_error {
             Some(why) => format!("{} is {}: {why}", k.kernel_id, k.state),
             None => format!("{} is {}", k.kernel_id, k.state),
@@ -180,6 +178,7 @@ fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Answe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ringscope::KernelState;
 
     #[test]
     fn health_says_why_not() {

@@ -149,9 +149,9 @@ const SUMMARY: &[Column] =
 fn state_style(state: KernelState) -> Style {
     match state {
         KernelState::Active => Style::Good,
-        KernelState::Failed | KernelState::Stalled => Style::Bad,
         KernelState::Terminating => Style::Warn,
-        KernelState::Launched | KernelState::Deactivated | KernelState::Terminated => Style::Dim,
+        state if state.needs_attention() => Style::Bad,
+        _ => Style::Dim,
     }
 }
 
@@ -193,25 +193,21 @@ fn table(columns: &[Column], rows: &[Row], width: usize, widest: &mut [usize]) -
 }
 
 /// All kernels as one, for a last row: counts add up, rates too, latencies are those of all messages.
-fn total(kernels: &[KernelTelemetry]) -> Option<KernelTelemetry> {
-    let (first, rest) = kernels.split_first().filter(|(_, rest)| !rest.is_empty())?;
+fn total(snapshot: &Snapshot) -> Option<KernelTelemetry> {
+    let (first, _) = snapshot.kernels.split_first().filter(|(_, rest)| !rest.is_empty())?;
+    let totals = snapshot.totals();
     let mut all = first.clone();
-    let mut histogram = (*first.histogram).clone();
-    for kernel in rest {
-        all.messages_received += kernel.messages_received;
-        all.messages_processed += kernel.messages_processed;
-        all.errors += kernel.errors;
-        all.bytes_in += kernel.bytes_in;
-        all.queue_depth += kernel.queue_depth;
-        all.queue_high_water = all.queue_high_water.max(kernel.queue_high_water);
-        all.busy_ratio += kernel.busy_ratio;
-        histogram.merge(&kernel.histogram);
-    }
     all.kernel_id = "all".into();
-    all.busy_ratio /= kernels.len() as f64;
-    all.latency = Latency::of(&histogram);
+    all.messages_received = totals.messages_received;
+    all.messages_processed = totals.messages_processed;
+    all.errors = totals.errors;
+    all.bytes_in = totals.bytes_in;
+    all.queue_depth = totals.queue_depth;
+    all.queue_high_water = totals.queue_high_water;
+    all.busy_ratio = totals.busy_ratio;
+    all.latency = Latency::from_histogram(&snapshot.merged_latencies());
     // The state that most needs a look.
-    all.state = kernels.iter().map(|k| k.state).max_by_key(|s| *s as u8).unwrap_or(all.state);
+    all.state = snapshot.kernels.iter().map(|k| k.state).max_by_key(|s| *s as u8).unwrap_or(all.state);
     Some(all)
 }
 
@@ -374,17 +370,17 @@ pub fn log_line(frame: &Frame) -> String {
         units::megabytes(bytes),
     );
     if let Some(now) = frame.now {
-        let sum = |of: fn(&KernelTelemetry) -> u64| now.kernels.iter().map(of).sum::<u64>();
+        let totals = now.totals();
         let counted: [(u64, &str); 4] = [
-            (sum(|k| k.messages_received), "received"),
-            (sum(|k| k.messages_processed), "processed"),
-            (sum(|k| k.errors), "errors"),
-            (sum(|k| k.queue_depth), "queued"),
+            (totals.messages_received, "received"),
+            (totals.messages_processed, "processed"),
+            (totals.errors, "errors"),
+            (totals.queue_depth, "queued"),
         ];
         for (n, what) in counted {
             line.push_str(&format!("  {:>7} {what}", units::count(n)));
         }
-        let all = total(&now.kernels);
+        let all = total(now);
         let latency = all.as_ref().or(now.kernels.first()).and_then(|k| k.latency);
         if let Some(Latency { p50_ns, p99_ns, .. }) = latency {
             line.push_str(&format!("  p50 {:>8}  p99 {:>8}", units::latency(p50_ns), units::latency(p99_ns)));
@@ -401,7 +397,7 @@ pub fn log_line(frame: &Frame) -> String {
 /// The summary table: all digits, since the start, and a row for all kernels together.
 pub fn summary(snapshot: &Snapshot, time: Duration, width: usize) -> Vec<Text> {
     let whole = |kernel| Row { kernel, rates: rates(kernel, None, time), exact: true, style: Style::Bold };
-    let all = total(&snapshot.kernels);
+    let all = total(snapshot);
     let mut rows: Vec<Row> = snapshot.kernels.iter().map(whole).collect();
     rows.extend(all.as_ref().map(|all| Row { style: Style::Dim, ..whole(all) }));
     table(SUMMARY, &rows, width, &mut [0; SUMMARY.len()])

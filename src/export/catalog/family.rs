@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink};
-use crate::histogram::Histogram;
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, MetricKind};
 use crate::snapshot::{Dropped, KernelState, KernelTelemetry, Snapshot};
@@ -140,7 +139,7 @@ impl ExportedFamily {
             Read::KernelState => self.states(kernels, sink),
             Read::TaskLatency => {
                 self.begin(sink);
-                let handling = handling_times(kernels);
+                let handling = snapshot.merged_latencies();
                 sink.sample(LabelSet::Pairs(&[]), &Sample::Summary(Quantiles(&handling)));
             }
             Read::Dropped(counts) => {
@@ -179,7 +178,7 @@ impl ExportedFamily {
             self.begin(sink);
         }
         for kernel in kernels {
-            for state in KernelState::ALL {
+            for state in KernelState::ALL.iter().copied() {
                 let labels = [("kernel", &*kernel.kernel_id), ("state", state.name())];
                 let is_current = Number::Count((state == kernel.state).into());
                 sink.sample(LabelSet::Pairs(&labels), &Sample::Number(is_current));
@@ -199,11 +198,4 @@ impl ExportedFamily {
             sink.sample(LabelSet::Pairs(&labels), &Sample::Number(Number::Count(dropped)));
         }
     }
-}
-
-/// The handling times of all kernels together, in nanoseconds; the buckets add up exactly.
-pub(in crate::export) fn handling_times(kernels: &[KernelTelemetry]) -> Histogram {
-    let mut all = Histogram::new(crate::abi::MAX_SCALE);
-    kernels.iter().filter(|k| k.histogram.count() > 0).for_each(|k| all.merge(&k.histogram));
-    all
 }

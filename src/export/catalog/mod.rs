@@ -11,8 +11,6 @@ mod kernels;
 mod sample;
 mod snapshot;
 
-#[cfg(feature = "json")]
-pub(super) use family::handling_times;
 pub use family::{ExportedFamily, FamilyKind};
 pub(super) use sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values};
 

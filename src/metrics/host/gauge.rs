@@ -22,18 +22,24 @@ pub struct Gauge {
 
 /// The bits of a double, on a line of their own.
 #[repr(align(128))]
-struct Word(AtomicU64);
+struct Word {
+    bits: AtomicU64,
+    /// Whether anything changes it.
+    enabled: bool,
+}
 
 impl Gauge {
-    /// Zero.
-    pub(in crate::metrics) fn new() -> Self {
-        Gauge { word: Arc::new(Word(AtomicU64::new(0))) }
+    /// Zero, for good if it is not enabled.
+    pub(in crate::metrics) fn new(enabled: bool) -> Self {
+        Gauge { word: Arc::new(Word { bits: AtomicU64::new(0), enabled }) }
     }
 
     /// Makes it `value`.
     #[inline]
     pub fn set(&self, value: f64) {
-        self.word.0.store(value.to_bits(), Ordering::Relaxed);
+        if self.word.enabled {
+            self.word.bits.store(value.to_bits(), Ordering::Relaxed);
+        }
     }
 
     /// Adds one.
@@ -75,14 +81,17 @@ impl Gauge {
     /// What it is.
     #[inline]
     pub fn get(&self) -> f64 {
-        f64::from_bits(self.word.0.load(Ordering::Relaxed))
+        f64::from_bits(self.word.bits.load(Ordering::Relaxed))
     }
 
     #[inline]
     fn change(&self, to: impl Fn(f64) -> f64) {
+        if !self.word.enabled {
+            return;
+        }
         // The closure always answers, so this always succeeds.
         let new = |bits| Some(to(f64::from_bits(bits)).to_bits());
-        let _ = self.word.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, new);
+        let _ = self.word.bits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, new);
     }
 }
 

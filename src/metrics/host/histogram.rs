@@ -48,14 +48,16 @@ enum Layout {
 }
 
 impl Histogram {
-    pub(in crate::metrics) fn new(layout: &Buckets) -> Self {
+    /// Without values, for good if it is not enabled.
+    pub(in crate::metrics) fn new(layout: &Buckets, enabled: bool) -> Self {
         let (counts, layout) = match layout {
             Buckets::Exponential { scale } => {
                 (buckets(*scale), Layout::Exponential { scale: *scale, coarseness: Coarseness::from_scale(*scale) })
             }
             Buckets::Explicit(bounds) => (bounds.len() + 1, Layout::Explicit(Arc::clone(bounds))),
         };
-        Histogram { core: Arc::new(Core { layout, cells: page::cells(counts) }) }
+        let cells = if enabled { page::cells(counts) } else { Cells::new(0) };
+        Histogram { core: Arc::new(Core { layout, cells }) }
     }
 
     /// Counts one value.
@@ -185,7 +187,7 @@ mod tests {
     /// A reading under traffic has buckets of one moment and a sum of another.
     #[test]
     fn a_sum_that_comes_after_its_values_counts() {
-        let seconds = Histogram::new(&Buckets::Explicit([1.0].into()));
+        let seconds = Histogram::new(&Buckets::Explicit([1.0].into()), true);
         seconds.add_nanoseconds(&ExponentialHistogram::from_slots(3, 0, &[], 500_000_000, u64::MAX, 0));
         assert_eq!((seconds.count(), seconds.sum()), (0, 0.5));
     }

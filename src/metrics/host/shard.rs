@@ -132,6 +132,7 @@ pub(super) trait Change {
 
 /// Words with a page for each lane that writes them.
 pub(super) struct Cells {
+    /// 0 if nothing is counted: then there is never a page, and every write ends where it looks for one.
     words: usize,
     /// One more than the highest lane with a page: readers need not look further.
     used: AtomicU64,
@@ -157,6 +158,9 @@ impl Cells {
 
     #[cold]
     fn write_first(&self, lane: usize, change: impl Change) {
+        if self.words == 0 {
+            return;
+        }
         let page = self.lanes[lane].get_or_init(|| Page::new(self.words));
         // Before the first write: whoever knows of a write finds its page.
         self.used.fetch_max(lane as u64 + 1, Ordering::Relaxed);
@@ -165,6 +169,9 @@ impl Cells {
 
     /// Changes the words that threads without a lane share.
     pub(super) fn write_shared(&self, change: impl Change) {
+        if self.words == 0 {
+            return;
+        }
         change.apply::<Many>(&self.shared.get_or_init(|| Page::new(self.words)).0);
     }
 

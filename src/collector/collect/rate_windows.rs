@@ -9,8 +9,6 @@ use crate::snapshot::WindowCounts;
 /// Samples a window keeps: where readings are frequent, a rate's window is at most an eighth longer than asked for;
 /// where they are rare, it is the time between two of them.
 const SAMPLES: u32 = 8;
-/// More windows than these are left out.
-const MAX_WINDOWS: usize = 8;
 
 /// What all kernels had counted since their launches at some moments: about [`SAMPLES`] + 2 for each window, which
 /// share those that fall together.
@@ -53,15 +51,14 @@ impl Base {
         self.sums.get(kernel).copied().unwrap_or_default()
     }
 
-    /// What was counted then; nothing, of a kernel that was not there.
-    pub(super) fn of(&self, kernel: usize) -> WindowCounts {
+    /// What a kernel had counted then; zeros for one that was not there.
+    pub(super) fn counts_of(&self, kernel: usize) -> WindowCounts {
         self.counts.get(kernel).copied().unwrap_or_default()
     }
 }
 
 impl RateWindows {
     pub(super) fn new(windows: &[Duration]) -> Self {
-        let windows = &windows[..windows.len().min(MAX_WINDOWS)];
         let least = windows.iter().min().copied().unwrap_or_default() / SAMPLES;
         let window = |length: &Duration| Window { length: *length, samples: VecDeque::new() };
         RateWindows { windows: windows.iter().map(window).collect(), least }
@@ -136,7 +133,8 @@ mod tests {
         let last = start + Duration::from_millis(130 * 999);
         assert!(!rate_windows.windows[0].is_due(last + Duration::from_millis(100)));
         let seen = rate_windows.bases(last);
-        let seen: Vec<_> = seen.iter().map(|b| (b.window.as_secs(), b.over.as_millis(), b.of(0).processed)).collect();
+        let seen: Vec<_> =
+            seen.iter().map(|b| (b.window.as_secs(), b.over.as_millis(), b.counts_of(0).processed)).collect();
         assert_eq!(seen[0], (1, 1040, 991));
         // Every 1.3 s, the tenth reading after the last that is due.
         assert!(seen[1].0 == 10 && (10_000..=11_250).contains(&seen[1].1), "{seen:?}");

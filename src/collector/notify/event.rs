@@ -1,33 +1,31 @@
-//! What happens to kernels, as it happens.
+//! What happens to kernels.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use super::Inner;
-use super::hooks::Notification;
-use super::registry::Entry;
 use crate::snapshot::KernelState;
 
-/// Something happened to a kernel.
+/// Something that happened to a kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct KernelEvent {
-    /// When the host noticed.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::snapshot::some_unix_seconds"))]
+    /// When the host noticed it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::snapshot::unix_seconds"))]
     pub time: SystemTime,
-    /// To which kernel.
+    /// The kernel that it happened to.
     pub kernel_id: Arc<str>,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
 }
 
-/// What happened to a kernel. What a [`RingKernelRuntime`](crate::runtime::RingKernelRuntime) commands is told at once;
-/// what becomes of other kernels, and a stall, is found by the next snapshot.
+/// What happened to a kernel. Commands of a [`RingKernelRuntime`](crate::runtime::RingKernelRuntime) are told at once;
+/// stalls, and what happens to kernels that no runtime commands, are found by the next snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
 pub enum EventKind {
-    /// It is resident.
+    /// The kernel is resident.
     Launched,
     /// It takes messages.
     Activated,
@@ -39,16 +37,30 @@ pub enum EventKind {
     Terminated,
     /// It died, or its device did.
     Failed,
-    /// The watchdog found it silent.
+    /// The watchdog found a block of it silent.
     Stalled,
-    /// It gave a sign of life again, or ended after all.
+    /// It stalled, and runs again. A kernel that was told to stop, or ended, does not recover: `Terminated` or `Failed`
+    /// is the end of its stall.
     Recovered,
     /// Its counts start from zero.
     Reset,
 }
 
 impl EventKind {
-    /// The name, in lower case.
+    /// All kinds.
+    pub const ALL: &'static [EventKind] = &[
+        EventKind::Launched,
+        EventKind::Activated,
+        EventKind::Deactivated,
+        EventKind::Terminating,
+        EventKind::Terminated,
+        EventKind::Failed,
+        EventKind::Stalled,
+        EventKind::Recovered,
+        EventKind::Reset,
+    ];
+
+    /// Returns the name, in lower case.
     pub const fn name(self) -> &'static str {
         match self {
             EventKind::Launched => "launched",
@@ -63,17 +75,18 @@ impl EventKind {
         }
     }
 
-    /// Whether a snapshot's state is another after it.
+    /// Returns whether the state in a snapshot is another after it.
     pub const fn is_state_change(self) -> bool {
         !matches!(self, EventKind::Reset)
     }
 
-    /// Whether it is the watchdog's.
+    /// Returns whether it is the watchdog's: `Stalled` or `Recovered`.
     pub const fn is_stall(self) -> bool {
         matches!(self, EventKind::Stalled | EventKind::Recovered)
     }
 
-    const fn of(state: KernelState) -> EventKind {
+    /// The event of coming into a state.
+    pub(in crate::collector) const fn from_state(state: KernelState) -> EventKind {
         match state {
             KernelState::Launched => EventKind::Launched,
             KernelState::Active => EventKind::Activated,
@@ -89,23 +102,5 @@ impl EventKind {
 impl std::fmt::Display for EventKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.name())
-    }
-}
-
-impl Inner {
-    /// Counts an event, and tells the hooks.
-    pub(super) fn emit(&self, kernel_id: &Arc<str>, kind: EventKind) {
-        self.counts.events.fetch_add(1, Ordering::Relaxed);
-        let event = || KernelEvent { time: SystemTime::now(), kernel_id: Arc::clone(kernel_id), kind };
-        self.hooks.tell(|hook| hook.hears(kind), || Notification::Event(event()));
-    }
-
-    /// Says that a kernel is in a state, unless that was said last.
-    pub(super) fn announce(&self, entry: &Entry, state: KernelState) {
-        let state_u8 = state as u8;
-        // Looked at first: with every snapshot it is asked of every kernel.
-        if entry.told.load(Ordering::Relaxed) != state_u8 && entry.told.swap(state_u8, Ordering::Relaxed) != state_u8 {
-            self.emit(&entry.id, EventKind::of(state));
-        }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::super::registry::{Entry, Origin};
 use super::rate_windows::Base;
-use super::registry::{Entry, Origin};
-use super::watchdog::Watch;
+use super::watchdog::{Look, Watch};
 use crate::abi::{COUNTERS, Counter};
 use crate::histogram::Histogram;
 use crate::reader::{KernelSums, Reading};
@@ -15,21 +15,19 @@ use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, RatesBuilder
 /// What is remembered of one kernel between readings.
 #[derive(Default)]
 pub(super) struct KernelTracker {
-    pub(super) baseline: Option<Box<Baseline>>,
+    baseline: Option<Box<Baseline>>,
     /// The last latency histogram, what it is since the baseline, and what that says.
-    pub(super) derived: Option<(Arc<Histogram>, Arc<Histogram>, Option<Latency>)>,
+    derived: Option<(Arc<Histogram>, Arc<Histogram>, Option<Latency>)>,
     /// The last histogram of waiting, and what it says since the baseline.
-    pub(super) waited: Option<(Arc<Histogram>, Option<Arc<Waiting>>)>,
-    pub(super) watch: Watch,
+    waited: Option<(Arc<Histogram>, Option<Arc<Waiting>>)>,
+    watch: Watch,
 }
 
 /// What all kernels of one reading are derived from.
 pub(super) struct ReadContext<'a> {
     pub(super) reading: &'a Reading,
-    /// The reading on the collector's steady clock.
-    pub(super) now_ns: u64,
-    pub(super) stall_limit: Duration,
-    /// Where the windows' rates reach back to; empty where nobody looked long enough ago.
+    pub(super) look: Look,
+    /// Where the windows' rates reach back to; empty where no reading is old enough.
     pub(super) bases: &'a [Base],
     /// Which of them reaches back the farthest.
     pub(super) longest: usize,
@@ -39,65 +37,75 @@ pub(super) struct ReadContext<'a> {
     pub(super) room: usize,
 }
 
-/// A reset: what was counted before it does not count.
-pub(super) struct Baseline {
-    pub(super) uptime: Duration,
-    pub(super) counters: [u64; COUNTERS],
-    pub(super) latency: Arc<Histogram>,
-    pub(super) waiting: Arc<Histogram>,
-    pub(super) queue_full: u64,
-    pub(super) last_error_ns: u64,
-    pub(super) last_error: Option<Arc<str>>,
+/// What a kernel had counted when it was reset: it does not count any more.
+struct Baseline {
+    uptime: Duration,
+    counters: [u64; COUNTERS],
+    latency: Arc<Histogram>,
+    waiting: Arc<Histogram>,
+    queue_full: u64,
+    last_error_ns: u64,
+    last_error: Option<Arc<str>>,
 }
 
 impl Baseline {
-    pub(super) fn new(entry: &Entry, totals: &KernelSums, reading: &Reading) -> Self {
-        let uptime = TimeAnchor::of(entry, reading).uptime(totals);
+    fn new(entry: &Entry, sums: &KernelSums, clock: TimeAnchor) -> Self {
         Baseline {
-            uptime,
-            counters: totals.lines.counters,
-            latency: Arc::clone(&totals.latency),
-            waiting: Arc::clone(&totals.waiting),
+            uptime: clock.uptime(sums),
+            counters: sums.lines.counters,
+            latency: Arc::clone(&sums.latency),
+            waiting: Arc::clone(&sums.waiting),
             queue_full: entry.queue_full.load(Ordering::Relaxed),
-            last_error_ns: totals.lines.last_error_ns,
+            last_error_ns: sums.lines.last_error_ns,
             last_error: entry.last_error(),
         }
     }
 }
 
 impl KernelTracker {
-    /// What `totals` mean for the kernel at that place; inlined, so that it is built in its place.
+    /// Lets counts start from zero at a reading, at that moment of the steady clock.
+    pub(super) fn reset(&mut self, entry: &Entry, sums: &KernelSums, reading: &Reading, steady_ns: u64) {
+        let baseline = Baseline::new(entry, sums, TimeAnchor::new(entry, reading, steady_ns));
+        (self.baseline, self.derived, self.waited) = (Some(Box::new(baseline)), None, None);
+    }
+
+    /// Whether the kernel stalled at the last reading.
+    pub(super) fn stalls(&self) -> bool {
+        self.watch.stalls()
+    }
+
+    /// What `sums` mean for the kernel at that place; inlined, so that it is built in its place.
     #[inline(always)]
     pub(super) fn derive(
         &mut self,
         index: usize,
         entry: &Entry,
-        totals: &KernelSums,
-        moment: &mut ReadContext<'_>,
+        sums: &KernelSums,
+        context: &mut ReadContext<'_>,
     ) -> KernelTelemetry {
-        let reading = moment.reading;
+        let reading = context.reading;
         let count = |c: Counter| {
-            let now = totals.counter(c);
+            let now = sums.counter(c);
             self.baseline.as_ref().map_or(now, |b| now.saturating_sub(b.counters[c as usize]))
         };
-        let clock = TimeAnchor::of(entry, reading);
-        let uptime = clock.uptime(totals);
+        let clock = TimeAnchor::new(entry, reading, context.look.now_ns);
+        let uptime = clock.uptime(sums);
         // A kernel that has ended stops the clock of its rates.
         let counted = uptime.saturating_sub(self.baseline.as_ref().map_or(Duration::ZERO, |b| b.uptime));
         let (processed, errors) = (count(Counter::Processed), count(Counter::Errors));
         let throughput = rate(processed, counted);
-        let rates = moment.rates(index, totals);
-        let state = entry.state(totals);
-        let stall = self.watch.look(state, &totals.lines, moment.now_ns, moment.stall_limit, |at| clock.time(at));
+        let rates = context.rates(index, sums);
+        let state = entry.state(sums);
+        let stall = self.watch.look(state, &sums.lines, &context.look, |at| clock.time(at));
         let busy_time = Duration::from_nanos(count(Counter::BusyNs));
-        let blocks = entry.span().map_or(0, |s| s.count);
+        let blocks = entry.shards().map_or(0, |s| s.count);
         let (received, sent) = (count(Counter::Received), count(Counter::Sent));
         let (retries, polls) = (count(Counter::Retries), count(Counter::Polls));
         let (bytes_in, bytes_out) = (count(Counter::BytesIn), count(Counter::BytesOut));
         let dropped = count(Counter::Dropped) + count(Counter::RepliesDropped);
         let wait_time = Duration::from_nanos(count(Counter::WaitNs));
-        let (last_error_code, last_error) = self.last_error(entry, totals, errors);
-        let (histogram, latency) = self.latency(&totals.latency);
+        let (last_error_code, last_error) = self.last_error(entry, sums, errors);
+        let (histogram, latency) = self.latency(&sums.latency);
         KernelTelemetry {
             kernel_id: Arc::clone(&entry.id),
             state: if stall.is_some() { KernelState::Stalled } else { state },
@@ -105,15 +113,15 @@ impl KernelTracker {
             messages_sent: sent,
             messages_processed: processed,
             errors,
-            start_time: clock.time(totals.lines.start_ns),
-            last_message_time: clock.time(totals.lines.last_message_ns),
-            last_sign_of_life: clock.time(totals.lines.heartbeat_ns),
+            start_time: clock.time(sums.lines.start_ns),
+            last_message_time: clock.time(sums.lines.last_message_ns),
+            last_sign_of_life: clock.time(sums.lines.heartbeat_ns),
             stall,
             throughput,
-            windowed_throughput: match moment.bases.first() {
+            windowed_throughput: match context.bases.first() {
                 Some(_) if rates.is_idle() => 0.0,
-                Some(base) => rate(window_counts(totals).since(&base.of(index)).processed, base.over),
-                None => rate(totals.counter(Counter::Processed), uptime),
+                Some(base) => rate(window_counts(sums).since(&base.counts_of(index)).processed, base.over),
+                None => rate(sums.counter(Counter::Processed), uptime),
             },
             rates,
             uptime,
@@ -121,9 +129,9 @@ impl KernelTracker {
             last_error_code,
             last_error,
             latency,
-            waiting: self.waiting(&totals.waiting),
-            queue_depth: totals.lines.queue_depth,
-            queue_high_water: totals.lines.queue_high_water,
+            waiting: self.waiting(&sums.waiting),
+            queue_depth: sums.lines.queue_depth,
+            queue_high_water: sums.lines.queue_high_water,
             queue_full: entry
                 .queue_full
                 .load(Ordering::Relaxed)
@@ -139,14 +147,14 @@ impl KernelTracker {
             wait_time,
             blocks,
             histogram,
-            sent_since_launch: totals.counter(Counter::Sent),
+            sent_since_launch: sums.counter(Counter::Sent),
         }
     }
 
-    /// The last error since the reset: its code where a kernel gave one, its text where a host actor did. What a kernel
-    /// died of, or what keeps it from being read at all, no reset takes away.
-    fn last_error(&self, entry: &Entry, totals: &KernelSums, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
-        let lines = &totals.lines;
+    /// The last error since the reset: its code if a kernel gave one, its text if a host actor did. What a kernel died of,
+    /// or what keeps it from being read at all, no reset takes away.
+    fn last_error(&self, entry: &Entry, sums: &KernelSums, errors: u64) -> (Option<u32>, Option<Arc<str>>) {
+        let lines = &sums.lines;
         if lines.foreign_abi != 0 {
             let (theirs, ours) = (lines.foreign_abi, crate::abi::ABI_VERSION);
             let text =
@@ -155,7 +163,7 @@ impl KernelTracker {
         }
         let since = self.baseline.as_ref().map_or(0, |b| b.last_error_ns);
         let code = (lines.last_error_ns > since).then_some(lines.last_error_code as u32);
-        if let Some(died_of) = entry.failure.get() {
+        if let Some(died_of) = entry.failure() {
             return (code, Some(Arc::clone(died_of)));
         }
         // An actor's text that was the last one before the reset is so again only if there were more errors.
@@ -176,13 +184,13 @@ impl KernelTracker {
             Some(b) => Arc::new(now.since(&b.waiting)),
             None => Arc::clone(now),
         };
-        let waiting = Latency::of(&histogram).map(|latency| Arc::new(Waiting { latency, histogram }));
+        let waiting = Latency::from_histogram(&histogram).map(|latency| Arc::new(Waiting { latency, histogram }));
         self.waited = Some((Arc::clone(now), waiting.clone()));
         waiting
     }
 
     /// Since the baseline, worked out once for each new histogram.
-    pub(super) fn latency(&mut self, now: &Arc<Histogram>) -> (Arc<Histogram>, Option<Latency>) {
+    fn latency(&mut self, now: &Arc<Histogram>) -> (Arc<Histogram>, Option<Latency>) {
         if let Some((of, since, latency)) = &self.derived
             && Arc::ptr_eq(of, now)
         {
@@ -192,28 +200,28 @@ impl KernelTracker {
             Some(b) => Arc::new(now.since(&b.latency)),
             None => Arc::clone(now),
         };
-        let latency = Latency::of(&since);
+        let latency = Latency::from_histogram(&since);
         self.derived = Some((Arc::clone(now), Arc::clone(&since), latency));
         (since, latency)
     }
 }
 
 /// What the windows' rates are differences of.
-pub(super) fn window_counts(totals: &KernelSums) -> WindowCounts {
+pub(super) fn window_counts(sums: &KernelSums) -> WindowCounts {
     WindowCounts {
-        processed: totals.counter(Counter::Processed),
-        errors: totals.counter(Counter::Errors),
-        bytes_in: totals.counter(Counter::BytesIn),
-        bytes_out: totals.counter(Counter::BytesOut),
+        processed: sums.counter(Counter::Processed),
+        errors: sums.counter(Counter::Errors),
+        bytes_in: sums.counter(Counter::BytesIn),
+        bytes_out: sums.counter(Counter::BytesOut),
     }
 }
 
 impl ReadContext<'_> {
     /// A kernel that did nothing since the farthest base did nothing in any window.
     #[inline(always)]
-    fn rates(&mut self, index: usize, totals: &KernelSums) -> Rates {
+    fn rates(&mut self, index: usize, sums: &KernelSums) -> Rates {
         let Some(longest) = self.bases.get(self.longest) else { return Rates::default() };
-        let now = window_counts(totals);
+        let now = window_counts(sums);
         if longest.sum_of(index) == now.sum() {
             return Rates::default();
         }
@@ -226,19 +234,21 @@ impl ReadContext<'_> {
     }
 }
 
-/// From an entry's clock to Unix time.
+/// From an entry's clock to Unix time: device kernels go by the device's clock, host actors by the collector's steady
+/// one, and neither notices when the wall clock is set.
 #[derive(Clone, Copy)]
-pub(super) struct TimeAnchor {
-    pub(super) now_ns: u64,
-    pub(super) unix_ns: u64,
+struct TimeAnchor {
+    now_ns: u64,
+    unix_ns: u64,
 }
 
 impl TimeAnchor {
-    pub(super) fn of(entry: &Entry, reading: &Reading) -> Self {
-        match entry.origin {
-            Origin::Device(_) => TimeAnchor { now_ns: reading.device_ns, unix_ns: reading.unix_ns },
-            Origin::Host(_) => TimeAnchor { now_ns: reading.unix_ns, unix_ns: reading.unix_ns },
-        }
+    fn new(entry: &Entry, reading: &Reading, steady_ns: u64) -> Self {
+        let now_ns = match entry.origin {
+            Origin::Device(_) => reading.device_ns,
+            Origin::Host(_) => steady_ns,
+        };
+        TimeAnchor { now_ns, unix_ns: reading.unix_ns }
     }
 
     /// The time of a word; 0 is never.
@@ -248,8 +258,8 @@ impl TimeAnchor {
         (ns != 0).then(|| UNIX_EPOCH + Duration::from_nanos(unix))
     }
 
-    pub(super) fn uptime(self, totals: &KernelSums) -> Duration {
-        let end = if totals.lines.end_ns == 0 { self.now_ns } else { totals.lines.end_ns };
-        Duration::from_nanos(if totals.lines.start_ns == 0 { 0 } else { end.saturating_sub(totals.lines.start_ns) })
+    fn uptime(self, sums: &KernelSums) -> Duration {
+        let end = if sums.lines.end_ns == 0 { self.now_ns } else { sums.lines.end_ns };
+        Duration::from_nanos(if sums.lines.start_ns == 0 { 0 } else { end.saturating_sub(sums.lines.start_ns) })
     }
 }

@@ -4,17 +4,18 @@
 //! a tenth of that. Every so often one is kept whole, in a chunk of its own with those that follow, so that the
 //! oldest can go.
 
+mod delta;
+
 use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use super::delta::{self, Coder, Reader, Writer};
-use super::{Inner, TelemetryCollector};
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, Series};
 use crate::snapshot::{KernelTelemetry, RatesBuilder, SelfMetrics, Snapshot};
+
+use delta::{Coder, Reader, Writer};
 
 /// Snapshots of one chunk. More make it smaller, and keep more of what is too old.
 const CHUNK: usize = 32;
@@ -60,7 +61,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(snapshot: &Snapshot) -> Self {
+    fn from_snapshot(snapshot: &Snapshot) -> Self {
         let ids = snapshot.kernels.iter().map(|k| Arc::clone(&k.kernel_id)).collect();
         Shape { ids, metrics: snapshot.metrics.clone() }
     }
@@ -95,7 +96,7 @@ impl History {
         let fits = |chunk: &Arc<Chunk>| chunk.frames.len() < CHUNK && chunk.shape.fits(snapshot);
         if !self.chunks.back().is_some_and(fits) {
             let known = self.chunks.back().map(|chunk| &chunk.shape).filter(|shape| shape.fits(snapshot));
-            let shape = known.cloned().unwrap_or_else(|| Arc::new(Shape::of(snapshot)));
+            let shape = known.cloned().unwrap_or_else(|| Arc::new(Shape::from_snapshot(snapshot)));
             self.chunks.push_back(Arc::new(Chunk { shape, frames: Vec::new() }));
             self.last = None;
         }
@@ -154,7 +155,7 @@ impl History {
         self.hidden = 0;
     }
 
-    fn share(&self) -> SnapshotHistory {
+    pub(super) fn share(&self) -> SnapshotHistory {
         SnapshotHistory {
             chunks: self.chunks.iter().cloned().collect(),
             hidden: self.hidden,
@@ -231,7 +232,8 @@ fn family(coder: &mut impl Coder, like: &Family, before: Option<&Family>, now: O
     Family { description: Arc::clone(&like.description), series: series.collect() }
 }
 
-/// The snapshots of periodic collection, as they were when it was asked for; small until they are looked at.
+/// The snapshots of periodic collection, as they were when the history was asked for, in a few bytes for each number that
+/// changed. Clones share them.
 #[derive(Clone)]
 pub struct SnapshotHistory {
     chunks: Vec<Arc<Chunk>>,
@@ -241,22 +243,23 @@ pub struct SnapshotHistory {
 }
 
 impl SnapshotHistory {
-    /// How many there are.
+    /// Returns the number of snapshots.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Memory that they take.
+    /// Returns the memory that they take, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Each in turn, the oldest first, as it was, with all buckets. Each is a full snapshot: keep what you need.
+    /// Iterates over the snapshots, the oldest first, each with all buckets as it was taken. Each is decoded to a full
+    /// snapshot: keep what you need.
     pub fn iter(&self) -> impl Iterator<Item = Arc<Snapshot>> + '_ {
         let all = self.chunks.iter().flat_map(|chunk| {
             let mut before: Option<Arc<Snapshot>> = None;
@@ -275,31 +278,5 @@ impl SnapshotHistory {
 impl std::fmt::Debug for SnapshotHistory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SnapshotHistory({} snapshots in {} bytes)", self.len, self.bytes)
-    }
-}
-
-impl TelemetryCollector {
-    /// The snapshots that [periodic collection](Self::start_collection) took, the oldest first; those that others took
-    /// are not among them. Bounded by [count](super::TelemetryConfig::history_snapshots),
-    /// [age](super::TelemetryConfig::history_age) and [bytes](super::TelemetryConfig::history_bytes). They are kept
-    /// small, and each is made anew here: to look at one after the other, take [`history`](Self::history).
-    pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {
-        self.history().iter().collect()
-    }
-
-    /// The snapshots that [periodic collection](Self::start_collection) took, as they are kept.
-    pub fn history(&self) -> SnapshotHistory {
-        self.inner.history().share()
-    }
-}
-
-impl Inner {
-    /// Keeps a snapshot. On the periodic reader's thread, beside whoever takes the next one.
-    pub(super) fn remember(&self, snapshot: &Arc<Snapshot>) {
-        let mut history = self.history();
-        let dropped = history.push(snapshot, Instant::now());
-        self.counts.dropped_history.fetch_add(dropped, Ordering::Relaxed);
-        self.counts.history_snapshots.store(history.len() as u64, Ordering::Relaxed);
-        self.counts.history_bytes.store(history.bytes() as u64, Ordering::Relaxed);
     }
 }

@@ -1,0 +1,181 @@
+//! What the collector says of itself: `tracing` events at fixed targets and levels, with the feature `tracing`, and
+//! nothing without it. The table of them is in the [module's documentation](super).
+
+use super::error::TelemetryError;
+
+/// One thing to say.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))]
+pub(super) enum Message<'a> {
+    CollectionFailed { error: &'a TelemetryError },
+    DeviceFailed { error: &'a TelemetryError },
+    KernelFailed { kernel_id: &'a str, reason: &'a str },
+    UnknownKernel { kernel_id: &'a str },
+    UnknownMetric { metric: &'a str },
+    SeriesDropped { dropped: u64 },
+    KernelStalled { kernel_id: &'a str, block: u32 },
+    KernelRecovered { kernel_id: &'a str },
+    HookPanicked { hook: u64, panic: &'a str },
+    HookDisabled { hook: u64 },
+    HookSlow { hook: u64, seconds: f64 },
+    NotificationDropped { hook: u64 },
+    SnapshotsSkipped { skipped: u64 },
+    SnapshotsForgotten { dropped: u64 },
+}
+
+#[cfg(not(feature = "tracing"))]
+#[derive(Debug, Default)]
+pub(super) struct Log;
+
+#[cfg(not(feature = "tracing"))]
+impl Log {
+    #[inline(always)]
+    pub(super) fn say(&self, _: Message<'_>) {}
+}
+
+#[cfg(feature = "tracing")]
+pub(super) use with_tracing::Log;
+
+#[cfg(feature = "tracing")]
+mod with_tracing {
+    use std::mem::{Discriminant, discriminant};
+    use std::sync::{Mutex, PoisonError};
+    use std::time::{Duration, Instant};
+
+    use tracing::{Level, event};
+
+    use super::Message;
+
+    const COLLECTOR: &str = "ringscope::collector";
+    const WATCHDOG: &str = "ringscope::watchdog";
+    const HOOKS: &str = "ringscope::hooks";
+    const SUBSCRIBERS: &str = "ringscope::subscribers";
+    const HISTORY: &str = "ringscope::history";
+
+    /// Most messages of one kind in each [`PERIOD`]; the next one says how many were suppressed.
+    const MOST: u32 = 10;
+    const PERIOD: Duration = Duration::from_secs(1);
+
+    /// Says things, of each kind not too often.
+    #[derive(Debug, Default)]
+    pub(in crate::collector) struct Log {
+        limits: Mutex<Vec<(Discriminant<Message<'static>>, Limit)>>,
+    }
+
+    /// How often one kind was said lately.
+    #[derive(Clone, Copy, Debug)]
+    struct Limit {
+        begun: Instant,
+        said: u32,
+        suppressed: u64,
+    }
+
+    impl Limit {
+        fn new(now: Instant) -> Self {
+            Limit { begun: now, said: 0, suppressed: 0 }
+        }
+
+        /// How many were suppressed since the last one that was said; `None` if this one is, too.
+        fn pass(&mut self, now: Instant) -> Option<u64> {
+            if now.saturating_duration_since(self.begun) >= PERIOD {
+                (self.begun, self.said) = (now, 0);
+            }
+            if self.said >= MOST {
+                self.suppressed += 1;
+                return None;
+            }
+            self.said += 1;
+            Some(std::mem::take(&mut self.suppressed))
+        }
+    }
+
+    impl Log {
+        /// Hands the message to the thread's subscriber, which is the user's code: hold no lock that it may want.
+        pub(in crate::collector) fn say(&self, message: Message<'_>) {
+            if let Some(suppressed) = self.pass(&message) {
+                emit(message, suppressed);
+            }
+        }
+
+        fn pass(&self, message: &Message<'_>) -> Option<u64> {
+            let (kind, now) = (discriminant(message), Instant::now());
+            let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+            let index = limits.iter().position(|(of, _)| *of == kind).unwrap_or_else(|| {
+                limits.push((kind, Limit::new(now)));
+                limits.len() - 1
+            });
+            limits[index].1.pass(now)
+        }
+    }
+
+    fn emit(message: Message<'_>, suppressed: u64) {
+        match message {
+            Message::CollectionFailed { error } => {
+                event!(target: COLLECTOR, Level::WARN, %error, suppressed, "collection failed");
+            }
+            Message::DeviceFailed { error } => {
+                event!(target: COLLECTOR, Level::ERROR, %error, suppressed, "device failed");
+            }
+            Message::KernelFailed { kernel_id, reason } => {
+                event!(target: COLLECTOR, Level::ERROR, kernel_id, reason, suppressed, "kernel failed");
+            }
+            Message::UnknownKernel { kernel_id } => {
+                event!(target: COLLECTOR, Level::WARN, kernel_id, suppressed, "unknown kernel");
+            }
+            Message::UnknownMetric { metric } => {
+                event!(target: COLLECTOR, Level::WARN, metric, suppressed, "unknown metric");
+            }
+            Message::SeriesDropped { dropped } => {
+                event!(target: COLLECTOR, Level::WARN, dropped, suppressed, "series dropped");
+            }
+            Message::KernelStalled { kernel_id, block } => {
+                event!(target: WATCHDOG, Level::WARN, kernel_id, block, suppressed, "kernel stalled");
+            }
+            Message::KernelRecovered { kernel_id } => {
+                event!(target: WATCHDOG, Level::INFO, kernel_id, suppressed, "kernel recovered");
+            }
+            Message::HookPanicked { hook, panic } => {
+                event!(target: HOOKS, Level::ERROR, hook, panic, suppressed, "hook panicked");
+            }
+            Message::HookDisabled { hook } => {
+                event!(target: HOOKS, Level::ERROR, hook, suppressed, "hook disabled");
+            }
+            Message::HookSlow { hook, seconds } => {
+                event!(target: HOOKS, Level::WARN, hook, seconds, suppressed, "hook slow");
+            }
+            Message::NotificationDropped { hook } => {
+                event!(target: HOOKS, Level::WARN, hook, suppressed, "notification dropped");
+            }
+            Message::SnapshotsSkipped { skipped } => {
+                event!(target: SUBSCRIBERS, Level::DEBUG, skipped, suppressed, "snapshots skipped");
+            }
+            Message::SnapshotsForgotten { dropped } => {
+                event!(target: HISTORY, Level::DEBUG, dropped, suppressed, "snapshots left the history");
+            }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_kind_is_said_ten_times_a_second_and_then_how_often_it_was_not() {
+            let start = Instant::now();
+            let mut limit = Limit::new(start);
+            let said: Vec<_> = (0..25).map(|n| limit.pass(start + n * PERIOD / 25)).collect();
+            assert_eq!(said[..10], [Some(0); 10]);
+            assert_eq!(said[10..], [None; 15]);
+            assert_eq!(limit.pass(start + PERIOD), Some(15));
+            assert_eq!(limit.pass(start + PERIOD), Some(0));
+        }
+
+        #[test]
+        fn kinds_do_not_suppress_each_other() {
+            let log = Log::default();
+            (0..100).for_each(|hook| log.say(Message::HookDisabled { hook }));
+            assert_eq!(log.pass(&Message::HookDisabled { hook: 1 }), None);
+            assert_eq!(log.pass(&Message::UnknownKernel { kernel_id: "a" }), Some(0));
+        }
+    }
+}

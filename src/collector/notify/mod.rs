@@ -1,0 +1,76 @@
+//! Who is told of snapshots and events: hooks on threads of their own, and subscribers.
+
+mod event;
+mod hooks;
+mod subscription;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::counts::{Counts, count};
+use super::error::TelemetryError;
+use super::log::Message;
+use crate::snapshot::Snapshot;
+
+pub use event::{EventKind, KernelEvent};
+pub use hooks::{HookId, HookKind, HookReport, MAX_HOOKS, MAX_PANICS, Notification};
+pub use subscription::Subscription;
+
+use hooks::Hooks;
+use subscription::Channel;
+
+/// Tells hooks and subscribers; waits for none of them.
+pub(super) struct Notifier {
+    counts: Arc<Counts>,
+    hooks: Hooks,
+    subscribers: Arc<Channel>,
+}
+
+impl Notifier {
+    pub(super) fn new(counts: Arc<Counts>, hook_queue: usize, hook_limit: Duration) -> Self {
+        let hooks = Hooks::new(Arc::clone(&counts), hook_queue, hook_limit);
+        Notifier { counts, hooks, subscribers: Arc::default() }
+    }
+
+    /// Counts an event, and tells the hooks.
+    pub(super) fn event(&self, kernel_id: &Arc<str>, kind: EventKind) {
+        count(&self.counts.events);
+        let event = || KernelEvent { time: SystemTime::now(), kernel_id: Arc::clone(kernel_id), kind };
+        self.hooks.tell(|hook| hook.hears(kind), || Notification::Event(event()));
+    }
+
+    pub(super) fn snapshot(&self, snapshot: &Arc<Snapshot>) {
+        self.subscribers.publish(snapshot);
+        self.hooks.tell(|hook| hook == HookKind::Snapshot, || Notification::Snapshot(Arc::clone(snapshot)));
+    }
+
+    pub(super) fn subscribe(&self) -> Subscription {
+        Subscription::new(Arc::clone(&self.subscribers), Arc::clone(&self.counts))
+    }
+
+    pub(super) fn add_hook(
+        &self,
+        kind: HookKind,
+        callback: impl FnMut(&Notification) + Send + 'static,
+    ) -> Result<HookId, TelemetryError> {
+        self.hooks.add(kind, callback)
+    }
+
+    pub(super) fn remove_hook(&self, id: HookId) -> bool {
+        self.hooks.remove(id)
+    }
+
+    pub(super) fn hooks(&self) -> Vec<HookReport> {
+        self.hooks.reports()
+    }
+
+    pub(super) fn say(&self, message: Message<'_>) {
+        self.counts.log.say(message);
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        self.subscribers.close();
+    }
+}
