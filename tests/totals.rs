@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(60);
 fn kernels_that_have_ended_count_but_have_no_rate() {
     let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).build().unwrap();
     let traffic = |id: &str, messages: usize, inject_errors: f64| {
-        let options = LaunchOptions { inject_errors, ..Default::default() };
+        let options = LaunchOptions::new().inject_errors(inject_errors);
         runtime.launch_blocking(id, &options).unwrap();
         runtime.activate_blocking(id).unwrap();
         for _ in 0..messages {
