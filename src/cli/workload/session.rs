@@ -14,7 +14,7 @@ use crate::cli::term::terminal;
 use crate::cli::workload::feed::Feed;
 use crate::cli::workload::input::{Input, Limit, Source};
 use crate::cli::workload::report::Report;
-use crate::cli::workload::stream::{HostCounts, Outcome, Plan, Progress, Stream};
+use crate::cli::workload::stream::{Outcome, Plan, Progress, Stream};
 
 /// Kernels that are running, and what is to be streamed through them.
 pub struct Session<'a> {
@@ -93,7 +93,7 @@ impl<'a> Session<'a> {
         let snapshot = finish(args, runtime, &self.kernels, &mut outcome.troubles);
         if let Some(snapshot) = &snapshot {
             let counts = self.kernels.iter().zip(&outcome.counts);
-            outcome.troubles.extend(counts.flat_map(|(kernel, host)| differences(kernel.id(), host, snapshot)));
+            outcome.troubles.extend(counts.flat_map(|(kernel, host)| host.differences(kernel.id(), snapshot)));
         }
         let (sources, snapshot) = (&self.sources[..], snapshot.as_ref());
         Report { args, device: runtime.device(), sources, outcome: &outcome, snapshot }.show()
@@ -184,45 +184,4 @@ fn finish(
     }
     let read = runtime.snapshot();
     read.map_err(|error| troubles.push(error.to_string())).ok().or_else(|| runtime.latest())
-}
-
-/// What the device counted otherwise than the host.
-fn differences(id: &str, host: &HostCounts, snapshot: &Snapshot) -> Vec<String> {
-    let Some(device) = snapshot.kernel(id) else {
-        return vec![format!("{id}: the device has no counts of it")];
-    };
-    let pairs = [
-        ("messages_received", device.messages_received, host.sent),
-        ("messages_sent", device.messages_sent, host.replies),
-        ("messages_processed + errors", device.handled(), device.messages_received),
-        ("errors", device.errors, host.refused),
-        ("bytes_in", device.bytes_in, host.bytes_in),
-        ("bytes_out", device.bytes_out, host.bytes_out),
-        ("dropped", device.dropped, 0),
-    ];
-    let differ = pairs.into_iter().filter(|(_, device, host)| device != host);
-    differ.map(|(what, device, host)| format!("{id}: {what} is {device} on the device, and must be {host}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ringscope::TelemetryCollector;
-    use std::time::Duration;
-
-    #[test]
-    fn every_difference_is_told() {
-        let collector = TelemetryCollector::new(true);
-        collector.record_receive("w").unwrap();
-        collector.record_processed("w", Some(Duration::from_micros(1))).unwrap();
-        collector.record_send("w").unwrap();
-        let snapshot = collector.snapshot().unwrap();
-        let host = HostCounts { sent: 1, replies: 1, ..HostCounts::default() };
-        assert_eq!(differences("w", &host, &snapshot), Vec::<String>::new());
-        let host = HostCounts { sent: 2, replies: 1, refused: 1, bytes_in: 8, bytes_out: 4 };
-        let told = differences("w", &host, &snapshot);
-        assert_eq!(told.len(), 4, "{told:?}");
-        assert_eq!(told[0], "w: messages_received is 1 on the device, and must be 2");
-        assert_eq!(differences("x", &host, &snapshot).len(), 1);
-    }
 }

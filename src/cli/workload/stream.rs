@@ -13,23 +13,9 @@ use ringscope::{Reply, RingKernel, RuntimeError};
 
 use crate::cli::args::Work;
 use crate::cli::workload::check::{Assembly, Expected, FileSum, crc_told, pad};
+use crate::cli::workload::counts::HostCounts;
 use crate::cli::workload::feed::{Feed, Next};
 use crate::cli::workload::input::{InputError, Limit, Part, Source, shown};
-
-/// What the host counts for one kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HostCounts {
-    /// Messages sent.
-    pub sent: u64,
-    /// Replies received.
-    pub replies: u64,
-    /// Those that refuse.
-    pub refused: u64,
-    /// Payload bytes sent.
-    pub bytes_in: u64,
-    /// Payload bytes received.
-    pub bytes_out: u64,
-}
 
 /// What whoever shows the stream may know of it while it runs.
 #[derive(Debug, Default)]
@@ -276,9 +262,7 @@ impl<'a> Stream<'a> {
         let place = self.assembly.message(bytes as usize);
         let expected = Expected::of(self.plan.work, &self.message);
         self.lanes[lane].owed.push_back(Some(Owed { place, file, offset, bytes, expected }));
-        let counts = &mut self.outcome.counts[lane];
-        counts.sent += 1;
-        counts.bytes_in += self.message.len() as u64;
+        self.outcome.counts[lane].count_sent(self.message.len());
         self.outcome.messages += 1;
         self.outcome.input_bytes += bytes;
     }
@@ -315,10 +299,7 @@ impl<'a> Stream<'a> {
     }
 
     fn received(&mut self, lane: usize, reply: &Reply) {
-        let counts = &mut self.outcome.counts[lane];
-        counts.replies += 1;
-        counts.bytes_out += reply.payload.len() as u64;
-        counts.refused += u64::from(reply.status != 0);
+        self.outcome.counts[lane].count_reply(reply.status, reply.payload.len());
         self.progress.messages.fetch_add(1, Ordering::Relaxed);
         let Some(owed) = self.lanes[lane].settle(reply.seq) else {
             let what = format!("a reply to its message {}, which it has answered or was never sent", reply.seq);
