@@ -37,14 +37,14 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let routes = Routes::new(session.runtime().collector().clone(), hosts).map_err(ServeError::System)?;
     let routes = Arc::new(routes);
     let server = Server::start(listeners, Arc::clone(&routes))?;
-    let address = format!("http://{}", server.address());
-    let rest = " for Prometheus; /snapshot.json, /summary.json, /healthz; Ctrl-C ends";
-    terminal::say(&[plain("serving "), styled(Style::Bold, &format!("{address}/metrics")), plain(rest)]);
     if open_to_all {
         let warning = "warning: every machine that reaches this one can read it, unencrypted and without a password; \
                        --listen 127.0.0.1:9464 serves this machine only";
         terminal::say(&[styled(Style::Warn, warning)]);
     }
+    let address = format!("http://{}", server.address());
+    let rest = " for Prometheus; /snapshot.json, /summary.json, /healthz; Ctrl-C ends";
+    terminal::say(&[plain("serving "), styled(Style::Bold, &format!("{address}/metrics")), plain(rest)]);
     // A log that goes on for months has no use for a line each interval.
     let live = terminal::can_redraw().then(|| Live::start(session.view()));
     let end = match args.limit() {

@@ -125,7 +125,7 @@ pub fn unreadable(path: &Path, source: std::io::Error) -> InputError {
 
 /// The files, to be streamed one after the other, once or again and again.
 ///
-/// The first [`KEPT_OPEN`] stay open from the start to the end: they are streamed as they were then, whatever is put in
+/// The first [`KEPT_OPEN`] (fewer under a low limit of open files) stay open from the start to the end: they are streamed as they were then, whatever is put in
 /// their place, and need no file descriptor later. Each pass reads a file to the end that it then has.
 #[derive(Debug)]
 pub struct Input {
@@ -144,7 +144,9 @@ impl Input {
     pub fn new(paths: &[PathBuf], limit: Limit) -> Result<Input, InputError> {
         let own = || Ok(vec![std::env::current_exe().map_err(InputError::NoExecutable)?]);
         let paths = if paths.is_empty() { own()? } else { paths.to_vec() };
-        let sources = paths.into_iter().enumerate().map(|(i, path)| Source::find(path, i < KEPT_OPEN));
+        // The rest of the program needs some, too.
+        let kept = KEPT_OPEN.min(system::raise_open_files() / 4);
+        let sources = paths.into_iter().enumerate().map(|(i, path)| Source::find(path, i < kept));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
         let repeat = match limit {
             Limit::OnePass => false,
