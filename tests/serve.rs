@@ -92,25 +92,6 @@ fn formats_are_negotiated_and_methods_and_paths_are_checked() {
     assert_eq!(ask("GET /metrics HTTP/1.1").status, 200);
 }
 
-/// More clients than there are places, none of which says a word: an honest one waits for a while, not for ever.
-#[test]
-fn silent_clients_lose_their_places() {
-    let serving = Serving::start(&["--messages", "10"]);
-    let silent: Vec<TcpStream> = (0..80).map(|_| TcpStream::connect(&serving.address).unwrap()).collect();
-    let mut half = TcpStream::connect(&serving.address).unwrap();
-    half.write_all(b"GET /metr").unwrap();
-    let start = Instant::now();
-    assert!(serving.get("/metrics").starts_with("# HELP "));
-    assert!(start.elapsed() < Duration::from_secs(45), "{:?}", start.elapsed());
-    for mut stream in silent {
-        stream.set_read_timeout(Some(serving::PATIENCE)).unwrap();
-        let mut answer = Vec::new();
-        // It is closed, politely or not.
-        let _ = stream.read_to_end(&mut answer);
-        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
-    }
-}
-
 #[test]
 fn trouble_with_the_stream_is_503_with_the_reason_and_then_exit_code_1() {
     let serving = Serving::start(&["/proc/self/mem", "--interval", "20ms"]);
@@ -139,6 +120,62 @@ fn it_ends_by_itself_after_its_time() {
     let document: Value = serde_json::from_str(&document).unwrap();
     assert_eq!((status.code(), &document["verified"]), (Some(0), &true.into()));
     assert!(document["messages"].as_u64() > Some(0));
+}
+
+/// However it ends before: by an error, it serves until its time, and then says so.
+#[test]
+fn trouble_does_not_put_off_the_end_of_its_time() {
+    let serving = Serving::start(&["/proc/self/mem", "--duration", "500ms", "--interval", "20ms", "--json"]);
+    let (status, document) = serving.end();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!((status.code(), &document["verified"]), (Some(1), &false.into()));
+    assert!(document["troubles"][0].as_str().unwrap().contains("/proc/self/mem: cannot be read"), "{document}");
+}
+
+#[test]
+fn sigterm_ends_it_as_ctrl_c_does() {
+    let serving = Serving::start(&["--json", "--interval", "20ms"]);
+    assert!(serving.get("/metrics").contains("ringscope_kernel_state"));
+    let (status, document) = serving.signal("TERM");
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!((status.code(), &document["verified"], &document["interrupted"]), (Some(0), &true.into(), &true.into()));
+}
+
+#[test]
+fn names_can_be_listened_on_and_addresses_of_all_are_warned_of() {
+    let serve = |listen: &str| {
+        let args = ["serve", "--listen", listen, "--device", "host", "--messages", "10"];
+        Serving::spawn(Command::new(env!("CARGO_BIN_EXE_ringscope")).args(args))
+    };
+    let local = serve("localhost:0");
+    assert!(local.said.iter().all(|line| !line.contains("warning")), "{:?}", local.said);
+    let (_, port) = local.address.rsplit_once(':').unwrap();
+    let asked = request(&format!("localhost:{port}"), "GET /metrics HTTP/1.1\r\n");
+    assert_eq!((asked.status, local.get("/").starts_with("ringscope")), (200, true));
+    let all = serve("0.0.0.0:0");
+    assert!(all.said.iter().any(|line| line.contains("warning: every machine")), "{:?}", all.said);
+    assert_eq!(all.interrupt().0.code(), Some(0));
+}
+
+#[test]
+fn on_loopback_only_this_machine_is_answered() {
+    let serving = Serving::start(&["--messages", "10"]);
+    let (_, port) = serving.address.rsplit_once(':').unwrap();
+    let ask = |head: &str| serving::exchange(&serving.address, &format!("{head}\r\nConnection: close\r\n\r\n"));
+    for path in ["/metrics", "/snapshot.json", "/healthz", "/nothing"] {
+        for host in ["evil.example", &format!("evil.example:{port}"), "192.0.2.1", "localhost.evil.example"] {
+            let answer = ask(&format!("GET {path} HTTP/1.1\r\nHost: {host}"));
+            assert!(answer.status == 403 && answer.text().contains("--listen"), "{host}: {}", answer.text());
+        }
+        assert_eq!(ask(&format!("GET http://evil.example{path} HTTP/1.1\r\nHost: localhost")).status, 403);
+    }
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        for host in [host.to_owned(), format!("{host}:{port}"), format!("{host}:1")] {
+            assert_eq!(ask(&format!("GET /metrics HTTP/1.1\r\nHost: {host}")).status, 200, "{host}");
+        }
+    }
+    // No browser asks so.
+    assert_eq!(ask("GET /metrics HTTP/1.0").status, 200);
 }
 
 #[test]
@@ -170,7 +207,16 @@ fn addresses_and_usage_that_cannot_be() {
     assert!(code == Some(1) && said.contains(&address) && said.contains("port 0 for any"), "{said}");
     let (code, said) = ringscope(&["--listen", "192.0.2.1:0", "--device", "host"]);
     assert!(code == Some(1) && said.contains("an address of this machine"), "{said}");
-    for args in [&["--listen", "nowhere"][..], &["--no-telemetry"], &["--messages", "1", "--duration", "1s"]] {
+    let (code, said) = ringscope(&["--listen", "no-such-name.invalid:9464", "--device", "host"]);
+    assert!(code == Some(1) && said.contains("check the spelling"), "{said}");
+    let (code, said) = ringscope(&["--listen", ":9464"]);
+    assert!(code == Some(2) && said.contains("127.0.0.1:9464"), "{said}");
+    for args in [
+        &["--listen", "nowhere"][..],
+        &["--listen", "9464"],
+        &["--no-telemetry"],
+        &["--messages", "1", "--duration", "1s"],
+    ] {
         assert_eq!(ringscope(args).0, Some(2), "{args:?}");
     }
     let help = Command::new(env!("CARGO_BIN_EXE_ringscope")).args(["serve", "--help"]).output().unwrap();

@@ -1,6 +1,5 @@
 //! What may be asked for: the command line, its defaults and its help.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
 use ringscope::{Builtin, DeviceSpec};
 
+use crate::cli::serve::listen::Listen;
 use crate::cli::term::units::parse_duration;
 use crate::cli::workload::input::Limit;
 
@@ -208,6 +208,10 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 0.0, value_name = "P", value_parser = fraction)]
     pub inject_errors: f64,
 
+    /// Give up when no kernel has replied for so long with messages under way
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = parse_duration)]
+    pub reply_timeout: Duration,
+
     /// Launch kernels that were compiled without telemetry; replies are checked all the same
     #[arg(long)]
     pub no_telemetry: bool,
@@ -260,9 +264,9 @@ impl RunArgs {
     mut_arg("no_telemetry", |arg| arg.hide(true))
 )]
 pub struct ServeArgs {
-    /// Address to serve on; port 0 takes a free one and says which
+    /// Address to serve on, or a name for it, such as localhost; port 0 takes a free one and says which
     #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS:PORT")]
-    pub listen: SocketAddr,
+    pub listen: Listen,
 
     /// What is streamed.
     #[command(flatten)]

@@ -52,10 +52,10 @@ enum CliError {
     Runtime(#[from] ringscope::RuntimeError),
     #[error("cannot write to stdout: {0}: is the disk full?")]
     Output(std::io::Error),
-    #[error("cannot listen on {address}: {source}{}", serve::http::remedy(source))]
-    Listen { address: std::net::SocketAddr, source: std::io::Error },
-    #[error("no thread to serve with: {0}; end other threads or raise the limit (ulimit -u)")]
-    NoServer(std::io::Error),
+    #[error(transparent)]
+    Launch(#[from] workload::launch::LaunchError),
+    #[error(transparent)]
+    Serve(#[from] serve::listen::ServeError),
     #[error("cannot listen for Ctrl-C: {0}")]
     Signal(#[from] ctrlc::Error),
 }

@@ -13,26 +13,40 @@ pub struct Serving {
     child: Child,
     /// Host and port.
     pub address: String,
+    /// What it said on stderr before it served.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub said: Vec<String>,
 }
 
 impl Serving {
     /// `ringscope serve` on the host device and on a free port.
     pub fn start(args: &[&str]) -> Serving {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringscope"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--device", "host"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        Serving::spawn(
+            Command::new(env!("CARGO_BIN_EXE_ringscope"))
+                .args(["serve", "--listen", "127.0.0.1:0", "--device", "host"])
+                .args(args),
+        )
+    }
+
+    /// The `ringscope serve` that is this command, or becomes it.
+    pub fn spawn(command: &mut Command) -> Serving {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
+        let mut said = Vec::new();
         let address = lines.by_ref().find_map(|line| {
-            let (_, rest) = line.split_once("serving http://")?;
-            Some(rest.split('/').next()?.to_owned())
+            let served = line.split_once("serving http://").map(|(_, rest)| rest.to_owned());
+            said.push(line);
+            Some(served?.split('/').next()?.to_owned())
         });
         // Whoever does not read what it says stops it.
         std::thread::spawn(move || lines.for_each(|line| eprintln!("ringscope serve: {line}")));
-        Serving { child, address: address.expect("it says where it serves") }
+        Serving { child, address: address.unwrap_or_else(|| panic!("it says where it serves: {said:?}")), said }
+    }
+
+    /// Its process.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The body at `path`, which must be there.
@@ -48,6 +62,7 @@ impl Serving {
     }
 
     /// The snapshot in which `messages` were received and handled.
+    #[allow(dead_code, reason = "not every test asks")]
     pub fn snapshot_after(&self, messages: u64) -> serde_json::Value {
         let start = Instant::now();
         loop {
@@ -68,8 +83,15 @@ impl Serving {
 
     /// Ctrl-C; how it ended, and its stdout.
     #[allow(dead_code, reason = "not every test ends it")]
-    pub fn interrupt(mut self) -> (ExitStatus, String) {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill");
+    pub fn interrupt(self) -> (ExitStatus, String) {
+        self.signal("INT")
+    }
+
+    /// The same for any signal that ends it.
+    #[allow(dead_code, reason = "not every test ends it")]
+    pub fn signal(mut self, name: &str) -> (ExitStatus, String) {
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().expect("kill");
         assert!(sent.success());
         self.wait()
     }
@@ -117,9 +139,14 @@ impl Answer {
 
 /// What the server at `address` answers to this request line and these headers.
 pub fn request(address: &str, head: &str) -> Answer {
+    exchange(address, &format!("{head}Host: {address}\r\nConnection: close\r\n\r\n"))
+}
+
+/// What the server at `address` answers to this request.
+pub fn exchange(address: &str, request: &str) -> Answer {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
-    write!(stream, "{head}Host: {address}\r\nConnection: close\r\n\r\n").expect("a request");
+    stream.write_all(request.as_bytes()).expect("a request");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("an answer");
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;

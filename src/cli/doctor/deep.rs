@@ -18,7 +18,8 @@ use crate::cli::CliError;
 use crate::cli::args::DoctorArgs;
 use crate::cli::term::table::{Style, Text, plain, styled};
 use crate::cli::term::{terminal, units};
-use crate::cli::workload::load::{Counted, Load};
+use crate::cli::workload::counts::HostCounts;
+use crate::cli::workload::load::Load;
 
 /// What became of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -369,7 +370,7 @@ impl Ward {
     }
 
     /// Keeps the kernels busy from a thread of its own while `meanwhile` runs; what the host counted, by kernel.
-    fn busy<T>(&self, meanwhile: impl FnOnce() -> T) -> Result<(T, Vec<Counted>), RuntimeError> {
+    fn busy<T>(&self, meanwhile: impl FnOnce() -> T) -> Result<(T, Vec<HostCounts>), RuntimeError> {
         let messages: Vec<Vec<Vec<u8>>> = WORK.iter().map(|(_, bytes)| sizes_up_to(*bytes)).collect();
         let mut loads = Vec::new();
         for (id, messages) in self.ids.iter().zip(&messages) {
@@ -386,7 +387,7 @@ impl Ward {
             });
             let result = meanwhile();
             stop.store(true, Ordering::Relaxed);
-            let counted: Result<Vec<Counted>, RuntimeError> =
+            let counted: Result<Vec<HostCounts>, RuntimeError> =
                 feeder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             counted.map(|counted| (result, counted))
         })
@@ -412,7 +413,7 @@ fn exact_counts(patient: &Patient) -> Found {
     let (_, counted) = ward.busy(|| std::thread::sleep(TIME))?;
     let snapshot = ward.runtime.snapshot_blocking()?;
     let differences: Vec<String> =
-        ward.ids.iter().zip(&counted).filter_map(|(id, host)| differs(snapshot.kernel(id)?, host)).collect();
+        ward.ids.iter().zip(&counted).flat_map(|(id, host)| host.differences(id, &snapshot)).collect();
     let messages: u64 = counted.iter().map(|c| c.sent).sum();
     let refused: u64 = counted.iter().map(|c| c.refused).sum();
     let blocks = ward.blocks;
@@ -428,22 +429,6 @@ fn exact_counts(patient: &Patient) -> Found {
         Some(first) => first.clone(),
     };
     judged(differences.is_empty() && messages > 0, figure)
-}
-
-/// Where the device's counts are not the host's.
-fn differs(device: &KernelTelemetry, host: &Counted) -> Option<String> {
-    let handled = host.received - host.refused;
-    let pairs = [
-        ("received", device.messages_received, host.sent),
-        ("sent", device.messages_sent, host.received),
-        ("processed", device.messages_processed, handled),
-        ("errors", device.errors, host.refused),
-        ("bytes in", device.bytes_in, host.bytes_in),
-        ("bytes out", device.bytes_out, host.bytes_out),
-        ("latencies", device.latency.map_or(0, |l| l.count), host.sent),
-    ];
-    let (what, theirs, ours) = *pairs.iter().find(|(_, theirs, ours)| theirs != ours)?;
-    Some(format!("{}: {theirs} {what} on the device, {ours} on the host", device.kernel_id))
 }
 
 fn full_device(patient: &Patient) -> Found {

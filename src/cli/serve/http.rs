@@ -1,9 +1,12 @@
-//! The HTTP server: one thread, few connections, and no patience with slow ones. What it answers is in `routes`.
+//! The HTTP server: one thread, many connections, and no patience with slow ones. What it answers is in `routes`.
 
 use std::convert::Infallible;
-use std::io::ErrorKind;
+use std::future::poll_fn;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,41 +14,27 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+use super::connections::{Connections, Place};
+use super::impatient::Impatient;
+use super::listen::ServeError;
 use super::routes::{self, Routes};
-use crate::cli::CliError;
+use crate::cli::workload::system;
 
-/// Connections at one time; more wait until one ends.
-const CONNECTIONS: usize = 64;
+/// Most connections at one time. Who comes after that takes the place of who has been idle the longest.
+const CONNECTIONS: usize = 8192;
+/// File descriptors that are not for connections: files to stream, the device, connections on their way out.
+const OTHER_FILES: usize = 512;
 /// How long a request's head may take, from the opening of the connection or the last answer.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// After which a connection takes no more requests. One that is never closed would keep its place for ever.
+/// After which a connection takes no more requests.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
 /// How long an answer under way may then still take.
 const LAST_ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Largest head of a request.
 const HEAD_BYTES: usize = 16 << 10;
-
-/// Takes the address.
-///
-/// # Errors
-/// [`CliError::Listen`].
-pub fn bind(address: SocketAddr) -> Result<TcpListener, CliError> {
-    let taken = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-    taken.map_err(|source| CliError::Listen { address, source })
-}
-
-/// What to do about an address that cannot be had.
-pub fn remedy(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::AddrInUse => ": choose another with --listen, port 0 for any that is free",
-        ErrorKind::PermissionDenied => ": choose a port from 1024 up with --listen",
-        ErrorKind::AddrNotAvailable => ": --listen takes an address of this machine, such as 127.0.0.1:9464",
-        _ => "",
-    }
-}
 
 /// A server that runs. Dropping it ends it.
 pub struct Server {
@@ -55,31 +44,33 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves from now on.
+    /// Serves from now on, on all of `listeners`, of which there is at least one.
     ///
     /// # Errors
-    /// No thread, or no event queue.
-    pub fn start(listener: TcpListener, routes: Arc<Routes>) -> Result<Server, CliError> {
-        let address = listener.local_addr().map_err(CliError::NoServer)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-        let runtime = runtime.map_err(CliError::NoServer)?;
-        let listener = {
+    /// [`ServeError::System`].
+    pub fn start(listeners: Vec<TcpListener>, routes: Arc<Routes>) -> Result<Server, ServeError> {
+        let address =
+            listeners.first().ok_or(io::ErrorKind::AddrNotAvailable).map_err(io::Error::from)?.local_addr()?;
+        // Nothing here waits: no other thread is ever made.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let listeners = {
             let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(CliError::NoServer)?
+            listeners.into_iter().map(registered).collect::<io::Result<Vec<_>>>()?
         };
+        let connections = Arc::new(Connections::new(most_connections(system::raise_open_files())));
         let (end, ended) = oneshot::channel();
         let body = move || {
-            runtime.spawn(accept(listener, routes));
+            for listener in listeners {
+                runtime.spawn(accept(listener, Arc::clone(&connections), Arc::clone(&routes)));
+            }
             // An error is the end as well: nobody is left to send it.
             let _ = runtime.block_on(ended);
-            // A health check may be waiting for a device that does not answer.
-            runtime.shutdown_background();
         };
-        let thread = std::thread::Builder::new().name("http".into()).spawn(body).map_err(CliError::NoServer)?;
+        let thread = std::thread::Builder::new().name("http".into()).spawn(body)?;
         Ok(Server { address, end: Some(end), thread: Some(thread) })
     }
 
-    /// Where it serves; of port 0, the one that was free.
+    /// Returns where it serves; of port 0, the one that was free.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -93,37 +84,78 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, routes: Arc<Routes>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+/// So many that no client can take the file descriptors that the rest of the program needs.
+fn most_connections(open_files: usize) -> usize {
+    let left = open_files.saturating_sub(OTHER_FILES).max(open_files / 4);
+    left.clamp(1, CONNECTIONS)
+}
+
+fn registered(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
+    // A hundred clients may come at one time, and the system's own bound is the right one.
+    rustix::net::listen(&listener, i32::MAX)?;
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
+}
+
+async fn accept(listener: tokio::net::TcpListener, connections: Arc<Connections>, routes: Arc<Routes>) {
+    loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                let (place, evicted) = connections.enter();
                 let routes = Arc::clone(&routes);
-                tokio::spawn(async move {
-                    serve_connection(stream, routes).await;
-                    drop(place);
-                });
+                tokio::spawn(unless_evicted(evicted, serve_connection(stream, Arc::new(place), routes)));
+                // Who has to give way closes its file before the next one is opened.
+                tokio::task::yield_now().await;
             }
-            // Too many open files, or a client that is gone already: the next one may be luckier.
-            Err(_) => sleep(Duration::from_millis(100)).await,
+            Err(error) if system::is_out_of_files(&error) => {
+                connections.evict();
+                sleep(Duration::from_millis(10)).await;
+            }
+            // A client that is gone already, say.
+            Err(_) => sleep(Duration::from_millis(1)).await,
         }
     }
 }
 
+/// Does `work` until it is done, or its place is taken.
+async fn unless_evicted(evicted: oneshot::Receiver<()>, work: impl Future<Output = ()>) {
+    let (mut evicted, mut work) = (pin!(evicted), pin!(work));
+    poll_fn(|cx| match evicted.as_mut().poll(cx) {
+        Poll::Ready(_) => Poll::Ready(()),
+        Poll::Pending => work.as_mut().poll(cx),
+    })
+    .await;
+}
+
 /// Answers a connection's requests until it is closed, or has had its time. Its errors are the client's.
-async fn serve_connection(stream: TcpStream, routes: Arc<Routes>) {
+async fn serve_connection(stream: TcpStream, place: Arc<Place>, routes: Arc<Routes>) {
+    let stream = Impatient::new(stream, Arc::clone(&place));
     let service = service_fn(move |request| {
+        place.busy();
         let routes = Arc::clone(&routes);
-        async move { Ok::<_, Infallible>(routes::answer(routes, request).await) }
+        async move { Ok::<_, Infallible>(routes::answer(&routes, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
+    let mut connection = pin!(connection);
     if timeout(CONNECTION_TIME, connection.as_mut()).await.is_err() {
         connection.as_mut().graceful_shutdown();
         let _ = timeout(LAST_ANSWER_TIME, connection).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_the_rest() {
+        assert_eq!(most_connections(usize::MAX), CONNECTIONS);
+        assert_eq!(most_connections(1024), 512);
+        assert_eq!(most_connections(64), 16);
+        assert_eq!(most_connections(0), 1);
     }
 }

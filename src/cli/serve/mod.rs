@@ -1,12 +1,17 @@
 //! `ringscope serve`: the work of `run` without an end, with its telemetry over HTTP.
 
-pub mod http;
+mod connections;
+mod health;
+mod http;
+mod impatient;
+pub mod listen;
 mod routes;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::http::Server;
+use self::listen::ServeError;
 use self::routes::Routes;
 use crate::cli::CliError;
 use crate::cli::args::ServeArgs;
@@ -15,41 +20,47 @@ use crate::cli::term::table::{Style, plain, styled};
 use crate::cli::term::terminal;
 use crate::cli::workload::input::Limit;
 use crate::cli::workload::session::Session;
-use crate::cli::workload::stream::Outcome;
 
-/// How soon Ctrl-C is noticed by whoever stands still.
+/// How soon Ctrl-C is noticed where nothing is streamed.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     // Before anything is launched: an address that is taken is known at once.
-    let listener = http::bind(args.listen)?;
+    let listeners = args.listen.bind()?;
+    let hosts = args.listen.hosts(&listeners);
     let mut session = Session::start(&args.run, args.limit())?;
     // The first page is of this one.
     session.runtime().snapshot_blocking()?;
     session.runtime().collector().start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
-    let routes = Arc::new(Routes::new(session.runtime().collector().clone()));
-    let server = Server::start(listener, Arc::clone(&routes))?;
+    let open_to_all = !hosts.only_local();
+    let routes = Routes::new(session.runtime().collector().clone(), hosts).map_err(ServeError::System)?;
+    let routes = Arc::new(routes);
+    let server = Server::start(listeners, Arc::clone(&routes))?;
+    if open_to_all {
+        let warning = "warning: every machine that reaches this one can read it, unencrypted and without a password; \
+                       --listen 127.0.0.1:9464 serves this machine only";
+        terminal::say(&[styled(Style::Warn, warning)]);
+    }
     let address = format!("http://{}", server.address());
     let rest = " for Prometheus; /snapshot.json, /summary.json, /healthz; Ctrl-C ends";
     terminal::say(&[plain("serving "), styled(Style::Bold, &format!("{address}/metrics")), plain(rest)]);
     // A log that goes on for months has no use for a line each interval.
     let live = terminal::can_redraw().then(|| Live::start(session.view()));
+    let end = match args.limit() {
+        Limit::Time(time) => Instant::now().checked_add(time),
+        _ => None,
+    };
     let outcome = session.stream()?;
-    stand_still(args, &session, &outcome, &routes);
+    // What went wrong is served, too.
+    routes.set_troubles(&outcome.troubles);
+    while !session.is_stopped() && end.is_none_or(|end| Instant::now() < end) {
+        std::thread::sleep(LOOK);
+    }
     drop(server);
     if let Some(live) = live {
         let replaced = !args.run.json && terminal::stdout_is_terminal();
         live.end(if replaced { Last::Erase } else { Last::Keep });
     }
     session.report(outcome)
-}
-
-/// With nothing more to stream, serves what there is until Ctrl-C; what went wrong is served too.
-fn stand_still(args: &ServeArgs, session: &Session<'_>, outcome: &Outcome, routes: &Routes) {
-    routes.set_troubles(&outcome.troubles);
-    let timed = matches!(args.limit(), Limit::Time(_)) && outcome.troubles.is_empty();
-    while !timed && !session.is_stopped() {
-        std::thread::sleep(LOOK);
-    }
 }

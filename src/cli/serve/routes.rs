@@ -4,14 +4,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderValue, VARY};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use ringscope::export::PageFormat;
-use ringscope::{Snapshot, TelemetryCollector, TelemetryError};
-use serde::Serialize;
+use ringscope::{Snapshot, TelemetryCollector};
+
+use super::health::HealthCheck;
+use super::listen::Hosts;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+const FOREIGN_HOST: &str = "\
+this serves the machine that it runs on, and was asked for under a name that is not its own: use http://localhost and the
+port, or start it with --listen and an address that other machines reach
+";
 const INDEX: &str = "\
 ringscope: telemetry of ring kernels
 
@@ -24,6 +30,8 @@ ringscope: telemetry of ring kernels
 /// What answers come from.
 pub struct Routes {
     collector: TelemetryCollector,
+    health: HealthCheck,
+    hosts: Hosts,
     /// The newest page of each kind: a snapshot is written once, however many ask for it.
     pages: Mutex<Vec<Written>>,
     troubles: Mutex<Vec<String>>,
@@ -43,24 +51,19 @@ struct Written {
     bytes: Bytes,
 }
 
-/// `/healthz`.
-#[derive(Serialize)]
-struct Health {
-    healthy: bool,
-    /// Why not, and what to do.
-    reasons: Vec<String>,
-    kernels: usize,
-}
-
 type Answer = Response<Full<Bytes>>;
 
 impl Routes {
-    /// Of what `collector` reads.
-    pub fn new(collector: TelemetryCollector) -> Routes {
-        Routes { collector, pages: Mutex::default(), troubles: Mutex::default() }
+    /// Serves what `collector` reads, to requests for `hosts`.
+    ///
+    /// # Errors
+    /// The system gives no thread for the health checks.
+    pub fn new(collector: TelemetryCollector, hosts: Hosts) -> std::io::Result<Routes> {
+        let health = HealthCheck::start(collector.clone())?;
+        Ok(Routes { collector, health, hosts, pages: Mutex::default(), troubles: Mutex::default() })
     }
 
-    /// What is wrong with the stream; it is not healthy then.
+    /// Sets what is wrong with the stream; it is not healthy then.
     pub fn set_troubles(&self, troubles: &[String]) {
         *self.troubles.lock().unwrap_or_else(PoisonError::into_inner) = troubles.to_vec();
     }
@@ -85,32 +88,19 @@ impl Routes {
         respond(StatusCode::OK, page.content_type(), bytes)
     }
 
-    /// Reads anew, which waits for the device: a snapshot that is there says nothing of it.
-    fn health(&self) -> Answer {
+    async fn health(&self) -> Answer {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let health = Health::judge(troubles, self.collector.snapshot(), self.collector.latest());
+        let health = self.health.ask(troubles).await;
         let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         // Strings and numbers are always JSON.
         respond(status, JSON, serde_json::to_vec(&health).unwrap_or_default().into())
     }
-}
 
-impl Health {
-    /// By what went wrong with the stream, by a reading of this moment, and if that failed by the newest that did not.
-    fn judge(
-        troubles: Vec<String>,
-        now: Result<Arc<Snapshot>, TelemetryError>,
-        latest: Option<Arc<Snapshot>>,
-    ) -> Health {
-        let mut reasons = troubles;
-        let read = now.inspect_err(|error| reasons.push(error.to_string()));
-        let snapshot = read.ok().or(latest);
-        let ill = snapshot.iter().flat_map(|s| &s.kernels).filter(|k| k.needs_attention());
-        reasons.extend(ill.map(|k| match &k.last_error {
-            Some(why) => format!("{} is {}: {why}", k.kernel_id, k.state),
-            None => format!("{} is {}", k.kernel_id, k.state),
-        }));
-        Health { healthy: reasons.is_empty(), reasons, kernels: snapshot.map_or(0, |s| s.kernels.len()) }
+    /// Whether the request is for this server. A browser always says for whom it is; who says nothing is none.
+    fn is_asked<B>(&self, request: &Request<B>) -> bool {
+        let headers = request.headers().get_all(HOST).iter();
+        let mut named = headers.map(|value| value.to_str().unwrap_or_default()).chain(request.uri().host());
+        named.all(|host| self.hosts.allow(host))
     }
 }
 
@@ -132,7 +122,10 @@ impl Page {
 }
 
 /// Answers one request; of HEAD, the server leaves the body out.
-pub async fn answer<B>(routes: Arc<Routes>, request: Request<B>) -> Answer {
+pub async fn answer<B>(routes: &Routes, request: Request<B>) -> Answer {
+    if !routes.is_asked(&request) {
+        return plain(StatusCode::FORBIDDEN, FOREIGN_HOST);
+    }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
         "/" | "/metrics" | "/snapshot.json" | "/summary.json" | "/healthz" if !reads => {
@@ -147,10 +140,7 @@ pub async fn answer<B>(routes: Arc<Routes>, request: Request<B>) -> Answer {
         }
         "/snapshot.json" => routes.page(Page::Everything),
         "/summary.json" => routes.page(Page::Sums),
-        "/healthz" => {
-            let checked = tokio::task::spawn_blocking(move || routes.health()).await;
-            checked.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the check itself failed\n"))
-        }
+        "/healthz" => routes.health().await,
         "/" => plain(StatusCode::OK, INDEX),
         _ => {
             plain(StatusCode::NOT_FOUND, "not found: there are /metrics, /snapshot.json, /summary.json and /healthz\n")
@@ -178,35 +168,12 @@ fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Answe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ringscope::KernelState;
-
-    #[test]
-    fn health_says_why_not() {
-        let collector = TelemetryCollector::new(true);
-        collector.record_receive("a").unwrap();
-        collector.record_error("b", "out of tokens").unwrap();
-        let good = collector.snapshot().unwrap();
-        let health = Health::judge(vec![], Ok(Arc::clone(&good)), None);
-        assert_eq!((health.healthy, health.reasons.len(), health.kernels), (true, 0, 2));
-
-        let mut failed = (*good).clone();
-        failed.kernels.iter_mut().for_each(|k| k.state = KernelState::Failed);
-        let health = Health::judge(vec![], Ok(Arc::new(failed)), None);
-        assert_eq!(
-            (health.healthy, health.reasons),
-            (false, vec!["a is failed".into(), "b is failed: out of tokens".into()])
-        );
-
-        // A device that does not answer: what was last read of it is no consolation.
-        let health = Health::judge(vec!["a pipe broke".into()], Err(TelemetryError::NoDevice), Some(good));
-        assert_eq!((health.healthy, health.kernels), (false, 2));
-        assert_eq!(health.reasons, ["a pipe broke".to_owned(), TelemetryError::NoDevice.to_string()]);
-    }
+    use crate::cli::serve::listen::Listen;
 
     #[test]
     fn a_snapshot_is_written_once() {
         let collector = TelemetryCollector::new(true);
-        let routes = Routes::new(collector.clone());
+        let routes = Routes::new(collector.clone(), "127.0.0.1:0".parse::<Listen>().unwrap().hosts(&[])).unwrap();
         assert_eq!(routes.page(Page::Everything).status(), StatusCode::SERVICE_UNAVAILABLE);
         let bytes = |of: &Routes| of.pages.lock().unwrap().iter().map(|w| w.bytes.as_ptr()).collect::<Vec<_>>();
         collector.snapshot().unwrap();

@@ -16,8 +16,8 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// The right answer to `message`.
-    pub fn of(work: Work, message: &[u8]) -> Expected {
+    /// Returns the right answer to `message`.
+    pub fn new(work: Work, message: &[u8]) -> Expected {
         match work {
             Work::Crc32c => Expected::Crc(crc32c::crc32c(message)),
             Work::Echo => Expected::Bytes(message.to_vec()),
@@ -105,7 +105,7 @@ impl Assembly {
         Assembly {
             entries: VecDeque::new(),
             first: 0,
-            shift: Shift::by(message_bytes as usize),
+            shift: Shift::new(message_bytes as usize),
             running: Some(0),
             files: vec![FileSum::default(); files],
         }
@@ -179,7 +179,7 @@ struct Shift {
 }
 
 impl Shift {
-    fn by(bytes: usize) -> Shift {
+    fn new(bytes: usize) -> Shift {
         Shift { bytes, bits: std::array::from_fn(|bit| crc32c::crc32c_combine(1 << bit, 0, bytes)) }
     }
 
@@ -235,15 +235,15 @@ mod tests {
     #[test]
     fn right_and_wrong_replies() {
         let message: Vec<u8> = [1.5f32, f32::NAN, 2.0, 1.0].iter().flat_map(|f| f.to_le_bytes()).collect();
-        let sum = Expected::of(Work::VectorAdd, &message);
+        let sum = Expected::new(Work::VectorAdd, &message);
         let reply = |a: f32, b: u32| [a.to_le_bytes(), b.to_le_bytes()].concat();
         assert!(sum.is(&reply(3.5, 0x7fff_ffff)));
         assert!(sum.is(&reply(3.5, 0x7fc0_0000)));
         assert!(!sum.is(&reply(3.5, 0)) && !sum.is(&reply(3.4, 0x7fff_ffff)) && !sum.is(&[]));
-        let crc = Expected::of(Work::Crc32c, b"123456789");
+        let crc = Expected::new(Work::Crc32c, b"123456789");
         assert!(crc.is(&0xe306_9283u32.to_le_bytes()));
         assert!(!crc.is(&0xe306_9282u32.to_le_bytes()) && !crc.is(b""));
-        let echo = Expected::of(Work::Echo, b"abc");
+        let echo = Expected::new(Work::Echo, b"abc");
         assert!(echo.is(b"abc") && !echo.is(b"ab"));
         let mut short = vec![1; 9];
         pad(Work::VectorAdd, &mut short);

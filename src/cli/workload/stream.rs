@@ -13,23 +13,10 @@ use ringscope::{Reply, RingKernel, RuntimeError};
 
 use crate::cli::args::Work;
 use crate::cli::workload::check::{Assembly, Expected, FileSum, crc_told, pad};
-use crate::cli::workload::feed::{Feed, Next};
-use crate::cli::workload::input::{InputError, Limit, Part, Source, shown};
-
-/// What the host counts for one kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HostCounts {
-    /// Messages sent.
-    pub sent: u64,
-    /// Replies received.
-    pub replies: u64,
-    /// Those that refuse.
-    pub refused: u64,
-    /// Payload bytes sent.
-    pub bytes_in: u64,
-    /// Payload bytes received.
-    pub bytes_out: u64,
-}
+use crate::cli::workload::counts::HostCounts;
+use crate::cli::workload::feed::{Feed, Next, Part};
+use crate::cli::workload::input::{InputError, Limit, Source, shown};
+use crate::cli::workload::silence::Silence;
 
 /// What whoever shows the stream may know of it while it runs.
 #[derive(Debug, Default)]
@@ -57,6 +44,8 @@ pub struct Plan {
     pub slots: u32,
     /// Whether kernels were told to refuse some messages.
     pub refusals: bool,
+    /// How long no kernel may reply while messages are under way.
+    pub reply_timeout: Duration,
 }
 
 /// What became of it.
@@ -86,10 +75,8 @@ pub struct Outcome {
 const MOST_TROUBLES: u64 = 5;
 /// Messages between two looks at the clock and the replies.
 const BATCH: usize = 64;
-/// How long all kernels may be silent with messages in hand.
-const SILENCE: Duration = Duration::from_secs(30);
-/// The same for a run that somebody wants to end.
-const SILENCE_AT_END: Duration = Duration::from_secs(5);
+/// How long the replies under way may take, all of them together, once somebody wants the end.
+const LAST_REPLIES: Duration = Duration::from_secs(10);
 
 /// One kernel, and what it owes.
 struct Lane {
@@ -154,20 +141,36 @@ impl<'a> Stream<'a> {
     /// Streams until the end of the plan, a trouble, or `stop`; then waits for the replies under way.
     pub fn run(mut self, stop: &AtomicBool) -> Outcome {
         let start = Instant::now();
-        let mut idle = Idle::new(start);
+        let (mut idle, mut closing) = (Idle::new(start), None);
         while !self.done() {
             let stopped = stop.load(Ordering::Relaxed);
-            if !self.ended && (stopped || self.time_is_up(start)) {
+            let time_is_up = self.time_is_up(start);
+            if !self.ended && (stopped || time_is_up) {
                 self.outcome.interrupted = stopped;
                 self.ended = true;
             }
             let drained = self.drain();
             let moved = if self.ended { drained } else { self.feed() || drained };
+            let limit = if stopped { LAST_REPLIES.min(self.plan.reply_timeout) } else { self.plan.reply_timeout };
+            if stopped || time_is_up {
+                // Replies that trickle in must not put off the end.
+                let lasts = closing.get_or_insert_with(|| Silence::since(Instant::now())).look(Instant::now());
+                if lasts >= limit && self.under_way() > 0 {
+                    self.give_up("are unanswered", lasts);
+                    break;
+                }
+            }
             if moved {
                 idle = Idle::new(Instant::now());
-            } else if idle.wait(if stopped { SILENCE_AT_END } else { SILENCE }) && self.under_way() > 0 {
-                self.give_up(idle.since.elapsed());
-                break;
+            } else {
+                let silent = idle.wait();
+                if silent >= limit && self.under_way() > 0 {
+                    self.give_up(
+                        "are under way and there was no reply: the kernels hang, or answer too seldom",
+                        silent,
+                    );
+                    break;
+                }
             }
         }
         self.outcome.time = start.elapsed();
@@ -195,12 +198,10 @@ impl<'a> Stream<'a> {
         self.ended = true;
     }
 
-    fn give_up(&mut self, silent: Duration) {
+    fn give_up(&mut self, what: &str, waited: Duration) {
         let owed = self.under_way();
-        self.trouble(format!(
-            "no reply for {:.0} s with {owed} messages under way: the kernels hang",
-            silent.as_secs_f64()
-        ));
+        let waited = waited.as_secs_f64();
+        self.trouble(format!("after {waited:.1} s {owed} messages {what}; fewer --kernels or --blocks answer sooner"));
     }
 
     // ---- sending -------------------------------------------------------------------------------------
@@ -245,9 +246,14 @@ impl<'a> Stream<'a> {
 
     /// The last message may have been the last of its file, whose CRC is then known.
     fn end_at_limit(&mut self) {
-        self.ended = true;
-        if let Ok(Next::Part(Part::FileEnd { file, bytes, crc })) = self.feed.next(&mut self.message) {
-            self.assembly.file_end(file, bytes, crc);
+        match self.feed.next(&mut self.message) {
+            // A file's end comes soon.
+            Ok(Next::Later) => self.ended = !self.feed.is_regular(),
+            Ok(Next::Part(Part::FileEnd { file, bytes, crc })) => {
+                self.assembly.file_end(file, bytes, crc);
+                self.ended = true;
+            }
+            _ => self.ended = true,
         }
     }
 
@@ -274,11 +280,9 @@ impl<'a> Stream<'a> {
     fn sent(&mut self, lane: usize) {
         let Some(Held { file, offset, bytes }) = self.held.take() else { return };
         let place = self.assembly.message(bytes as usize);
-        let expected = Expected::of(self.plan.work, &self.message);
+        let expected = Expected::new(self.plan.work, &self.message);
         self.lanes[lane].owed.push_back(Some(Owed { place, file, offset, bytes, expected }));
-        let counts = &mut self.outcome.counts[lane];
-        counts.sent += 1;
-        counts.bytes_in += self.message.len() as u64;
+        self.outcome.counts[lane].count_sent(self.message.len());
         self.outcome.messages += 1;
         self.outcome.input_bytes += bytes;
     }
@@ -315,10 +319,7 @@ impl<'a> Stream<'a> {
     }
 
     fn received(&mut self, lane: usize, reply: &Reply) {
-        let counts = &mut self.outcome.counts[lane];
-        counts.replies += 1;
-        counts.bytes_out += reply.payload.len() as u64;
-        counts.refused += u64::from(reply.status != 0);
+        self.outcome.counts[lane].count_reply(reply.status, reply.payload.len());
         self.progress.messages.fetch_add(1, Ordering::Relaxed);
         let Some(owed) = self.lanes[lane].settle(reply.seq) else {
             let what = format!("a reply to its message {}, which it has answered or was never sent", reply.seq);
@@ -385,24 +386,27 @@ impl Lane {
 /// Waiting politely while nothing moves: an answer is microseconds away, or it is not, and then the cores belong to
 /// whoever computes it.
 struct Idle {
-    since: Instant,
+    silence: Silence,
     tries: u32,
 }
 
 impl Idle {
     fn new(since: Instant) -> Idle {
-        Idle { since, tries: 0 }
+        Idle { silence: Silence::since(since), tries: 0 }
     }
 
-    /// Waits a little; whether it has been silent for so long.
-    fn wait(&mut self, limit: Duration) -> bool {
+    /// Waits a little, and returns how long nothing has moved.
+    fn wait(&mut self) -> Duration {
+        self.tries = self.tries.saturating_add(1);
         match self.tries {
             ..16 => std::hint::spin_loop(),
             16..48 => std::thread::yield_now(),
-            _ => std::thread::sleep(Duration::from_micros(50)),
+            _ => {
+                std::thread::sleep(Duration::from_micros(50));
+                return self.silence.look(Instant::now());
+            }
         }
-        self.tries = self.tries.saturating_add(1);
-        self.tries > 48 && self.since.elapsed() >= limit
+        Duration::ZERO
     }
 }
 
@@ -428,11 +432,12 @@ mod tests {
         });
         meanwhile(&runtime);
         let (work, limit) = (Work::Crc32c, Limit::OnePass);
-        let input = Input::new(std::slice::from_ref(&path), 1000, limit).unwrap();
-        let plan = Plan { work, limit, message_bytes: 1000, slots: 8, refusals: false };
+        let input = Input::new(std::slice::from_ref(&path), limit).unwrap();
+        let reply_timeout = Duration::from_secs(60);
+        let plan = Plan { work, limit, message_bytes: 1000, slots: 8, refusals: false, reply_timeout };
         let sources = input.sources().to_vec();
-        let outcome =
-            Stream::new(plan, &sources, Feed::new(input).unwrap(), kernels.into(), &Progress::default()).run(&NEVER);
+        let feed = Feed::new(input, plan.message_bytes).unwrap();
+        let outcome = Stream::new(plan, &sources, feed, kernels.into(), &Progress::default()).run(&NEVER);
         std::fs::remove_file(&path).unwrap();
         outcome
     }
