@@ -4,6 +4,7 @@
 mod args;
 mod bench;
 mod doctor;
+mod error;
 mod run;
 mod serve;
 mod term;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use term::{table, terminal};
+use term::terminal;
 
 /// Does what the command line says. Wrong usage ends here with clap's message and exit code 2.
 pub fn main() -> ExitCode {
@@ -28,7 +29,7 @@ pub fn main() -> ExitCode {
         },
         args::Command::Bench(args) => bench::bench(&args),
         args::Command::Doctor(args) if args.break_it => {
-            doctor::deep::break_the_context(args.device.unwrap_or_default())
+            doctor::deep::child::break_the_context(args.device.unwrap_or_default())
         }
         args::Command::Doctor(args) if args.deep => doctor::deep::examine(&args),
         args::Command::Doctor(args) => doctor::doctor(&args),
@@ -37,25 +38,8 @@ pub fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            terminal::say(&[table::styled(table::Style::Bad, "error: "), table::plain(&error.to_string())]);
+            terminal::say_error(&error.to_string());
             ExitCode::FAILURE
         }
     }
-}
-
-/// Why a subcommand could not do its work; the parts bring the remedy.
-#[derive(Debug, thiserror::Error)]
-enum CliError {
-    #[error(transparent)]
-    Input(#[from] workload::input::InputError),
-    #[error(transparent)]
-    Runtime(#[from] ringscope::RuntimeError),
-    #[error("cannot write to stdout: {0}: is the disk full?")]
-    Output(std::io::Error),
-    #[error("cannot listen on {address}: {source}{}", serve::http::remedy(source))]
-    Listen { address: std::net::SocketAddr, source: std::io::Error },
-    #[error("no thread to serve with: {0}; end other threads or raise the limit (ulimit -u)")]
-    NoServer(std::io::Error),
-    #[error("cannot listen for Ctrl-C: {0}")]
-    Signal(#[from] ctrlc::Error),
 }

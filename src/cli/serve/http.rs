@@ -1,7 +1,6 @@
 //! The HTTP server: one thread, few connections, and no patience with slow ones. What it answers is in `routes`.
 
 use std::convert::Infallible;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,7 +14,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::routes::{self, Routes};
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 
 /// Connections at one time; more wait until one ends.
 const CONNECTIONS: usize = 64;
@@ -35,16 +34,6 @@ const HEAD_BYTES: usize = 16 << 10;
 pub fn bind(address: SocketAddr) -> Result<TcpListener, CliError> {
     let taken = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
     taken.map_err(|source| CliError::Listen { address, source })
-}
-
-/// What to do about an address that cannot be had.
-pub fn remedy(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::AddrInUse => ": choose another with --listen, port 0 for any that is free",
-        ErrorKind::PermissionDenied => ": choose a port from 1024 up with --listen",
-        ErrorKind::AddrNotAvailable => ": --listen takes an address of this machine, such as 127.0.0.1:9464",
-        _ => "",
-    }
 }
 
 /// A server that runs. Dropping it ends it.

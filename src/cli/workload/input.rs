@@ -5,6 +5,8 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::cli::term::text;
+
 /// When a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -73,8 +75,7 @@ impl Source {
 
 /// A path for a person, whatever its bytes.
 pub fn shown(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text::escaped(&path.to_string_lossy())
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> InputError {

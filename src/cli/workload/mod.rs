@@ -8,3 +8,4 @@ pub mod load;
 pub mod report;
 pub mod session;
 pub mod stream;
+pub mod view;

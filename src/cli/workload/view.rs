@@ -1,0 +1,53 @@
+//! What a terminal sees of a session: the line above the live display, and how far the stream is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ringscope::device::{DeviceInfo, DeviceKind};
+
+use crate::cli::args::RunArgs;
+use crate::cli::term::frame::Done;
+use crate::cli::term::text::{Style, StyledText, plain, styled};
+use crate::cli::workload::input::Limit;
+use crate::cli::workload::stream::Progress;
+
+/// Returns what is said before the first message, line by line: what runs where, why not on CUDA, warnings.
+pub fn header(args: &RunArgs, device: &DeviceInfo, without_cuda: Option<&str>) -> Vec<Vec<StyledText>> {
+    let s = |n| if n == 1 { "" } else { "s" };
+    let what = format!(
+        "{} in {} ring kernel{} of {} block{} on {}, ",
+        args.kernel.builtin().name(),
+        args.kernels,
+        s(args.kernels),
+        args.blocks,
+        s(args.blocks),
+        match device.kind {
+            DeviceKind::Cuda => format!("cuda:{}", device.ordinal),
+            DeviceKind::Host => "the host".to_owned(),
+        }
+    );
+    let name = styled(Style::Bold, &device.name);
+    let mut lines = vec![vec![plain(&what), name, plain(&format!(" ({})", device.detail))]];
+    lines.extend(without_cuda.map(|why| vec![styled(Style::Dim, &format!("not on CUDA: {why}"))]));
+    lines.extend(device.warnings.iter().map(|warning| vec![styled(Style::Warn, &format!("warning: {warning}"))]));
+    lines
+}
+
+/// Returns how far the stream is after `elapsed`, measured by what it is to do; `input_bytes` are of one pass.
+pub fn done(progress: &Progress, limit: Limit, input_bytes: Option<u64>, elapsed: Duration) -> Done {
+    let value = |n: &AtomicU64| n.load(Ordering::Relaxed);
+    let (bytes, messages) = (value(&progress.bytes), value(&progress.messages));
+    let of = |part: f64, whole: f64| if whole > 0.0 { (part / whole).min(1.0) } else { 1.0 };
+    let (part, of_bytes) = match limit {
+        Limit::Messages(limit) => (Some(of(messages as f64, limit as f64)), None),
+        Limit::Time(limit) => (Some(of(elapsed.as_secs_f64(), limit.as_secs_f64())), None),
+        // A file that grew meanwhile has no end that is known.
+        Limit::OnePass => match input_bytes.filter(|all| *all >= bytes) {
+            Some(all) => (Some(of(bytes as f64, all as f64)), Some(all)),
+            None => (None, None),
+        },
+        Limit::Never => (None, None),
+    };
+    let (mismatches, refused) = (value(&progress.mismatches), value(&progress.refused));
+    Done { elapsed, part, bytes, of_bytes, messages, mismatches, refused }
+}
