@@ -306,7 +306,7 @@ fn a_log_gets_plain_lines_and_the_table_goes_to_stdout() {
     let rows: Vec<&str> = table.lines().collect();
     assert!(rows[0].starts_with("kernel") && rows[0].contains("p99") && rows[0].contains("busy"), "{table}");
     assert!(rows[1].starts_with("worker_0") && rows[4].starts_with("all"), "{table}");
-    assert!(table.contains("right: every reply"), "{table}");
+    assert!(table.contains("PASS: every reply is right"), "{table}");
 }
 
 fn signal(child: &Child, name: &str) {
@@ -521,7 +521,7 @@ fn doctor_deep_examines_one_device() {
     let table = output(&["doctor", "--deep", "--snapshots", "1000", "--device", "host"]);
     assert_eq!(table.status.code(), Some(0));
     let lines: Vec<&str> = text(&table.stdout).lines().collect();
-    assert!(lines[lines.len() - 1].starts_with("right: 8 checks passed, 0 failed"), "{lines:?}");
+    assert!(lines[lines.len() - 1].starts_with("PASS: 8 checks passed, 0 failed"), "{lines:?}");
     let at = |line: &str| line.find("passed ");
     let columns: std::collections::BTreeSet<_> = lines[..lines.len() - 1].iter().filter_map(|line| at(line)).collect();
     assert_eq!(columns.len(), 1, "results line up: {lines:?}");

@@ -62,6 +62,26 @@ pub fn stderr_width() -> usize {
     if std::io::stderr().is_terminal() { size().0 } else { usize::MAX }
 }
 
+/// Columns for pages of help, which are for reading: no more than 100, and 80 where there is no terminal.
+pub fn help_width() -> usize {
+    const MOST: usize = 100;
+    const LEAST: usize = 40;
+    let is_terminal = stdout_is_terminal() || std::io::stderr().is_terminal();
+    if is_terminal { size().0.clamp(LEAST, MOST) } else { 80 }
+}
+
+/// Writes a page of help to stderr or stdout; `painted` is the same with colours.
+pub fn show_help(page: &str, painted: &str, to_stderr: bool) {
+    let paint = if to_stderr { stderr_paint() } else { stdout_paint() };
+    let page = if paint.on { painted } else { page };
+    let page: String = page.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    // Who closed the pipe has read enough.
+    let _ = match to_stderr {
+        true => std::io::stderr().lock().write_all(page.as_bytes()),
+        false => std::io::stdout().lock().write_all(page.as_bytes()),
+    };
+}
+
 /// Writes a line to stderr, wrapped to the terminal's width. Who closed stderr does not want to know, and the run goes on.
 pub fn say(line: &[StyledText]) {
     progress(None);

@@ -87,23 +87,30 @@ fn scaled(value: f64, units: &[&str]) -> String {
     format!("{value:.1}{}", units[unit])
 }
 
-/// `500ms`, `10s`, `1.5m`, `2h`.
+/// Longer than anything runs; sums of two such times are far from any limit.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Reads `500ms`, `10s`, `1.5m`, `2h`.
+///
+/// # Errors
+/// What is wrong with `text`, after a name and a colon.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    const SHAPE: &str = "write a number and a unit: 500ms, 10s, 1.5m, 2h";
+    const SHAPE: &str = "must be a number and a unit, such as 500ms, 10s, 1.5m or 2h";
     let at = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
+    let number: f64 = number.parse().map_err(|_| SHAPE.to_owned())?;
     let seconds = match unit.trim_start() {
         "us" | "µs" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        "" => return Err(format!("it lacks its unit: {SHAPE}")),
+        "" => return Err(format!("needs a unit: {text}ms, {text}s, {text}m or {text}h")),
         _ => return Err(SHAPE.to_owned()),
     };
-    let number: f64 = number.parse().map_err(|_| SHAPE.to_owned())?;
-    let time = Duration::try_from_secs_f64(number * seconds).map_err(|_| "too long".to_owned())?;
-    if time.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(time) }
+    let time = Duration::try_from_secs_f64(number * seconds).ok().filter(|time| *time <= LONGEST);
+    let time = time.ok_or_else(|| format!("must be at most {}h (10 years)", LONGEST.as_secs() / 3600))?;
+    if time.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(time) }
 }
 
 #[cfg(test)]
@@ -138,7 +145,9 @@ mod tests {
             (ms("500ms"), ms("10s"), ms("1.5m"), ms("2h"), ms("3 s")),
             (Ok(500), Ok(10_000), Ok(90_000), Ok(7_200_000), Ok(3000))
         );
-        for wrong in ["", "5", "s", "-1s", "0s", "1.2.3s", "5 weeks", "1e3s", "99999999999999999999999s", "NaNs"] {
+        for wrong in
+            ["", "5", "s", "-1s", "0s", "1.2.3s", "5 weeks", "1e3s", "87601h", "99999999999999999999999s", "NaNs"]
+        {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }
