@@ -165,6 +165,6 @@ pub fn show(rows: &[Row], width: usize) -> Vec<Text> {
         ]
     };
     let [_, null, one, two] = VARIANTS.map(|v| v.name);
-    let titles = ["handler", "blocks", "level 0, msg/s", "busy", null, one, two, "1, +ns", "2, +ns"];
+    let titles = ["handler", "blocks", "level 0 msg/s", "busy", null, one, two, "1, +ns", "2, +ns"];
     explained(SAYS, 2, &titles, &rows.iter().map(line).collect::<Vec<_>>(), width)
 }

@@ -1,12 +1,10 @@
 //! Small tables of text: the first column to the left, the others to the right.
 
-use crate::cli::term::text::{Text, columns, paragraphs, plain, shortened};
+use crate::cli::term::text::{Text, columns, paragraphs, plain};
 
 const GAP: usize = 2;
 /// Columns that prose is read in.
 const PROSE: usize = 100;
-/// Columns that a long first cell keeps.
-const NAME: usize = 8;
 
 /// Returns what a table shows, in words, and the table below it, as [`grid`] does.
 pub fn explained(says: &str, keys: usize, titles: &[&str], rows: &[Vec<String>], width: usize) -> Vec<Text> {
@@ -17,43 +15,47 @@ pub fn explained(says: &str, keys: usize, titles: &[&str], rows: &[Vec<String>],
 
 /// Returns lines of cells that line up under their titles, in at most `width` columns; a row may be shorter than the
 /// titles. Where not all columns fit, the table is cut into several, one below the other, each with the first `keys`
-/// columns, which tell the rows apart.
+/// columns, which tell the rows apart; where not even one fits beside them, each row is a list.
 fn grid(keys: usize, titles: &[&str], rows: &[Vec<String>], width: usize) -> Vec<String> {
     let needed = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|cell| columns(cell)).max().unwrap_or(0);
-    let mut widths: Vec<usize> = (0..titles.len()).map(|i| needed(i).max(columns(titles[i]))).collect();
-    let taken = |widths: &[usize], of: &[usize]| of.iter().map(|i| widths[*i] + GAP).sum::<usize>();
+    let widths: Vec<usize> = (0..titles.len()).map(|i| needed(i).max(columns(titles[i])) + GAP).collect();
+    let taken = |of: &[usize]| of.iter().map(|i| widths[*i]).sum::<usize>();
     let key_columns: Vec<usize> = (0..keys).collect();
-    // The widest number must have a place beside the keys.
-    let widest = (keys..titles.len()).map(|i| widths[i] + GAP).max().unwrap_or(0);
-    let over = (taken(&widths, &key_columns) + widest).saturating_sub(width);
-    widths[0] = widths[0].saturating_sub(over).max(NAME.min(widths[0]));
     let mut tables = vec![key_columns.clone()];
-    for i in keys..titles.len() {
+    for (i, column) in widths.iter().enumerate().skip(keys) {
         let last = tables.len() - 1;
-        if tables[last].len() > keys && taken(&widths, &tables[last]) + widths[i] + GAP > width {
+        if tables[last].len() > keys && taken(&tables[last]) + column > width {
             tables.push(key_columns.clone());
         }
         tables.last_mut().into_iter().for_each(|table| table.push(i));
     }
-    let titles: Vec<String> = titles.iter().map(|title| (*title).to_owned()).collect();
-    let mut lines = Vec::new();
-    for table in &tables {
-        if !lines.is_empty() {
-            lines.push(String::new());
-        }
-        lines.push(line(&titles, table, &widths));
-        lines.extend(rows.iter().map(|row| line(row, table, &widths)));
+    if tables.iter().any(|table| taken(table) > width) {
+        return rows.iter().flat_map(|row| list(keys, titles, row)).collect();
     }
-    lines
+    let titles: Vec<String> = titles.iter().map(|title| (*title).to_owned()).collect();
+    let below = |table: &Vec<usize>| {
+        let lines = rows.iter().map(|row| line(row, table, &widths));
+        [vec![String::new(), line(&titles, table, &widths)], lines.collect()].concat()
+    };
+    tables.iter().flat_map(below).skip(1).collect()
+}
+
+/// A row by itself: what tells it apart, and below it each title with its cell.
+fn list(keys: usize, titles: &[&str], row: &[String]) -> Vec<String> {
+    let wide = titles[keys..].iter().map(|title| columns(title)).max().unwrap_or(0);
+    let key = |(i, cell): (usize, &String)| if i == 0 { cell.clone() } else { format!("{}: {cell}", titles[i]) };
+    let head: Vec<String> = row.iter().take(keys).enumerate().map(key).collect();
+    let cells = titles.iter().zip(row).skip(keys);
+    let cells = cells.map(|(title, cell)| format!("  {title}{}  {cell}", " ".repeat(wide - columns(title))));
+    [head.join(", ")].into_iter().chain(cells).collect()
 }
 
 fn line(cells: &[String], table: &[usize], widths: &[usize]) -> String {
-    let mut line = String::new();
-    for i in table.iter().copied().filter(|i| *i < cells.len()) {
-        let cell = shortened(&cells[i], widths[i]);
-        let pad = " ".repeat(widths[i] - columns(&cell));
-        line += &if i == 0 { format!("  {cell}{pad}") } else { format!("  {pad}{cell}") };
-    }
+    let cell = |i: usize| {
+        let pad = " ".repeat(widths[i] - GAP - columns(&cells[i]));
+        if i == 0 { format!("  {}{pad}", cells[i]) } else { format!("  {pad}{}", cells[i]) }
+    };
+    let line: String = table.iter().filter(|i| **i < cells.len()).map(|i| cell(*i)).collect();
     line.trim_end().to_owned()
 }
 
@@ -74,17 +76,25 @@ mod tests {
         let row = |name: &str| [name, "4", "0.998 [0.990, 1.004]", "1.2 M"].map(str::to_owned).to_vec();
         let rows = [row("one line for all blocks"), row("crc32c")];
         let titles = ["design", "blocks", "level 1", "msg/s"];
-        let lines = grid(2, &titles, &rows, 40);
         assert_eq!(
-            lines,
+            grid(2, &titles, &rows, 60),
             [
-                "  design    blocks               level 1",
-                "  one …cks       4  0.998 [0.990, 1.004]",
-                "  crc32c         4  0.998 [0.990, 1.004]",
+                "  design                   blocks               level 1",
+                "  one line for all blocks       4  0.998 [0.990, 1.004]",
+                "  crc32c                        4  0.998 [0.990, 1.004]",
                 "",
-                "  design    blocks  msg/s",
-                "  one …cks       4  1.2 M",
-                "  crc32c         4  1.2 M"
+                "  design                   blocks  msg/s",
+                "  one line for all blocks       4  1.2 M",
+                "  crc32c                        4  1.2 M"
+            ]
+        );
+        assert_eq!(
+            grid(2, &titles, &rows, 40)[..4],
+            [
+                "one line for all blocks, blocks: 4",
+                "  level 1  0.998 [0.990, 1.004]",
+                "  msg/s    1.2 M",
+                "crc32c, blocks: 4",
             ]
         );
         for width in [40, 60, 80, 100] {

@@ -154,11 +154,19 @@ fn first_line(cells: Cells<'_>, width: usize) -> (Cells<'_>, Cells<'_>) {
     }
     let is_space = |cell: &(Style, char)| cell.1 == ' ';
     let words_begin = cells.iter().position(|cell| !is_space(cell)).unwrap_or(0);
-    let space = (words_begin..=fit).rev().find(|at| is_space(&cells[*at]));
+    let spaces = || (words_begin..=fit).rev().filter(|at| is_space(&cells[*at]));
+    let space = spaces().find(|at| !splits_unit(cells, *at)).or_else(|| spaces().next());
     let end = space.unwrap_or(fit);
     let next = cells[end..].iter().position(|cell| !is_space(cell)).map_or(cells.len(), |spaces| end + spaces);
     let trimmed = cells[..end].iter().rposition(|cell| !is_space(cell)).map_or(0, |last| last + 1);
     (&cells[..trimmed], &cells[next..])
+}
+
+/// Whether the space at `at` stands between a number and a short word, its unit.
+fn splits_unit(cells: Cells<'_>, at: usize) -> bool {
+    const UNIT: usize = 4;
+    let word = cells[at + 1..].iter().take_while(|cell| cell.1 != ' ').count();
+    cells[at - 1].1.is_ascii_digit() && word <= UNIT
 }
 
 /// Wraps text for a person, which may be of several lines, to lines of at most `width` columns.
@@ -293,6 +301,8 @@ mod tests {
         assert_eq!(lines(&[plain("設定設定")], 5, 0), ["設定", "設定"]);
         assert_eq!(lines(&[plain("設定")], 1, 0), ["設", "定"]);
         assert_eq!(lines(&[plain("a b")], usize::MAX, 2), ["a b"]);
+        assert_eq!(lines(&[plain("within 12.4 µs each")], 12, 0), ["within", "12.4 µs each"]);
+        assert_eq!(lines(&[plain("12 s")], 3, 0), ["12", "s"]);
         assert_eq!(lines(&[plain("")], 0, 2), [""]);
         assert_eq!(lines(&[plain("a   ")], 2, 0), ["a"]);
         let text = paragraphs("first line\n\tsecond third\n", 10);

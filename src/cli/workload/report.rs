@@ -178,3 +178,54 @@ impl Report<'_> {
 fn dim(text: &str) -> Text {
     Text::from(vec![styled(Style::Dim, text)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::run_args;
+    use crate::cli::term::text::Paint;
+    use ringscope::device::DeviceKind;
+    use std::time::Duration;
+
+    fn report(outcome: &Outcome) -> Vec<Vec<String>> {
+        let (args, name) = (run_args(&[]), String::new());
+        let info = DeviceInfo {
+            kind: DeviceKind::Host,
+            ordinal: 0,
+            name: name.clone(),
+            detail: name,
+            warnings: Vec::new(),
+            multiprocessors: 1,
+            watchdog: None,
+            mig: None,
+            lazy_loading: None,
+        };
+        let path = format!("/tmp/{}\u{200b}\u{202e}/設定.bin", "long/".repeat(30));
+        let sources = [Source { path: path.into(), bytes: Some(9) }];
+        let report = Report { args: &args, device: &info, sources: &sources, outcome, snapshot: None };
+        let at = |width: usize| {
+            let lines = report.lines(width);
+            let lines = lines.iter().flat_map(|line| line.wrapped(width, 2));
+            let lines: Vec<Text> = lines.collect();
+            assert!(lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
+            lines.iter().map(|line| line.render(width, Paint { on: false })).collect()
+        };
+        [40, 80, 100, usize::MAX].map(at).to_vec()
+    }
+
+    #[test]
+    fn it_fits_and_says_pass_or_fail() {
+        let sum = FileSum { bytes: Some(9), crc32c: Some(0xe306_9283), differs_from: None };
+        let good = Outcome { time: Duration::from_secs(1), files: vec![sum], ..Outcome::default() };
+        for lines in report(&good) {
+            assert!(lines[1].starts_with("crc32c e3069283       9 B  /tmp/"), "{lines:?}");
+            assert!(lines[1].ends_with("定.bin"), "{lines:?}");
+            assert!(lines.concat().contains("PASS: every reply is right"), "{lines:?}");
+        }
+        assert!(report(&good)[3][1].contains("long/\\u{200b}\\u{202e}/設定.bin"));
+        let bad = Outcome { mismatches: 3, troubles: vec!["w: wrong".into()], ..good };
+        for lines in report(&bad) {
+            assert!(lines.concat().contains("FAIL: wrong replies: 3"), "{lines:?}");
+        }
+    }
+}

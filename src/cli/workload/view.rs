@@ -51,3 +51,55 @@ pub fn done(progress: &Progress, limit: Limit, input_bytes: Option<u64>, elapsed
     let (mismatches, refused) = (value(&progress.mismatches), value(&progress.refused));
     Done { elapsed, part, bytes, of_bytes, messages, mismatches, refused }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::run_args;
+    use crate::cli::term::text::{Paint, Text};
+
+    fn device(name: &str) -> DeviceInfo {
+        DeviceInfo {
+            kind: DeviceKind::Host,
+            ordinal: 0,
+            name: name.to_owned(),
+            detail: "64 cores, one thread a block".to_owned(),
+            warnings: vec![format!("{name} is slow")],
+            multiprocessors: 64,
+            watchdog: None,
+            mig: None,
+            lazy_loading: None,
+        }
+    }
+
+    #[test]
+    fn the_header_fits_whatever_the_device_is_called() {
+        let args = run_args(&[]);
+        for name in
+            ["CPU", "An Integrated(R) Processor(TM) 9999X @ 3.14GHz with a very long name", &"設定\u{202e}".repeat(60)]
+        {
+            let lines = header(&args, &device(name), Some("no driver was found: install one"));
+            assert_eq!(lines.len(), 3);
+            for width in [40, 80, 100] {
+                let lines: Vec<Text> =
+                    lines.iter().flat_map(|line| Text::from(line.clone()).wrapped(width, 2)).collect();
+                assert!(lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
+                let shown: String = lines.iter().map(|line| line.render(width, Paint { on: false })).collect();
+                assert!(!shown.contains('\u{202e}') && shown.contains("not on CUDA: no driver"), "{shown}");
+            }
+        }
+        let whole = Text::from(header(&args, &device("CPU"), None).remove(0)).render(usize::MAX, Paint { on: false });
+        assert_eq!(whole, "crc32c in 3 ring kernels of 1 block on the host, CPU (64 cores, one thread a block)");
+    }
+
+    #[test]
+    fn it_is_as_far_as_its_limit_says() {
+        let progress = Progress { bytes: 50.into(), messages: 5.into(), ..Progress::default() };
+        let part = |limit, bytes| done(&progress, limit, bytes, Duration::from_secs(1)).part;
+        assert_eq!(part(Limit::Messages(20), None), Some(0.25));
+        assert_eq!(part(Limit::Time(Duration::from_secs(2)), None), Some(0.5));
+        assert_eq!(part(Limit::OnePass, Some(100)), Some(0.5));
+        assert_eq!((part(Limit::OnePass, None), part(Limit::Never, Some(100))), (None, None));
+        assert_eq!(part(Limit::OnePass, Some(40)), None, "a file that grew");
+    }
+}
