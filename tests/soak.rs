@@ -221,7 +221,7 @@ fn soak(device: DeviceSpec, configuration: &Configuration, messages: u64) -> u64
     runtime.collector().start_collection(Duration::from_millis(20)).expect("a collection");
     let launch = |i| {
         let id = format!("soak_{i}");
-        let options = LaunchOptions { blocks, inject_errors: refuse, ..LaunchOptions::default() };
+        let options = LaunchOptions::new().blocks(blocks).inject_errors(refuse);
         runtime.launch_blocking(&id, &options).expect("a launch");
         runtime.activate_blocking(&id).expect("its activation");
         let kernel = runtime.kernel(&id).expect("it is there");

@@ -204,19 +204,23 @@ fn a_kernel_that_hangs_and_is_told_to_stop_stays_stalled_and_unhealthy_until_it_
     let message = |rounds: u32| [rounds.to_le_bytes(), [0; 4], 7u32.to_le_bytes(), [0; 4]].concat();
     runtime.send_blocking("w", &message(20_000_000)).unwrap();
     runtime.receive_blocking("w", SOON).unwrap();
-    let took = runtime.telemetry("w").unwrap().latency.unwrap().max_ns as f64;
+    let took = runtime.telemetry_blocking("w").unwrap().latency.unwrap().max_ns as f64;
     runtime.send_blocking("w", &message((20e6 * 4e9 / took) as u32)).unwrap();
-    wait_for("it stalls", || runtime.telemetry("w").unwrap(), stalled);
+    wait_for("it stalls", || runtime.telemetry_blocking("w").unwrap(), stalled);
 
     assert!(matches!(runtime.terminate_blocking("w"), Err(RuntimeError::StopTimedOut { .. })));
     assert_eq!(runtime.kernel("w").unwrap().state(), KernelState::Terminating);
-    let snapshot = runtime.snapshot().unwrap();
+    let snapshot = runtime.snapshot_blocking().unwrap();
     assert!(stalled(snapshot.kernel("w").unwrap()), "{:?}", snapshot.kernel("w"));
     let health = |s: &Snapshot| s.metric("health_status").and_then(|m| m.value(&[])?.gauge());
     assert_eq!(health(&snapshot), Some(3.0));
     // Once its block sees the word to stop, it has ended.
-    wait_for("it ends", || runtime.telemetry("w").unwrap(), |t| t.state == KernelState::Terminated && !stalled(t));
-    assert_eq!(health(&runtime.snapshot().unwrap()), Some(0.0));
+    wait_for(
+        "it ends",
+        || runtime.telemetry_blocking("w").unwrap(),
+        |t| t.state == KernelState::Terminated && !stalled(t),
+    );
+    assert_eq!(health(&runtime.snapshot_blocking().unwrap()), Some(0.0));
     use EventKind::{Activated, Launched, Stalled, Terminated, Terminating};
     let told = [Launched, Activated, Stalled, Terminating, Terminated];
     let patience = Instant::now() + SOON;

@@ -4,135 +4,71 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ringscope::{Builtin, DeviceSpec};
 
+use crate::cli::help;
 use crate::cli::serve::listen::Listen;
 use crate::cli::term::units::parse_duration;
 use crate::cli::workload::input::Limit;
 
-const EXAMPLES: &str = "\
-Examples:
-  ringscope doctor                       which devices there are, and why not CUDA
-  ringscope run                          stream this program's own bytes
-  ringscope run --duration 10s disk.img  stream a file, again and again, for 10 s
-  ringscope run --json disk.img | jq .summary.per_kernel
-  ringscope serve                        the same, with no end, for Prometheus
-  ringscope bench --quick                what telemetry costs here
-
-`ringscope help run` says more.";
-
-// Lines of at most 79 columns: clap would break longer ones anywhere.
-const RUN_EXAMPLES: &str = "\
-Examples:
-  ringscope run disk.img               the file's CRC-32C, out of three ring kernels
-  ringscope run --duration 30s         watch the kernels work for half a minute
-  ringscope run --inject-errors 0.25   see a quarter refused, and counted as errors
-  ringscope run --no-telemetry         what the same costs without telemetry
-  ringscope run --json >run.json       one JSON document; progress goes to stderr
-  ringscope run --device cuda:1 --kernels 8 --blocks 4 --message-bytes 65536
-
-Ctrl-C ends a run cleanly: messages under way are answered and checked, and
-the summary so far is shown. A second Ctrl-C ends the program at once, with
-exit code 130.
-
-Exit codes:
-  0  every reply was right, and the device's counts equal the host's exactly
-     (also after Ctrl-C)
-  1  a reply was wrong or missing, or counts differ; or a file, or the device,
-     cannot be used
-  2  wrong usage";
-
-const SERVE_EXAMPLES: &str = "\
-Examples:
-  ringscope serve                          stream this program's own bytes, again
-                                           and again, until Ctrl-C
-  ringscope serve --messages 100000        stream so many, then stand still
-  ringscope serve --listen 0.0.0.0:9464    for a Prometheus on another machine
-  curl -s localhost:9464/metrics | grep processed
-  curl -s localhost:9464/snapshot.json | jq .kernels
-  curl -sf localhost:9464/healthz || echo trouble
-
-For Prometheus, started with --enable-feature=native-histograms to have the
-device's own buckets:
-  scrape_configs:
-    - job_name: ringscope
-      static_configs: [{targets: ['localhost:9464']}]
-
-What is served:
-  /metrics        for Prometheus: classic text, OpenMetrics, or protobuf with
-                  native histograms, as the Accept header prefers
-  /snapshot.json  everything there is
-  /summary.json   sums over all kernels: timestamp, tasks, latency, system
-  /healthz        200, or 503 and why
-
-Exit codes:
-  0  every reply was right, and the device's counts equal the host's exactly
-     (Ctrl-C is how it ends)
-  1  a reply was wrong or missing, or counts differ; or a file, the device, or
-     the address cannot be used
-  2  wrong usage";
-
-const DOCTOR_HELP: &str = "\
-Each device is opened, and messages are sent through a kernel on it and back.
-
-Examples:
-  ringscope doctor
-  ringscope doctor --deep                  examine the device that auto takes
-  ringscope doctor --deep --device cuda:1 --json
-
-Exit codes:
-  0  some device can be used; with --deep: every check passed
-  1  none can; with --deep: a check failed
-  2  wrong usage";
-
-const BENCH_HELP: &str = "\
-Examples:
-  ringscope bench                          all of it, some minutes
-  ringscope bench --quick --device host
-  ringscope bench --json >bench.json
-
-Leave the machine alone meanwhile: spreads say how quiet it was.
-
-Exit codes:
-  0  everything was measured
-  1  something could not be; what is on stderr, and in the document
-  2  wrong usage";
-
 /// See inside a CUDA kernel that never returns.
 ///
-/// Ring kernels are launched once and then take messages from a queue. These count and time what they do themselves,
-/// and are read while they run.
+/// A ring kernel is launched once and then takes messages from a queue until it is told to end. The kernels here count
+/// and time their own work, and ringscope reads those numbers while they run.
 #[derive(Debug, Parser)]
-#[command(name = "ringscope", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "ringscope", version)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
+impl Cli {
+    /// Reads the program's arguments, for a terminal of `width` columns.
+    ///
+    /// # Errors
+    /// Wrong usage; also a page of help or the version, which somebody asked for.
+    pub fn read(width: usize) -> Result<Cli, clap::Error> {
+        let mut command = Cli::definition(width);
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
+    fn definition(width: usize) -> clap::Command {
+        Cli::command()
+            .term_width(width)
+            .after_help(help::program(width))
+            .mut_subcommand("run", |command| command.after_help(help::run(width)))
+            .mut_subcommand("serve", |command| {
+                // The line is not wrapped by clap, and this one is the longest.
+                let usage = if width < 42 { "ringscope serve [OPTIONS]\n       [FILE]..." } else { "" };
+                let command = command.after_help(help::serve(width));
+                if usage.is_empty() { command } else { command.override_usage(usage) }
+            })
+            .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
+            .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
+    }
+}
+
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Stream files through ring kernels, check every reply, and watch the kernels' telemetry meanwhile
+    /// Stream files through ring kernels, check every reply, and show the kernels' telemetry
     ///
-    /// The bytes of the files are cut into messages, which N ring kernels answer. The host checks every reply, puts
-    /// the replies back into the files' order, and at the end compares the device's counts with its own.
-    #[command(after_help = RUN_EXAMPLES)]
+    /// The files are cut into messages, which the ring kernels answer. The host checks every reply, puts the replies
+    /// back into the order of the files, and at the end compares the device's counts with its own.
     Run(RunArgs),
-    /// Stream as run does, without an end, and serve the kernels' telemetry over HTTP meanwhile
+    /// Stream files again and again, and serve the kernels' telemetry over HTTP for Prometheus
     ///
-    /// For Prometheus, for scripts, and for whoever watches over it.
-    #[command(after_help = SERVE_EXAMPLES)]
+    /// Streams as `ringscope run` does, until Ctrl-C.
     Serve(ServeArgs),
-    /// Say which devices there are and, if CUDA is not used, precisely why and what to do
-    #[command(after_help = DOCTOR_HELP)]
+    /// List the devices, test them and, where CUDA cannot be used, say why and what to do
     Doctor(DoctorArgs),
-    /// Measure what telemetry costs on a device, and how fast messages and snapshots are there
+    /// Measure what telemetry costs on a device, and how fast its messages and snapshots are
     ///
-    /// Kernels with and without telemetry are measured in turn, in one run; so are snapshots and bare copies. What is
-    /// compared is the ratio: seconds belong to the machine.
-    #[command(after_help = BENCH_HELP)]
+    /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
+    /// Compare the ratios: absolute times depend on the machine.
     Bench(BenchArgs),
 }
 
@@ -140,12 +76,12 @@ pub enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum Work {
-    /// Replies with the message's CRC-32C, checked against the host's; put together in order, they are the file's
+    /// Reply with the message's CRC-32C. From the replies the CRC of each whole file is computed
     Crc32c,
-    /// Replies with the message, which must come back unchanged
+    /// Reply with the message itself
     Echo,
-    /// Takes a message for two halves of f32 and replies with their sum, which must equal the host's bit for bit (one
-    /// NaN is as good as another); the last message of a file is filled up with zeros to a multiple of 8 bytes
+    /// Reply with the sum of the message's two halves, as vectors of f32, bit for bit as the host computes it (any NaN
+    /// equals any other). Zeros fill up the last message of a file to a multiple of 8 bytes
     VectorAdd,
 }
 
@@ -163,56 +99,56 @@ impl Work {
 /// `ringscope run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Files to stream, one after the other; with none, this program's own executable
-    #[arg(value_name = "PATH")]
+    /// Files to stream, one after the other [default: ringscope's own executable]
+    #[arg(value_name = "FILE")]
     pub paths: Vec<PathBuf>,
 
     /// What the kernels do with each message
     #[arg(long, value_enum, default_value = "crc32c", value_name = "NAME")]
     pub kernel: Work,
 
-    /// Ring kernels to launch: worker_0, worker_1, …
-    #[arg(long, default_value_t = 3, value_name = "N", value_parser = value_parser!(u32).range(1..=256))]
+    /// Number of ring kernels, 1 to 256, called worker_0, worker_1, …
+    #[arg(long, default_value_t = 3, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32, 1, 256>)]
     pub kernels: u32,
 
-    /// Blocks of each kernel, which share its queue; on the host device each is a thread
-    #[arg(long, default_value_t = 1, value_name = "B", value_parser = value_parser!(u32).range(1..=1024))]
+    /// Blocks of each kernel, 1 to 1024. They share its queue; on the host device each block is a thread
+    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32, 1, 1024>)]
     pub blocks: u32,
 
-    /// Size of a message, 1 to 1048576; the last one of a file may be shorter
-    #[arg(long, default_value_t = 4096, value_name = "BYTES", value_parser = value_parser!(u32).range(1..=1 << 20))]
+    /// Size of a message in bytes, 1 to 1048576. The last message of a file may be shorter
+    #[arg(long, default_value_t = 4096, value_name = "BYTES", allow_negative_numbers = true, value_parser = whole::<u32, 1, { 1 << 20 }>)]
     pub message_bytes: u32,
 
-    /// Messages that a kernel's queue holds, a power of two up to 65536 [default: 256, or less, so that all queues
-    /// together stay under 64 MB]
-    #[arg(long, value_name = "N", value_parser = slots)]
+    /// Messages that each kernel's queue holds: a power of two, 2 to 65536 [default: 256, or fewer if all queues
+    /// together would take more than 64 MB]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = slots)]
     pub slots: Option<u32>,
 
-    /// Where to run: auto, cuda, cuda:N or host; auto takes CUDA where there is one, and says why if not
+    /// Device to run on: auto, cuda, cuda:N or host. auto takes CUDA if it works, else the host, and says why
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: DeviceSpec,
 
-    /// How often telemetry is read and shown, from 10ms
-    #[arg(long, default_value = "500ms", value_name = "TIME", value_parser = interval)]
+    /// Time between two readings of the telemetry, 10ms to 24h
+    #[arg(long, default_value = "500ms", value_name = "TIME", allow_hyphen_values = true, value_parser = interval)]
     pub interval: Duration,
 
-    /// Stream for so long (10s, 1.5m, 2h), repeating the input [default: the input once]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "messages")]
+    /// Repeat the files for this time, such as 500ms, 10s, 1.5m or 2h [default: stream them once]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = duration, conflicts_with = "messages")]
     pub duration: Option<Duration>,
 
-    /// Stream so many messages, repeating the input [default: the input once]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    /// Repeat the files until this many messages were sent [default: stream them once]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64, 1, { u64::MAX }>)]
     pub messages: Option<u64>,
 
-    /// Have the kernels refuse this fraction of the messages, 0 to 1, to see errors counted
-    #[arg(long, default_value_t = 0.0, value_name = "P", value_parser = fraction)]
+    /// Fraction of the messages that the kernels refuse, 0 to 1, to see errors counted
+    #[arg(long, default_value_t = 0.0, value_name = "FRACTION", allow_hyphen_values = true, value_parser = fraction)]
     pub inject_errors: f64,
 
-    /// Give up when no kernel has replied for so long with messages under way
-    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = parse_duration)]
+    /// Give up when no kernel has replied for this time while messages are under way
+    #[arg(long, default_value = "30s", value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
     pub reply_timeout: Duration,
 
-    /// Launch kernels that were compiled without telemetry; replies are checked all the same
+    /// Launch kernels that were compiled without telemetry. Replies are checked all the same
     #[arg(long)]
     pub no_telemetry: bool,
 
@@ -228,8 +164,12 @@ impl RunArgs {
         if whole {
             return Ok(());
         }
-        let message = "--kernel vector_add takes messages of two halves of f32: make --message-bytes a multiple of 8";
-        Err(Cli::command().error(ErrorKind::ValueValidation, message))
+        let message = format!(
+            "invalid value '{}' for '--message-bytes <BYTES>': --kernel vector_add adds two halves of f32, so it must be a \
+             multiple of 8",
+            self.message_bytes
+        );
+        Err(clap::Error::raw(ErrorKind::ValueValidation, message))
     }
 
     /// When the stream ends.
@@ -259,12 +199,12 @@ impl RunArgs {
 /// `ringscope serve`: what `run` takes, and where to serve it.
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("duration", |arg| arg.help("Stream and serve for so long (10s, 1.5m, 2h) [default: until Ctrl-C]")),
-    mut_arg("messages", |arg| arg.help("Stream so many messages, then serve what stands still [default: no end]")),
+    mut_arg("duration", |arg| arg.help("Stream and serve for this time, such as 10s, 1.5m or 2h [default: until Ctrl-C]")),
+    mut_arg("messages", |arg| arg.help("Stream this many messages, then keep serving until Ctrl-C [default: no limit]")),
     mut_arg("no_telemetry", |arg| arg.hide(true))
 )]
 pub struct ServeArgs {
-    /// Address to serve on, or a name for it, such as localhost; port 0 takes a free one and says which
+    /// Address, or a name such as localhost, and port to listen on. Port 0 takes a free port and prints it
     #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS:PORT")]
     pub listen: Listen,
 
@@ -278,7 +218,7 @@ impl ServeArgs {
     pub fn check(&self) -> Result<(), clap::Error> {
         if self.run.no_telemetry {
             let message = "--no-telemetry leaves nothing to serve: leave it out, or use `ringscope run`";
-            return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
         self.run.check()
     }
@@ -295,24 +235,24 @@ impl ServeArgs {
 /// `ringscope doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Check on one device that what ringscope promises holds there: exact counts with the device full, snapshots that
-    /// never wait for a kernel, whole words, monotone counters, buckets, clocks; takes about half a minute
+    /// Examine one device for about half a minute: exact counts while kernels fill the device, snapshots that never wait
+    /// for a kernel, words that are never torn, counters that never go back, histogram buckets, clocks
     #[arg(long)]
     pub deep: bool,
 
-    /// Which device to check: auto, cuda, cuda:N or host [default: auto]
+    /// Device to examine with --deep: auto, cuda, cuda:N or host [default: auto]
     #[arg(long, requires = "deep", value_name = "DEVICE")]
     pub device: Option<DeviceSpec>,
 
-    /// Snapshots through which counters must never go back
-    #[arg(long, requires = "deep", default_value_t = 1_000_000, value_name = "N", value_parser = value_parser!(u64).range(2..))]
+    /// Snapshots that --deep compares to see that counters never go back, 2 or more
+    #[arg(long, requires = "deep", default_value_t = 1_000_000, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64, 2, { u64::MAX }>)]
     pub snapshots: u64,
 
-    /// What a check runs in a process of its own: breaks the device's context
+    /// Break the device's context: what one check runs in a process of its own
     #[arg(long = "break", hide = true, requires = "deep")]
     pub break_it: bool,
 
-    /// Print one JSON document
+    /// Print one JSON document on stdout instead of text
     #[arg(long)]
     pub json: bool,
 }
@@ -320,15 +260,15 @@ pub struct DoctorArgs {
 /// `ringscope bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Where to measure: auto, cuda, cuda:N or host
+    /// Device to measure: auto, cuda, cuda:N or host
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: DeviceSpec,
 
-    /// Fewer and shorter measurements: under a minute, and wider spreads
+    /// Measure less often and for shorter: under a minute, with wider quartiles
     #[arg(long)]
     pub quick: bool,
 
-    /// Everything once, as briefly as can be: whether it works, not how fast
+    /// Measure everything once, as briefly as possible: tests that it works, not how fast it is
     #[arg(long, conflicts_with = "quick")]
     pub once: bool,
 
@@ -337,35 +277,48 @@ pub struct BenchArgs {
     pub json: bool,
 }
 
+/// Reads a whole number within bounds, which the error names.
+fn whole<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String> {
+    let number = text.parse::<u64>().ok().filter(|n| (LEAST..=MOST).contains(n)).and_then(|n| T::try_from(n).ok());
+    let bounds = || match MOST {
+        u64::MAX => format!("must be a whole number, {LEAST} or more"),
+        _ => format!("must be a whole number from {LEAST} to {MOST}"),
+    };
+    number.ok_or_else(bounds)
+}
+
 fn slots(text: &str) -> Result<u32, String> {
-    let slots: u32 = text.parse().map_err(|_| "not a number".to_owned())?;
-    match slots.is_power_of_two() && (2..=1 << 16).contains(&slots) {
-        true => Ok(slots),
-        false => Err("must be a power of two, 2 to 65536".to_owned()),
-    }
+    let slots = whole::<u32, 2, { 1 << 16 }>(text).ok().filter(|slots| slots.is_power_of_two());
+    slots.ok_or_else(|| "must be a power of two from 2 to 65536".to_owned())
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = parse_duration(text)?;
-    if interval < Duration::from_millis(10) {
-        return Err("must be 10ms or more: nobody reads faster".to_owned());
-    }
-    Ok(interval)
+    // Nobody reads faster, and a display that stands still for days is taken for one that hangs.
+    let allowed = Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
+    parse_duration(text, allowed, "must be from 10ms to 24h")
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let allowed = Duration::from_nanos(1)..=Duration::from_secs(87_600 * 3600);
+    parse_duration(text, allowed, "must be more than 0 and at most 87600h (10 years)")
 }
 
 fn fraction(text: &str) -> Result<f64, String> {
-    let fraction: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    match (0.0..=1.0).contains(&fraction) {
-        true => Ok(fraction),
-        false => Err("must be 0 to 1".to_owned()),
-    }
+    let fraction = text.parse().ok().filter(|fraction| (0.0..=1.0).contains(fraction));
+    fraction.ok_or_else(|| "must be a number from 0 to 1, such as 0.25".to_owned())
+}
+
+/// The arguments of a right `ringscope run`, for tests.
+#[cfg(test)]
+pub fn run_args(args: &[&str]) -> RunArgs {
+    tests::run(args).unwrap()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn run(args: &[&str]) -> Result<RunArgs, clap::Error> {
+    pub fn run(args: &[&str]) -> Result<RunArgs, clap::Error> {
         let all = ["ringscope", "run"].iter().chain(args);
         match Cli::try_parse_from(all)?.command {
             Command::Run(run) => run.check().map(|()| run),
@@ -375,7 +328,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        Cli::definition(80).debug_assert();
     }
 
     #[test]
@@ -406,13 +359,45 @@ mod tests {
             &["--duration", "1s", "--messages", "1"],
             &["--duration", "5"],
             &["--interval", "1ms"],
+            &["--interval", "24.1h"],
+            &["--interval", "5000000000000000h"],
+            &["--interval", "-1s"],
+            &["--duration", "5000000000000000h"],
+            &["--duration", "-1s"],
+            &["--kernels", "-1"],
+            &["--messages", "-1"],
+            &["--inject-errors", "-1"],
+            &["--inject-errors", "-inf"],
             &["--inject-errors", "1.5"],
             &["--inject-errors", "nan"],
             &["--device", "gpu"],
             &["--kernel", "sha256"],
             &["--kernel", "vector_add", "--message-bytes", "1001"],
         ] {
-            assert!(run(args).is_err(), "{args:?}");
+            let error = run(args).unwrap_err().to_string();
+            // What was given stands in the message, and what is allowed.
+            let given = if args.contains(&"--messages") { args[0] } else { args[args.len() - 1] };
+            assert!(error.contains(given), "{args:?}: {error}");
+            let says = ["must be", "[possible values:", "names no device", "cannot be used with", "needs a unit"];
+            assert!(says.iter().any(|says| error.contains(says)), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn help_fits_the_terminal() {
+        for width in [40, 60, 80, 100] {
+            for (command, long) in
+                [("", true), ("run", true), ("run", false), ("serve", true), ("doctor", true), ("bench", true)]
+            {
+                let args = ["ringscope", command, if long { "--help" } else { "-h" }]
+                    .into_iter()
+                    .filter(|arg| !arg.is_empty());
+                let page = Cli::definition(width).try_get_matches_from(args).unwrap_err().to_string();
+                assert!(page.contains("Usage:") && page.contains("Exit codes:"), "{page}");
+                for line in page.lines() {
+                    assert!(crate::cli::term::text::columns(line.trim_end()) <= width, "{command} at {width}: {line}");
+                }
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
-//! The program: what was asked (`args`), one folder for each command, what a terminal shows (`term`), and what is streamed
-//! through the kernels (`workload`).
+//! The program: what was asked (`args`, `help`), one folder for each command, what a terminal shows (`term`), and what is
+//! streamed through the kernels (`workload`).
 
 mod args;
 mod bench;
 mod doctor;
+mod error;
+mod help;
 mod run;
 mod serve;
 mod term;
@@ -11,51 +13,60 @@ mod workload;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use self::args::{Cli, Command};
+use self::error::CliError;
+use self::term::terminal;
 
-use term::{table, terminal};
+/// The exit code of wrong usage.
+const USAGE: u8 = 2;
 
-/// Does what the command line says. Wrong usage ends here with clap's message and exit code 2.
+/// Does what the command line says.
 pub fn main() -> ExitCode {
-    let done = match args::Cli::parse().command {
-        args::Command::Run(args) => match args.check() {
-            Ok(()) => run::run(&args),
-            Err(usage) => usage.exit(),
-        },
-        args::Command::Serve(args) => match args.check() {
-            Ok(()) => serve::serve(&args),
-            Err(usage) => usage.exit(),
-        },
-        args::Command::Bench(args) => bench::bench(&args),
-        args::Command::Doctor(args) if args.break_it => {
-            doctor::deep::break_the_context(args.device.unwrap_or_default())
-        }
-        args::Command::Doctor(args) if args.deep => doctor::deep::examine(&args),
-        args::Command::Doctor(args) => doctor::doctor(&args),
+    let cli = match Cli::read(terminal::help_width()) {
+        Ok(cli) => cli,
+        Err(error) => return no_command(&error),
     };
-    match done {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            terminal::say(&[table::styled(table::Style::Bad, "error: "), table::plain(&error.to_string())]);
+    let usage = match &cli.command {
+        Command::Run(args) => args.check(),
+        Command::Serve(args) => args.check(),
+        Command::Doctor(_) | Command::Bench(_) => Ok(()),
+    };
+    match usage.map(|()| perform(cli.command)) {
+        Ok(Ok(true)) => ExitCode::SUCCESS,
+        Ok(Ok(false)) => ExitCode::FAILURE,
+        Ok(Err(error)) => {
+            terminal::say_error(&error.to_string());
             ExitCode::FAILURE
         }
+        Err(error) => no_command(&error),
     }
 }
 
-/// Why a subcommand could not do its work; the parts bring the remedy.
-#[derive(Debug, thiserror::Error)]
-enum CliError {
-    #[error(transparent)]
-    Input(#[from] workload::input::InputError),
-    #[error(transparent)]
-    Runtime(#[from] ringscope::RuntimeError),
-    #[error("cannot write to stdout: {0}: is the disk full?")]
-    Output(std::io::Error),
-    #[error(transparent)]
-    Launch(#[from] workload::launch::LaunchError),
-    #[error(transparent)]
-    Serve(#[from] serve::listen::ServeError),
-    #[error("cannot listen for Ctrl-C: {0}")]
-    Signal(#[from] ctrlc::Error),
+/// Performs a command; whether all that it checks was right.
+fn perform(command: Command) -> Result<bool, CliError> {
+    match command {
+        Command::Run(args) => run::run(&args),
+        Command::Serve(args) => serve::serve(&args),
+        Command::Bench(args) => bench::bench(&args),
+        Command::Doctor(args) if args.break_it => {
+            doctor::deep::child::break_the_context(args.device.unwrap_or_default())
+        }
+        Command::Doctor(args) if args.deep => doctor::deep::examine(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+    }
+}
+
+/// Shows a page of help, or what is wrong with the usage.
+fn no_command(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as NoCommand;
+    let text = error.render();
+    let is_help = !error.use_stderr() || error.kind() == NoCommand;
+    match is_help {
+        true => terminal::show_help(&text.to_string(), &text.ansi().to_string(), error.use_stderr()),
+        false => {
+            let text = text.to_string();
+            terminal::say_error(text.strip_prefix("error: ").unwrap_or(&text));
+        }
+    }
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }

@@ -157,7 +157,7 @@ pub enum MetricError {
     },
     /// A series that has another owner.
     #[error(
-        "series of `{metric}` are registered already, by the host or together with others: a series belongs to the host          or to kernels, and label sets that kernels choose from are registered in one piece"
+        "series of `{metric}` are registered already, by the host or together with others: a series belongs to the host or to kernels, and label sets that kernels choose from are registered in one piece"
     )]
     Owned {
         /// The metric.

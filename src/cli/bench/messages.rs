@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use ringscope::{LaunchOptions, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
 
-use super::Bench;
+use super::plan::Bench;
 use super::stats::{Spread, Times};
-use crate::cli::term::grid::grid;
+use crate::cli::term::grid::explained;
+use crate::cli::term::text::Text;
 use crate::cli::term::{terminal, units};
 use crate::cli::workload::load::Load;
 
@@ -45,17 +46,17 @@ struct Peak {
 }
 
 pub fn measure(bench: &Bench) -> Result<Found, RuntimeError> {
-    terminal::progress(Some("bench: the link's copy rate"));
+    terminal::progress(Some("measuring: the link's copy rate"));
     let link_bytes_per_second = link(bench)?;
     let mut round_trip = Vec::new();
     for bytes in SIZES {
-        terminal::progress(Some(&format!("bench: round trip of {bytes} B")));
+        terminal::progress(Some(&format!("measuring: round trip of {bytes} B")));
         round_trip.push(RoundTrip { bytes, times: trips(bench, bytes)? });
     }
     let mut peak = Vec::new();
     for (kernels, blocks) in shapes(bench) {
         for bytes in SIZES {
-            terminal::progress(Some(&format!("bench: {bytes} B, kernels: {kernels}, blocks: {blocks}")));
+            terminal::progress(Some(&format!("measuring: {bytes} B, kernels: {kernels}, blocks: {blocks}")));
             peak.push(of_shape(bench, bytes, kernels, blocks, link_bytes_per_second)?);
         }
     }
@@ -109,7 +110,7 @@ fn trips(bench: &Bench, bytes: usize) -> Result<Times, RuntimeError> {
     }
     let times: Result<Vec<u64>, RuntimeError> = (0..bench.plan.samples).map(|_| trip()).collect();
     runtime.terminate_blocking("w0")?;
-    Ok(Times::of(times?))
+    Ok(Times::from_ns(times?))
 }
 
 fn of_shape(bench: &Bench, bytes: usize, kernels: usize, blocks: u32, link: f64) -> Result<Peak, RuntimeError> {
@@ -120,7 +121,7 @@ fn of_shape(bench: &Bench, bytes: usize, kernels: usize, blocks: u32, link: f64)
         rates.push(rate_of_all(&runtime, kernels, &messages, bench.plan.slice)?);
     }
     runtime.shutdown_blocking(SOON);
-    let messages_per_second = Spread::of(rates);
+    let messages_per_second = Spread::from_values(rates);
     let bytes_per_second = messages_per_second.median * bytes as f64;
     Ok(Peak { bytes, kernels, blocks, messages_per_second, bytes_per_second, of_link: bytes_per_second / link })
 }
@@ -142,7 +143,10 @@ fn rate_of_all(
     })
 }
 
-pub fn show(found: &Found) -> String {
+const TRIPS: &str = "Round trip: one message at a time, to a kernel (echo, level 2) and back.";
+
+/// Returns the section for a person, in lines of at most `width` columns.
+pub fn show(found: &Found, width: usize) -> Vec<Text> {
     let us = |us: f64| units::latency(us * 1e3);
     let trip = |row: &RoundTrip| {
         let Times { p50_us, p99_us, max_us, .. } = row.times;
@@ -161,12 +165,14 @@ pub fn show(found: &Found) -> String {
     };
     let trips: Vec<Vec<String>> = found.round_trip.iter().map(trip).collect();
     let peaks: Vec<Vec<String>> = found.peak.iter().map(peak).collect();
-    "One message from the host to a kernel and back, through echo at level 2.\n\n".to_owned()
-        + &grid(&["message", "p50", "p99", "max"], &trips)
-        + &format!(
-            "\nFull queues, through echo at level 2; GB/s of the messages, the replies are as many.\n\
-             link: a bare copy from the device moves {:.2} GB/s.\n\n",
-            found.link_bytes_per_second / 1e9
-        )
-        + &grid(&["message", "kernels", "blocks", "msg/s", "quartiles", "GB/s", "of link"], &peaks)
+    let says = format!(
+        "Throughput: queues kept full (echo, level 2). GB/s: of the messages alone; the replies are as large. of link: that, \
+         divided by the {:.2} GB/s of a bare copy from the device.",
+        found.link_bytes_per_second / 1e9
+    );
+    let titles = ["message", "kernels", "blocks", "msg/s", "quartiles", "GB/s", "of link"];
+    let mut lines = explained(TRIPS, 1, &["message", "p50", "p99", "max"], &trips, width);
+    lines.push(Text::default());
+    lines.extend(explained(&says, 3, &titles, &peaks, width));
+    lines
 }

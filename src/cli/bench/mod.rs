@@ -4,88 +4,22 @@
 
 mod messages;
 mod overhead;
+mod plan;
 mod record;
 mod snapshot;
 mod stats;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ringscope::device::{self, DeviceInfo, DeviceKind, SharedDevice};
-use ringscope::runtime::RuntimeBuilder;
-use ringscope::{Builtin, Level, RingKernelRuntime, RuntimeError, TelemetryConfig};
+use ringscope::RuntimeError;
+use ringscope::device::{self, DeviceInfo};
 use serde::Serialize;
 
-use crate::cli::CliError;
+use self::plan::Bench;
 use crate::cli::args::BenchArgs;
-use crate::cli::term::table::{Style, plain, styled};
+use crate::cli::error::CliError;
+use crate::cli::term::text::{Style, Text, plain, styled};
 use crate::cli::term::{terminal, units};
-
-/// How much of everything.
-pub struct Plan {
-    /// Rounds in which all variants are measured once.
-    pub rounds: usize,
-    /// Time of one measurement.
-    pub slice: Duration,
-    /// Single times, for percentiles.
-    pub samples: usize,
-    /// Blocks of a kernel: one, some, many.
-    pub blocks: Vec<u32>,
-}
-
-/// The device, and how much of everything.
-pub struct Bench {
-    pub device: SharedDevice,
-    pub plan: Plan,
-    /// Blocks of one kernel with which the device is full.
-    pub fill: u32,
-}
-
-impl Bench {
-    /// A runtime for `kernels` kernels on this device, with rings for messages of `slot_bytes`.
-    pub fn runtime(&self, kernels: usize, slot_bytes: u32) -> RuntimeBuilder {
-        let config = TelemetryConfig { max_blocks: 16 * 1024, ..TelemetryConfig::default() };
-        let builder = RingKernelRuntime::builder().on(Arc::clone(&self.device)).max_kernels(kernels);
-        builder.slots(256).slot_bytes(slot_bytes).telemetry_config(config)
-    }
-
-    pub fn info(&self) -> &DeviceInfo {
-        self.device.info()
-    }
-
-    /// Blocks of each of so many kernels that can be resident together. On the host device blocks take turns.
-    pub fn room(&self, kernels: usize) -> u32 {
-        match self.info().kind {
-            DeviceKind::Cuda => self.fill / kernels as u32,
-            DeviceKind::Host => u32::MAX,
-        }
-    }
-
-    /// What the plan says, as far as there is room beside other kernels.
-    pub fn blocks(&self, kernels: usize) -> Vec<u32> {
-        let mut blocks: Vec<u32> = self.plan.blocks.iter().map(|n| *n.min(&self.room(kernels).max(1))).collect();
-        blocks.dedup();
-        blocks
-    }
-}
-
-/// Of any built-in kernel at any level.
-fn max_resident_blocks(device: &SharedDevice) -> Result<u32, RuntimeError> {
-    let mut most = u32::MAX;
-    for level in Level::ALL {
-        let runtime = RingKernelRuntime::builder()
-            .on(Arc::clone(device))
-            .telemetry(level > Level::Off)
-            .level(level)
-            .max_kernels(1)
-            .slots(2)
-            .build()?;
-        for kernel in Builtin::ALL {
-            most = most.min(runtime.blocks_to_fill(kernel.name())?);
-        }
-    }
-    Ok(most.max(1))
-}
 
 /// All that was measured, for `--json`.
 #[derive(Serialize)]
@@ -103,29 +37,32 @@ struct Document {
     failures: Vec<String>,
 }
 
-/// Measures; whether everything could be.
+/// Measures; returns whether everything could be measured.
+///
+/// # Errors
+/// The device cannot be opened, or stdout not written.
 pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
     let start = Instant::now();
+    terminal::progress(Some("opening the device"));
     let device = device::open(args.device).map_err(RuntimeError::from)?.device;
-    let plan = plan(device.info(), args);
-    let bench = Bench { fill: max_resident_blocks(&device)?, device, plan };
-    let mut failures = Vec::new();
-    if !args.json {
-        let info = bench.info();
-        terminal::print(&format!("{}: {}\n", info.name, info.detail))?;
+    let bench = Bench::new(device, args)?;
+    let info = bench.info();
+    let mut sections = Sections { print: !args.json, failures: Vec::new() };
+    if sections.print {
+        let device = vec![styled(Style::Bold, &info.name), plain(&format!(": {}", info.detail))];
+        terminal::print_lines(&[Text::from(device)])?;
     }
-    let print = !args.json;
     let overhead =
-        section("bench: overhead", &mut failures, print, || overhead::measure(&bench), |rows| overhead::show(rows))?;
-    let record = section("bench: record", &mut failures, print, || record::measure(&bench), |rows| record::show(rows))?;
+        sections.measure("overhead", || overhead::measure(&bench), |rows, width| overhead::show(rows, width))?;
+    let record = sections.measure("record", || record::measure(&bench), |rows, width| record::show(rows, width))?;
     let snapshot =
-        section("bench: snapshot", &mut failures, print, || snapshot::measure(&bench), |rows| snapshot::show(rows))?;
-    let messages = section("bench: messages", &mut failures, print, || messages::measure(&bench), messages::show)?;
-    let good = failures.is_empty();
+        sections.measure("snapshot", || snapshot::measure(&bench), |rows, width| snapshot::show(rows, width))?;
+    let messages = sections.measure("messages", || messages::measure(&bench), messages::show)?;
+    let complete = sections.failures.is_empty();
     if args.json {
-        let document = Document {
+        terminal::print_json(&Document {
             version: env!("CARGO_PKG_VERSION"),
-            device: bench.info().clone(),
+            device: info.clone(),
             quick: args.quick,
             once: args.once,
             seconds: start.elapsed().as_secs_f64(),
@@ -133,53 +70,48 @@ pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
             record,
             snapshot,
             messages,
-            failures,
-        };
-        let text = serde_json::to_string_pretty(&document).map_err(|e| CliError::Output(e.into()))?;
-        terminal::print(&(text + "\n"))?;
+            failures: sections.failures,
+        })?;
     } else {
-        terminal::print(&format!("\nin {}\n", units::elapsed(start.elapsed())))?;
+        let took = format!("measured in {}", units::elapsed(start.elapsed()));
+        terminal::print_lines(&[Text::default(), Text::from(vec![plain(&took)])])?;
     }
-    Ok(good)
+    Ok(complete)
 }
 
-/// Measures one section and shows it; what keeps it from being measured leaves the others.
-fn section<T>(
-    name: &'static str,
-    failures: &mut Vec<String>,
+/// The sections so far.
+struct Sections {
+    /// Whether each is shown.
     print: bool,
-    measure: impl FnOnce() -> Result<T, RuntimeError>,
-    show: impl FnOnce(&T) -> String,
-) -> Result<Option<T>, CliError> {
-    terminal::progress(Some(name));
-    let range = ringscope::nvtx::range(name);
-    let found = measure();
-    drop(range);
-    terminal::progress(None);
-    match found {
-        Ok(found) => {
-            if print {
-                terminal::print(&format!("\n{}", show(&found)))?;
-            }
-            Ok(Some(found))
-        }
-        Err(error) => {
-            terminal::say(&[styled(Style::Bad, "error: "), plain(&format!("{name}: {error}"))]);
-            failures.push(format!("{name}: {error}"));
-            Ok(None)
-        }
-    }
+    failures: Vec<String>,
 }
 
-fn plan(info: &DeviceInfo, args: &BenchArgs) -> Plan {
-    let blocks = match info.kind {
-        DeviceKind::Cuda => vec![1, 16, info.multiprocessors],
-        DeviceKind::Host => vec![1, info.multiprocessors.max(2)],
-    };
-    let (rounds, slice, samples) = match (args.once, args.quick) {
-        (true, _) => (1, 2, 50),
-        (false, true) => (7, 25, 5_000),
-        (false, false) => (31, 50, 100_000),
-    };
-    Plan { rounds, slice: Duration::from_millis(slice), samples, blocks }
+impl Sections {
+    /// Measures one section and shows it; what keeps it from being measured leaves the others.
+    fn measure<T>(
+        &mut self,
+        name: &'static str,
+        measure: impl FnOnce() -> Result<T, RuntimeError>,
+        show: impl FnOnce(&T, usize) -> Vec<Text>,
+    ) -> Result<Option<T>, CliError> {
+        terminal::progress(Some(&format!("measuring: {name}")));
+        let range = ringscope::nvtx::range(name);
+        let found = measure();
+        drop(range);
+        match found {
+            Ok(found) => {
+                if self.print {
+                    let lines = show(&found, terminal::stdout_width());
+                    terminal::print_lines(&[vec![Text::default()], lines].concat())?;
+                }
+                Ok(Some(found))
+            }
+            Err(error) => {
+                let what = format!("{name} was not measured: {error}");
+                terminal::say_error(&what);
+                self.failures.push(what);
+                Ok(None)
+            }
+        }
+    }
 }

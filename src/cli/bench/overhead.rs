@@ -5,9 +5,10 @@ use std::time::Duration;
 use ringscope::{LaunchOptions, Level, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
 
-use super::Bench;
+use super::plan::Bench;
 use super::stats::Spread;
-use crate::cli::term::grid::grid;
+use crate::cli::term::grid::explained;
+use crate::cli::term::text::Text;
 use crate::cli::term::{terminal, units};
 use crate::cli::workload::load::Load;
 
@@ -75,7 +76,10 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
     let mut rows = Vec::new();
     for blocks in bench.blocks(VARIANTS.len()) {
         for work in &WORK {
-            terminal::progress(Some(&format!("bench: overhead of {} B {}, blocks: {blocks}", work.bytes, work.kernel)));
+            terminal::progress(Some(&format!(
+                "measuring: overhead of {} B {}, blocks: {blocks}",
+                work.bytes, work.kernel
+            )));
             rows.push(row(bench, work, blocks)?);
         }
     }
@@ -104,7 +108,7 @@ fn row(bench: &Bench, work: &Work, blocks: u32) -> Result<Row, RuntimeError> {
     let busy_ratio = busy_ratio(&running[3], &mut loads[3], bench.plan.slice)?;
     running.iter().try_for_each(|runtime| runtime.terminate_blocking("w"))?;
     let against_off = |of: fn(f64, f64) -> f64, i: usize| {
-        Spread::of(rates[i].iter().zip(&rates[0]).map(|(rate, off)| of(*rate, *off)).collect())
+        Spread::from_values(rates[i].iter().zip(&rates[0]).map(|(rate, off)| of(*rate, *off)).collect())
     };
     let ratio = |i| against_off(|rate, off| rate / off, i);
     // A message's time in one block.
@@ -113,7 +117,7 @@ fn row(bench: &Bench, work: &Work, blocks: u32) -> Result<Row, RuntimeError> {
         kernel: work.kernel,
         bytes: work.bytes,
         blocks,
-        messages_per_second: Spread::of(rates[0].clone()).median,
+        messages_per_second: Spread::from_values(rates[0].clone()).median,
         busy_ratio,
         null_ref: ratio(1),
         level_1: ratio(2),
@@ -141,7 +145,12 @@ fn busy_ratio(runtime: &RingKernelRuntime, load: &mut Load, slice: Duration) -> 
     Ok(runtime.snapshot_blocking()?.kernels.first().map_or(0.0, |k| k.busy_ratio))
 }
 
-pub fn show(rows: &[Row]) -> String {
+const SAYS: &str = "\
+Overhead: throughput with telemetry, divided by that of level 0 in the same round: median [lower, upper quartile].
++ns: how much longer one message takes in its block. busy: the busy ratio at level 2; far below 100 % the host limits the throughput.";
+
+/// Returns the section for a person, in lines of at most `width` columns.
+pub fn show(rows: &[Row], width: usize) -> Vec<Text> {
     let line = |row: &Row| {
         vec![
             format!("{} {} B", row.kernel, row.bytes),
@@ -156,10 +165,6 @@ pub fn show(rows: &[Row]) -> String {
         ]
     };
     let [_, null, one, two] = VARIANTS.map(|v| v.name);
-    let titles = ["handler", "blocks", "level 0, msg/s", "busy", null, one, two, "1, +ns", "2, +ns"];
-    let cells: Vec<Vec<String>> = rows.iter().map(line).collect();
-    "Throughput with telemetry by that of level 0 in the same round: median [quartiles].\n\
-     +ns: what one message took longer in its block. busy: of level 2; far below 100 % the host was the limit.\n\n"
-        .to_owned()
-        + &grid(&titles, &cells)
+    let titles = ["handler", "blocks", "level 0 msg/s", "busy", null, one, two, "1, +ns", "2, +ns"];
+    explained(SAYS, 2, &titles, &rows.iter().map(line).collect::<Vec<_>>(), width)
 }

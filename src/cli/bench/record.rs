@@ -7,9 +7,10 @@ use ringscope::device::probe::{Cost, Probe, RecordStrategy};
 use ringscope::{Level, RuntimeError};
 use serde::Serialize;
 
-use super::Bench;
+use super::plan::Bench;
 use super::stats::Spread;
-use crate::cli::term::grid::grid;
+use crate::cli::term::grid::explained;
+use crate::cli::term::text::Text;
 use crate::cli::term::{terminal, units};
 
 /// A design at a level; the first is what the others are measured from.
@@ -48,7 +49,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
 }
 
 fn of_blocks(bench: &Bench, probe: &mut Probe, blocks: u32) -> Result<Vec<Row>, RuntimeError> {
-    terminal::progress(Some(&format!("bench: cost of a record, blocks: {blocks}")));
+    terminal::progress(Some(&format!("measuring: cost of a record, blocks: {blocks}")));
     let mut rounds = Vec::new();
     for (_, design, level) in VARIANTS {
         rounds.push(enough_rounds(probe, design, level, blocks, bench.plan.slice / 5)?);
@@ -63,8 +64,8 @@ fn of_blocks(bench: &Bench, probe: &mut Probe, blocks: u32) -> Result<Vec<Row>, 
     let rows = VARIANTS.iter().zip(&costs).skip(1).map(|((design, ..), of)| {
         let pairs = || of.iter().zip(&costs[0]);
         let cycles: Option<Vec<f64>> = pairs().map(|(with, without)| Some(with.cycles? - without.cycles?)).collect();
-        let ns = Spread::of(pairs().map(|(with, without)| with.ns - without.ns).collect());
-        Row { design, blocks, ns, cycles: cycles.map(Spread::of) }
+        let ns = Spread::from_values(pairs().map(|(with, without)| with.ns - without.ns).collect());
+        Row { design, blocks, ns, cycles: cycles.map(Spread::from_values) }
     });
     Ok(rows.collect())
 }
@@ -89,14 +90,15 @@ fn typical(costs: &[Cost]) -> Cost {
     costs[costs.len() / 2]
 }
 
-pub fn show(rows: &[Row]) -> String {
+const SAYS: &str = "\
+Record: what recording one message costs a block that does nothing else, with its two readings of the clock: median [lower, upper quartile]. The empty loop of the same round is subtracted.";
+
+/// Returns the section for a person, in lines of at most `width` columns.
+pub fn show(rows: &[Row], width: usize) -> Vec<Text> {
     let line = |row: &Row| {
         let cycles = row.cycles.map_or(units::NONE.to_owned(), |c| format!("{:.0}", c.median));
         vec![row.design.to_owned(), row.blocks.to_string(), row.ns.show(1), cycles]
     };
     let cells: Vec<Vec<String>> = rows.iter().map(line).collect();
-    "What one record of a message costs a block that does nothing else, its two looks at the clock included.\n\
-     Less the empty loop of the same round: median [quartiles].\n\n"
-        .to_owned()
-        + &grid(&["design", "blocks", "ns", "cycles"], &cells)
+    explained(SAYS, 2, &["design", "blocks", "ns", "cycles"], &cells, width)
 }

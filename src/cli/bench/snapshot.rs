@@ -7,9 +7,10 @@ use ringscope::device::Copier;
 use ringscope::{LaunchOptions, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
 
-use super::Bench;
+use super::plan::Bench;
 use super::stats::{Spread, Times};
-use crate::cli::term::grid::grid;
+use crate::cli::term::grid::explained;
+use crate::cli::term::text::Text;
 use crate::cli::term::{terminal, units};
 use crate::cli::workload::load::Load;
 
@@ -37,11 +38,11 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
 }
 
 fn row(bench: &Bench, kernels: usize) -> Result<Row, RuntimeError> {
-    terminal::progress(Some(&format!("bench: snapshot of {kernels} kernels")));
+    terminal::progress(Some(&format!("measuring: snapshot of {kernels} kernels")));
     let memory = bench.device.allocate(LARGEST_COPY)?;
     let mut copier = bench.device.copier(&memory)?;
     let runtime = bench.runtime(kernels, 256).telemetry(true).kernel("echo").build()?;
-    let blocks = (bench.fill / kernels as u32).max(1);
+    let blocks = (bench.max_resident_blocks / kernels as u32).max(1);
     let ids: Vec<String> = (0..kernels).map(|n| format!("w{n}")).collect();
     for id in &ids {
         runtime.launch_blocking(id, &LaunchOptions::new().blocks(blocks))?;
@@ -50,9 +51,9 @@ fn row(bench: &Bench, kernels: usize) -> Result<Row, RuntimeError> {
     let found = beside_traffic(&runtime, &ids, || time_both(&runtime, &mut *copier, bench.plan.samples))?;
     runtime.shutdown_blocking(Duration::from_secs(10));
     let (snapshots, copies, bytes) = found?;
-    let (snapshot, bare_copy) = (Times::of(snapshots), Times::of(copies));
+    let (snapshot, bare_copy) = (Times::from_ns(snapshots), Times::from_ns(copies));
     let ratio = snapshot.p50_us / bare_copy.p50_us.max(1e-3);
-    let bytes = Spread::of(bytes).median;
+    let bytes = Spread::from_values(bytes).median;
     Ok(Row { kernels: ids.len(), blocks: blocks * ids.len() as u32, bytes, snapshot, bare_copy, ratio })
 }
 
@@ -101,7 +102,11 @@ fn time_both(runtime: &RingKernelRuntime, copier: &mut dyn Copier, samples: usiz
     Ok((snapshots, copies, bytes))
 }
 
-pub fn show(rows: &[Row]) -> String {
+const SAYS: &str = "\
+Snapshot: what reading all telemetry takes while kernels fill the device and take messages, beside a bare copy of as many bytes to pinned memory. ratio: p50 of the snapshot, divided by that of the bare copy.";
+
+/// Returns the section for a person, in lines of at most `width` columns.
+pub fn show(rows: &[Row], width: usize) -> Vec<Text> {
     let us = |us: f64| units::latency(us * 1e3);
     let line = |row: &Row| {
         vec![
@@ -118,8 +123,5 @@ pub fn show(rows: &[Row]) -> String {
         ]
     };
     let titles = ["kernels", "blocks", "copied", "p50", "p99", "max", "bare p50", "bare p99", "bare max", "ratio"];
-    let cells: Vec<Vec<String>> = rows.iter().map(line).collect();
-    "A snapshot while kernels fill the device and take messages, against a bare pinned copy of as many bytes.\n\n"
-        .to_owned()
-        + &grid(&titles, &cells)
+    explained(SAYS, 2, &titles, &rows.iter().map(line).collect::<Vec<_>>(), width)
 }

@@ -11,8 +11,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of at least one value.
-    pub fn of(mut values: Vec<f64>) -> Spread {
+    /// Sorts at least one value.
+    pub fn from_values(mut values: Vec<f64>) -> Spread {
         values.sort_unstable_by(f64::total_cmp);
         let at = |q: usize| values[(values.len() - 1) * q / 4];
         Spread { median: at(2), low: at(1), high: at(3) }
@@ -35,8 +35,8 @@ pub struct Times {
 }
 
 impl Times {
-    /// Of at least one time, in nanoseconds.
-    pub fn of(mut ns: Vec<u64>) -> Times {
+    /// Sorts at least one time, in nanoseconds.
+    pub fn from_ns(mut ns: Vec<u64>) -> Times {
         ns.sort_unstable();
         let at = |q: f64| ns[((ns.len() - 1) as f64 * q) as usize] as f64 / 1e3;
         Times { count: ns.len(), p50_us: at(0.5), p99_us: at(0.99), max_us: at(1.0) }
@@ -49,11 +49,11 @@ mod tests {
 
     #[test]
     fn quartiles_and_percentiles() {
-        let spread = Spread::of(vec![5.0, 1.0, 3.0, 2.0, 4.0]);
+        let spread = Spread::from_values(vec![5.0, 1.0, 3.0, 2.0, 4.0]);
         assert_eq!(spread, Spread { median: 3.0, low: 2.0, high: 4.0 });
         assert_eq!(spread.show(1), "3.0 [2.0, 4.0]");
-        assert_eq!(Spread::of(vec![7.0]), Spread { median: 7.0, low: 7.0, high: 7.0 });
-        let times = Times::of((0..=100).map(|n| n * 1000).rev().collect());
+        assert_eq!(Spread::from_values(vec![7.0]), Spread { median: 7.0, low: 7.0, high: 7.0 });
+        let times = Times::from_ns((0..=100).map(|n| n * 1000).rev().collect());
         assert_eq!(times, Times { count: 101, p50_us: 50.0, p99_us: 99.0, max_us: 100.0 });
     }
 }

@@ -8,13 +8,16 @@ use ringscope::device::{self, CudaUnavailable, DeviceError, DeviceInfo, SharedDe
 use ringscope::{DeviceSpec, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
 
-use crate::cli::CliError;
 use crate::cli::args::DoctorArgs;
-use crate::cli::term::table::{Style, Text, plain, styled, wrap};
+use crate::cli::error::CliError;
+use crate::cli::term::text::{Style, Text, paragraphs, plain, styled};
 use crate::cli::term::{terminal, units};
 
 /// More CUDA devices than any machine has.
 const MOST_DEVICES: usize = 64;
+
+/// Columns that prose is read in.
+const WIDTH: usize = 100;
 
 /// What was found.
 #[derive(Serialize)]
@@ -38,18 +41,20 @@ struct Found {
     round_trip_us: Option<f64>,
 }
 
-/// Whether some device can be used.
+/// Shows what there is; returns whether some device can be used.
+///
+/// # Errors
+/// Stdout cannot be written.
 pub fn doctor(args: &DoctorArgs) -> Result<bool, CliError> {
     let mut devices = cuda_devices();
     devices.push(examine("host".to_owned(), DeviceSpec::Host).0);
     // As `auto` chooses: the first CUDA device or none, then the host.
     let auto = devices.iter().find(|d| d.usable && (d.device == "cuda:0" || d.device == "host"));
     let findings = Findings { version: env!("CARGO_PKG_VERSION"), auto: auto.map(|d| d.device.clone()), devices };
-    let text = match args.json {
-        true => serde_json::to_string_pretty(&findings).map_err(|e| CliError::Output(e.into()))? + "\n",
-        false => findings.render(terminal::stdout_width().min(110)),
-    };
-    terminal::print(&text)?;
+    match args.json {
+        true => terminal::print_json(&findings)?,
+        false => terminal::print_lines(&findings.lines(terminal::stdout_width().min(WIDTH)))?,
+    }
     Ok(findings.devices.iter().any(|d| d.usable))
 }
 
@@ -79,6 +84,7 @@ fn examine(name: String, spec: DeviceSpec) -> (Found, Option<CudaUnavailable>) {
         info: None,
         round_trip_us: None,
     };
+    terminal::progress(Some(&format!("trying {name}")));
     match device::open(spec) {
         Ok(selected) => (try_out(name, selected.device), None),
         Err(error) => {
@@ -119,26 +125,25 @@ fn round_trip(device: SharedDevice) -> Result<Duration, RuntimeError> {
 }
 
 impl Findings {
-    fn render(&self, width: usize) -> String {
-        let paint = terminal::stdout_paint();
-        let mut lines =
-            vec![Text::from(vec![styled(Style::Bold, &format!("ringscope {}", self.version))]), Text::default()];
+    fn lines(&self, width: usize) -> Vec<Text> {
+        let title = format!("ringscope {}", self.version);
+        let mut lines = vec![Text::from(vec![styled(Style::Bold, &title)]), Text::default()];
         let names = self.devices.iter().map(|d| d.device.len()).max().unwrap_or(0);
+        let indent = names + 2;
         for device in &self.devices {
-            let (style, word) = if device.usable { (Style::Good, "usable") } else { (Style::Bad, "not usable") };
-            let name = format!("{:names$}  ", device.device);
-            let indent = " ".repeat(names + 2);
-            lines.push(Text::from(vec![styled(Style::Bold, &name), styled(style, word)]));
-            for line in device.says().iter().flat_map(|text| wrap(text, width.saturating_sub(names + 2))) {
-                lines.push(Text::from(vec![plain(&indent), plain(&line)]));
-            }
+            let word = if device.usable { styled(Style::Good, "usable") } else { styled(Style::Bad, "not usable") };
+            lines.push(Text::from(vec![styled(Style::Bold, &format!("{:names$}  ", device.device)), word]));
+            let says = device.says();
+            let says = says.iter().flat_map(|text| paragraphs(text, width.saturating_sub(indent)));
+            lines.extend(says.map(|line| Text::from(vec![plain(&" ".repeat(indent))]).with(line)));
             lines.push(Text::default());
         }
-        lines.push(Text::from(match &self.auto {
+        let auto = match &self.auto {
             Some(auto) => vec![plain("--device auto takes "), styled(Style::Bold, auto)],
             None => vec![plain("no device can be used: do what is said above for one of them")],
-        }));
-        lines.iter().map(|l| l.render(width, paint).trim_end().to_owned() + "\n").collect()
+        };
+        lines.extend(Text::from(auto).wrapped(width, 2));
+        lines
     }
 }
 
@@ -154,5 +159,44 @@ impl Found {
         }
         says.extend(self.reason.clone());
         says
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::term::text::Paint;
+    use ringscope::device::DeviceKind;
+
+    #[test]
+    fn long_names_and_reasons_fit() {
+        let info = DeviceInfo {
+            kind: DeviceKind::Cuda,
+            ordinal: 0,
+            name: "NVIDIA\u{202e} 設定".repeat(12),
+            detail: "compute capability 9.0".into(),
+            warnings: vec!["a display watchdog ends kernels that run for seconds".into()],
+            multiprocessors: 132,
+            watchdog: Some(true),
+            mig: Some(false),
+            lazy_loading: Some(false),
+        };
+        let device = |usable, info| Found {
+            device: "cuda:0".into(),
+            usable,
+            reason: (!usable).then(|| "a kernel does not compile:\n\tptxas: line 3".into()),
+            info,
+            round_trip_us: usable.then_some(12.0),
+        };
+        let devices = vec![device(true, Some(info)), device(false, None)];
+        let findings = Findings { version: "1", auto: None, devices };
+        for width in [40, 80, 100] {
+            let lines = findings.lines(width);
+            assert!(lines.len() > 10 && lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
+        }
+        let shown: Vec<String> = findings.lines(40).iter().map(|l| l.render(40, Paint { on: false })).collect();
+        assert_eq!(shown[2..4], ["cuda:0  usable", "        NVIDIA\\u{202e}"]);
+        assert!(shown.contains(&"            ptxas: line 3".to_owned()), "{shown:?}");
+        findings.lines(1);
     }
 }

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use self::http::Server;
 use self::listen::ServeError;
 use self::routes::Routes;
-use crate::cli::CliError;
 use crate::cli::args::ServeArgs;
+use crate::cli::error::CliError;
 use crate::cli::term::live::{Last, Live};
-use crate::cli::term::table::{Style, plain, styled};
 use crate::cli::term::terminal;
+use crate::cli::term::text::{Style, plain, styled};
 use crate::cli::workload::input::Limit;
 use crate::cli::workload::session::Session;
 

@@ -2,22 +2,17 @@
 //! line each interval.
 
 use std::collections::VecDeque;
-use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossterm::Command;
-use crossterm::cursor::{Hide, MoveUp, Show};
-use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use ringscope::{RingKernelRuntime, Snapshot};
 
-use crate::cli::term::table::{self, Done, Frame, Text, Widths};
+use crate::cli::term::frame::{self, Done, Frame};
+use crate::cli::term::screen::Screen;
 use crate::cli::term::terminal;
-use crate::cli::workload::input::Limit;
-use crate::cli::workload::stream::Progress;
+use crate::cli::term::text::plain;
 
 /// Rates are of the last second: over less they flicker, over more they are not now.
 const RATE_TIME: Duration = Duration::from_secs(1);
@@ -26,12 +21,8 @@ const RATE_TIME: Duration = Duration::from_secs(1);
 pub struct View {
     /// Whose numbers.
     pub runtime: RingKernelRuntime,
-    /// How far the stream is.
-    pub progress: Arc<Progress>,
-    /// What it is to do.
-    pub limit: Limit,
-    /// Bytes of one pass over the input, if known.
-    pub input_bytes: Option<u64>,
+    /// How far the work is, after so long.
+    pub done: Box<dyn Fn(Duration) -> Done + Send>,
     /// How often.
     pub interval: Duration,
 }
@@ -57,14 +48,17 @@ impl Live {
         let (end, ended) = channel();
         let body = move || {
             let mut display = Display::new(view);
-            let mut next = Instant::now() + display.first_after();
+            // No time: an interval that ends beyond all time never ends.
+            let mut next = Instant::now().checked_add(display.first_after());
             loop {
-                match ended.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                let wait = next.map_or(Duration::MAX, |next| next.saturating_duration_since(Instant::now()));
+                match ended.recv_timeout(wait) {
                     Err(RecvTimeoutError::Timeout) => display.tick(),
                     Ok(last) => return display.end(last),
                     Err(RecvTimeoutError::Disconnected) => return display.end(Last::Keep),
                 }
-                next = (next + display.view.interval).max(Instant::now());
+                next =
+                    next.and_then(|next| next.checked_add(display.view.interval)).map(|next| next.max(Instant::now()));
             }
         };
         // Without a thread nothing is shown, and everything is computed all the same.
@@ -109,11 +103,11 @@ impl Display {
 
     fn tick(&mut self) {
         self.look();
-        let done = done(&self.view, self.start.elapsed());
+        let done = (self.view.done)(self.start.elapsed());
         let frame = Frame { now: self.recent.back().map(|s| &**s), before: self.recent.front().map(|s| &**s), done };
         match &mut self.screen {
             Some(screen) => screen.draw(&frame),
-            None => terminal::say(&[table::plain(&table::log_line(&frame))]),
+            None => terminal::say(&[plain(&frame::log_line(&frame))]),
         }
     }
 
@@ -137,102 +131,4 @@ impl Display {
         }
         self.recent.push_back(now);
     }
-}
-
-/// How far the stream is, measured by what it is to do.
-fn done(view: &View, elapsed: Duration) -> Done {
-    let value = |n: &AtomicU64| n.load(Ordering::Relaxed);
-    let progress = &view.progress;
-    let (bytes, messages) = (value(&progress.bytes), value(&progress.messages));
-    let of = |part: f64, whole: f64| if whole > 0.0 { (part / whole).min(1.0) } else { 1.0 };
-    let (part, of_bytes) = match view.limit {
-        Limit::Messages(limit) => (Some(of(messages as f64, limit as f64)), None),
-        Limit::Time(limit) => (Some(of(elapsed.as_secs_f64(), limit.as_secs_f64())), None),
-        // A file that grew meanwhile has no end that is known.
-        Limit::OnePass => match view.input_bytes.filter(|all| *all >= bytes) {
-            Some(all) => (Some(of(bytes as f64, all as f64)), Some(all)),
-            None => (None, None),
-        },
-        Limit::Never => (None, None),
-    };
-    let (mismatches, refused) = (value(&progress.mismatches), value(&progress.refused));
-    Done { elapsed, part, bytes, of_bytes, messages, mismatches, refused }
-}
-
-// ---- the terminal ----------------------------------------------------------------------------------------
-
-/// Whether somebody has to give the cursor back.
-static CURSOR_HIDDEN: AtomicBool = AtomicBool::new(false);
-
-/// Gives the cursor back, if it is hidden.
-pub fn restore_cursor() {
-    if CURSOR_HIDDEN.swap(false, Ordering::Relaxed) {
-        write_out(&escape(Show));
-    }
-}
-
-/// The lines on the terminal that are drawn again and again. Dropping it, also by a panic, gives the cursor back.
-struct Screen {
-    /// Columns of each line that is on it.
-    drawn: Vec<usize>,
-    widest: Widths,
-}
-
-impl Screen {
-    fn open() -> Screen {
-        CURSOR_HIDDEN.store(true, Ordering::Relaxed);
-        write_out(&escape(Hide));
-        Screen { drawn: Vec::new(), widest: Widths::default() }
-    }
-
-    /// Draws the frame over the last one, in one write: a terminal that shows half of it flickers.
-    fn draw(&mut self, frame: &Frame) {
-        let (columns, rows) = terminal::size();
-        // A line as wide as the terminal wraps on some; a frame as high as the terminal scrolls.
-        let (width, height) = (columns.saturating_sub(1), rows.saturating_sub(1));
-        let lines = table::live(frame, (width, height), &mut self.widest);
-        let mut out = escape(BeginSynchronizedUpdate) + &self.to_top(columns, rows);
-        for line in &lines {
-            out += &line.render(width, terminal::stderr_paint());
-            out += &escape(Clear(ClearType::UntilNewLine));
-            out.push('\n');
-        }
-        out += &escape(Clear(ClearType::FromCursorDown));
-        out += &escape(EndSynchronizedUpdate);
-        write_out(&out);
-        self.drawn = lines.iter().map(|l: &Text| l.width().min(width)).collect();
-    }
-
-    fn erase(&mut self) {
-        let (columns, rows) = terminal::size();
-        write_out(&(self.to_top(columns, rows) + &escape(Clear(ClearType::FromCursorDown))));
-        self.drawn.clear();
-    }
-
-    /// To the first line drawn. In a terminal that became narrower meanwhile the lines were wrapped.
-    fn to_top(&self, columns: usize, rows: usize) -> String {
-        let up: usize = self.drawn.iter().map(|width| width.div_ceil(columns.max(1)).max(1)).sum();
-        let up = u16::try_from(up.min(rows)).unwrap_or(u16::MAX);
-        // A terminal takes 0 for 1.
-        let up = if up == 0 { String::new() } else { escape(MoveUp(up)) };
-        format!("\r{up}")
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        restore_cursor();
-    }
-}
-
-fn escape(command: impl Command) -> String {
-    let mut text = String::new();
-    // Writing to a String does not fail.
-    let _ = command.write_ansi(&mut text);
-    text
-}
-
-fn write_out(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

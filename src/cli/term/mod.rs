@@ -1,7 +1,13 @@
 //! What a terminal shows: text with styles, tables, the live display. Nothing here knows what a command does.
 
+pub mod frame;
 pub mod grid;
+pub mod kernels;
 pub mod live;
-pub mod table;
+#[cfg(test)]
+mod sample;
+pub mod screen;
+pub mod signals;
 pub mod terminal;
+pub mod text;
 pub mod units;

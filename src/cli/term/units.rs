@@ -1,5 +1,6 @@
 //! Numbers for people, and durations from them.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What unknown or missing numbers look like.
@@ -87,23 +88,26 @@ fn scaled(value: f64, units: &[&str]) -> String {
     format!("{value:.1}{}", units[unit])
 }
 
-/// `500ms`, `10s`, `1.5m`, `2h`.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    const SHAPE: &str = "write a number and a unit: 500ms, 10s, 1.5m, 2h";
+/// Reads `500ms`, `10s`, `1.5m`, `2h`, or whatever else lies within `allowed`.
+///
+/// # Errors
+/// What is wrong with `text`; `says` where it is not allowed.
+pub fn parse_duration(text: &str, allowed: RangeInclusive<Duration>, says: &str) -> Result<Duration, String> {
+    const SHAPE: &str = "must be a number and a unit, such as 500ms, 10s, 1.5m or 2h";
     let at = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
+    let number: f64 = number.parse().map_err(|_| SHAPE.to_owned())?;
     let seconds = match unit.trim_start() {
         "us" | "µs" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        "" => return Err(format!("it lacks its unit: {SHAPE}")),
+        "" => return Err(format!("needs a unit: {text}ms, {text}s, {text}m or {text}h")),
         _ => return Err(SHAPE.to_owned()),
     };
-    let number: f64 = number.parse().map_err(|_| SHAPE.to_owned())?;
-    let time = Duration::try_from_secs_f64(number * seconds).map_err(|_| "too long".to_owned())?;
-    if time.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(time) }
+    let time = Duration::try_from_secs_f64(number * seconds).ok().filter(|time| allowed.contains(time));
+    time.ok_or_else(|| says.to_owned())
 }
 
 #[cfg(test)]
@@ -133,13 +137,16 @@ mod tests {
 
     #[test]
     fn durations() {
-        let ms = |text| parse_duration(text).map(|d| d.as_millis());
+        let allowed = Duration::from_micros(1)..=Duration::from_secs(24 * 3600);
+        let parse = |text| parse_duration(text, allowed.clone(), "must be allowed");
+        let ms = |text| parse(text).map(|d| d.as_millis());
         assert_eq!(
             (ms("500ms"), ms("10s"), ms("1.5m"), ms("2h"), ms("3 s")),
             (Ok(500), Ok(10_000), Ok(90_000), Ok(7_200_000), Ok(3000))
         );
         for wrong in ["", "5", "s", "-1s", "0s", "1.2.3s", "5 weeks", "1e3s", "99999999999999999999999s", "NaNs"] {
-            assert!(parse_duration(wrong).is_err(), "{wrong}");
+            assert!(parse(wrong).is_err(), "{wrong}");
         }
+        assert_eq!((ms("24.1h"), ms("0s")), (Err("must be allowed".into()), Err("must be allowed".into())));
     }
 }

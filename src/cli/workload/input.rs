@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
+use crate::cli::term::text;
 use crate::cli::workload::system;
 
 /// When a stream ends.
@@ -70,6 +71,12 @@ pub struct Source {
 }
 
 impl Source {
+    /// For tests of what is shown: a file that is not there.
+    #[cfg(test)]
+    pub fn named(path: PathBuf, bytes: u64) -> Source {
+        Source { path, bytes: Some(bytes), file: None }
+    }
+
     fn find(path: PathBuf, keep: bool) -> Result<Source, InputError> {
         let metadata = std::fs::metadata(&path).map_err(|e| unreadable(&path, e))?;
         if metadata.is_dir() {
@@ -109,8 +116,7 @@ fn open_regular(path: &Path) -> Result<(File, u64), InputError> {
 
 /// Returns a path for a person, whatever its bytes.
 pub fn shown(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text::escaped(&path.to_string_lossy())
 }
 
 /// Returns what `source`, an error with the file at `path`, means.

@@ -12,3 +12,4 @@ pub mod session;
 mod silence;
 pub mod stream;
 pub mod system;
+pub mod view;

@@ -5,11 +5,12 @@ use ringscope::{Snapshot, Summary};
 use serde::Serialize;
 use std::sync::Arc;
 
-use crate::cli::CliError;
 use crate::cli::args::RunArgs;
-use crate::cli::term::table::{self, Style, StyledText, Text, plain, styled};
-use crate::cli::term::{terminal, units};
-use crate::cli::workload::input::{Source, shown};
+use crate::cli::error::CliError;
+use crate::cli::term::text::{Style, StyledText, Text, plain, styled};
+use crate::cli::term::{kernels, terminal, units};
+use crate::cli::workload::check::FileSum;
+use crate::cli::workload::input::Source;
 use crate::cli::workload::stream::Outcome;
 
 /// All that is known at the end.
@@ -59,11 +60,11 @@ impl Report<'_> {
     /// Shows it; whether all was right.
     pub fn show(&self) -> Result<bool, CliError> {
         for trouble in &self.outcome.troubles {
-            terminal::say(&[styled(Style::Bad, "error: "), plain(trouble)]);
+            terminal::say_error(trouble);
         }
         match self.args.json {
             true => self.print_json()?,
-            false => self.print_table()?,
+            false => terminal::print_lines(&self.lines(terminal::stdout_width()))?,
         }
         Ok(self.verified())
     }
@@ -91,12 +92,11 @@ impl Report<'_> {
             files: self.files(),
             summary: self.snapshot.map(|s| s.summary()),
         };
-        let text = serde_json::to_string_pretty(&document).map_err(|e| CliError::Output(e.into()))?;
-        terminal::print(&(text + "\n"))
+        Ok(terminal::print_json(&document)?)
     }
 
     fn files(&self) -> Vec<FileEntry> {
-        let entry = |(source, sum): (&Source, &crate::cli::workload::check::FileSum)| FileEntry {
+        let entry = |(source, sum): (&Source, &FileSum)| FileEntry {
             path: source.path.to_string_lossy().into_owned(),
             bytes: sum.bytes,
             crc32c: sum.crc32c.map(|crc| format!("{crc:08x}")),
@@ -104,39 +104,31 @@ impl Report<'_> {
         self.sources.iter().zip(&self.outcome.files).map(entry).collect()
     }
 
-    fn print_table(&self) -> Result<(), CliError> {
-        let (width, paint) = (terminal::stdout_width(), terminal::stdout_paint());
-        let (mut table, mut prose) = (Vec::new(), Vec::new());
-        match self.snapshot {
-            Some(snapshot) => {
-                table = table::summary(snapshot, self.outcome.time, width);
-                prose.push(Text::default());
-            }
+    /// The table, and what follows it; names are shortened to fit into `width` columns.
+    fn lines(&self, width: usize) -> Vec<Text> {
+        let mut lines = match self.snapshot {
+            Some(snapshot) => kernels::summary(snapshot, self.outcome.time, width),
             None if self.args.no_telemetry => {
-                prose.push(dim("telemetry is off (--no-telemetry): the kernels counted nothing"));
+                vec![dim("telemetry is off (--no-telemetry): the kernels counted nothing")]
             }
-            None => {}
-        }
-        prose.extend(self.file_lines());
-        prose.push(self.amounts());
-        prose.push(self.verdict());
-        // A table that wraps cannot be read; a path that is cut cannot be used.
-        let table = table.iter().map(|l| l.render(width, paint));
-        let lines = table.chain(prose.iter().map(|l| l.render(usize::MAX, paint)));
-        terminal::print(&lines.map(|l| l.trim_end().to_owned() + "\n").collect::<String>())
+            None => Vec::new(),
+        };
+        lines.push(Text::default());
+        lines.extend(self.file_lines(width));
+        lines.extend([self.amounts(), self.verdict()]);
+        lines
     }
 
     /// Each file's CRC-32C as it follows from the replies, in the manner of `sum`.
-    fn file_lines(&self) -> impl Iterator<Item = Text> {
+    fn file_lines(&self, width: usize) -> impl Iterator<Item = Text> {
         let known =
             self.sources.iter().zip(&self.outcome.files).filter_map(|(s, sum)| Some((s, sum.crc32c?, sum.bytes?)));
-        known.map(|(source, crc, bytes)| {
+        known.map(move |(source, crc, bytes)| {
             let crc = styled(Style::Bold, &format!("{crc:08x}"));
-            Text::from(vec![
-                plain("crc32c "),
-                crc,
-                plain(&format!("  {:>8}  {}", units::bytes(bytes), shown(&source.path))),
-            ])
+            let size = plain(&format!("  {:>8}  ", units::bytes(bytes)));
+            let sum = Text::from(vec![plain("crc32c "), crc, size]);
+            let path = plain(&source.path.to_string_lossy()).shortened(width.saturating_sub(sum.width()));
+            sum.with(Text::from(vec![path]))
         })
     }
 
@@ -162,13 +154,13 @@ impl Report<'_> {
         let outcome = self.outcome;
         let mut spans: Vec<StyledText> = Vec::new();
         if self.verified() {
-            spans.push(styled(Style::Good, "right: "));
+            spans.push(styled(Style::Good, "PASS: "));
             let counts = if self.snapshot.is_some() { ", and the device's counts equal the host's" } else { "" };
-            spans.push(plain(&format!("every reply{}{counts}", self.refusals())));
+            spans.push(plain(&format!("every reply is right{counts}{}", self.refusals())));
         } else {
-            spans.push(styled(Style::Bad, "not right: "));
-            let wrong = units::exact(outcome.mismatches);
-            spans.push(plain(&format!("{wrong} wrong replies; what is wrong is on stderr")));
+            spans.push(styled(Style::Bad, "FAIL: "));
+            let (wrong, errors) = (units::exact(outcome.mismatches), outcome.troubles.len());
+            spans.push(plain(&format!("wrong replies: {wrong}; errors shown on stderr: {errors}")));
         }
         Text::from(spans)
     }
@@ -179,10 +171,61 @@ impl Report<'_> {
             return String::new();
         }
         let percent = 100.0 * refused as f64 / messages as f64;
-        format!(" but the {} refused as asked ({percent:.1} %)", units::exact(refused))
+        format!("; {} of the messages were refused, as asked ({percent:.1} %)", units::exact(refused))
     }
 }
 
 fn dim(text: &str) -> Text {
     Text::from(vec![styled(Style::Dim, text)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::run_args;
+    use crate::cli::term::text::Paint;
+    use ringscope::device::DeviceKind;
+    use std::time::Duration;
+
+    fn report(outcome: &Outcome) -> Vec<Vec<String>> {
+        let (args, name) = (run_args(&[]), String::new());
+        let info = DeviceInfo {
+            kind: DeviceKind::Host,
+            ordinal: 0,
+            name: name.clone(),
+            detail: name,
+            warnings: Vec::new(),
+            multiprocessors: 1,
+            watchdog: None,
+            mig: None,
+            lazy_loading: None,
+        };
+        let path = format!("/tmp/{}\u{200b}\u{202e}/設定.bin", "long/".repeat(30));
+        let sources = [Source::named(path.into(), 9)];
+        let report = Report { args: &args, device: &info, sources: &sources, outcome, snapshot: None };
+        let at = |width: usize| {
+            let lines = report.lines(width);
+            let lines = lines.iter().flat_map(|line| line.wrapped(width, 2));
+            let lines: Vec<Text> = lines.collect();
+            assert!(lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
+            lines.iter().map(|line| line.render(width, Paint { on: false })).collect()
+        };
+        [40, 80, 100, usize::MAX].map(at).to_vec()
+    }
+
+    #[test]
+    fn it_fits_and_says_pass_or_fail() {
+        let sum = FileSum { bytes: Some(9), crc32c: Some(0xe306_9283), differs_from: None };
+        let good = Outcome { time: Duration::from_secs(1), files: vec![sum], ..Outcome::default() };
+        for lines in report(&good) {
+            assert!(lines[1].starts_with("crc32c e3069283       9 B  /tmp/"), "{lines:?}");
+            assert!(lines[1].ends_with("定.bin"), "{lines:?}");
+            assert!(lines.concat().contains("PASS: every reply is right"), "{lines:?}");
+        }
+        assert!(report(&good)[3][1].contains("long/\\u{200b}\\u{202e}/設定.bin"));
+        let bad = Outcome { mismatches: 3, troubles: vec!["w: wrong".into()], ..good };
+        for lines in report(&bad) {
+            assert!(lines.concat().contains("FAIL: wrong replies: 3"), "{lines:?}");
+        }
+    }
 }

@@ -1,21 +1,20 @@
 //! What `run` and `serve` do alike: the kernels are launched, the input is streamed through them, the counts are judged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ringscope::device::DeviceKind;
 use ringscope::{RingKernel, RingKernelRuntime, Snapshot};
 
-use crate::cli::CliError;
 use crate::cli::args::RunArgs;
-use crate::cli::term::live::{self, View};
-use crate::cli::term::table::{Style, plain, styled};
-use crate::cli::term::terminal;
+use crate::cli::error::CliError;
+use crate::cli::term::live::View;
+use crate::cli::term::{signals, terminal};
 use crate::cli::workload::feed::Feed;
 use crate::cli::workload::input::{Input, Limit, Source};
 use crate::cli::workload::launch;
 use crate::cli::workload::report::Report;
 use crate::cli::workload::stream::{Outcome, Plan, Progress, Stream};
+use crate::cli::workload::view;
 
 /// Kernels that are running, and what is to be streamed through them.
 pub struct Session<'a> {
@@ -38,9 +37,10 @@ impl<'a> Session<'a> {
     /// A file, or the device, cannot be used.
     pub fn start(args: &'a RunArgs, limit: Limit) -> Result<Session<'a>, CliError> {
         let input = Input::new(&args.paths, limit)?;
-        let stop = stop_on_ctrl_c()?;
+        let stop = signals::stop_on_signals()?;
         let runtime = launch::open(args, stop)?;
-        announce(args, &runtime);
+        let why = runtime.without_cuda().map(ToString::to_string);
+        view::header(args, runtime.device(), why.as_deref()).iter().for_each(|line| terminal::say(line));
         let kernels = launch::launch(args, &runtime, stop)?;
         let (sources, input_bytes) = (input.sources().to_vec(), input.bytes());
         let (input, progress) = (Some(input), Arc::default());
@@ -57,15 +57,11 @@ impl<'a> Session<'a> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Returns what the display shows.
+    /// Returns what the live display shows.
     pub fn view(&self) -> View {
-        View {
-            runtime: self.runtime.clone(),
-            progress: Arc::clone(&self.progress),
-            limit: self.limit,
-            input_bytes: self.input_bytes,
-            interval: self.args.interval,
-        }
+        let (progress, limit, input_bytes) = (Arc::clone(&self.progress), self.limit, self.input_bytes);
+        let done = move |elapsed| view::done(&progress, limit, input_bytes, elapsed);
+        View { runtime: self.runtime.clone(), done: Box::new(done), interval: self.args.interval }
     }
 
     /// Streams until the limit, a trouble or Ctrl-C. A second time there is nothing left.
@@ -99,45 +95,6 @@ impl<'a> Session<'a> {
         }
         let (sources, snapshot) = (&self.sources[..], snapshot.as_ref());
         Report { args, device: runtime.device(), sources, outcome: &outcome, snapshot }.show()
-    }
-}
-
-/// The first Ctrl-C asks for the end, which is clean; the second does not ask.
-fn stop_on_ctrl_c() -> Result<&'static AtomicBool, CliError> {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| {
-        static TIMES: AtomicU32 = AtomicU32::new(0);
-        if TIMES.fetch_add(1, Ordering::Relaxed) > 0 {
-            live::restore_cursor();
-            std::process::exit(130);
-        }
-        STOP.store(true, Ordering::Relaxed);
-    })?;
-    Ok(&STOP)
-}
-
-/// Which device is used, and why, before the first message.
-fn announce(args: &RunArgs, runtime: &RingKernelRuntime) {
-    let device = runtime.device();
-    let s = |n| if n == 1 { "" } else { "s" };
-    let what = format!(
-        "{} in {} ring kernel{} of {} block{} on {}, ",
-        args.kernel.builtin().name(),
-        args.kernels,
-        s(args.kernels),
-        args.blocks,
-        s(args.blocks),
-        match device.kind {
-            DeviceKind::Cuda => format!("cuda:{}", device.ordinal),
-            DeviceKind::Host => "the host".to_owned(),
-        }
-    );
-    terminal::say(&[plain(&what), styled(Style::Bold, &device.name), plain(&format!(" ({})", device.detail))]);
-    if let Some(why) = runtime.without_cuda() {
-        terminal::say(&[styled(Style::Dim, &format!("not on CUDA: {why}"))]);
-    }
-    for warning in &device.warnings {
-        terminal::say(&[styled(Style::Warn, &format!("warning: {warning}"))]);
     }
 }
 

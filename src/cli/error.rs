@@ -1,0 +1,24 @@
+//! Why a command could not do its work, and what to do about it.
+
+use crate::cli::serve::listen::ServeError;
+use crate::cli::term::signals::SignalError;
+use crate::cli::term::terminal::OutputError;
+use crate::cli::workload::input::InputError;
+use crate::cli::workload::launch::LaunchError;
+
+/// Why a command could not do its work; the parts bring the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    Runtime(#[from] ringscope::RuntimeError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+}

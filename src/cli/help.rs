@@ -1,0 +1,252 @@
+//! What stands below the options of each command's help: examples, what is served, exit codes; laid out for a width.
+
+use crate::cli::term::text::{Paint, Text, columns, paragraphs};
+
+/// A piece of a help page.
+enum Part {
+    /// The heading of what follows.
+    Title(&'static str),
+    /// A command, and what it does.
+    Example(&'static str, &'static str),
+    /// A word, and what it means.
+    Term(&'static str, &'static str),
+    /// Words, wrapped.
+    Prose(&'static str),
+    /// A line of a file, as it is.
+    File(&'static str),
+}
+
+use Part::{Example, File, Prose, Term, Title};
+
+/// Below the commands of `ringscope --help`.
+pub fn program(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope doctor", "which devices work; if not CUDA, why"),
+            Example("ringscope run", "stream ringscope's own executable"),
+            Example("ringscope run --duration 10s disk.img", "repeat a file for 10 seconds"),
+            Example("ringscope run --json disk.img | jq .summary", "the result as JSON"),
+            Example("ringscope serve", "metrics for Prometheus on port 9464"),
+            Example("ringscope bench --quick", "what telemetry costs on this machine"),
+            Title(""),
+            Prose(
+                "`ringscope help run` shows the options, examples and exit codes of `run`; likewise for the other \
+                 commands.",
+            ),
+            Title("Exit codes:"),
+            Term("0", "success"),
+            Term("1", "a check failed, or a file, device or address cannot be used; stderr says why"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope run --help`.
+pub fn run(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope run disk.img", "the file's CRC-32C, by three ring kernels"),
+            Example("ringscope run --duration 30s", "watch the kernels work for 30 seconds"),
+            Example("ringscope run --inject-errors 0.25", "have a quarter of the messages refused"),
+            Example("ringscope run --no-telemetry", "the same kernels without telemetry"),
+            Example("ringscope run --json >run.json", "JSON on stdout, progress on stderr"),
+            Example(
+                "ringscope run --device cuda:1 --kernels 8 --blocks 4 --message-bytes 65536",
+                "choose the GPU and the load",
+            ),
+            Title("Ctrl-C:"),
+            Prose(
+                "The first Ctrl-C (or SIGTERM) ends the run cleanly: the messages under way are answered and checked, \
+                 and the summary so far is shown. The second one ends the program at once; the shell reports exit \
+                 code 130 (143 for SIGTERM).",
+            ),
+            Title("Exit codes:"),
+            Term(
+                "0",
+                "every reply was right, and the device's counts equal the host's exactly (also after one Ctrl-C)",
+            ),
+            Term("1", "a reply was wrong or missing, or the counts differ, or a file or the device cannot be used"),
+            Term("2", "wrong usage"),
+            Term("130", "ended by a second Ctrl-C"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope serve --help`.
+pub fn serve(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope serve", "stream ringscope's own executable"),
+            Example("ringscope serve --messages 100000", "send 100,000 messages, then only serve"),
+            Example("ringscope serve --listen 0.0.0.0:9464", "serve on every network interface"),
+            Example("curl -s localhost:9464/metrics | grep processed", "read one metric"),
+            Example("curl -s localhost:9464/snapshot.json | jq .kernels", "read the kernels' telemetry as JSON"),
+            Example("curl -sf localhost:9464/healthz || echo trouble", "check the kernels from a script"),
+            Title("Paths:"),
+            Term(
+                "/metrics",
+                "for Prometheus: classic text, OpenMetrics text, or protobuf with native histograms, as the Accept \
+                 header asks",
+            ),
+            Term("/snapshot.json", "everything that is known of the kernels, devices and machine"),
+            Term("/summary.json", "totals over all kernels: timestamp, tasks, latency, system"),
+            Term("/healthz", "200 if all kernels are healthy, else 503 and the reason"),
+            Title("In prometheus.yml:"),
+            File("scrape_configs:"),
+            File("  - job_name: ringscope"),
+            File("    static_configs:"),
+            File("      - targets: ['localhost:9464']"),
+            Title(""),
+            Prose(
+                "Prometheus keeps the histograms' own buckets if it is started with \
+                 --enable-feature=native-histograms.",
+            ),
+            Title("Ctrl-C:"),
+            Prose(
+                "The first Ctrl-C (or SIGTERM) ends it cleanly, with the summary. The second one ends the program at \
+                 once; the shell reports exit code 130 (143 for SIGTERM).",
+            ),
+            Title("Exit codes:"),
+            Term("0", "every reply was right, and the device's counts equal the host's exactly"),
+            Term(
+                "1",
+                "a reply was wrong or missing, or the counts differ, or a file, the device or the address cannot be \
+                 used",
+            ),
+            Term("2", "wrong usage"),
+            Term("130", "ended by a second Ctrl-C"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope doctor --help`.
+pub fn doctor(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope doctor", "try each device with a few messages"),
+            Example("ringscope doctor --deep", "examine the device that --device auto takes"),
+            Example("ringscope doctor --deep --device cuda:1 --json", "examine the second GPU; the result as JSON"),
+            Title("Exit codes:"),
+            Term("0", "at least one device can be used; with --deep: every check passed"),
+            Term("1", "no device can be used; with --deep: a check failed, or the device cannot be used"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope bench --help`.
+pub fn bench(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope bench", "measure everything; takes some minutes"),
+            Example("ringscope bench --quick --device host", "a shorter measurement on the CPU"),
+            Example("ringscope bench --json >bench.json", "JSON on stdout, progress on stderr"),
+            Title(""),
+            Prose(
+                "Run nothing else on the machine meanwhile. The quartiles shown beside each median tell how quiet it \
+                 was.",
+            ),
+            Title("Exit codes:"),
+            Term("0", "everything was measured"),
+            Term("1", "something could not be measured; stderr and the JSON document say what"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
+const INDENT: usize = 2;
+const GAP: usize = 2;
+/// Columns of the widest first column; what is longer stands above its explanation.
+const WIDEST: usize = 40;
+/// Columns that an explanation needs beside the first column.
+const BESIDE: usize = 30;
+
+fn page(parts: &[Part], width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for section in parts.chunk_by(|_, next| !matches!(next, Title(_))) {
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        let left = section.iter().filter_map(|part| match part {
+            Example(left, _) | Term(left, _) => Some(columns(left)),
+            _ => None,
+        });
+        let left = left.filter(|left| *left <= WIDEST).max().unwrap_or(0);
+        for part in section {
+            match part {
+                Title("") => {}
+                Title(title) => lines.push((*title).to_owned()),
+                Prose(text) => lines.extend(wrapped(text, width)),
+                File(line) => lines.push(format!("{:INDENT$}{line}", "")),
+                Example(command, says) => lines.extend(pair(&broken(command, width), says, left, width)),
+                Term(word, says) => lines.extend(pair(&[(*word).to_owned()], says, left, width)),
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+/// What is explained, and its explanation beside it, or below where there is no room.
+fn pair(what: &[String], says: &str, left: usize, width: usize) -> Vec<String> {
+    let column = INDENT + left + GAP;
+    let is_short = what.len() == 1 && columns(&what[0]) <= left;
+    if is_short && column + BESIDE <= width {
+        let says = wrapped(says, width - column);
+        let first = |i| if i == 0 { what[0].as_str() } else { "" };
+        let line = |(i, says): (usize, &String)| format!("{:INDENT$}{:left$}{:GAP$}{says}", "", first(i), "");
+        return says.iter().enumerate().map(line).collect();
+    }
+    let what = what.iter().map(|line| format!("{:INDENT$}{line}", ""));
+    let column = if column + BESIDE <= width { column } else { 3 * INDENT };
+    let says = wrapped(says, width.saturating_sub(column));
+    what.chain(says.iter().map(|line| format!("{:column$}{line}", ""))).collect()
+}
+
+/// A command in lines that a shell takes for one.
+fn broken(command: &str, width: usize) -> Vec<String> {
+    const CONTINUES: &str = " \\";
+    if INDENT + columns(command) <= width {
+        return vec![command.to_owned()];
+    }
+    let mut lines = wrapped(command, width.saturating_sub(2 * INDENT + CONTINUES.len()));
+    let last = lines.len() - 1;
+    lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, "  "));
+    lines[..last].iter_mut().for_each(|line| line.push_str(CONTINUES));
+    lines
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let lines: Vec<Text> = paragraphs(text, width);
+    lines.iter().map(|line| line.render(usize::MAX, Paint { on: false })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_fits_and_lines_up() {
+        for page in [program, run, serve, doctor, bench] {
+            for width in [40, 60, 80, 100] {
+                let page = page(width);
+                assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");
+                assert!(page.contains("Examples:\n  ringscope ") && page.contains("\nExit codes:\n  0"), "{page}");
+            }
+        }
+        assert!(program(80).contains("\n  ringscope run --duration 10s disk.img  repeat a file for 10 seconds\n"));
+        assert!(
+            program(40).contains("\n  ringscope bench --quick\n      what telemetry costs on this\n      machine\n")
+        );
+        assert!(run(40).contains("  ringscope run --device cuda:1 \\\n    --kernels 8 --blocks 4 \\\n"), "{}", run(40));
+    }
+}

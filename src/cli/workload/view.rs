@@ -1,0 +1,105 @@
+//! What a terminal sees of a session: the line above the live display, and how far the stream is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ringscope::device::{DeviceInfo, DeviceKind};
+
+use crate::cli::args::RunArgs;
+use crate::cli::term::frame::Done;
+use crate::cli::term::text::{Style, StyledText, plain, styled};
+use crate::cli::workload::input::Limit;
+use crate::cli::workload::stream::Progress;
+
+/// Returns what is said before the first message, line by line: what runs where, why not on CUDA, warnings.
+pub fn header(args: &RunArgs, device: &DeviceInfo, without_cuda: Option<&str>) -> Vec<Vec<StyledText>> {
+    let s = |n| if n == 1 { "" } else { "s" };
+    let what = format!(
+        "{} in {} ring kernel{} of {} block{} on {}, ",
+        args.kernel.builtin().name(),
+        args.kernels,
+        s(args.kernels),
+        args.blocks,
+        s(args.blocks),
+        match device.kind {
+            DeviceKind::Cuda => format!("cuda:{}", device.ordinal),
+            DeviceKind::Host => "the host".to_owned(),
+        }
+    );
+    let name = styled(Style::Bold, &device.name);
+    let mut lines = vec![vec![plain(&what), name, plain(&format!(" ({})", device.detail))]];
+    lines.extend(without_cuda.map(|why| vec![styled(Style::Dim, &format!("not on CUDA: {why}"))]));
+    lines.extend(device.warnings.iter().map(|warning| vec![styled(Style::Warn, &format!("warning: {warning}"))]));
+    lines
+}
+
+/// Returns how far the stream is after `elapsed`, measured by what it is to do; `input_bytes` are of one pass.
+pub fn done(progress: &Progress, limit: Limit, input_bytes: Option<u64>, elapsed: Duration) -> Done {
+    let value = |n: &AtomicU64| n.load(Ordering::Relaxed);
+    let (bytes, messages) = (value(&progress.bytes), value(&progress.messages));
+    let of = |part: f64, whole: f64| if whole > 0.0 { (part / whole).min(1.0) } else { 1.0 };
+    let (part, of_bytes) = match limit {
+        Limit::Messages(limit) => (Some(of(messages as f64, limit as f64)), None),
+        Limit::Time(limit) => (Some(of(elapsed.as_secs_f64(), limit.as_secs_f64())), None),
+        // A file that grew meanwhile has no end that is known.
+        Limit::OnePass => match input_bytes.filter(|all| *all >= bytes) {
+            Some(all) => (Some(of(bytes as f64, all as f64)), Some(all)),
+            None => (None, None),
+        },
+        Limit::Never => (None, None),
+    };
+    let (mismatches, refused) = (value(&progress.mismatches), value(&progress.refused));
+    Done { elapsed, part, bytes, of_bytes, messages, mismatches, refused }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::run_args;
+    use crate::cli::term::text::{Paint, Text};
+
+    fn device(name: &str) -> DeviceInfo {
+        DeviceInfo {
+            kind: DeviceKind::Host,
+            ordinal: 0,
+            name: name.to_owned(),
+            detail: "64 cores, one thread a block".to_owned(),
+            warnings: vec![format!("{name} is slow")],
+            multiprocessors: 64,
+            watchdog: None,
+            mig: None,
+            lazy_loading: None,
+        }
+    }
+
+    #[test]
+    fn the_header_fits_whatever_the_device_is_called() {
+        let args = run_args(&[]);
+        for name in
+            ["CPU", "An Integrated(R) Processor(TM) 9999X @ 3.14GHz with a very long name", &"設定\u{202e}".repeat(60)]
+        {
+            let lines = header(&args, &device(name), Some("no driver was found: install one"));
+            assert_eq!(lines.len(), 3);
+            for width in [40, 80, 100] {
+                let lines: Vec<Text> =
+                    lines.iter().flat_map(|line| Text::from(line.clone()).wrapped(width, 2)).collect();
+                assert!(lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
+                let shown: String = lines.iter().map(|line| line.render(width, Paint { on: false })).collect();
+                assert!(!shown.contains('\u{202e}') && shown.contains("not on CUDA: no driver"), "{shown}");
+            }
+        }
+        let whole = Text::from(header(&args, &device("CPU"), None).remove(0)).render(usize::MAX, Paint { on: false });
+        assert_eq!(whole, "crc32c in 3 ring kernels of 1 block on the host, CPU (64 cores, one thread a block)");
+    }
+
+    #[test]
+    fn it_is_as_far_as_its_limit_says() {
+        let progress = Progress { bytes: 50.into(), messages: 5.into(), ..Progress::default() };
+        let part = |limit, bytes| done(&progress, limit, bytes, Duration::from_secs(1)).part;
+        assert_eq!(part(Limit::Messages(20), None), Some(0.25));
+        assert_eq!(part(Limit::Time(Duration::from_secs(2)), None), Some(0.5));
+        assert_eq!(part(Limit::OnePass, Some(100)), Some(0.5));
+        assert_eq!((part(Limit::OnePass, None), part(Limit::Never, Some(100))), (None, None));
+        assert_eq!(part(Limit::OnePass, Some(40)), None, "a file that grew");
+    }
+}
