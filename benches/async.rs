@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// Keeps as many messages under way as the rings are sure to hold.
 const UNDER_WAY: u64 = SLOTS as u64;
 
-fn threads(kernel: &RingKernel, messages: u64) -> Result<(), RuntimeError> {
+fn one_thread(kernel: &RingKernel, messages: u64) -> Result<(), RuntimeError> {
     for n in 0..messages + UNDER_WAY {
         if n >= UNDER_WAY {
             kernel.receive_blocking(SOON)?;
@@ -25,7 +25,7 @@ fn threads(kernel: &RingKernel, messages: u64) -> Result<(), RuntimeError> {
     Ok(())
 }
 
-async fn futures(kernel: &RingKernel, messages: u64) -> Result<(), RuntimeError> {
+async fn one_task(kernel: RingKernel, messages: u64) -> Result<(), RuntimeError> {
     for n in 0..messages + UNDER_WAY {
         if n >= UNDER_WAY {
             kernel.receive(SOON).await?;
@@ -96,13 +96,24 @@ fn main() -> Result<(), RuntimeError> {
         Ok::<_, RuntimeError>(())
     };
     compare("one sends and receives", &|| {
-        let thread = rate(messages, || threads(&kernel, messages))?;
-        Ok([thread, rate(messages, || tokio.block_on(tokio.spawn(alone(kernel.clone(), messages))).unwrap_or(Ok(())))?])
+        let thread = rate(messages, || one_thread(&kernel, messages))?;
+        Ok([
+            thread,
+            rate(messages, || tokio.block_on(tokio.spawn(one_task(kernel.clone(), messages))).unwrap_or(Ok(())))?,
+        ])
     })?;
     compare("one sends, one receives", &|| {
         let thread = rate(messages, || two_threads(&kernel, messages))?;
         Ok([thread, rate(messages, || tokio.block_on(two_tasks(&kernel, messages)))?])
     })?;
+    let pause = if once { Duration::from_millis(1) } else { Duration::from_secs(5) };
+    let idle = || {
+        std::thread::sleep(pause / 5);
+        let before = ticks();
+        std::thread::sleep(pause);
+        ticks() - before
+    };
+    let alone = idle();
     let waiting: Vec<_> = (0..10)
         .map(|_| {
             tokio.spawn({
@@ -111,18 +122,7 @@ fn main() -> Result<(), RuntimeError> {
             })
         })
         .collect();
-    let seconds = if once { 0 } else { 5 };
-    std::thread::sleep(Duration::from_millis(200));
-    let before = ticks();
-    std::thread::sleep(Duration::from_secs(seconds));
-    println!(
-        "ten receivers wait {seconds} s for nothing: {} ticks of the processor, the kernel's included",
-        ticks() - before
-    );
+    println!("{pause:?} of an idle kernel: {alone} ticks of the processor, with ten receivers that wait: {}", idle());
     waiting.iter().for_each(|task| task.abort());
     runtime.terminate_blocking("w")
-}
-
-async fn alone(kernel: RingKernel, messages: u64) -> Result<(), RuntimeError> {
-    futures(&kernel, messages).await
 }

@@ -12,9 +12,9 @@ async fn main() -> Result<(), RuntimeError> {
     runtime.activate("adder").await?;
 
     let numbers: Vec<u8> = [1.0f32, 2.0, 10.0, 20.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    // A message and its own reply; `send` and `receive` are for streams of them.
     for _ in 0..1000 {
-        runtime.send("adder", &numbers).await?;
-        let sum = runtime.receive("adder", Duration::from_secs(5)).await?;
+        let sum = runtime.call("adder", &numbers, Duration::from_secs(5)).await?;
         assert_eq!(sum.payload, [11.0f32, 22.0].map(f32::to_le_bytes).concat());
     }
 

@@ -76,6 +76,6 @@ cargo run --quiet --release -- doctor --deep --device host
 cargo run --quiet --release -- bench --quick --device host
 
 step "benchmarks, once through"
-cargo bench --quiet --bench metrics --bench record --bench snapshot --bench export -- --test
+cargo bench --quiet --bench async --bench metrics --bench record --bench snapshot --bench export -- --test
 
 step "all of it passed"

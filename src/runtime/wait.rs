@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::waker::Waker;
 
-/// Looks on the calling thread before it gives its core away.
-const SPINS: u32 = 2_000;
+/// Looks on the calling thread before it gives its core away: a few microseconds. On the host device a block may be
+/// waiting for that core.
+const SPINS: u32 = 128;
 /// Times that it gives its core away before it sleeps.
 const YIELDS: u32 = 200;
-/// Looks of a future between two yields to its executor: about a microsecond.
+/// Looks of a future between two yields: about a microsecond.
 const LOOKS: u32 = 32;
 /// Yields of a future before it parks.
-const ROUNDS: u32 = 200;
+const ROUNDS: u32 = 64;
 
 /// The shortest and the longest sleep between two looks.
 const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(1));
@@ -81,6 +82,9 @@ pub(super) async fn polling<T, E, L: Fn() -> bool + Send + Sync + 'static>(
             if is_over(deadline) {
                 return attempt();
             }
+            // To the block that works on the answer, if it waits for a core, as much as to other tasks: a worker that spins
+            // on the block's core waits for itself.
+            std::thread::yield_now();
             tokio::task::yield_now().await;
         }
         waker.park(deadline, look()).await;
