@@ -6,7 +6,7 @@
 //! long ago that was on the host's steady clock.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::reader::ShardSums;
 use crate::snapshot::{KernelState, Stall};
@@ -119,11 +119,6 @@ impl Watch {
         }
         self.told.clone()
     }
-}
-
-/// A time in nanoseconds; one that is longer than a clock runs is `u64::MAX`.
-pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
