@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ringscope::collector::{HealthLimits, HookKind, StandardMetrics};
-use ringscope::{LaunchOptions, RingKernelRuntime, RuntimeError};
+use ringscope::collector::{HealthLimits, StandardMetrics};
+use ringscope::{HookKind, LaunchOptions, RingKernelRuntime, RuntimeError};
 
 #[tokio::main]
 async fn main() -> Result<(), RuntimeError> {
@@ -11,8 +11,8 @@ async fn main() -> Result<(), RuntimeError> {
     let telemetry = runtime.collector();
     telemetry.install(StandardMetrics::Messaging)?;
     telemetry.install(StandardMetrics::Health(HealthLimits { degraded_error_rate: 0.05, ..Default::default() }))?;
-    telemetry.add_hook(HookKind::StateChange, |notice| {
-        let Some(event) = notice.event() else { return };
+    telemetry.add_hook(HookKind::StateChange, |notification| {
+        let Some(event) = notification.event() else { return };
         println!("{} {}", event.kernel_id, event.kind);
     })?;
 

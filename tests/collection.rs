@@ -41,8 +41,9 @@ fn the_history_gives_back_every_snapshot_as_it_was() {
     let collector = with(|config| config.windows = [20, 50].map(Duration::from_millis).into());
     let taken = Arc::new(Mutex::new(Vec::<Arc<Snapshot>>::new()));
     let keep = Arc::clone(&taken);
-    let keep =
-        move |notice: &ringscope::collector::Notification| keep.lock().unwrap().extend(notice.snapshot().cloned());
+    let keep = move |notification: &ringscope::collector::Notification| {
+        keep.lock().unwrap().extend(notification.snapshot().cloned())
+    };
     collector.add_hook(HookKind::Snapshot, keep).unwrap();
     collector.install(StandardMetrics::Messaging).unwrap();
     let load = collector.histogram("load_ratio", "Load").unwrap().buckets(&[0.25, 0.5]).on_host().unwrap();

@@ -20,8 +20,8 @@ fn builder() -> RuntimeBuilder {
 
 fn events_of(collector: &TelemetryCollector, kind: HookKind) -> Receiver<(String, EventKind)> {
     let (tell, told) = channel();
-    let hook = move |notice: &Notification| {
-        let event = notice.event().expect("it hears of events");
+    let hook = move |notification: &Notification| {
+        let event = notification.event().expect("it hears of events");
         let _ = tell.send((event.kernel_id.to_string(), event.kind));
     };
     collector.add_hook(kind, hook).unwrap();

@@ -25,8 +25,7 @@ impl SteadyClock {
     }
 
     pub(super) fn ns_at(self, at: Instant) -> u64 {
-        let ns = at.saturating_duration_since(self.epoch).as_nanos();
-        u64::try_from(ns).unwrap_or(u64::MAX).saturating_add(1)
+        nanoseconds(at.saturating_duration_since(self.epoch)).saturating_add(1)
     }
 }
 
@@ -57,4 +56,9 @@ impl CoarseClock {
     pub(super) fn share(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.now_ns)
     }
+}
+
+/// A time in nanoseconds; one that is longer than a clock runs is `u64::MAX`.
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -38,7 +38,6 @@ pub(super) use with_tracing::Log;
 
 #[cfg(feature = "tracing")]
 mod with_tracing {
-    use std::mem::{Discriminant, discriminant};
     use std::sync::{Mutex, PoisonError};
     use std::time::{Duration, Instant};
 
@@ -59,7 +58,7 @@ mod with_tracing {
     /// Says things, of each kind not too often.
     #[derive(Debug, Default)]
     pub(in crate::collector) struct Log {
-        limits: Mutex<Vec<(Discriminant<Message<'static>>, Limit)>>,
+        limits: Mutex<Vec<(&'static str, Limit)>>,
     }
 
     /// How often one kind was said lately.
@@ -98,7 +97,7 @@ mod with_tracing {
         }
 
         fn pass(&self, message: &Message<'_>) -> Option<u64> {
-            let (kind, now) = (discriminant(message), Instant::now());
+            let (kind, now) = (text(message), Instant::now());
             let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
             let index = limits.iter().position(|(of, _)| *of == kind).unwrap_or_else(|| {
                 limits.push((kind, Limit::new(now)));
@@ -108,49 +107,70 @@ mod with_tracing {
         }
     }
 
+    /// What the event says; also tells the kinds apart that are limited each by itself.
+    fn text(message: &Message<'_>) -> &'static str {
+        match message {
+            Message::CollectionFailed { .. } => "collection failed",
+            Message::DeviceFailed { .. } => "device failed",
+            Message::KernelFailed { .. } => "kernel failed",
+            Message::UnknownKernel { .. } => "unknown kernel",
+            Message::UnknownMetric { .. } => "unknown metric",
+            Message::SeriesDropped { .. } => "series dropped",
+            Message::KernelStalled { .. } => "kernel stalled",
+            Message::KernelRecovered { .. } => "kernel recovered",
+            Message::HookPanicked { .. } => "hook panicked",
+            Message::HookDisabled { .. } => "hook disabled",
+            Message::HookSlow { .. } => "hook slow",
+            Message::NotificationDropped { .. } => "notification dropped",
+            Message::SnapshotsSkipped { .. } => "snapshots skipped",
+            Message::SnapshotsForgotten { .. } => "snapshots left the history",
+        }
+    }
+
     fn emit(message: Message<'_>, suppressed: u64) {
+        let text = text(&message);
         match message {
             Message::CollectionFailed { error } => {
-                event!(target: COLLECTOR, Level::WARN, %error, suppressed, "collection failed");
+                event!(target: COLLECTOR, Level::WARN, %error, suppressed, "{text}");
             }
             Message::DeviceFailed { error } => {
-                event!(target: COLLECTOR, Level::ERROR, %error, suppressed, "device failed");
+                event!(target: COLLECTOR, Level::ERROR, %error, suppressed, "{text}");
             }
             Message::KernelFailed { kernel_id, reason } => {
-                event!(target: COLLECTOR, Level::ERROR, kernel_id, reason, suppressed, "kernel failed");
+                event!(target: COLLECTOR, Level::ERROR, kernel_id, reason, suppressed, "{text}");
             }
             Message::UnknownKernel { kernel_id } => {
-                event!(target: COLLECTOR, Level::WARN, kernel_id, suppressed, "unknown kernel");
+                event!(target: COLLECTOR, Level::WARN, kernel_id, suppressed, "{text}");
             }
             Message::UnknownMetric { metric } => {
-                event!(target: COLLECTOR, Level::WARN, metric, suppressed, "unknown metric");
+                event!(target: COLLECTOR, Level::WARN, metric, suppressed, "{text}");
             }
             Message::SeriesDropped { dropped } => {
-                event!(target: COLLECTOR, Level::WARN, dropped, suppressed, "series dropped");
+                event!(target: COLLECTOR, Level::WARN, dropped, suppressed, "{text}");
             }
             Message::KernelStalled { kernel_id, block } => {
-                event!(target: WATCHDOG, Level::WARN, kernel_id, block, suppressed, "kernel stalled");
+                event!(target: WATCHDOG, Level::WARN, kernel_id, block, suppressed, "{text}");
             }
             Message::KernelRecovered { kernel_id } => {
-                event!(target: WATCHDOG, Level::INFO, kernel_id, suppressed, "kernel recovered");
+                event!(target: WATCHDOG, Level::INFO, kernel_id, suppressed, "{text}");
             }
             Message::HookPanicked { hook, panic } => {
-                event!(target: HOOKS, Level::ERROR, hook, panic, suppressed, "hook panicked");
+                event!(target: HOOKS, Level::ERROR, hook, panic, suppressed, "{text}");
             }
             Message::HookDisabled { hook } => {
-                event!(target: HOOKS, Level::ERROR, hook, suppressed, "hook disabled");
+                event!(target: HOOKS, Level::ERROR, hook, suppressed, "{text}");
             }
             Message::HookSlow { hook, seconds } => {
-                event!(target: HOOKS, Level::WARN, hook, seconds, suppressed, "hook slow");
+                event!(target: HOOKS, Level::WARN, hook, seconds, suppressed, "{text}");
             }
             Message::NotificationDropped { hook } => {
-                event!(target: HOOKS, Level::WARN, hook, suppressed, "notification dropped");
+                event!(target: HOOKS, Level::WARN, hook, suppressed, "{text}");
             }
             Message::SnapshotsSkipped { skipped } => {
-                event!(target: SUBSCRIBERS, Level::DEBUG, skipped, suppressed, "snapshots skipped");
+                event!(target: SUBSCRIBERS, Level::DEBUG, skipped, suppressed, "{text}");
             }
             Message::SnapshotsForgotten { dropped } => {
-                event!(target: HISTORY, Level::DEBUG, dropped, suppressed, "snapshots left the history");
+                event!(target: HISTORY, Level::DEBUG, dropped, suppressed, "{text}");
             }
         }
     }

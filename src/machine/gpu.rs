@@ -7,7 +7,7 @@ use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor};
 use nvml_wrapper::enums::device::UsedGpuMemory;
 
-use super::GpuMetrics;
+use super::sample::GpuMetrics;
 
 type Device<'a> = nvml_wrapper::Device<'a>;
 

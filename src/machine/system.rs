@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sysinfo::{MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind};
 
-use super::SystemMetrics;
+use super::sample::SystemMetrics;
 
 pub(super) struct System {
     system: sysinfo::System,

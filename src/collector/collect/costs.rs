@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::super::clock::nanoseconds;
 use super::super::counts::Counts;
-use super::watchdog::nanoseconds;
 use crate::histogram::Histogram;
 use crate::reader::Reading;
 use crate::snapshot::{Dropped, SelfMetrics};

@@ -8,7 +8,7 @@ mod watchdog;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::clock::SteadyClock;
+use super::clock::{SteadyClock, nanoseconds};
 use super::config::TelemetryConfig;
 use super::counts::Counts;
 use super::error::TelemetryError;
@@ -25,7 +25,7 @@ use crate::snapshot::{KernelState, KernelTelemetry, RatesBuilder, Snapshot};
 use costs::Costs;
 use rate_windows::RateWindows;
 use tracker::{KernelTracker, ReadContext, window_counts};
-use watchdog::{Look, Pauses, nanoseconds};
+use watchdog::{Look, Pauses};
 
 /// How often a reset reads again where traffic came between counters and buckets.
 const RESET_TRIES: usize = 32;

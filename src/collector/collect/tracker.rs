@@ -263,3 +263,38 @@ impl TimeAnchor {
         Duration::from_nanos(if sums.lines.start_ns == 0 { 0 } else { end.saturating_sub(sums.lines.start_ns) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::clock::SteadyClock;
+    use super::super::super::registry::Registry;
+    use super::*;
+    use std::time::Instant;
+
+    const HOUR: u64 = 3_600_000_000_000;
+
+    /// The wall clock is set back by an hour, and then far ahead, while a host actor runs.
+    #[test]
+    fn host_actors_do_not_notice_that_the_wall_clock_is_set() {
+        let mut registry = Registry::new(1, 3, SteadyClock::start());
+        let actor = registry.actor_or_new("a").unwrap();
+        let entry = Arc::clone(registry.get("a").unwrap());
+        let mut tracker = KernelTracker::default();
+        let started = actor.totals().lines.start_ns;
+        for (seconds, unix_ns) in [(1, 100 * HOUR), (2, 99 * HOUR), (3, 5000 * HOUR)] {
+            actor.processed(None);
+            actor.receive();
+            let at = Instant::now();
+            let reading = Reading { at, copy_duration: Duration::ZERO, copied_bytes: 0, device_ns: unix_ns, unix_ns };
+            let now_ns = started + seconds * 1_000_000_000;
+            let look = Look { now_ns, device_ns: unix_ns, excused_ns: 0, limit_ns: u64::MAX };
+            let mut context = ReadContext { reading: &reading, look, bases: &[], longest: 0, rates: None, room: 0 };
+            let t = tracker.derive(0, &entry, &actor.totals(), &mut context);
+            assert_eq!((t.uptime, t.throughput), (Duration::from_secs(seconds), 1.0));
+            // Times of the past are told by the clock as it is now.
+            let start = UNIX_EPOCH + Duration::from_nanos(unix_ns) - Duration::from_secs(seconds);
+            assert_eq!(t.start_time, Some(start));
+            assert!(t.last_message_time.is_some());
+        }
+    }
+}

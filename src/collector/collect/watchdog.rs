@@ -6,7 +6,7 @@
 //! long ago that was on the host's steady clock.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::reader::ShardSums;
 use crate::snapshot::{KernelState, Stall};
@@ -121,11 +121,6 @@ impl Watch {
     }
 }
 
-/// A time in nanoseconds; one that is longer than a clock runs is `u64::MAX`.
-pub(super) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +224,7 @@ mod tests {
         for gaps in [[1000, 1000], [1000, 1]] {
             let mut reader = Reader::default();
             let stalls = |_| gaps.map(|gap| reader.after(gap, 7).0);
-            assert_eq!((0..2).flat_map(stalls).last(), Some(true), "{gaps:?}");
+            assert_eq!((0..3).flat_map(stalls).last(), Some(true), "{gaps:?}");
         }
         // A plan is kept: a gap that was meant to be is no pause.
         let mut pauses = Pauses::default();
@@ -283,13 +278,11 @@ mod tests {
         /// No clock error below the drift makes a living kernel stall at the first reading, and none makes a number overflow.
         #[test]
         fn a_young_word_does_not_stall_at_the_first_reading(
-            now in 0u64..u64::MAX / 2, wrong in -1.0f64..1.0, age in 0u64..=LIMIT, device in 1u64..u64::MAX / 4
+            now in 0u64..1 << 60, wrong in -1.0f64..1.0, age in 0u64..=LIMIT, device in 1u64..u64::MAX / 4
         ) {
             let error = (wrong * (now / DRIFT) as f64) as i64;
             let device_ns = device.saturating_add(age).saturating_add_signed(error);
             let look = Look { now_ns: now, device_ns, excused_ns: 0, limit_ns: LIMIT };
-            // A double has 53 bits: what they do not hold is more than the drift only where the clock ran for years.
-            prop_assume!(now < 1 << 60);
             prop_assert!(!Watch::default().stalls_at(Active, device, &look));
         }
     }
