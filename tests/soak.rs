@@ -15,7 +15,7 @@ use ringscope::abi::status::REFUSED;
 use ringscope::{DeviceSpec, KernelTelemetry, LaunchOptions, RingKernel, RingKernelRuntime, RuntimeError, Snapshot};
 
 const SHORT: u64 = 300_000;
-/// Far more than anything here takes, in tries of a millisecond.
+/// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Times that a configuration is compared, the last of them after its end.
 const COMPARISONS: u64 = 4;

@@ -47,7 +47,8 @@ impl HealthCheck {
         Ok(HealthCheck { collector, wanted, results })
     }
 
-    /// Returns what a reading says that ends after this call, at most [`READ_TIME`] after; `troubles` are what else is wrong.
+    /// Returns what a reading says that ends after this call, at most [`READ_TIME`] after it; `troubles` are what else is
+    /// wrong.
     ///
     /// Cancel safe: the reading goes on, for the others.
     pub async fn ask(&self, troubles: Vec<String>) -> Health {

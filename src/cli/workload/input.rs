@@ -131,8 +131,9 @@ pub fn unreadable(path: &Path, source: std::io::Error) -> InputError {
 
 /// The files, to be streamed one after the other, once or again and again.
 ///
-/// The first [`KEPT_OPEN`] (fewer under a low limit of open files) stay open from the start to the end: they are streamed as they were then, whatever is put in
-/// their place, and need no file descriptor later. Each pass reads a file to the end that it then has.
+/// The first [`KEPT_OPEN`] of them, fewer under a low limit of open files, stay open from the start to the end: they are
+/// streamed as they were then, whatever is put in their place, and need no file descriptor later. Each pass reads a file
+/// to the end that it then has.
 #[derive(Debug)]
 pub struct Input {
     sources: Vec<Source>,

@@ -29,7 +29,8 @@ pub enum LaunchError {
     Runtime(#[from] RuntimeError),
     /// More threads than the machine can run.
     #[error(
-        "--kernels {kernels} of --blocks {blocks} are {} threads on the host device, and no more than {most} get on with their work on {cores} cores: make either smaller",
+        "--kernels {kernels} of --blocks {blocks} are {} threads on the host device, and {most} are the most for {cores} \
+         cores: make either smaller",
         u64::from(*kernels) * u64::from(*blocks)
     )]
     TooManyThreads { kernels: u32, blocks: u32, most: u64, cores: u32 },
@@ -166,6 +167,6 @@ mod tests {
         assert!(check_threads(1, BLOCKS_PER_CORE, info).is_ok());
         let most = u64::from(info.multiprocessors) * u64::from(BLOCKS_PER_CORE);
         let refused = check_threads(1, u32::try_from(most).unwrap() + 1, info).unwrap_err().to_string();
-        assert!(refused.contains("--blocks") && refused.contains(&format!("no more than {most} ")), "{refused}");
+        assert!(refused.contains("--blocks") && refused.contains(&format!("and {most} are the most")), "{refused}");
     }
 }
