@@ -33,7 +33,7 @@ impl BusyKernels {
         for (kernel, _) in WORK {
             let fill = f64::from(kernels.runtime.blocks_to_fill(kernel)?);
             let blocks = ((fill * share / WORK.len() as f64) as u32).max(1);
-            let options = LaunchOptions { kernel: Some(kernel.into()), blocks, inject_errors: 0.1 };
+            let options = LaunchOptions::new().kernel(kernel).blocks(blocks).inject_errors(0.1);
             kernels.runtime.launch_blocking(kernel, &options)?;
             kernels.runtime.activate_blocking(kernel)?;
             kernels.ids.push(kernel.to_owned());
