@@ -143,6 +143,7 @@ fn the_same_again_is_the_same_metric() {
     assert!(matches!(family, Err(MetricError::Owned { .. })), "one of its sets is there: {family:?}");
     let of_host = telemetry.counter("hits", "Hits").unwrap().label("table", "users").on_host();
     assert!(matches!(of_host, Err(MetricError::Owned { .. })));
+    assert!(!of_host.unwrap_err().to_string().contains("  "), "a sentence without gaps");
     telemetry.gauge("depth", "Depth").unwrap().on_host().unwrap().set(2.0);
     assert!(matches!(telemetry.gauge("depth", "Depth").unwrap().on_device(), Err(MetricError::Owned { .. })));
     let other = telemetry.gauge("hits", "Hits").unwrap().label("table", "users").on_device();
