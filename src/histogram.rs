@@ -47,58 +47,78 @@ const OCTAVE_BOUNDARIES: [u64; 32] = [
     0xfa83b2db722a033a,
 ];
 
-/// The last boundary at or below the start of the g-th of 64 equal parts of an octave. A part is narrower
-/// than any bucket, so at most one more boundary lies in it, and one compare finds it.
-const OCTAVE_GUESSES: [u8; 64] = guesses();
+/// Parts of an octave that tell where a value's boundaries are. A part is narrower than any bucket, so at most one more
+/// boundary lies in it, and one compare finds it.
+const PARTS: usize = 64;
 
-const fn guesses() -> [u8; 64] {
-    let mut table = [0; 64];
-    let mut g = 0;
-    while g < 64 {
-        let start = (1 << 63) + ((g as u64) << 57);
+/// The last boundary at or below the start of each part. The tables' first halves are not needed: a fixed-point number
+/// of 1.63 has its top bit set, and its top seven bits are the index as they are.
+const OCTAVE_GUESSES: [u8; 2 * PARTS] = guesses();
+
+const fn guesses() -> [u8; 2 * PARTS] {
+    let mut table = [0; 2 * PARTS];
+    let mut part = 0;
+    while part < PARTS {
+        let start = (1 << 63) + ((part as u64) << 57);
         let mut k = 31;
         while OCTAVE_BOUNDARIES[k] > start {
             k -= 1;
         }
-        table[g] = k as u8;
-        g += 1;
+        table[PARTS + part] = k as u8;
+        part += 1;
     }
     table
 }
 
-/// What the last value below the boundary after each guess is; of the last guess, which has none, the last of all.
-/// A table of its own, so that it is looked up at the same time as the guess and not after it.
-const OCTAVE_LASTS: [u64; 64] = lasts();
+/// The last value below the boundary after each guess; of the last guess, which has none, the largest of all. A table
+/// of its own, so that it is looked up at the same time as the guess and not after it.
+const OCTAVE_LASTS: [u64; 2 * PARTS] = lasts();
 
-const fn lasts() -> [u64; 64] {
-    let mut table = [u64::MAX; 64];
-    let mut g = 0;
-    while g < 64 {
-        let next = OCTAVE_GUESSES[g] as usize + 1;
+const fn lasts() -> [u64; 2 * PARTS] {
+    let mut table = [u64::MAX; 2 * PARTS];
+    let mut part = PARTS;
+    while part < 2 * PARTS {
+        let next = OCTAVE_GUESSES[part] as usize + 1;
         if next < 32 {
-            table[g] = OCTAVE_BOUNDARIES[next] - 1;
+            table[part] = OCTAVE_BOUNDARIES[next] - 1;
         }
-        g += 1;
+        part += 1;
     }
     table
 }
 
-/// The slot of `value`, below [`buckets`]`(scale)`. `scale` above [`MAX_SCALE`] counts as [`MAX_SCALE`].
+/// Returns the slot of `value`, below [`buckets`]`(scale)`. A `scale` above [`MAX_SCALE`] counts as [`MAX_SCALE`].
 #[inline]
 pub const fn slot_of(value: u64, scale: u32) -> usize {
-    if value < 2 {
-        return value as usize;
+    Coarseness::from_scale(scale).slot_of(value)
+}
+
+/// How much coarser than the finest scale a scale is, kept where one scale is used for many values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coarseness(u32);
+
+impl Coarseness {
+    pub(crate) const fn from_scale(scale: u32) -> Self {
+        Coarseness(MAX_SCALE.saturating_sub(scale))
     }
-    let coarser = MAX_SCALE.saturating_sub(scale);
-    // Upper-inclusive: a value belongs below a boundary that it equals, so look at the value minus an
-    // infinitesimal, value - 1 with all the fraction bits below it set. Boundaries inside an octave are
-    // irrational, no integer equals one.
-    let shift = (value - 1).leading_zeros();
-    let m = ((value - 1) << shift) | ((1 << shift) - 1);
-    let part = (m >> 57) as usize & 63;
-    let k = OCTAVE_GUESSES[part] as usize + (m > OCTAVE_LASTS[part]) as usize;
-    let finest = (63 - shift as usize) * 32 + k;
-    (finest >> coarser) + 2
+
+    /// As [`slot_of`].
+    #[inline(always)]
+    pub(crate) const fn slot_of(self, value: u64) -> usize {
+        // Upper-inclusive: a value belongs below a boundary that it equals, so look at the value minus an
+        // infinitesimal, value - 1 with all the fraction bits below it set. Boundaries inside an octave are
+        // irrational, no integer equals one.
+        let octave = (value.wrapping_sub(1) | 1).ilog2(); // 0 to 63
+        // !(value - 1) is -value: shifted so that the top bit of value - 1 is gone at 63, zeros following, it is the
+        // complement of that number.
+        let m = !value.wrapping_neg().wrapping_shl(!octave);
+        let part = (m >> 57) as usize; // PARTS to 2 * PARTS - 1, of the value 1 PARTS - 1
+        let k = OCTAVE_GUESSES[part] as usize + (m > OCTAVE_LASTS[part]) as usize; // 0 to 31
+        let finest = octave as usize * 32 + k;
+        let slot = (finest >> self.0) + 2;
+        // At the end, and so without a branch: zeros and ones have slots of their own.
+        if value < 2 { value as usize } else { slot }
+    }
 }
 
 /// The bounds of a slot, lower exclusive, upper inclusive: `(base^i, base^(i+1)]` with `i = slot - 2`.

@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use ringscope::export::{ExportedFamily, FamilyKind, catalog};
 use ringscope::histogram::Histogram;
+use ringscope::machine::GpuMetrics;
 use ringscope::{KernelState, Snapshot, TelemetryCollector, TelemetryError};
 
 /// A snapshot in which everything occurs, and nothing is of this moment.
@@ -27,6 +29,7 @@ fn everything() -> Result<Snapshot, TelemetryError> {
         (kernel.throughput, kernel.windowed_throughput, kernel.uptime) = (0.0, 0.0, Duration::ZERO);
     }
     kernel(&mut snapshot);
+    snapshot.gpus = Some(gpus().into());
     snapshot.kernels[1].state = KernelState::Failed;
     snapshot.kernels[1].messages_received = u64::MAX;
     Ok(snapshot)
@@ -34,6 +37,21 @@ fn everything() -> Result<Snapshot, TelemetryError> {
 
 fn at(ns: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_nanos(ns)
+}
+
+/// One that tells everything, and one that tells little.
+fn gpus() -> [GpuMetrics; 2] {
+    let mut gpus = [GpuMetrics::default(), GpuMetrics::default()];
+    let [first, second] = &mut gpus;
+    (first.uuid, first.name) = (Some("GPU-4a1".into()), Some("A \"quoted\" GPU".into()));
+    (first.utilization_percent, first.memory_utilization_percent) = (Some(100), Some(7));
+    (first.memory_used_bytes, first.memory_total_bytes) = (Some(1_500_000_000), Some(25_000_000_000));
+    (first.process_memory_bytes, first.temperature_celsius) = (Some(1_000_000_000), Some(61));
+    (first.power_watts, first.sm_clock_mhz, first.memory_clock_mhz) = (Some(250.5), Some(1410), Some(1215));
+    (first.ecc_errors_corrected, first.ecc_errors_uncorrected) = (Some(3), Some(0));
+    first.throttle_reasons = Some(vec!["power"]);
+    (second.index, second.utilization_percent, second.memory_used_bytes) = (1, Some(50), Some(500_000_000));
+    gpus
 }
 
 /// The first kernel has done something.
@@ -130,8 +148,57 @@ fn openmetrics_to_the_byte() {
 #[test]
 fn json_to_the_byte() {
     let snapshot = everything().unwrap();
-    golden("nested.json", &snapshot.export_json().unwrap());
-    golden("full.json", &snapshot.export_json_full().unwrap());
+    golden("nested.json", &(snapshot.export_json().unwrap() + "\n"));
+    golden("full.json", &(snapshot.export_json_full().unwrap() + "\n"));
+}
+
+/// The keys of other systems' nested form, by which their dashboards read it; more may stand beside them.
+#[cfg(feature = "json")]
+const NESTED: [(&str, &[&str]); 3] = [
+    ("tasks", &["executed", "failed", "pending"]),
+    ("latency", &["avg_ms", "p50_ms", "p95_ms", "p99_ms"]),
+    (
+        "system",
+        &["cpu_percent", "memory_mb", "throughput_tasks_per_sec", "gpu_utilization_percent", "gpu_memory_used_mb"],
+    ),
+];
+
+#[cfg(feature = "json")]
+#[test]
+fn nested_json_has_the_keys_of_task_queues() {
+    let mut snapshot = everything().unwrap();
+    let read =
+        |snapshot: &Snapshot| -> serde_json::Value { serde_json::from_str(&snapshot.export_json().unwrap()).unwrap() };
+    let page = read(&snapshot);
+    for (section, keys) in NESTED {
+        let found = page[section].as_object().unwrap();
+        assert!(keys.iter().all(|key| found.contains_key(*key)), "{section}: {found:?}");
+    }
+    let tasks = snapshot.tasks();
+    assert_eq!(page["tasks"]["executed"], tasks.tasks_executed);
+    assert_eq!((&page["tasks"]["failed"], &page["tasks"]["pending"]), (&1.into(), &1.into()));
+    // The parser's last digit may differ.
+    let near = |value: &serde_json::Value, expected: f64| {
+        assert!((value.as_f64().unwrap() - expected).abs() <= expected * 1e-12, "{value} and {expected}");
+    };
+    near(&page["timestamp"], 1_700_000_000.123_456_7);
+    near(&page["latency"]["avg_ms"], tasks.avg_latency_ms);
+    near(&page["latency"]["p50_ms"], tasks.p50_latency_ms);
+    near(&page["latency"]["p95_ms"], tasks.p95_latency_ms);
+    near(&page["latency"]["p99_ms"], tasks.p99_latency_ms);
+    near(&page["system"]["throughput_tasks_per_sec"], tasks.throughput_per_second);
+    // The mean of both GPUs, and their sum.
+    let gpu = |page: &serde_json::Value| {
+        (page["system"]["gpu_utilization_percent"].clone(), page["system"]["gpu_memory_used_mb"].clone())
+    };
+    assert_eq!(gpu(&page), (75.0.into(), 2000.0.into()));
+    snapshot.gpus = None;
+    assert_eq!(gpu(&read(&snapshot)), (serde_json::Value::Null, serde_json::Value::Null));
+    snapshot.kernels.clear();
+    let page = read(&snapshot);
+    for key in NESTED[1].1 {
+        assert!(page["latency"][key].is_null(), "there is no {key} before the first message: {page}");
+    }
 }
 
 /// The only page that is not text: its bytes, sixteen a line.
@@ -141,6 +208,92 @@ fn protobuf_to_the_byte() {
     let page = everything().unwrap().export_prometheus_protobuf();
     let hex = |line: &[u8]| line.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ") + "\n";
     golden("protobuf.hex", &page.chunks(16).map(hex).collect::<String>());
+}
+
+// ---- the catalog ----------------------------------------------------------------------------------------
+
+/// What a page says of its families: name, type, help and unit.
+fn headers(page: &str) -> Vec<(String, String, String, Option<String>)> {
+    let mut families: Vec<(String, String, String, Option<String>)> = Vec::new();
+    for line in page.lines() {
+        if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            families.push((name.to_owned(), String::new(), help.to_owned(), None));
+        } else if let Some((_, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            kind.clone_into(&mut families.last_mut().unwrap().1);
+        } else if let Some((_, unit)) = line.strip_prefix("# UNIT ").and_then(|rest| rest.split_once(' ')) {
+            families.last_mut().unwrap().3 = Some(unit.to_owned());
+        }
+    }
+    families
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("ringscope_") || name.starts_with("telemetry_")
+}
+
+#[test]
+fn the_catalog_says_what_pages_say() {
+    let page = headers(&everything().unwrap().export_openmetrics());
+    let ours: Vec<_> = page.into_iter().filter(|(name, ..)| is_ours(name)).collect();
+    assert!(ours.len() > 40, "most of what there is, is on the page: {}", ours.len());
+    for (name, kind, help, unit) in ours {
+        let family = catalog().find(|f| f.name == name).unwrap_or_else(|| panic!("{name} is not in the catalog"));
+        let (listed_kind, listed_unit) = (family.kind.name(), family.unit.map(str::to_owned));
+        assert_eq!((listed_kind, family.help, listed_unit), (&*kind, &*help, unit), "{name}");
+    }
+}
+
+/// The names of the samples of a family, as a query has them.
+fn sample_names(family: &ExportedFamily) -> Vec<String> {
+    let name = family.sample_name();
+    let suffixes: &[&str] = match family.kind {
+        FamilyKind::Histogram => &["", "_bucket", "_sum", "_count"],
+        FamilyKind::Summary => &["", "_sum", "_count"],
+        _ => &[""],
+    };
+    suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect()
+}
+
+/// Names of other systems that the documents map to ours, the beginnings of names, and functions.
+const NOT_SAMPLES: [&str; 3] = ["ringscope_", "telemetry_", "telemetry_metrics_count"];
+
+#[test]
+fn names_in_the_documents_are_exported() {
+    let samples: Vec<String> = catalog().flat_map(sample_names).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = 0;
+    for document in ["README.md", "CHANGELOG.md", "src/lib.rs", "src/export/mod.rs"] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for name in words.filter(|word| is_ours(word) && !NOT_SAMPLES.contains(word)) {
+            assert!(samples.iter().any(|sample| sample == name), "{document} has {name}, which is not exported");
+            found += 1;
+        }
+    }
+    assert!(found > 5, "the documents name {found}");
+}
+
+#[test]
+fn all_kernels_together_are_tasks() {
+    let snapshot = everything().unwrap();
+    let (tasks, page) = (snapshot.tasks(), snapshot.export_prometheus());
+    let value = |sample: &str| -> f64 {
+        let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{sample} is not on {page}")).parse().unwrap()
+    };
+    assert_eq!(value("ringscope_tasks_executed_total"), tasks.tasks_executed as f64);
+    assert_eq!(value("ringscope_tasks_failed_total"), tasks.tasks_failed as f64);
+    assert_eq!(value("ringscope_tasks_pending"), tasks.tasks_pending as f64);
+    let name = "ringscope_task_latency_seconds";
+    for (q, ms) in [("0.5", tasks.p50_latency_ms), ("0.95", tasks.p95_latency_ms), ("0.99", tasks.p99_latency_ms)] {
+        let seconds = value(&format!("{name}{{quantile=\"{q}\"}}"));
+        assert!((seconds * 1e3 - ms).abs() <= ms * 1e-9, "{q}: {seconds} s, {ms} ms");
+    }
+    let mean = value(&format!("{name}_sum")) / value(&format!("{name}_count"));
+    assert!((mean * 1e3 - tasks.avg_latency_ms).abs() <= tasks.avg_latency_ms * 1e-9, "{mean}");
+    let nothing = TelemetryCollector::new(true).snapshot().unwrap().export_prometheus();
+    assert!(nothing.contains("\nringscope_task_latency_seconds{quantile=\"0.5\"} NaN\n"), "{nothing}");
+    assert!(nothing.contains("\nringscope_task_latency_seconds_count 0\n"), "{nothing}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 #[allow(dead_code)] // a model needs less than the crate
-#[path = "../src/metrics/shard.rs"]
+#[path = "../src/metrics/host/shard.rs"]
 mod shard;
 
 /// What the file's primitives are here.
@@ -41,16 +41,16 @@ mod sync {
     }
 }
 
-use shard::{Cells, Change, Lanes, Writer};
+use shard::{Cells, Change, FIRST, Lanes, Writer};
 use sync::AtomicU64;
 
 struct Add(u64);
 
 impl Change for Add {
-    fn apply<W: Writer>(self, words: &[AtomicU64]) {
-        W::add(&words[0], self.0);
-        W::raise(&words[1], self.0);
-        W::add_f64(&words[2], 0.5);
+    fn apply<W: Writer>(self, page: &[AtomicU64]) {
+        W::add(&page[FIRST], self.0);
+        W::raise(&page[FIRST + 1], self.0);
+        W::add_f64(&page[FIRST + 2], 0.5);
     }
 }
 
@@ -73,11 +73,11 @@ fn live(lanes: &Lanes, cells: &Cells, by: u64) -> Option<usize> {
 }
 
 fn halves(cells: &Cells) -> f64 {
-    cells.pages().map(|page| f64::from_bits(page.load(2))).sum()
+    cells.pages().map(|page| f64::from_bits(page.load(FIRST + 2))).sum()
 }
 
 fn highest(cells: &Cells) -> Option<u64> {
-    cells.pages().map(|page| page.load(1)).max()
+    cells.pages().map(|page| page.load(FIRST + 1)).max()
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_lane_that_is_handed_on_loses_nothing() {
             assert!(lane.is_none_or(|lane| lane == 0));
         }
         let cells = &shared.1;
-        assert_eq!((cells.sum(0), highest(cells), halves(cells)), (3, Some(2), 1.0));
+        assert_eq!((cells.sum(FIRST), highest(cells), halves(cells)), (3, Some(2), 1.0));
     });
 }
 
@@ -128,7 +128,7 @@ fn the_shared_page_takes_additions_of_all() {
         let theirs = thread::spawn(move || other.write_shared(Add(2)));
         cells.write_shared(Add(1));
         theirs.join().expect("a thread");
-        assert_eq!((cells.sum(0), highest(&cells), halves(&cells)), (3, Some(2), 1.0));
+        assert_eq!((cells.sum(FIRST), highest(&cells), halves(&cells)), (3, Some(2), 1.0));
     });
 }
 
@@ -141,9 +141,9 @@ fn a_sum_never_falls_and_is_never_too_much() {
             live(&writer.0, &writer.1, 1);
             live(&writer.0, &writer.1, 2);
         });
-        let (first, second) = (shared.1.sum(0), shared.1.sum(0));
+        let (first, second) = (shared.1.sum(FIRST), shared.1.sum(FIRST));
         assert!(first <= second && [0, 1, 3].contains(&first) && [0, 1, 3].contains(&second), "{first} {second}");
         writer.join().expect("a thread");
-        assert_eq!(shared.1.sum(0), 3);
+        assert_eq!(shared.1.sum(FIRST), 3);
     });
 }

@@ -1,4 +1,4 @@
-//! The ways out of a snapshot: pure functions from it to bytes. Whoever calls them sends the bytes.
+//! Exports of a snapshot: pure functions from it to bytes. They do no I/O: the caller sends the bytes.
 //!
 //! ```
 //! let telemetry = ringscope::TelemetryCollector::new(true);
@@ -16,7 +16,8 @@
 //! scraper's `Accept` header, as `ringscope serve` does. A page is of one snapshot, and its order is always the same.
 //!
 //! Names begin with `ringscope_`, which metrics of your own may not; counters end in `_total`; units are base units. Every
-//! kernel is a value of the label `kernel`. The metrics of your own follow as they were registered.
+//! kernel is a value of the label `kernel`. The metrics of your own follow, sorted by name. [`catalog`] lists every
+//! family of ringscope's own with its type, unit, help text and labels, for dashboards and alerts.
 //! `# UNIT` is part of OpenMetrics; in the classic text it is a comment, there for people.
 //!
 //! **A reset** ([`TelemetryCollector::reset`](crate::TelemetryCollector::reset)) makes counters begin at zero again, which
@@ -36,54 +37,68 @@
 //! histogram_quantile(0.99, rate(ringscope_kernel_message_duration_nanoseconds[1m])) / 1e9
 //! ```
 //!
+//! **All kernels together**, in the words of task queues, are `ringscope_tasks_executed_total`,
+//! `ringscope_tasks_failed_total`, `ringscope_tasks_pending` and the summary `ringscope_task_latency_seconds`, with the
+//! quantiles 0.5, 0.95 and 0.99 since the kernels' start or the last reset. Summaries of several processes do not add up;
+//! the histograms do.
+//!
 //! # JSON
 //!
 //! With the feature `json`, `export_json` writes the sums over all kernels as `timestamp`, `tasks`, `latency` and `system`,
 //! and `export_json_full` everything there is.
 
-mod families;
+mod catalog;
 #[cfg(feature = "json")]
 mod json;
-mod negotiate;
-mod number;
-mod openmetrics;
-#[cfg(feature = "prometheus-protobuf")]
-mod protobuf;
-mod text;
+mod prometheus;
 
-pub use negotiate::PageFormat;
+pub use catalog::{ExportedFamily, FamilyKind, catalog};
+pub use prometheus::PageFormat;
+
+#[cfg(feature = "prometheus-protobuf")]
+use prometheus::protobuf;
+use prometheus::{openmetrics, text};
 
 use crate::snapshot::Snapshot;
 
 impl Snapshot {
-    /// The snapshot as a page for Prometheus: classic text, version 0.0.4. See [`export`](crate::export).
+    /// Writes the snapshot as a page for Prometheus: classic text, version 0.0.4. See [`export`](crate::export).
+    ///
+    /// ```
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// telemetry.record_receive("parser")?;
+    /// let page = telemetry.snapshot()?.export_prometheus();
+    /// assert!(page.contains("\nringscope_kernel_messages_received_total{kernel=\"parser\"} 1\n"));
+    /// # Ok::<(), ringscope::TelemetryError>(())
+    /// ```
     pub fn export_prometheus(&self) -> String {
         let mut page = String::new();
         self.export_prometheus_into(&mut page);
         page
     }
 
-    /// As [`export_prometheus`](Self::export_prometheus), in the place of what is in `page`, whose memory is used again.
+    /// Writes the same as [`export_prometheus`](Self::export_prometheus) over the contents of `page`, whose memory is
+    /// used again.
     pub fn export_prometheus_into(&self, page: &mut String) {
         page.clear();
         text::encode(self, text::Dialect::Classic, page);
     }
 
-    /// The snapshot as a page of OpenMetrics 1.0 text.
+    /// Writes the snapshot as a page of OpenMetrics 1.0 text.
     pub fn export_openmetrics(&self) -> String {
         let mut page = String::new();
         self.export_openmetrics_into(&mut page);
         page
     }
 
-    /// As [`export_openmetrics`](Self::export_openmetrics), in the place of what is in `page`.
+    /// Writes the same as [`export_openmetrics`](Self::export_openmetrics) over the contents of `page`.
     pub fn export_openmetrics_into(&self, page: &mut String) {
         page.clear();
         openmetrics::encode(self, page);
     }
 
-    /// The snapshot as a page for Prometheus with native histograms: `io.prometheus.client.MetricFamily`, each after its
-    /// length.
+    /// Writes the snapshot as a page for Prometheus with native histograms: `io.prometheus.client.MetricFamily` messages
+    /// in protobuf, each after its length.
     #[cfg(feature = "prometheus-protobuf")]
     pub fn export_prometheus_protobuf(&self) -> Vec<u8> {
         let mut page = Vec::new();
@@ -91,14 +106,23 @@ impl Snapshot {
         page
     }
 
-    /// As [`export_prometheus_protobuf`](Self::export_prometheus_protobuf), in the place of what is in `page`.
+    /// Writes the same as [`export_prometheus_protobuf`](Self::export_prometheus_protobuf) over the contents of `page`.
     #[cfg(feature = "prometheus-protobuf")]
     pub fn export_prometheus_protobuf_into(&self, page: &mut Vec<u8>) {
         page.clear();
         protobuf::encode(self, page);
     }
 
-    /// The page in this format.
+    /// Writes the page in the format that [`PageFormat::negotiate`] chose.
+    ///
+    /// ```
+    /// use ringscope::export::PageFormat;
+    ///
+    /// let snapshot = ringscope::TelemetryCollector::new(true).snapshot()?;
+    /// let format = PageFormat::negotiate("application/openmetrics-text;version=1.0.0");
+    /// assert!(snapshot.export_page(format).ends_with(b"# EOF\n"));
+    /// # Ok::<(), ringscope::TelemetryError>(())
+    /// ```
     pub fn export_page(&self, format: PageFormat) -> Vec<u8> {
         match format {
             PageFormat::Text => self.export_prometheus().into_bytes(),
@@ -108,16 +132,32 @@ impl Snapshot {
         }
     }
 
-    /// The sums over all kernels as one JSON document: `timestamp`, `tasks`, `latency`, `system`.
+    /// Writes the sums over all kernels as one JSON document, on one line:
+    ///
+    /// * `timestamp`: Unix time in seconds;
+    /// * `tasks`: `executed`, `failed`, `pending`, …;
+    /// * `latency`, in milliseconds: `avg_ms`, `p50_ms`, `p95_ms`, `p99_ms`, …;
+    /// * `system`: `cpu_percent`, `memory_mb` (10^6 bytes), `throughput_tasks_per_sec`, `gpu_utilization_percent` (the
+    ///   mean of all GPUs), `gpu_memory_used_mb` (their sum), ….
+    ///
+    /// What is not known is `null`: the GPU's values without a GPU, the latencies before the first message.
+    ///
+    /// ```
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// telemetry.record_processed("parser", Some(std::time::Duration::from_millis(4)))?;
+    /// let page: serde_json::Value = serde_json::from_str(&telemetry.snapshot()?.export_json()?)?;
+    /// assert_eq!((&page["tasks"]["executed"], &page["latency"]["avg_ms"]), (&1.into(), &4.0.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// None that is known; they are the JSON writer's.
+    /// Returns the JSON writer's error; none is known that a snapshot causes.
     #[cfg(feature = "json")]
     pub fn export_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(&json::Nested::of(self))
+        serde_json::to_string(&json::Nested::from_snapshot(self))
     }
 
-    /// Everything there is, as one JSON document: each kernel with its buckets, each metric.
+    /// Writes everything in the snapshot as one JSON document, on one line: each kernel with its buckets, each metric.
     ///
     /// # Errors
     /// As [`export_json`](Self::export_json).

@@ -3,11 +3,9 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::counter::Counter;
 use super::error::MetricError;
 use super::family::MetricFamily;
-use super::gauge::Gauge;
-use super::histogram::Histogram;
+use super::host::{Counter, Gauge, Histogram};
 use super::kind::{Buckets, MetricKind};
 use super::registry::{Registry, Request, Source};
 use crate::abi::{CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef, MetricRef};

@@ -53,29 +53,22 @@
 //! a load and its store.
 
 mod builder;
-mod counter;
 mod device;
 mod error;
 mod explicit;
 mod family;
-mod gauge;
-mod histogram;
+mod host;
 mod kind;
 mod name;
 mod registry;
-mod shard;
-mod sync;
-mod thread;
 mod value;
 
 pub use crate::abi::{CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef};
 pub use builder::{Builder, FamilyBuilder, Instrument, OVERFLOW};
-pub use counter::Counter;
 pub use error::{Difference, MetricError};
 pub use explicit::{BoundsError, ExplicitHistogram, MAX_BOUNDS, OtherBounds};
 pub use family::MetricFamily;
-pub use gauge::Gauge;
-pub use histogram::{Histogram, Observation};
+pub use host::{Counter, Gauge, Histogram, Observation};
 pub use kind::{Buckets, MetricKind};
 pub use name::{MAX_LABEL_VALUE_BYTES, MAX_LABELS, MAX_NAME_BYTES};
 pub use value::{Description, Distribution, Family, HistogramValue, Labels, Series, Value};

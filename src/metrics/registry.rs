@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::counter::{Counter, Counters};
 use super::device::{Allocation, DeviceMetrics, DeviceSeries};
 use super::error::{Difference, MetricError};
 use super::explicit::check_bounds;
-use super::gauge::Gauge;
-use super::histogram::Histogram;
+use super::host::{Counter, Counters, Gauge, Histogram};
 use super::kind::{Buckets, MetricKind};
 use super::name::{MAX_LABELS, check_label, check_label_value, check_name, check_unit, family_name, sample_names};
 use super::value::{Description, Family, Labels, Series, Value};

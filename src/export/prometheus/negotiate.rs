@@ -1,19 +1,21 @@
 //! Which format a scraper gets: what its `Accept` header prefers among those that there are.
 
-/// A format of a page for Prometheus.
+/// A format of a page for Prometheus. More may come, and features add some: a `match` needs a wildcard arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PageFormat {
-    /// The classic text, version 0.0.4, which everybody reads.
+    /// The classic text, version 0.0.4, which every tool reads.
     Text,
     /// OpenMetrics 1.0 text.
     OpenMetrics,
-    /// Protobuf, with native histograms.
+    /// Protobuf, with native histograms (feature `prometheus-protobuf`).
     #[cfg(feature = "prometheus-protobuf")]
     Protobuf,
 }
 
 impl PageFormat {
-    /// All there are. Of those that a scraper names and likes as much, the last is taken: it says the most.
+    /// Lists the formats of the features that are on. Of those that a scraper prefers equally, the last is taken: it
+    /// says the most.
     pub const ALL: &[PageFormat] = &[
         PageFormat::Text,
         PageFormat::OpenMetrics,
@@ -21,7 +23,7 @@ impl PageFormat {
         PageFormat::Protobuf,
     ];
 
-    /// What the page is served as.
+    /// Returns the value of the `Content-Type` header to serve a page with.
     pub const fn content_type(self) -> &'static str {
         match self {
             PageFormat::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -33,8 +35,8 @@ impl PageFormat {
         }
     }
 
-    /// What `accept`, the value of an `Accept` header, prefers. [`Text`](Self::Text) for everything (`*/*`), and where
-    /// nothing of what is asked for is there: a scraper that gets what it did not ask for can say so.
+    /// Chooses the format that `accept`, the value of an `Accept` header, prefers. Returns [`Text`](Self::Text) for
+    /// `*/*`, and if none of what is asked for is available: a scraper that gets what it did not ask for can say so.
     ///
     /// ```
     /// use ringscope::export::PageFormat;

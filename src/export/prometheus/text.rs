@@ -1,14 +1,13 @@
 //! The text formats: Prometheus's classic one, version 0.0.4, and, with what [`openmetrics`](super::openmetrics) says is
 //! different there, OpenMetrics.
 
-use super::families::{LabelSet, MetricHeader, Number, Observed, Sink, visit};
-use super::number;
-use crate::metrics::MetricKind;
+use super::{buckets, number};
+use crate::export::catalog::{FamilyKind, LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values, visit};
 use crate::snapshot::Snapshot;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(in crate::export) enum Dialect {
     Classic,
     OpenMetrics,
 }
@@ -22,7 +21,7 @@ impl Dialect {
 }
 
 /// Adds the page of `snapshot` to `out`.
-pub(super) fn encode(snapshot: &Snapshot, dialect: Dialect, out: &mut String) {
+pub(in crate::export) fn encode(snapshot: &Snapshot, dialect: Dialect, out: &mut String) {
     let mut page =
         Page { out, dialect, sample: String::new(), prefix: String::new(), bounds: Vec::new(), counts: Vec::new() };
     visit(snapshot, &mut page);
@@ -37,7 +36,7 @@ struct Page<'a> {
     dialect: Dialect,
     /// The name of the family's samples.
     sample: String,
-    /// What the lines of one histogram begin with.
+    /// What the lines of one histogram or summary begin with.
     prefix: String,
     /// The bounds of the family's buckets, as text; worked out with its first sample, as all samples have the same.
     bounds: Vec<String>,
@@ -46,30 +45,40 @@ struct Page<'a> {
 }
 
 impl Sink for Page<'_> {
-    fn family(&mut self, head: &MetricHeader<'_>) {
+    fn family(&mut self, header: &MetricHeader<'_>) {
         self.sample.clear();
-        self.sample.push_str(head.name);
+        self.sample.push_str(header.name);
         self.bounds.clear();
-        if head.kind == MetricKind::Counter {
+        if header.kind == FamilyKind::Counter {
             self.sample.push_str("_total");
         }
         // The classic format knows samples only; in OpenMetrics a counter's family has a name of its own.
-        let name = if self.dialect == Dialect::Classic { &self.sample } else { head.name };
+        let name = if self.dialect == Dialect::Classic { &self.sample } else { header.name };
         for part in ["# HELP ", name, " "] {
             self.out.push_str(part);
         }
         let quotes = self.dialect == Dialect::OpenMetrics;
-        push_escaped(self.out, head.help, quotes);
-        for part in ["\n# TYPE ", name, " ", head.kind.name(), "\n"] {
+        push_escaped(self.out, header.help, quotes);
+        for part in ["\n# TYPE ", name, " ", header.kind.name(), "\n"] {
             self.out.push_str(part);
         }
-        if let Some(unit) = head.unit {
+        if let Some(unit) = header.unit {
             for part in ["# UNIT ", name, " ", unit, "\n"] {
                 self.out.push_str(part);
             }
         }
     }
 
+    fn sample(&mut self, labels: LabelSet<'_>, sample: &Sample<'_>) {
+        match sample {
+            Sample::Number(value) => self.number(labels, *value),
+            Sample::Histogram(values) => self.histogram(labels, values),
+            Sample::Summary(quantiles) => self.summary(labels, quantiles),
+        }
+    }
+}
+
+impl Page<'_> {
     fn number(&mut self, labels: LabelSet<'_>, value: Number) {
         self.out.push_str(&self.sample);
         let mut before = "{";
@@ -77,18 +86,12 @@ impl Sink for Page<'_> {
         self.end_line(if before == "{" { " " } else { "} " }, value);
     }
 
-    fn histogram(&mut self, labels: LabelSet<'_>, observed: &Observed<'_>) {
+    fn histogram(&mut self, labels: LabelSet<'_>, values: &Values<'_>) {
         if self.bounds.is_empty() {
-            self.bounds = observed.bounds().into_iter().map(|bound| self.bound(bound)).collect();
+            self.bounds = buckets::bounds(values).into_iter().map(|bound| self.bound(bound)).collect();
         }
-        observed.cumulative(&mut self.counts);
-        self.prefix.clear();
-        self.prefix.push_str(&self.sample);
-        self.prefix.push_str("_bucket");
-        let mut before = "{";
-        labels.for_each(|name, value| push_label(&mut self.prefix, &mut before, name, value));
-        self.prefix.push_str(before);
-        self.prefix.push_str("le=\"");
+        buckets::cumulative(values, &mut self.counts);
+        self.begin_prefix("_bucket", labels, "le");
         for (bound, count) in self.bounds.iter().zip(&self.counts) {
             for part in [&*self.prefix, bound, "\"} "] {
                 self.out.push_str(part);
@@ -97,15 +100,36 @@ impl Sink for Page<'_> {
             self.out.push('\n');
         }
         self.out.push_str(&self.prefix);
-        self.end_line("+Inf\"} ", Number::Count(observed.count()));
+        self.end_line("+Inf\"} ", Number::Count(values.count()));
         if self.dialect.has_sum(&self.bounds) {
-            self.total("_sum", labels, observed.sum());
-            self.total("_count", labels, Number::Count(observed.count()));
+            self.total("_sum", labels, values.sum());
+            self.total("_count", labels, Number::Count(values.count()));
         }
     }
-}
 
-impl Page<'_> {
+    fn summary(&mut self, labels: LabelSet<'_>, quantiles: &Quantiles<'_>) {
+        self.begin_prefix("", labels, "quantile");
+        for (quantile, value) in quantiles.iter() {
+            self.out.push_str(&self.prefix);
+            number::push_f64(self.out, quantile);
+            self.end_line("\"} ", Number::Real(value));
+        }
+        self.total("_sum", labels, quantiles.sum());
+        self.total("_count", labels, Number::Count(quantiles.count()));
+    }
+
+    /// What lines begin with that differ in one more label.
+    fn begin_prefix(&mut self, suffix: &str, labels: LabelSet<'_>, label: &str) {
+        self.prefix.clear();
+        self.prefix.push_str(&self.sample);
+        self.prefix.push_str(suffix);
+        let mut before = "{";
+        labels.for_each(|name, value| push_label(&mut self.prefix, &mut before, name, value));
+        for part in [before, label, "=\""] {
+            self.prefix.push_str(part);
+        }
+    }
+
     fn bound(&self, bound: f64) -> String {
         let mut text = String::new();
         match self.dialect {

@@ -13,6 +13,6 @@ use super::text::{self, Dialect};
 use crate::snapshot::Snapshot;
 
 /// Adds the page of `snapshot` to `out`.
-pub(super) fn encode(snapshot: &Snapshot, out: &mut String) {
+pub(in crate::export) fn encode(snapshot: &Snapshot, out: &mut String) {
     text::encode(snapshot, Dialect::OpenMetrics, out);
 }

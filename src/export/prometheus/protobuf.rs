@@ -6,9 +6,9 @@
 
 use prost::Message;
 
-use super::families::{LabelSet, MetricHeader, Number, Observed, Sink, visit};
+use super::buckets;
+use crate::export::catalog::{FamilyKind, LabelSet, MetricHeader, Quantiles, Sample, Sink, Values, visit};
 use crate::histogram::Histogram as Counted;
-use crate::metrics::MetricKind;
 use crate::snapshot::Snapshot;
 
 /// What is at most this counts as zero, as in other exporters. Whole numbers leave it free, but it must not be 0: a
@@ -19,7 +19,7 @@ const ZERO_THRESHOLD: f64 = 1.0 / (1u128 << 127) as f64 / 2.0;
 const SHORT_GAP: usize = 2;
 
 /// Adds the page of `snapshot` to `out`.
-pub(super) fn encode(snapshot: &Snapshot, out: &mut Vec<u8>) {
+pub(in crate::export) fn encode(snapshot: &Snapshot, out: &mut Vec<u8>) {
     let mut page = Page { out, family: None, bounds: Vec::new(), counts: Vec::new() };
     visit(snapshot, &mut page);
     page.end_family();
@@ -43,16 +43,29 @@ impl Page<'_> {
         }
     }
 
-    fn classic(&mut self, observed: &Observed<'_>) -> Vec<Bucket> {
+    fn classic(&mut self, values: &Values<'_>) -> Vec<Bucket> {
         if self.bounds.is_empty() {
-            self.bounds = observed.bounds();
+            self.bounds = buckets::bounds(values);
             self.bounds.push(f64::INFINITY);
         }
-        observed.cumulative(&mut self.counts);
-        self.counts.push(observed.count());
+        buckets::cumulative(values, &mut self.counts);
+        self.counts.push(values.count());
         let bucket =
             |(bound, count): (&f64, &u64)| Bucket { cumulative_count: Some(*count), upper_bound: Some(*bound) };
         self.bounds.iter().zip(&self.counts).map(bucket).collect()
+    }
+
+    fn histogram(&mut self, values: &Values<'_>) -> Histogram {
+        let mut histogram = match values {
+            Values::Native(counted) | Values::Exponential(counted) => from_slots(counted),
+            Values::Seconds(_) | Values::Explicit(_) => Histogram::default(),
+        };
+        histogram.sample_count = Some(values.count());
+        histogram.sample_sum = Some(values.sum().as_f64());
+        if !matches!(values, Values::Native(_)) {
+            histogram.bucket = self.classic(values);
+        }
+        histogram
     }
 
     fn push(&mut self, metric: Metric) {
@@ -65,39 +78,45 @@ impl Page<'_> {
 impl Sink for Page<'_> {
     const NATIVE: bool = true;
 
-    fn family(&mut self, head: &MetricHeader<'_>) {
+    fn family(&mut self, header: &MetricHeader<'_>) {
         self.end_family();
         self.bounds.clear();
-        let (kind, suffix) = match head.kind {
-            MetricKind::Counter => (MetricType::Counter, "_total"),
-            MetricKind::Gauge => (MetricType::Gauge, ""),
-            MetricKind::Histogram => (MetricType::Histogram, ""),
+        let (kind, suffix) = match header.kind {
+            FamilyKind::Counter => (MetricType::Counter, "_total"),
+            FamilyKind::Gauge => (MetricType::Gauge, ""),
+            FamilyKind::Histogram => (MetricType::Histogram, ""),
+            FamilyKind::Summary => (MetricType::Summary, ""),
         };
         self.family = Some(MetricFamily {
-            name: Some(head.name.to_owned() + suffix),
-            help: Some(head.help.to_owned()),
+            name: Some(header.name.to_owned() + suffix),
+            help: Some(header.help.to_owned()),
             kind: Some(kind.into()),
             metric: Vec::new(),
-            unit: head.unit.map(str::to_owned),
+            unit: header.unit.map(str::to_owned),
         });
     }
 
-    fn number(&mut self, labels: LabelSet<'_>, value: Number) {
-        let value = Some(value.as_f64());
-        let counts = self.family.as_ref().is_some_and(|family| family.kind() == MetricType::Counter);
-        let (counter, gauge) = if counts { (Some(Value { value }), None) } else { (None, Some(Value { value })) };
-        self.push(Metric { label: pairs(labels), gauge, counter, histogram: None });
-    }
-
-    fn histogram(&mut self, labels: LabelSet<'_>, observed: &Observed<'_>) {
-        let native = observed.native();
-        let mut histogram = native.map(of_slots).unwrap_or_default();
-        histogram.sample_count = Some(observed.count());
-        histogram.sample_sum = Some(observed.sum().as_f64());
-        if observed.is_classic() {
-            histogram.bucket = self.classic(observed);
+    fn sample(&mut self, labels: LabelSet<'_>, sample: &Sample<'_>) {
+        let mut metric = Metric { label: pairs(labels), ..Metric::default() };
+        match sample {
+            Sample::Number(value) => {
+                let value = Some(Value { value: Some(value.as_f64()) });
+                let counts = self.family.as_ref().is_some_and(|family| family.kind() == MetricType::Counter);
+                (metric.counter, metric.gauge) = if counts { (value, None) } else { (None, value) };
+            }
+            Sample::Histogram(values) => metric.histogram = Some(self.histogram(values)),
+            Sample::Summary(quantiles) => metric.summary = Some(summary(quantiles)),
         }
-        self.push(Metric { label: pairs(labels), histogram: Some(histogram), ..Metric::default() });
+        self.push(metric);
+    }
+}
+
+fn summary(quantiles: &Quantiles<'_>) -> Summary {
+    let quantile = |(quantile, value)| Quantile { quantile: Some(quantile), value: Some(value) };
+    Summary {
+        sample_count: Some(quantiles.count()),
+        sample_sum: Some(quantiles.sum().as_f64()),
+        quantile: quantiles.iter().map(quantile).collect(),
     }
 }
 
@@ -108,7 +127,7 @@ fn pairs(labels: LabelSet<'_>) -> Vec<LabelPair> {
 }
 
 /// The buckets as spans of used ones, each count as the difference to the one before.
-fn of_slots(counted: &Counted) -> Histogram {
+fn from_slots(counted: &Counted) -> Histogram {
     let mut histogram = Histogram {
         schema: Some(counted.scale() as i32),
         zero_threshold: Some(ZERO_THRESHOLD),
@@ -157,6 +176,7 @@ struct MetricFamily {
 enum MetricType {
     Counter = 0,
     Gauge = 1,
+    Summary = 2,
     Histogram = 4,
 }
 
@@ -168,6 +188,8 @@ struct Metric {
     gauge: Option<Value>,
     #[prost(message, optional, tag = "3")]
     counter: Option<Value>,
+    #[prost(message, optional, tag = "4")]
+    summary: Option<Summary>,
     #[prost(message, optional, tag = "7")]
     histogram: Option<Histogram>,
 }
@@ -184,6 +206,24 @@ struct LabelPair {
 #[derive(Clone, Copy, PartialEq, Message)]
 struct Value {
     #[prost(double, optional, tag = "1")]
+    value: Option<f64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(uint64, optional, tag = "1")]
+    sample_count: Option<u64>,
+    #[prost(double, optional, tag = "2")]
+    sample_sum: Option<f64>,
+    #[prost(message, repeated, tag = "3")]
+    quantile: Vec<Quantile>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Quantile {
+    #[prost(double, optional, tag = "1")]
+    quantile: Option<f64>,
+    #[prost(double, optional, tag = "2")]
     value: Option<f64>,
 }
 
@@ -254,7 +294,7 @@ mod tests {
         for (value, times) in [(2, 1), (4, 2), (16, 3), (32, 4)] {
             (0..times).for_each(|_| counted.record(value));
         }
-        let histogram = of_slots(&counted);
+        let histogram = from_slots(&counted);
         assert_eq!(histogram.positive_delta, [1, 1, -2, 3, 1]);
         assert_eq!(histogram.positive_span, [BucketSpan { offset: Some(1), length: Some(5) }]);
     }
@@ -272,22 +312,22 @@ mod tests {
                 *expected.entry((high.log2() * f64::from(1 << scale)).round() as i32).or_default() += 1;
                 value += value / 3 + 1;
             }
-            assert_eq!(read(&of_slots(&counted)), expected, "scale {scale}");
+            assert_eq!(read(&from_slots(&counted)), expected, "scale {scale}");
         }
     }
 
     #[test]
     fn zeros_ones_and_nothing() {
-        let empty = of_slots(&Counted::new(3));
+        let empty = from_slots(&Counted::new(3));
         assert_eq!((empty.zero_count, empty.positive_span.len(), empty.schema), (Some(0), 0, Some(3)));
         assert_eq!(empty.zero_threshold, Some(2f64.powi(-128)));
         let mut counted = Counted::new(3);
         [0, 0, 1].into_iter().for_each(|v| counted.record(v));
-        let histogram = of_slots(&counted);
+        let histogram = from_slots(&counted);
         assert_eq!((histogram.zero_count, read(&histogram)), (Some(2), BTreeMap::from([(0, 1)])));
         // A long gap begins a span, relative to the end of the one before.
         counted.record(1 << 20);
-        let histogram = of_slots(&counted);
+        let histogram = from_slots(&counted);
         assert_eq!(histogram.positive_span[1], BucketSpan { offset: Some(159), length: Some(1) });
         assert_eq!(read(&histogram), BTreeMap::from([(0, 1), (160, 1)]));
     }

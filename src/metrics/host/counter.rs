@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::shard::{Cells, Change, Writer};
+use super::shard::{Cells, Change, FIRST, Writer};
 use super::sync::AtomicU64;
 use super::thread::write;
 
@@ -23,6 +23,7 @@ const BLOCK: usize = 64;
 #[derive(Clone)]
 pub struct Counter {
     cells: Arc<Cells>,
+    /// Of a word of each page.
     index: usize,
 }
 
@@ -52,8 +53,8 @@ struct Add {
 
 impl Change for Add {
     #[inline(always)]
-    fn apply<W: Writer>(self, words: &[AtomicU64]) {
-        W::add(&words[self.index], self.by);
+    fn apply<W: Writer>(self, page: &[AtomicU64]) {
+        W::add(&page[self.index], self.by);
     }
 }
 
@@ -65,15 +66,15 @@ impl std::fmt::Debug for Counter {
 
 /// Makes counters, [`BLOCK`] of them over the same cells.
 #[derive(Default)]
-pub(super) struct Counters {
+pub(in crate::metrics) struct Counters {
     next: Option<Counter>,
 }
 
 impl Counters {
-    pub(super) fn make(&mut self) -> Counter {
-        let made = self.next.take().unwrap_or_else(|| Counter { cells: Arc::new(Cells::new(BLOCK)), index: 0 });
+    pub(in crate::metrics) fn make(&mut self) -> Counter {
+        let made = self.next.take().unwrap_or_else(|| Counter { cells: Arc::new(Cells::new(BLOCK)), index: FIRST });
         let index = made.index + 1;
-        self.next = (index < BLOCK).then(|| Counter { cells: Arc::clone(&made.cells), index });
+        self.next = (index < FIRST + BLOCK).then(|| Counter { cells: Arc::clone(&made.cells), index });
         made
     }
 }

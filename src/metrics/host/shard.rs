@@ -57,22 +57,21 @@ fn claim_bit(word: &AtomicU64) -> Option<usize> {
 /// 128 bytes: processors fetch lines in pairs.
 const LINE_WORDS: usize = 16;
 
+/// The first word of a page that is used: what is before is one of the lines that nobody touches.
+pub(super) const FIRST: usize = LINE_WORDS;
+
 /// The words of one writer, all zero at first, with a line at both ends that nobody touches: so no word shares a line
-/// with another allocation, and none needs an aligned one.
+/// with another allocation, and none needs an aligned one. The line at the begin is part of every index ([`FIRST`]), so
+/// that a change checks the length of a page once.
 pub(super) struct Page(Box<[AtomicU64]>);
 
 impl Page {
     fn new(words: usize) -> Self {
-        Page((0..words + 2 * LINE_WORDS).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    #[inline(always)]
-    pub(super) fn words(&self) -> &[AtomicU64] {
-        &self.0[LINE_WORDS..]
+        Page((0..FIRST + words + LINE_WORDS).map(|_| AtomicU64::new(0)).collect())
     }
 
     pub(super) fn load(&self, index: usize) -> u64 {
-        self.words()[index].load(Ordering::Relaxed)
+        self.0[index].load(Ordering::Relaxed)
     }
 }
 
@@ -125,9 +124,10 @@ impl Writer for Many {
     }
 }
 
-/// Something to do to words, by whichever writer. A trait, because no closure is generic.
+/// Something to do to the words of a page, by either writer. A trait, because no closure is generic.
 pub(super) trait Change {
-    fn apply<W: Writer>(self, words: &[AtomicU64]);
+    /// Changes words of `page`, the first of which is at [`FIRST`].
+    fn apply<W: Writer>(self, page: &[AtomicU64]);
 }
 
 /// Words with a page for each lane that writes them.
@@ -140,6 +140,7 @@ pub(super) struct Cells {
 }
 
 impl Cells {
+    /// Makes pages of `words` words from [`FIRST`] on.
     pub(super) fn new(words: usize) -> Self {
         let lanes = std::array::from_fn(|_| OnceLock::new());
         Cells { words, used: AtomicU64::new(0), lanes, shared: OnceLock::new() }
@@ -149,7 +150,7 @@ impl Cells {
     #[inline(always)]
     pub(super) fn write(&self, lane: usize, change: impl Change) {
         match self.lanes[lane].get() {
-            Some(page) => change.apply::<Alone>(page.words()),
+            Some(page) => change.apply::<Alone>(&page.0),
             None => self.write_first(lane, change),
         }
     }
@@ -159,12 +160,12 @@ impl Cells {
         let page = self.lanes[lane].get_or_init(|| Page::new(self.words));
         // Before the first write: whoever knows of a write finds its page.
         self.used.fetch_max(lane as u64 + 1, Ordering::Relaxed);
-        change.apply::<Alone>(page.words());
+        change.apply::<Alone>(&page.0);
     }
 
     /// Changes the words that threads without a lane share.
     pub(super) fn write_shared(&self, change: impl Change) {
-        change.apply::<Many>(self.shared.get_or_init(|| Page::new(self.words)).words());
+        change.apply::<Many>(&self.shared.get_or_init(|| Page::new(self.words)).0);
     }
 
     /// All pages that were ever written.

@@ -26,7 +26,7 @@ struct Word(AtomicU64);
 
 impl Gauge {
     /// Zero.
-    pub(super) fn new() -> Self {
+    pub(in crate::metrics) fn new() -> Self {
         Gauge { word: Arc::new(Word(AtomicU64::new(0))) }
     }
 

@@ -1,0 +1,206 @@
+//! An entry of the catalog: what a family is called, and how its samples are read from a snapshot.
+
+use std::borrow::Cow;
+
+use super::sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink};
+use crate::histogram::Histogram;
+use crate::machine::GpuMetrics;
+use crate::metrics::{Family, MetricKind};
+use crate::snapshot::{Dropped, KernelState, KernelTelemetry, Snapshot};
+
+/// The type of an exported family, in Prometheus's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FamilyKind {
+    /// A count that only rises, until a reset or a restart.
+    Counter,
+    /// A value that rises and falls.
+    Gauge,
+    /// Values counted by bucket.
+    Histogram,
+    /// Count and sum of values, and quantiles that were computed before the export.
+    Summary,
+}
+
+impl FamilyKind {
+    /// Returns the name that Prometheus has for it, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FamilyKind::Counter => "counter",
+            FamilyKind::Gauge => "gauge",
+            FamilyKind::Histogram => "histogram",
+            FamilyKind::Summary => "summary",
+        }
+    }
+}
+
+impl std::fmt::Display for FamilyKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl From<MetricKind> for FamilyKind {
+    fn from(kind: MetricKind) -> Self {
+        match kind {
+            MetricKind::Counter => FamilyKind::Counter,
+            MetricKind::Gauge => FamilyKind::Gauge,
+            MetricKind::Histogram => FamilyKind::Histogram,
+        }
+    }
+}
+
+/// A family of metrics that ringscope itself exports, with a fixed name.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ExportedFamily {
+    /// Name of the family; of a counter, without the `_total` that its samples have.
+    pub name: &'static str,
+    /// Type of the family.
+    pub kind: FamilyKind,
+    /// Base unit, with which the name ends; `None` for a plain number.
+    pub unit: Option<&'static str>,
+    /// Help text: one sentence about what is counted or measured.
+    pub help: &'static str,
+    /// Names of the labels of each sample, beside `le` and `quantile`, which belong to the format.
+    pub labels: &'static [&'static str],
+    pub(super) read: Read,
+}
+
+/// Where the samples of a family come from. A kernel or a GPU that does not have the value has no sample.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Read {
+    Kernel(fn(&KernelTelemetry) -> Option<Sample<'_>>),
+    /// As `Kernel`, for formats with native histograms.
+    KernelNative(fn(&KernelTelemetry) -> Option<Sample<'_>>),
+    /// One sample for each state: 1 for the current state, 0 for the others.
+    KernelState,
+    Snapshot(fn(&Snapshot) -> Option<Sample<'_>>),
+    /// The handling times of all kernels together.
+    TaskLatency,
+    /// One sample for each bounded thing that drops.
+    Dropped(&'static [(&'static str, fn(&Dropped) -> u64)]),
+    /// One sample for each histogram of the user's.
+    ValuesDropped,
+    Gpu(fn(&GpuMetrics) -> Option<Sample<'_>>),
+}
+
+impl ExportedFamily {
+    /// Returns the name of the family's samples in Prometheus's text: for a counter `name` and `_total`, otherwise
+    /// `name`, to which a histogram adds `_bucket`, `_sum` and `_count`, and a summary `_sum` and `_count`.
+    pub fn sample_name(&self) -> Cow<'static, str> {
+        match self.kind {
+            FamilyKind::Counter => Cow::Owned(format!("{}_total", self.name)),
+            _ => Cow::Borrowed(self.name),
+        }
+    }
+
+    /// Returns whether the family is only on pages of a format with native histograms, which is protobuf.
+    pub fn is_native_only(&self) -> bool {
+        matches!(self.read, Read::KernelNative(_))
+    }
+
+    pub(super) const fn new(name: &'static str, kind: FamilyKind, help: &'static str, read: Read) -> Self {
+        let labels: &[&str] = match read {
+            Read::Kernel(_) | Read::KernelNative(_) => &["kernel"],
+            Read::KernelState => &["kernel", "state"],
+            Read::Snapshot(_) | Read::TaskLatency => &[],
+            Read::Dropped(_) => &["what"],
+            Read::ValuesDropped => &["metric"],
+            Read::Gpu(_) => &["gpu", "uuid"],
+        };
+        ExportedFamily { name, kind, unit: None, help, labels, read }
+    }
+
+    pub(super) const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = Some(unit);
+        self
+    }
+
+    /// Hands the family and its samples in `snapshot` to `sink`; without a sample, nothing.
+    pub(super) fn visit<S: Sink>(&self, snapshot: &Snapshot, sink: &mut S) {
+        let kernels = &snapshot.kernels;
+        match self.read {
+            Read::KernelNative(_) if !S::NATIVE => {}
+            Read::Kernel(read) | Read::KernelNative(read) => self.each(kernels, read, sink, |kernel, sample, sink| {
+                sink.sample(LabelSet::Pairs(&[("kernel", &kernel.kernel_id)]), sample);
+            }),
+            Read::Gpu(read) => {
+                self.each(snapshot.gpus.as_deref().unwrap_or_default(), read, sink, |gpu, sample, sink| {
+                    let (index, uuid) = (gpu.index.to_string(), gpu.uuid.as_deref().unwrap_or_default());
+                    sink.sample(LabelSet::Pairs(&[("gpu", &index), ("uuid", uuid)]), sample);
+                });
+            }
+            Read::Snapshot(read) => self.each(std::slice::from_ref(snapshot), read, sink, |_, sample, sink| {
+                sink.sample(LabelSet::Pairs(&[]), sample);
+            }),
+            Read::KernelState => self.states(kernels, sink),
+            Read::TaskLatency => {
+                self.begin(sink);
+                let handling = handling_times(kernels);
+                sink.sample(LabelSet::Pairs(&[]), &Sample::Summary(Quantiles(&handling)));
+            }
+            Read::Dropped(counts) => {
+                self.begin(sink);
+                for (what, read) in counts {
+                    let count = read(&snapshot.self_metrics.dropped);
+                    sink.sample(LabelSet::Pairs(&[("what", what)]), &Sample::Number(Number::Count(count)));
+                }
+            }
+            Read::ValuesDropped => self.values_dropped(&snapshot.metrics, sink),
+        }
+    }
+
+    fn begin<S: Sink>(&self, sink: &mut S) {
+        let ExportedFamily { name, kind, unit, help, .. } = *self;
+        sink.family(&MetricHeader { name, help, unit, kind });
+    }
+
+    /// Writes a sample for each of `all` that has one.
+    fn each<'a, T, S: Sink>(
+        &self,
+        all: &'a [T],
+        read: fn(&T) -> Option<Sample<'_>>,
+        sink: &mut S,
+        write: impl Fn(&'a T, &Sample<'a>, &mut S),
+    ) {
+        let mut samples = all.iter().filter_map(|one| Some((one, read(one)?))).peekable();
+        if samples.peek().is_some() {
+            self.begin(sink);
+        }
+        samples.for_each(|(one, sample)| write(one, &sample, sink));
+    }
+
+    fn states<S: Sink>(&self, kernels: &[KernelTelemetry], sink: &mut S) {
+        if !kernels.is_empty() {
+            self.begin(sink);
+        }
+        for kernel in kernels {
+            for state in KernelState::ALL {
+                let labels = [("kernel", &*kernel.kernel_id), ("state", state.name())];
+                let is_current = Number::Count((state == kernel.state).into());
+                sink.sample(LabelSet::Pairs(&labels), &Sample::Number(is_current));
+            }
+        }
+    }
+
+    fn values_dropped<S: Sink>(&self, metrics: &[Family], sink: &mut S) {
+        let is_histogram = |f: &&Family| f.description.kind == MetricKind::Histogram && !f.series.is_empty();
+        let mut histograms = metrics.iter().filter(is_histogram).peekable();
+        if histograms.peek().is_some() {
+            self.begin(sink);
+        }
+        for family in histograms {
+            let dropped = family.series.iter().filter_map(|s| s.value.histogram()).map(|h| h.dropped).sum();
+            let labels = [("metric", &*family.description.name)];
+            sink.sample(LabelSet::Pairs(&labels), &Sample::Number(Number::Count(dropped)));
+        }
+    }
+}
+
+/// The handling times of all kernels together, in nanoseconds; the buckets add up exactly.
+pub(in crate::export) fn handling_times(kernels: &[KernelTelemetry]) -> Histogram {
+    let mut all = Histogram::new(crate::abi::MAX_SCALE);
+    kernels.iter().filter(|k| k.histogram.count() > 0).for_each(|k| all.merge(&k.histogram));
+    all
+}

@@ -1,0 +1,157 @@
+//! The one list of what ringscope exports of its own: each family's name, type, unit, help text and labels, and how its
+//! samples are read from a snapshot. Every exporter walks this list, in this order, and the user's metrics after it;
+//! nothing else in this crate spells a family's name.
+//!
+//! The order of a page is that of the tables, then that of the kernels' registration, then of the names of the user's
+//! metrics; it is the same on every page.
+
+mod family;
+mod gpus;
+mod kernels;
+mod sample;
+mod snapshot;
+
+#[cfg(feature = "json")]
+pub(super) use family::handling_times;
+pub use family::{ExportedFamily, FamilyKind};
+pub(super) use sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values};
+
+use crate::metrics::{Distribution, Family, Value};
+use crate::snapshot::Snapshot;
+
+/// Returns every family that ringscope itself exports, in the order of a page. A page leaves out those without a sample:
+/// families of kernels where there are none, for one.
+///
+/// ```
+/// use ringscope::export::{FamilyKind, catalog};
+///
+/// let polls = catalog().find(|family| family.name == "ringscope_kernel_polls").expect("it is exported");
+/// assert_eq!((polls.kind, polls.labels), (FamilyKind::Counter, &["kernel"][..]));
+/// assert_eq!(polls.sample_name(), "ringscope_kernel_polls_total");
+/// ```
+pub fn catalog() -> impl Iterator<Item = &'static ExportedFamily> {
+    let tables = [kernels::KERNELS, snapshot::SNAPSHOT, gpus::GPUS];
+    tables.into_iter().flatten().chain([&snapshot::VALUES_DROPPED])
+}
+
+/// Hands everything of `snapshot` to `sink`, one family after the other; a family without a sample is left out.
+pub(super) fn visit<S: Sink>(snapshot: &Snapshot, sink: &mut S) {
+    catalog().for_each(|family| family.visit(snapshot, sink));
+    snapshot
+        .metrics
+        .iter()
+        .filter(|family| !family.series.is_empty())
+        .for_each(|family| visit_registered(family, sink));
+}
+
+/// Hands over a metric of the user's.
+fn visit_registered<S: Sink>(family: &Family, sink: &mut S) {
+    let of = &*family.description;
+    sink.family(&MetricHeader { name: &of.name, help: &of.help, unit: of.unit.as_deref(), kind: of.kind.into() });
+    for series in &family.series {
+        let sample = match &series.value {
+            Value::Counter(count) => Sample::Number(Number::Count(*count)),
+            Value::Gauge(value) => Sample::Number(Number::Real(*value)),
+            Value::Histogram(values) => Sample::Histogram(match &values.distribution {
+                Distribution::Exponential(histogram) => Values::Exponential(histogram),
+                Distribution::Explicit(histogram) => Values::Explicit(histogram),
+            }),
+        };
+        sink.sample(LabelSet::Registered(&series.labels), &sample);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::machine::{GpuMetrics, SystemMetrics};
+    use crate::snapshot::{Stall, Waiting};
+
+    /// Writes down which families came, and with which labels.
+    #[derive(Default)]
+    struct Names(Vec<(String, FamilyKind, Vec<String>)>);
+
+    impl Sink for Names {
+        const NATIVE: bool = true;
+
+        fn family(&mut self, header: &MetricHeader<'_>) {
+            self.0.push((header.name.to_owned(), header.kind, Vec::new()));
+        }
+
+        fn sample(&mut self, labels: LabelSet<'_>, sample: &Sample<'_>) {
+            let (name, kind, names) = self.0.last_mut().expect("a family comes first");
+            names.clear();
+            labels.for_each(|name, _| names.push(name.to_owned()));
+            let of_this_kind = match sample {
+                Sample::Number(_) => matches!(kind, FamilyKind::Counter | FamilyKind::Gauge),
+                Sample::Histogram(_) => *kind == FamilyKind::Histogram,
+                Sample::Summary(_) => *kind == FamilyKind::Summary,
+            };
+            assert!(of_this_kind, "{name} is a {kind} with {sample:?}");
+        }
+    }
+
+    /// A snapshot in which every value is known.
+    fn everything() -> Snapshot {
+        let collector = crate::TelemetryCollector::new(true);
+        collector.record_processed("w", Some(Duration::from_micros(3))).expect("a kernel");
+        collector.histogram("sizes", "Sizes").and_then(|h| Ok(h.on_host()?)).expect("a histogram").observe(1);
+        let mut snapshot = (*collector.snapshot().expect("a snapshot")).clone();
+        let now = Some(snapshot.time);
+        let kernel = &mut snapshot.kernels[0];
+        (kernel.start_time, kernel.last_message_time, kernel.last_sign_of_life) = (now, now, now);
+        kernel.stall = Some(Arc::new(Stall { since: snapshot.time, block: 0 }));
+        let latency = kernel.latency.expect("it handled a message");
+        kernel.waiting = Some(Arc::new(Waiting { latency, histogram: Arc::clone(&kernel.histogram) }));
+        snapshot.system = Some(SystemMetrics { cpu_utilization_percent: 1.0, memory_used_mb: 1.0 });
+        snapshot.gpus = Some([all_known()].into());
+        snapshot
+    }
+
+    fn all_known() -> GpuMetrics {
+        GpuMetrics {
+            index: 0,
+            uuid: Some("GPU-1".into()),
+            name: Some("A GPU".into()),
+            utilization_percent: Some(1),
+            memory_utilization_percent: Some(1),
+            memory_used_bytes: Some(1),
+            memory_total_bytes: Some(1),
+            process_memory_bytes: Some(1),
+            temperature_celsius: Some(1),
+            power_watts: Some(1.0),
+            sm_clock_mhz: Some(1),
+            memory_clock_mhz: Some(1),
+            ecc_errors_corrected: Some(1),
+            ecc_errors_uncorrected: Some(1),
+            throttle_reasons: Some(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn a_page_with_everything_has_each_family_of_the_catalog_and_no_other() {
+        let mut page = Names::default();
+        visit(&everything(), &mut page);
+        assert_eq!(page.0.pop().map(|(name, ..)| name).as_deref(), Some("sizes"), "the user's own comes last");
+        let labels = |family: &ExportedFamily| family.labels.iter().map(|&label| label.to_owned()).collect();
+        let listed: Vec<_> = catalog().map(|f| (f.name.to_owned(), f.kind, labels(f))).collect();
+        assert_eq!(page.0, listed);
+    }
+
+    #[test]
+    fn names_are_ours_once_and_end_with_their_units() {
+        let mut seen = std::collections::HashSet::new();
+        for ExportedFamily { name, unit, kind, help, .. } in catalog() {
+            assert!(seen.insert(name), "{name} is there twice");
+            assert!(name.starts_with("ringscope_") || name.starts_with("telemetry_"), "{name}");
+            assert!(unit.is_none_or(|unit| name.ends_with(&format!("_{unit}"))), "{name} has the unit {unit:?}");
+            // What promtool and the formats reserve.
+            let reserved = ["_total", "_created", "_bucket", "_count", "_sum", "_info"];
+            assert!(!reserved.iter().any(|suffix| name.ends_with(suffix)), "{name}: {kind}");
+            assert!(help.starts_with(|c: char| c.is_ascii_uppercase() || c == '1') && !help.ends_with('.'), "{help}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Prometheus's formats: the classic text, OpenMetrics, and protobuf with native histograms.
+
+mod buckets;
+mod negotiate;
+mod number;
+pub(super) mod openmetrics;
+#[cfg(feature = "prometheus-protobuf")]
+pub(super) mod protobuf;
+pub(super) mod text;
+
+pub use negotiate::PageFormat;
