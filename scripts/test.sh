@@ -35,6 +35,9 @@ for features in "" host cuda "host serde" "cuda serde" json prometheus-protobuf 
 done
 cargo clippy --quiet --all-targets --all-features -- -D warnings
 
+step "the stated Rust version, by the manifests of what each feature brings"
+scripts/msrv.py
+
 step "documentation"
 RINGSCOPE_NVCC=none cargo doc --quiet --no-deps --all-features
 

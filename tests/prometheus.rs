@@ -157,9 +157,29 @@ fn classic_is_equal(prometheus: &Prometheus, kernel: &Value) {
     assert_eq!(prometheus.value(&format!("{name}_bucket{{kernel={id},le=\"+Inf\"}}")), at_most(u64::MAX) as f64);
 }
 
+/// All kernels together, as tasks.
+fn tasks_are_equal(prometheus: &Prometheus, kernels: &[Value]) {
+    let sum = |field: &str| kernels.iter().map(|k| k[field].as_f64().unwrap()).sum::<f64>();
+    assert_eq!(prometheus.value("ringscope_tasks_executed_total"), sum("messages_processed"));
+    assert_eq!(prometheus.value("ringscope_tasks_failed_total"), sum("errors"));
+    assert_eq!(prometheus.value("ringscope_tasks_pending"), 0.0);
+    let of_all = |field: &str| kernels.iter().map(|k| k["histogram"][field].as_f64().unwrap()).sum::<f64>();
+    assert_eq!(prometheus.value("ringscope_task_latency_seconds_count"), of_all("count"));
+    let seconds = prometheus.value("ringscope_task_latency_seconds_sum");
+    assert!((seconds * 1e9 - of_all("sum")).abs() < 1.0, "{seconds} s");
+    // Between the quickest kernel's median and the slowest one's, but for the error of the buckets.
+    let median = prometheus.value("ringscope_task_latency_seconds{quantile=\"0.5\"}") * 1e9;
+    let medians: Vec<f64> = kernels.iter().map(|k| k["latency"]["p50_ns"].as_f64().unwrap()).collect();
+    let error = relative_error(kernels[0]["histogram"]["scale"].as_u64().unwrap() as u32);
+    let (least, most) =
+        (medians.iter().fold(f64::MAX, |a, b| a.min(*b)), medians.iter().fold(0.0, |a: f64, b| a.max(*b)));
+    assert!(least * (1.0 - error) <= median && median <= most * (1.0 + error), "{median} ns of {medians:?}");
+}
+
 #[test]
 fn native_histograms_are_the_devices_own() {
     let Some((_serving, prometheus, snapshot)) = scraped("native", true) else { return };
+    tasks_are_equal(&prometheus, snapshot["kernels"].as_array().unwrap());
     for kernel in snapshot["kernels"].as_array().unwrap() {
         counts_are_equal(&prometheus, kernel);
         classic_is_equal(&prometheus, kernel);
@@ -185,6 +205,7 @@ fn native_histograms_are_the_devices_own() {
 #[test]
 fn without_native_histograms_it_reads_openmetrics() {
     let Some((_serving, prometheus, snapshot)) = scraped("text", false) else { return };
+    tasks_are_equal(&prometheus, snapshot["kernels"].as_array().unwrap());
     for kernel in snapshot["kernels"].as_array().unwrap() {
         counts_are_equal(&prometheus, kernel);
         classic_is_equal(&prometheus, kernel);
@@ -195,6 +216,8 @@ fn without_native_histograms_it_reads_openmetrics() {
         ("ringscope_kernel_busy_seconds", "counter", "seconds"),
         ("ringscope_kernel_message_duration_seconds", "histogram", "seconds"),
         ("ringscope_kernel_queue_depth", "gauge", ""),
+        ("ringscope_tasks_executed", "counter", ""),
+        ("ringscope_task_latency_seconds", "summary", "seconds"),
     ] {
         let told = &metadata[family][0];
         assert_eq!((&told["type"], &told["unit"]), (&kind.into(), &unit.into()), "{family}: {told}");

@@ -67,6 +67,9 @@ pub struct ExportedFamily {
     pub(super) read: Read,
 }
 
+/// A value of the label `what`, and its count.
+pub(super) type DroppedFrom = (&'static str, fn(&Dropped) -> u64);
+
 /// Where the samples of a family come from. A kernel or a GPU that does not have the value has no sample.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Read {
@@ -79,7 +82,7 @@ pub(super) enum Read {
     /// The handling times of all kernels together.
     TaskLatency,
     /// One sample for each bounded thing that drops.
-    Dropped(&'static [(&'static str, fn(&Dropped) -> u64)]),
+    Dropped(&'static [DroppedFrom]),
     /// One sample for each histogram of the user's.
     ValuesDropped,
     Gpu(fn(&GpuMetrics) -> Option<Sample<'_>>),
