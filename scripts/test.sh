@@ -46,7 +46,7 @@ cargo test --all-features -- --nocapture
 
 step "tests without embedded kernels, and with few features"
 RINGSCOPE_NVCC=none cargo test --quiet --test cuda_driver --test cuda_absent
-RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_registry --test export
+RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_host --test metrics_registry --test export
 
 step "the kernels under the sanitizers"
 mkdir -p target/sanitizers

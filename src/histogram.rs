@@ -121,7 +121,7 @@ impl Coarseness {
     }
 }
 
-/// The bounds of a slot, lower exclusive, upper inclusive: `(base^i, base^(i+1)]` with `i = slot - 2`.
+/// Returns the bounds of a slot, lower exclusive, upper inclusive: `(base^i, base^(i+1)]` with `i = slot - 2`.
 /// Slot 0 is `(0, 0)`, and slot 1, which counts ones, `(base^-1, 1)`.
 pub fn slot_bounds(slot: usize, scale: u32) -> (f64, f64) {
     if slot == 0 {
@@ -132,8 +132,8 @@ pub fn slot_bounds(slot: usize, scale: u32) -> (f64, f64) {
     (octaves(index), octaves(index + 1.0))
 }
 
-/// The integers of a slot, exactly: from the first above its lower bound to the last at its upper one. Some of the
-/// first octaves' slots have none; their range is empty.
+/// Returns the integers of a slot, exactly: from the first above its lower bound to the last at its upper one. Some slots
+/// of the first octaves have none; their range is empty.
 pub const fn slot_values(slot: usize, scale: u32) -> std::ops::RangeInclusive<u64> {
     if slot < 2 {
         return slot as u64..=slot as u64;
@@ -146,13 +146,23 @@ pub const fn slot_values(slot: usize, scale: u32) -> std::ops::RangeInclusive<u6
     floor_of_boundary((slot - 2) << finer) + 1..=floor_of_boundary((slot - 1) << finer)
 }
 
-/// The largest relative error of a percentile at `scale`: `(base - 1) / (base + 1)`.
+/// Returns the largest relative error of a quantile at `scale`: `(base - 1) / (base + 1)`, 0.044 at scale 3.
 pub fn relative_error(scale: u32) -> f64 {
     let base = (1.0 / f64::from(1u32 << scale.min(MAX_SCALE))).exp2();
     (base - 1.0) / (base + 1.0)
 }
 
-/// Counts by bucket, with exact count, sum, and extremes.
+/// Counts of whole numbers by exponential bucket, with exact count, sum, and extremes.
+///
+/// ```
+/// use ringscope::histogram::Histogram;
+///
+/// let mut latencies = Histogram::new(3); // nanoseconds, say; 2^3 buckets an octave
+/// (1..=1000u64).for_each(|ns| latencies.record(ns));
+/// assert_eq!((latencies.count(), latencies.sum(), latencies.max()), (1000, 500_500, Some(1000)));
+/// assert!((latencies.quantile(0.99) - 990.0).abs() < 990.0 * 0.044);
+/// assert_eq!(latencies.percentile(99.0), latencies.quantile(0.99));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
     scale: u32,
@@ -172,13 +182,13 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// An empty histogram of `scale`, 0 to [`MAX_SCALE`]; more counts as [`MAX_SCALE`].
+    /// Makes an empty histogram of `scale`, 0 to [`MAX_SCALE`]; more counts as [`MAX_SCALE`].
     pub fn new(scale: u32) -> Self {
         Histogram { scale: scale.min(MAX_SCALE), first: 0, counts: Vec::new(), count: 0, sum: 0, min: u64::MAX, max: 0 }
     }
 
-    /// From slot counts starting at slot `first`, with what travels beside them. `min` and `max` are those
-    /// of all values; the count is that of the buckets.
+    /// Makes a histogram of slot counts that start at slot `first`. `min` and `max` are those of all values, `u64::MAX`
+    /// and 0 without any; the count is the sum of `counts`.
     pub fn from_slots(scale: u32, first: usize, counts: &[u64], sum: u64, min: u64, max: u64) -> Self {
         let used = |c: &u64| *c != 0;
         let start = counts.iter().position(used).unwrap_or(0);
@@ -218,7 +228,7 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
-    /// The same values in the buckets of a coarser `scale`, exactly. A finer one changes nothing.
+    /// Returns the same values in the buckets of a coarser `scale`, exactly. A finer one changes nothing.
     pub fn downscaled(&self, scale: u32) -> Histogram {
         let mut coarse = Histogram { scale: self.scale.min(scale), first: 0, counts: Vec::new(), ..*self };
         let by = self.scale - coarse.scale;
@@ -230,8 +240,8 @@ impl Histogram {
         coarse
     }
 
-    /// What was recorded since `earlier`, an older state of this histogram. The extremes are those of the
-    /// buckets where the exact ones are not known any more: a lower `min` and a higher `max` at most.
+    /// Returns what was recorded since `earlier`, an older state of this histogram. Where the exact extremes of these
+    /// values are not known any more, they are those of the buckets: a lower `min` and a higher `max` at most.
     pub fn since(&self, earlier: &Histogram) -> Histogram {
         if earlier.count == 0 {
             return self.clone();
@@ -248,32 +258,33 @@ impl Histogram {
         new
     }
 
-    /// 2^scale buckets an octave.
+    /// Returns the scale: there are 2^scale buckets an octave.
     pub fn scale(&self) -> u32 {
         self.scale
     }
-    /// Number of values.
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         self.count
     }
-    /// Sum of the values.
+    /// Returns the sum of the values, modulo 2^64.
     pub fn sum(&self) -> u64 {
         self.sum
     }
-    /// Smallest value, `None` of no values.
+    /// Returns the smallest value; `None` if there are no values.
     pub fn min(&self) -> Option<u64> {
         (self.count > 0).then_some(self.min)
     }
-    /// Largest value, `None` of no values.
+    /// Returns the largest value; `None` if there are no values.
     pub fn max(&self) -> Option<u64> {
         (self.count > 0).then_some(self.max)
     }
-    /// Arithmetic mean, 0.0 of no values.
+    /// Returns the arithmetic mean; 0.0 if there are no values.
     pub fn mean(&self) -> f64 {
         if self.count == 0 { 0.0 } else { self.sum as f64 / self.count as f64 }
     }
 
-    /// The `q`-quantile by nearest rank, `q` in 0..=1 (clamped), 0.0 of no values.
+    /// Returns the `q`-quantile by nearest rank, `q` in 0..=1 (clamped); 0.0 if there are no values. See
+    /// [`percentile`](Self::percentile) for the same from 0 to 100.
     ///
     /// The value of rank `ceil(q · count)` lies in one bucket `(a, b]`; the estimate is `2ab / (a + b)`, whose
     /// relative error is at most [`relative_error`] anywhere in the bucket, limited to `min..=max`.
@@ -292,12 +303,17 @@ impl Histogram {
         0.0
     }
 
-    /// The used slots and their counts, ascending.
+    /// Returns the `p`-th percentile, `p` in 0..=100 (clamped): `percentile(99.0)` is `quantile(0.99)`.
+    pub fn percentile(&self, p: f64) -> f64 {
+        self.quantile(p / 100.0)
+    }
+
+    /// Returns the slots from the first to the last that is used, with their counts, ascending.
     pub fn slots(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         self.counts.iter().enumerate().map(|(i, count)| (self.first + i, *count))
     }
 
-    /// What a slot counts.
+    /// Returns the count of a slot.
     pub(crate) fn count_in(&self, slot: usize) -> u64 {
         slot.checked_sub(self.first).and_then(|i| self.counts.get(i)).copied().unwrap_or(0)
     }

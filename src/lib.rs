@@ -53,11 +53,11 @@
 //! | `runtime.get_telemetry(id)`, `get_summary()`, `reset_telemetry(id or all)` | `runtime.telemetry(id)`, `summary()`, `reset_telemetry(Option<&str>)` |
 //! | `KernelTelemetry`: kernel_id, state, messages_received, messages_sent, messages_processed, errors, start_time, last_message_time, throughput, uptime, error_rate | [`KernelTelemetry`]: the same, plus latencies of handling and of waiting, queue depth, high water and full events, bytes, busy_ratio, rates over windows, stalls |
 //! | `TelemetryCollector(enabled)`: record_receive, record_send, record_error(id, error), get_telemetry, get_all_telemetry, get_summary, reset | [`TelemetryCollector`]: the same without `get_`; a handle (`collector.actor("w")?`) for the hot path, which costs no look-up and no lock |
-//! | tasks_executed, tasks_failed, tasks_pending, avg/p50/p95/p99 latency in ms, throughput | [`Snapshot::tasks`] |
+//! | tasks_executed, tasks_failed, tasks_pending, avg/p50/p95/p99 latency in ms, throughput | [`Snapshot::tasks`]; for Prometheus `ringscope_tasks_executed_total`, `ringscope_tasks_failed_total`, `ringscope_tasks_pending`, `ringscope_task_latency_seconds` |
 //! | `start_collection()`, `stop_collection()`, `snapshot()`, `snapshots()`, hooks | the same, plus `latest()` without a lock, [`subscribe`](TelemetryCollector::subscribe), ready-made metrics ([`install`](TelemetryCollector::install)) |
 //! | counter, gauge, histogram by name and labels | [`metrics`]: of host threads (`.on_host()`) and of kernels (`.on_device()`) |
 //! | cpu_utilization_percent, memory_used_mb, the GPUs | [`Snapshot::system`], [`Snapshot::gpus`] (features `system`, `nvml`) |
-//! | telemetry_collection_runs_total and its like | [`Snapshot::self_metrics`] |
+//! | telemetry_collection_runs_total and its like | [`Snapshot::self_metrics`], and the same names on a page for Prometheus; `telemetry_metrics_count`, the number of registered metrics, is `telemetry_registered_metrics` there, since names in `_count` belong to histograms |
 //! | `export_prometheus()`, `export_json()` | the same on [`Snapshot`], plus OpenMetrics and native histograms |
 //! | summary: kernel_count, total_messages, total_errors, aggregate_throughput, per_kernel | [`Summary`], which serializes to exactly these names |
 //!

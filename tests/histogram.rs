@@ -185,3 +185,24 @@ fn nothing_recorded_is_zero_not_nan() {
     assert_eq!((empty.quantile(0.5), empty.mean(), empty.min(), empty.max()), (0.0, 0.0, None, None));
     assert_eq!(of(&[5], 3).quantile(f64::NAN), 5.0);
 }
+
+#[test]
+fn percentiles_are_quantiles_of_a_hundred() {
+    let collector = ringscope::TelemetryCollector::new(true);
+    let shared = collector.histogram("sizes", "Sizes").unwrap().on_host().unwrap();
+    let mut exponential = Histogram::new(3);
+    let mut explicit = ringscope::metrics::ExplicitHistogram::new(&[10.0, 100.0, 1000.0]).unwrap();
+    for value in 1..=1000u64 {
+        exponential.record(value);
+        explicit.record(value as f64);
+        shared.observe(value);
+    }
+    let value = shared.value();
+    for (p, q) in [(-1.0, 0.0), (0.0, 0.0), (50.0, 0.5), (99.0, 0.99), (100.0, 1.0), (250.0, 1.0), (f64::NAN, 0.0)] {
+        assert_eq!(exponential.percentile(p), exponential.quantile(q), "{p}");
+        assert_eq!(explicit.percentile(p), explicit.quantile(q), "{p}");
+        assert_eq!((shared.percentile(p), value.percentile(p)), (value.quantile(q), value.quantile(q)), "{p}");
+    }
+    // The median, not the half-th percentile: the two must not be taken for each other.
+    assert!(exponential.percentile(50.0) > 400.0 && exponential.percentile(0.5) < 10.0);
+}

@@ -10,7 +10,8 @@ use super::kind::{Buckets, MetricKind};
 use super::registry::{Registry, Request, Source};
 use crate::abi::{CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef, MetricRef};
 
-/// A metric that is about to be registered: [`host`](Self::host) does it for threads, [`build`](Self::build) for kernels.
+/// A metric that is about to be registered: by [`on_host`](Self::on_host) for host threads, by
+/// [`on_device`](Self::on_device) for kernels.
 #[must_use = "a metric is registered by .on_host() or .on_device()"]
 pub struct Builder<T> {
     registry: Arc<Registry>,
@@ -18,10 +19,10 @@ pub struct Builder<T> {
     of: PhantomData<T>,
 }
 
-/// The value of every label of the series that counts what is out of a family's range.
+/// Value of every label of the series that counts what is out of a family's range.
 pub const OVERFLOW: &str = "overflow";
 
-/// What the host can own: [`Counter`], [`Gauge`], [`Histogram`].
+/// A metric of the host: [`Counter`], [`Gauge`] or [`Histogram`]. Sealed.
 pub trait Instrument: sealed::Instrument {}
 
 impl<T: sealed::Instrument> Instrument for T {}
@@ -32,23 +33,23 @@ mod sealed {
         /// What kernels take of one series, and of a family.
         type Ref: From<super::MetricRef>;
         type FamilyRef: From<super::MetricRef>;
-        fn of(source: &super::Source) -> Option<&Self>;
+        fn from_source(source: &super::Source) -> Option<&Self>;
     }
 }
 
-macro_rules! twin {
+macro_rules! instrument {
     ($($kind:ident: $reference:ident, $family:ident;)*) => {$(
         impl sealed::Instrument for $kind {
             const KIND: MetricKind = MetricKind::$kind;
             type Ref = $reference;
             type FamilyRef = $family;
-            fn of(source: &Source) -> Option<&Self> {
-                if let Source::$kind(twin) = source { Some(twin) } else { None }
+            fn from_source(source: &Source) -> Option<&Self> {
+                if let Source::$kind(instrument) = source { Some(instrument) } else { None }
             }
         }
     )*};
 }
-twin! {
+instrument! {
     Counter: CounterRef, CounterFamilyRef;
     Gauge: GaugeRef, GaugeFamilyRef;
     Histogram: HistogramRef, HistogramFamilyRef;
@@ -68,42 +69,55 @@ impl<T: Instrument> Builder<T> {
         Builder { registry, request, of: PhantomData }
     }
 
-    /// Its unit, in the plural and without prefix as Prometheus likes them (`seconds`, `bytes`), or what else the name
-    /// ends with.
+    /// Sets the unit, with which the name must end: in the plural and without a prefix, as Prometheus recommends
+    /// (`seconds`, `bytes`). Default: none.
     pub fn unit(mut self, unit: &str) -> Self {
         self.request.unit = Some(unit.to_owned());
         self
     }
 
-    /// One more label of this series. The same name with other label values is another series of the same metric; with
-    /// other labels it is refused.
+    /// Adds a label to this series. The same metric with other label values is another series; with other label names it
+    /// is refused. Default: no labels.
     pub fn label(mut self, name: &str, value: &str) -> Self {
         self.request.label_names.push(name.to_owned());
         self.request.sets[0].push(value.to_owned());
         self
     }
 
-    /// Registers the series, or finds it if it is registered as the same, for threads of the host.
+    /// Registers the series for threads of the host. Returns the one that is there if the same was registered before.
+    ///
+    /// ```
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// let hits = telemetry.counter("cache_hits", "Cache hits")?.label("table", "users").on_host()?;
+    /// let same = telemetry.counter("cache_hits", "Cache hits")?.label("table", "users").on_host()?;
+    /// hits.inc();
+    /// same.inc();
+    /// assert_eq!(hits.get(), 2);
+    /// # Ok::<(), ringscope::TelemetryError>(())
+    /// ```
     ///
     /// # Errors
-    /// What the name, the unit, a label or the buckets are refused for; a metric of that name that is something else;
-    /// the bound on series.
+    /// Returns [`MetricError`] for a name, unit, label or buckets that are not valid, if a metric of that name was
+    /// registered as something else, if kernels count in the series, and if the limit on series is reached.
     pub fn on_host(self) -> Result<T, MetricError> {
-        let mut twins = register(&self.registry, &self.request)?;
-        Ok(twins.swap_remove(0))
+        let mut series = register(&self.registry, &self.request)?;
+        Ok(series.swap_remove(0))
     }
 
-    /// Registers the series, or finds it if it was built as the same before, for kernels: the result is passed to them by
-    /// value, or looked up there by its [`index`](CounterRef::index). It may be done while kernels run.
+    /// Registers the series for kernels. Returns what they take by value; a kernel may also look it up by its
+    /// [`index`](CounterRef::index). Returns the one that is there if the same was registered before. May be called while
+    /// kernels run: it copies to the device on a stream of its own and waits for that copy, for at most
+    /// [`copy_limit`](crate::TelemetryConfig::copy_limit), never for a kernel.
     ///
     /// # Errors
-    /// As [`host`](Self::host); no device, no room on it, a series that the host owns, what the device died of.
+    /// Returns [`MetricError`] as [`on_host`](Self::on_host) does, and without a device, if the device has no room for more
+    /// metrics or buckets, if the host counts in the series, and if the copy fails.
     pub fn on_device(self) -> Result<T::Ref, MetricError> {
         self.registry.register_on_device(&self.request).map(T::Ref::from)
     }
 
-    /// A series for each of `sets`, chosen by its place in the list, beside labels that all of them have; and one more
-    /// for what is out of range, with the value [`OVERFLOW`] for each of `labels`.
+    /// Asks for a series for each of `sets`, chosen by its index in the list, in addition to the labels set so far, which
+    /// all of them have. One more series, with the value [`OVERFLOW`] for each of `labels`, counts what is out of range.
     pub fn family(mut self, labels: &[&str], sets: &[&[&str]]) -> FamilyBuilder<T> {
         let common = std::mem::take(&mut self.request.sets[0]);
         let overflow = vec![OVERFLOW; labels.len()];
@@ -116,22 +130,23 @@ impl<T: Instrument> Builder<T> {
 }
 
 impl Builder<Histogram> {
-    /// 2^`scale` buckets an octave, 0 to 5; the collector's scale if nothing is said. Takes the place of buckets that
-    /// were given before.
+    /// Sets 2^`scale` exponential buckets an octave, `scale` 0 to 5. Default: the collector's
+    /// [`scale`](crate::TelemetryConfig::scale). Replaces buckets that were set before.
     pub fn scale(mut self, scale: u32) -> Self {
         self.request.buckets = Some(Buckets::Exponential { scale });
         self
     }
 
-    /// Buckets with these upper-inclusive bounds, finite and ascending, and one without. Takes the place of a scale or
-    /// of buckets that were given before.
+    /// Sets buckets with these upper-inclusive bounds, finite and ascending, and a last bucket without a bound. Replaces
+    /// a scale or buckets that were set before.
     pub fn buckets(mut self, bounds: &[f64]) -> Self {
         self.request.buckets = Some(Buckets::Explicit(bounds.into()));
         self
     }
 }
 
-/// A metric with label sets that is about to be registered; [`host`](Self::host) does it.
+/// A metric with label sets that is about to be registered: by [`on_host`](Self::on_host) for host threads, by
+/// [`on_device`](Self::on_device) for kernels.
 #[must_use = "a metric is registered by .on_host() or .on_device()"]
 pub struct FamilyBuilder<T> {
     builder: Builder<T>,
@@ -139,22 +154,36 @@ pub struct FamilyBuilder<T> {
     common: usize,
 }
 
+impl<T> std::fmt::Debug for Builder<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Builder").field(&self.request).finish()
+    }
+}
+
+impl<T> std::fmt::Debug for FamilyBuilder<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("FamilyBuilder").field(&self.builder.request).finish()
+    }
+}
+
 impl<T: Instrument> FamilyBuilder<T> {
-    /// Registers all of the series, or finds those that are registered as the same, for threads of the host.
+    /// Registers all of the series for threads of the host. Returns those that are there if the same were registered before.
     ///
     /// # Errors
-    /// As [`Builder::host`]; no labels, a set of another length, a set given twice. Then none is registered.
+    /// Returns [`MetricError`] as [`Builder::on_host`] does, and for no labels, a set of another length and a set given
+    /// twice. Then none is registered.
     pub fn on_host(self) -> Result<MetricFamily<T>, MetricError> {
         self.check()?;
-        let mut twins = register(&self.builder.registry, &self.builder.request)?;
-        let overflow = twins.swap_remove(twins.len() - 1);
-        Ok(MetricFamily::new(twins, overflow))
+        let mut series = register(&self.builder.registry, &self.builder.request)?;
+        let overflow = series.swap_remove(series.len() - 1);
+        Ok(MetricFamily::new(series, overflow))
     }
 
-    /// Registers all of the series, or finds them if they are registered as the same, for kernels, which choose by index.
+    /// Registers all of the series for kernels, which choose among them by index. Returns what kernels take by value, the
+    /// same as before if the same were registered before. Waits as [`Builder::on_device`] does.
     ///
     /// # Errors
-    /// As [`host`](Self::host) and [`Builder::build`].
+    /// Returns [`MetricError`] as [`on_host`](Self::on_host) and [`Builder::on_device`] do.
     pub fn on_device(self) -> Result<T::FamilyRef, MetricError> {
         self.check()?;
         self.builder.registry.register_on_device(&self.builder.request).map(T::FamilyRef::from)
@@ -182,7 +211,7 @@ impl<T: Instrument> FamilyBuilder<T> {
     }
 }
 
-/// A twin for each of the request's sets. The registry compared the kinds, so every source is one.
+/// Registers a series for each of the request's sets. The registry compared the types, so every source is a `T`.
 fn register<T: Instrument>(registry: &Registry, request: &Request) -> Result<Vec<T>, MetricError> {
-    Ok(registry.register(request)?.iter().filter_map(T::of).cloned().collect())
+    Ok(registry.register(request)?.iter().filter_map(T::from_source).cloned().collect())
 }

@@ -72,7 +72,7 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    pub(super) fn of(self, metric: String) -> MetricError {
+    pub(super) fn into_error(self, metric: String) -> MetricError {
         match self {
             Refused::Full(Full::Buckets) => {
                 MetricError::DeviceFull { metric, what: "buckets", bound: "device_buckets" }

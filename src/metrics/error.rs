@@ -12,13 +12,13 @@ pub enum MetricError {
     BadName {
         /// The name, or its start.
         name: String,
-        /// What is wrong.
+        /// What is wrong with it.
         why: &'static str,
     },
     /// A unit that is not the end of the name.
     #[error("metric `{metric}` has the unit `{unit}`, which its name does not end with: call it `…_{unit}`")]
     BadUnit {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
         /// The unit.
         unit: String,
@@ -26,17 +26,17 @@ pub enum MetricError {
     /// A label name that Prometheus does not take.
     #[error("metric `{metric}` has a label `{label}`, whose name {why}: use letters, digits and _, a letter first")]
     BadLabel {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
         /// The label, or its start.
         label: String,
-        /// What is wrong.
+        /// What is wrong with it.
         why: &'static str,
     },
     /// A label given twice.
     #[error("metric `{metric}` has the label `{label}` twice: give it one value")]
     LabelTwice {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
         /// The label.
         label: String,
@@ -44,50 +44,50 @@ pub enum MetricError {
     /// More labels than allowed.
     #[error("metric `{metric}` has {labels} labels, at most {limit} are allowed: take fewer")]
     TooManyLabels {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
-        /// How many.
+        /// How many there are.
         labels: usize,
-        /// The bound.
+        /// The limit.
         limit: usize,
     },
     /// A label value that is too long.
     #[error("metric `{metric}` has a value of {bytes} bytes for `{label}`, at most {limit} are allowed: shorten it")]
     LabelValueTooLong {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
         /// The label.
         label: String,
-        /// Its length.
+        /// Its length in bytes.
         bytes: usize,
-        /// The longest.
+        /// The longest that is allowed.
         limit: usize,
     },
     /// A scale beyond the finest.
     #[error("histogram `{metric}` has the scale {scale}, the finest is {finest}: choose one from 0 to {finest}")]
     BadScale {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
         /// The scale.
         scale: u32,
-        /// The finest.
+        /// The finest that there is.
         finest: u32,
     },
-    /// Bounds that cannot be.
+    /// Bounds that are not valid.
     #[error("the bounds of histogram `{metric}` are no buckets: {why}")]
     BadBuckets {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
-        /// What is wrong.
+        /// What is wrong with it.
         why: BoundsError,
     },
-    /// The name is that of a metric that is something else.
+    /// A metric of that name was registered as something else.
     #[error(
         "metric `{metric}` is registered already with the {what} `{registered}`, and now asked for with `{asked}`: \
          choose another name, or register the same"
     )]
     Differs {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
         /// In what the two differ.
         what: Difference,
@@ -106,31 +106,31 @@ pub enum MetricError {
         /// The name that both have.
         name: String,
     },
-    /// The bound on series is reached.
+    /// The limit on series is reached.
     #[error(
         "`{metric}` needs {asked} series and {free} of {limit} are free: use fewer label values, or raise \
          max_series in the TelemetryConfig"
     )]
     TooManySeries {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
-        /// How many it needs.
+        /// How many more it needs.
         asked: usize,
         /// How many more fit.
         free: usize,
-        /// The bound.
+        /// The limit.
         limit: usize,
     },
     /// A family without labels.
     #[error("the label sets of `{metric}` have no labels: name at least one, or use it without sets")]
     NoLabels {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
     },
     /// A label set with too few or too many values.
     #[error("label set {index} of `{metric}` has {values} values for {labels} labels: give one for each")]
     WrongSetLength {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
         /// The set's place in the list, from 0.
         index: usize,
@@ -142,49 +142,51 @@ pub enum MetricError {
     /// A label set given twice, or the one that counts what is out of range.
     #[error("label set {index} of `{metric}` is there already: give each once, and leave out the one of `overflow`")]
     SetTwice {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
         /// The second one's place in the list, from 0.
         index: usize,
     },
-    /// A metric for kernels, of a collector that has none.
+    /// A metric for kernels, of a collector without a device.
     #[error(
         "`{metric}` is for kernels, and the collector has no device: make it with on_device, or register with .on_host()"
     )]
     NoDevice {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
     },
-    /// A series that has another owner.
+    /// A series that the other side, host or kernels, counts in already.
     #[error(
-        "series of `{metric}` are registered already, by the host or together with others: a series belongs to the host or to kernels, and label sets that kernels choose from are registered in one piece"
+        "series of `{metric}` are registered already, by the host or together with others: a series belongs to the host \
+         or to kernels, and label sets that kernels choose from are registered in one piece"
     )]
     Owned {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
     },
-    /// What was set aside on the device is used up.
+    /// The device memory that was reserved for metrics is used up.
     #[error("there is no room on the device for the {what} of `{metric}`: raise {bound} in the TelemetryConfig")]
     DeviceFull {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
-        /// What of it has no room.
+        /// What there is no room for.
         what: &'static str,
-        /// The bound to raise.
+        /// The setting to raise.
         bound: &'static str,
     },
-    /// The device refused what kernels need to know of the metric.
+    /// A copy to the device failed, so kernels cannot find the metric.
     #[error("`{metric}` was not made known to the device: {error}")]
     Device {
-        /// The metric.
+        /// Name of the metric.
         metric: String,
-        /// Why.
+        /// Why it failed.
         error: DeviceError,
     },
 }
 
 /// In what two registrations of one name differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Difference {
     /// Counter, gauge or histogram.
     Type,
@@ -207,5 +209,18 @@ impl std::fmt::Display for Difference {
             Difference::Labels => "labels",
             Difference::Buckets => "buckets",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_single_spaces() {
+        let metric = || "m".to_owned();
+        for error in [MetricError::Owned { metric: metric() }, MetricError::NoDevice { metric: metric() }] {
+            assert!(!error.to_string().contains("  "), "{error}");
+        }
     }
 }

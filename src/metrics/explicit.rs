@@ -1,47 +1,47 @@
-//! Histograms over bounds of the user's choice: the value, as [`crate::histogram::Histogram`] is that of exponential
-//! ones.
+//! The value of a histogram over the user's bounds, as [`crate::histogram::Histogram`] is that of an exponential one.
 
 use std::sync::Arc;
 
-/// Most bounds of one histogram.
+/// Largest number of bounds of one histogram.
 pub const MAX_BOUNDS: usize = 1024;
 
-/// What is wrong with a list of bounds.
+/// Why a list of bounds was refused.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BoundsError {
-    /// No bounds.
+    /// The list is empty.
     #[error("there are none: give at least one")]
     Empty,
-    /// More than [`MAX_BOUNDS`].
+    /// There are more than [`MAX_BOUNDS`].
     #[error("there are {bounds}, at most {MAX_BOUNDS} are allowed: take fewer, or an exponential histogram")]
     TooMany {
-        /// How many.
+        /// Number of bounds.
         bounds: usize,
     },
-    /// A NaN or an infinity.
+    /// A bound is NaN or an infinity.
     #[error("number {index} is {bound}: bounds are finite, the last bucket reaches to infinity by itself")]
     NotFinite {
-        /// Its place in the list, from 0.
+        /// Index in the list, from 0.
         index: usize,
-        /// What it is.
+        /// The bound.
         bound: String,
     },
-    /// A bound that is not above the one before.
+    /// A bound is not above the one before it.
     #[error("number {index} is {bound}, not above {before} before it: sort them, and give each once")]
     NotAscending {
-        /// Its place in the list, from 0.
+        /// Index in the list, from 0.
         index: usize,
-        /// What it is.
+        /// The bound.
         bound: String,
-        /// What comes before.
+        /// The bound before it.
         before: String,
     },
 }
 
-/// Two histograms whose bounds are not the same do not add up.
+/// Why two histograms were not merged: they do not have the same bounds.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the histograms have other bounds: merge those of one metric")]
+#[non_exhaustive]
 pub struct OtherBounds;
 
 /// Whether these can be a histogram's bounds: finite, each above the one before.
@@ -64,8 +64,18 @@ pub(super) fn check_bounds(bounds: &[f64]) -> Result<(), BoundsError> {
     Ok(())
 }
 
-/// Counts by bucket. A bucket holds what is above the bound before it and at most its own, as Prometheus's `le`; the
-/// last one has no bound.
+/// Counts of doubles by bucket. A bucket holds the values above the bound before it up to and including its own, as
+/// Prometheus's `le`; the last one has no bound.
+///
+/// ```
+/// use ringscope::metrics::ExplicitHistogram;
+///
+/// let mut waits = ExplicitHistogram::new(&[0.1, 1.0])?; // seconds, say
+/// [0.05, 0.1, 0.5, 30.0].into_iter().for_each(|wait| assert!(waits.record(wait)));
+/// assert_eq!(waits.counts(), [2, 1, 1]);
+/// assert_eq!(waits.percentile(50.0), waits.quantile(0.5));
+/// # Ok::<(), ringscope::metrics::BoundsError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExplicitHistogram {
     bounds: Arc<[f64]>,
@@ -75,16 +85,16 @@ pub struct ExplicitHistogram {
 }
 
 impl ExplicitHistogram {
-    /// An empty one.
+    /// Makes an empty histogram over `bounds`, and a last bucket without a bound.
     ///
     /// # Errors
-    /// Bounds that are not finite or not ascending, none, or too many.
+    /// Returns [`BoundsError`] for no bounds, more than [`MAX_BOUNDS`], and bounds that are not finite or not ascending.
     pub fn new(bounds: &[f64]) -> Result<Self, BoundsError> {
         check_bounds(bounds)?;
         Ok(ExplicitHistogram { bounds: bounds.into(), counts: vec![0; bounds.len() + 1], sum: 0.0, extremes: None })
     }
 
-    /// From checked bounds and a count for each bucket. The extremes are those of all values.
+    /// Makes a histogram from checked bounds and a count for each bucket. The extremes are those of all values.
     pub(crate) fn from_counts(
         bounds: Arc<[f64]>,
         counts: Vec<u64>,
@@ -98,7 +108,7 @@ impl ExplicitHistogram {
         Arc::clone(&self.bounds)
     }
 
-    /// Counts one value; one that is not finite is refused, and changes nothing.
+    /// Counts one value. Returns `false` and changes nothing if it is not finite.
     pub fn record(&mut self, value: f64) -> bool {
         if value.is_finite() {
             self.counts[self.bounds.partition_point(|bound| *bound < value)] += 1;
@@ -112,7 +122,7 @@ impl ExplicitHistogram {
     /// Adds all of `other`; the counts exactly, the sum as doubles add.
     ///
     /// # Errors
-    /// Other bounds; then nothing changes.
+    /// Returns [`OtherBounds`] if the bounds are not the same; then nothing changes.
     pub fn merge(&mut self, other: &ExplicitHistogram) -> Result<(), OtherBounds> {
         if self.bounds != other.bounds {
             return Err(OtherBounds);
@@ -128,34 +138,35 @@ impl ExplicitHistogram {
         Ok(())
     }
 
-    /// The bounds, ascending.
+    /// Returns the bounds, ascending.
     pub fn bounds(&self) -> &Arc<[f64]> {
         &self.bounds
     }
-    /// A count for each bound, and that of the bucket without one.
+    /// Returns the count of each bucket, not cumulative; the last is that of the bucket without a bound.
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
-    /// Number of values.
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
-    /// Sum of the values.
+    /// Returns the sum of the values.
     pub fn sum(&self) -> f64 {
         self.sum
     }
-    /// Smallest value, `None` of no values.
+    /// Returns the smallest value; `None` if there are no values.
     pub fn min(&self) -> Option<f64> {
         self.extremes.map(|(min, _)| min)
     }
-    /// Largest value, `None` of no values.
+    /// Returns the largest value; `None` if there are no values.
     pub fn max(&self) -> Option<f64> {
         self.extremes.map(|(_, max)| max)
     }
 
-    /// The `q`-quantile, `q` in 0..=1 (clamped), as Prometheus's `histogram_quantile` has it: the values are taken to
-    /// lie evenly in their bucket, the first bucket to begin at 0 if its bound is positive, and the bucket without a
-    /// bound to be its lower one. 0.0 of no values.
+    /// Returns the `q`-quantile, `q` in 0..=1 (clamped), as Prometheus's `histogram_quantile` computes it: values are
+    /// assumed to lie evenly in their bucket, the first bucket to begin at 0 if its bound is positive, and a value in the
+    /// bucket without a bound to be the last bound. 0.0 if there are no values. See [`percentile`](Self::percentile) for
+    /// the same from 0 to 100.
     pub fn quantile(&self, q: f64) -> f64 {
         let q = if q.is_nan() { 0.0 } else { q.clamp(0.0, 1.0) };
         let rank = q * self.count() as f64;
@@ -167,6 +178,11 @@ impl ExplicitHistogram {
             below += count;
         }
         0.0
+    }
+
+    /// Returns the `p`-th percentile, `p` in 0..=100 (clamped): `percentile(99.0)` is `quantile(0.99)`.
+    pub fn percentile(&self, p: f64) -> f64 {
+        self.quantile(p / 100.0)
     }
 
     /// Where a part of the way through bucket `i` lies.

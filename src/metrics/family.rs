@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-/// A series for each label set that was registered, in their order, and one for every other number: a wrong index
-/// is counted where it can be seen, and never somewhere else.
+/// A series for each label set that was registered, in their order, and one for all other indexes: what is counted with a
+/// wrong index is in the series `overflow`, and never in another label set's.
 ///
 /// ```
 /// let telemetry = ringscope::TelemetryCollector::new(true);
@@ -26,18 +26,18 @@ impl<T> MetricFamily<T> {
         MetricFamily { sets: sets.into(), overflow }
     }
 
-    /// The series of the set registered at `index`; that of the overflow if there is none.
+    /// Returns the series of the label set registered at `index`, or that of the overflow if there is none.
     #[inline]
     pub fn with(&self, index: usize) -> &T {
         self.sets.get(index).unwrap_or(&self.overflow)
     }
 
-    /// The series of the sets, in the order in which they were registered.
+    /// Returns the series of the label sets, in the order in which they were registered.
     pub fn sets(&self) -> &[T] {
         &self.sets
     }
 
-    /// The series that counts what is out of range.
+    /// Returns the series that counts what is out of range.
     pub fn overflow(&self) -> &T {
         &self.overflow
     }

@@ -1,9 +1,10 @@
-//! What a metric can be.
+//! Types of metrics, and buckets of histograms.
 
 use std::sync::Arc;
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
 pub enum MetricKind {
     /// A count that only rises.
@@ -15,7 +16,7 @@ pub enum MetricKind {
 }
 
 impl MetricKind {
-    /// The name, in lower case.
+    /// Returns the name, in lower case.
     pub const fn name(self) -> &'static str {
         match self {
             MetricKind::Counter => "counter",
@@ -33,13 +34,14 @@ impl std::fmt::Display for MetricKind {
 
 /// The buckets of a histogram.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Buckets {
-    /// 2^scale for each octave of the whole numbers; see [`crate::histogram`].
+    /// 2^scale buckets for each octave of the whole numbers; see [`crate::histogram`].
     Exponential {
-        /// 0 to 5.
+        /// Scale, 0 to 5.
         scale: u32,
     },
-    /// Upper-inclusive bounds, ascending, and a last bucket without one.
+    /// Buckets with these upper-inclusive bounds, ascending, and a last bucket without a bound.
     Explicit(Arc<[f64]>),
 }
 

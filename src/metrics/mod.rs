@@ -1,8 +1,8 @@
 //! Metrics of your own: counters, gauges and histograms with labels, in the same snapshot as the kernels.
 //!
-//! They are registered with a collector by name and help, and counted by whoever holds them. A twin of the host
-//! ([`Counter`], [`Gauge`], [`Histogram`]) may be cloned and used from any thread: a thread counts in words that no
-//! other writes, which costs a load and a store, and does not slow down with the number of threads.
+//! They are registered with a collector by name and help text. A metric of the host ([`Counter`], [`Gauge`],
+//! [`Histogram`]) may be cloned and used from any thread: a thread counts in words that no other thread writes, which costs
+//! a load and a store, and does not slow down with the number of threads.
 //!
 //! ```
 //! let telemetry = ringscope::TelemetryCollector::new(true);
@@ -20,9 +20,9 @@
 //! # Ok::<(), ringscope::TelemetryError>(())
 //! ```
 //!
-//! Kernels count in metrics as well: [`Builder::build`] gives what a kernel takes by value, and `<ringscope/metrics.cuh>`
-//! the calls. Their words lie in device memory that was set aside when the collector was made, and are read with the
-//! kernels' own.
+//! Kernels count in metrics as well: [`Builder::on_device`] returns what a kernel takes by value, and
+//! `<ringscope/metrics.cuh>` has the calls. Their words lie in device memory that was reserved when the collector was made,
+//! and are read with the kernels' own.
 //!
 //! # Names
 //!

@@ -45,8 +45,8 @@ struct Entry {
     made: Vec<(Vec<LabelValues>, MetricRef)>,
 }
 
-/// Where a series' value comes from. It has one owner for good: the host's twin, whose clones share it, or the device.
-#[derive(Clone)]
+/// Where a series' value comes from. It has one owner for good: the host's handle, whose clones share it, or the device.
+#[derive(Clone, Debug)]
 pub enum Source {
     Counter(Counter),
     Gauge(Gauge),
@@ -55,6 +55,7 @@ pub enum Source {
 }
 
 /// A metric as it is asked for.
+#[derive(Debug)]
 pub(super) struct Request {
     pub(super) name: String,
     pub(super) help: String,
@@ -111,7 +112,7 @@ impl Registry {
         }
         self.check_room(&families, &description.name, &sets)?;
         let wanted = Allocation { kind: description.kind, buckets: description.buckets.as_ref(), series: sets.len() };
-        let (reference, series) = device.make(&wanted).map_err(|refused| refused.of(metric))?;
+        let (reference, series) = device.make(&wanted).map_err(|refused| refused.into_error(metric))?;
         families.series += sets.len();
         let entry = families.entry(description);
         entry.made.push((sets.clone(), reference));

@@ -7,46 +7,57 @@ use super::kind::{Buckets, MetricKind};
 use super::name::without_total;
 use crate::histogram::{Histogram as ExponentialHistogram, slot_bounds};
 
-/// What a metric was registered as.
+/// What a metric was registered with.
 #[derive(Debug, PartialEq)]
+#[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Description {
-    /// Its name; of a counter, without the `_total` that its series get where they are exported.
+    /// Name; of a counter, without the `_total` that its series have where they are exported.
     pub name: Arc<str>,
-    /// One sentence about it.
+    /// Help text: one sentence about what is counted or measured.
     pub help: Arc<str>,
-    /// Its unit, with which the name ends.
+    /// Unit, with which the name ends.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub unit: Option<Arc<str>>,
-    /// What it is.
+    /// Type.
     pub kind: MetricKind,
-    /// The names of its labels, sorted.
+    /// Names of the labels, sorted.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub label_names: Arc<[Arc<str>]>,
-    /// A histogram's buckets.
+    /// Buckets of a histogram; `None` for other types.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub buckets: Option<Buckets>,
 }
 
 /// All series of one metric, in the order of their labels' values.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Family {
-    /// What it was registered as.
+    /// What the metric was registered with.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub description: Arc<Description>,
-    /// Each label set and its value.
+    /// The label sets and their values.
     pub series: Vec<Series>,
 }
 
 impl Family {
-    /// The value of the series with these labels, in any order.
+    /// Returns the value of the series with exactly these labels, given in any order; `None` if there is no such series.
+    ///
+    /// ```
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// telemetry.counter("cache_hits", "Cache hits")?.label("table", "users").on_host()?.inc();
+    /// let hits = telemetry.metric("cache_hits")?;
+    /// assert_eq!(hits.value(&[("table", "users")]).and_then(|value| value.counter()), Some(1));
+    /// assert_eq!(hits.value(&[]), None);
+    /// # Ok::<(), ringscope::TelemetryError>(())
+    /// ```
     pub fn value(&self, labels: &[(&str, &str)]) -> Option<&Value> {
         Some(&self.series.iter().find(|series| series.labels.are(labels))?.value)
     }
 }
 
-/// The metric of that name in `families`, which are sorted by name.
+/// Finds the metric of that name in `families`, which are sorted by name.
 pub(crate) fn find<'a>(families: &'a [Family], name: &str) -> Option<&'a Family> {
     let at = |name: &str| families.binary_search_by(|family| (*family.description.name).cmp(name)).ok();
     let counter = |i: &usize| families[*i].description.kind == MetricKind::Counter;
@@ -55,15 +66,16 @@ pub(crate) fn find<'a>(families: &'a [Family], name: &str) -> Option<&'a Family>
 
 /// One label set of a metric, and its value.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Series {
-    /// What tells it from the metric's other series.
+    /// The label set.
     pub labels: Labels,
-    /// Its value.
+    /// The value.
     pub value: Value,
 }
 
-/// Names and values, sorted by name.
+/// A label set: names and values, sorted by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     pub(super) names: Arc<[Arc<str>]>,
@@ -71,12 +83,12 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// The value of the label `name`.
+    /// Returns the value of the label `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// Names and values, sorted by name.
+    /// Returns names and values, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.names.iter().zip(&*self.values).map(|(name, value)| (&**name, &**value))
     }
@@ -95,37 +107,49 @@ impl serde::Serialize for Labels {
 
 /// The value of one series.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(untagged))]
 pub enum Value {
-    /// Of a counter.
+    /// The count of a counter.
     Counter(u64),
-    /// Of a gauge.
+    /// The value of a gauge.
     Gauge(f64),
-    /// Of a histogram.
+    /// The values of a histogram.
     Histogram(HistogramValue),
 }
 
 impl Value {
-    /// A counter's count.
+    /// Returns the count, if this is of a counter.
     pub fn counter(&self) -> Option<u64> {
         if let Value::Counter(count) = self { Some(*count) } else { None }
     }
 
-    /// A gauge's value.
+    /// Returns the value, if this is of a gauge.
     pub fn gauge(&self) -> Option<f64> {
         if let Value::Gauge(value) = self { Some(*value) } else { None }
     }
 
-    /// A histogram's values.
+    /// Returns the values, if this is of a histogram.
     pub fn histogram(&self) -> Option<&HistogramValue> {
         if let Value::Histogram(histogram) = self { Some(histogram) } else { None }
     }
 }
 
 /// The values of one histogram.
+///
+/// ```
+/// let telemetry = ringscope::TelemetryCollector::new(true);
+/// let batch = telemetry.histogram("batch_tokens", "Tokens in a batch")?.on_host()?;
+/// [10u64, 20, 30].into_iter().for_each(|tokens| batch.observe(tokens));
+/// let value = batch.value();
+/// assert_eq!((value.count(), value.sum(), value.max()), (3, 60.0, Some(30.0)));
+/// assert_eq!(value.percentile(50.0), value.quantile(0.5));
+/// # Ok::<(), ringscope::TelemetryError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct HistogramValue {
-    /// What was counted.
+    /// Counts by bucket.
     pub distribution: Distribution,
     /// Values that could not be counted: NaN, infinities, and of an exponential histogram what is negative or too
     /// large.
@@ -134,6 +158,7 @@ pub struct HistogramValue {
 
 /// Counts by bucket, with count, sum and extremes.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Distribution {
     /// Over exponential buckets.
     Exponential(ExponentialHistogram),
@@ -141,7 +166,7 @@ pub enum Distribution {
     Explicit(ExplicitHistogram),
 }
 
-/// Asks whichever of the two it is.
+/// Evaluates one of two expressions, by the kind of the distribution.
 macro_rules! of_either {
     ($self:ident, $h:ident => $exponential:expr, $explicit:expr) => {
         match &$self.distribution {
@@ -152,39 +177,46 @@ macro_rules! of_either {
 }
 
 impl HistogramValue {
-    /// Number of values.
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         of_either!(self, h => h.count(), h.count())
     }
 
-    /// Sum of the values. That of an exponential histogram is kept as a u64, and exact there.
+    /// Returns the sum of the values. That of an exponential histogram is exact in [`distribution`](Self::distribution),
+    /// as a `u64`.
     pub fn sum(&self) -> f64 {
         of_either!(self, h => h.sum() as f64, h.sum())
     }
 
-    /// Arithmetic mean, 0.0 of no values.
+    /// Returns the arithmetic mean; 0.0 if there are no values.
     pub fn mean(&self) -> f64 {
         if self.count() == 0 { 0.0 } else { self.sum() / self.count() as f64 }
     }
 
-    /// Smallest value, `None` of no values.
+    /// Returns the smallest value; `None` if there are no values.
     pub fn min(&self) -> Option<f64> {
         of_either!(self, h => h.min().map(|min| min as f64), h.min())
     }
 
-    /// Largest value, `None` of no values.
+    /// Returns the largest value; `None` if there are no values.
     pub fn max(&self) -> Option<f64> {
         of_either!(self, h => h.max().map(|max| max as f64), h.max())
     }
 
-    /// The `q`-quantile, `q` in 0..=1, 0.0 of no values: of an exponential histogram within its
-    /// [relative error](crate::histogram::relative_error), of an explicit one as Prometheus's `histogram_quantile`.
+    /// Returns the `q`-quantile, `q` in 0..=1 (clamped); 0.0 if there are no values. Of an exponential histogram it is
+    /// within its [relative error](crate::histogram::relative_error), of an explicit one it is what Prometheus's
+    /// `histogram_quantile` computes. See [`percentile`](Self::percentile) for the same from 0 to 100.
     pub fn quantile(&self, q: f64) -> f64 {
         of_either!(self, h => h.quantile(q), h.quantile(q))
     }
 
-    /// Upper bound, inclusive, and count of each bucket, not cumulative; of an exponential histogram the used ones. The
-    /// last bucket of an explicit one is bounded by infinity.
+    /// Returns the `p`-th percentile, `p` in 0..=100 (clamped): `percentile(99.0)` is `quantile(0.99)`.
+    pub fn percentile(&self, p: f64) -> f64 {
+        self.quantile(p / 100.0)
+    }
+
+    /// Returns the upper bound (inclusive) and the count of each bucket, not cumulative: of an exponential histogram the
+    /// used ones, of an explicit one all, the last with the bound infinity.
     pub fn buckets(&self) -> Vec<(f64, u64)> {
         of_either!(
             self,

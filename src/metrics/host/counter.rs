@@ -10,7 +10,7 @@ use super::thread::write;
 /// not with a padded line for each counter of each thread.
 const BLOCK: usize = 64;
 
-/// A count that only rises. Clones count together; any thread may use any of them, each adds to words of its own.
+/// A count that only rises. Clones share it; any thread may use any of them, and adds to words of its own.
 ///
 /// ```
 /// let telemetry = ringscope::TelemetryCollector::new(true);
@@ -28,24 +28,24 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// A counter that counts nothing.
+    /// Makes a counter that counts nothing.
     pub(in crate::metrics) fn disabled() -> Self {
         Counter { cells: Arc::new(Cells::new(0)), index: 0 }
     }
 
-    /// Counts one.
+    /// Adds one.
     #[inline]
     pub fn inc(&self) {
         self.inc_by(1);
     }
 
-    /// Counts `by`.
+    /// Adds `by`. Takes a load and a store, no lock and no atomic read-modify-write.
     #[inline]
     pub fn inc_by(&self, by: u64) {
         write(&self.cells, Add { index: self.index, by });
     }
 
-    /// What was counted so far, by all threads.
+    /// Returns what all threads added so far.
     pub fn get(&self) -> u64 {
         self.cells.sum(self.index)
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A value that rises and falls. Clones share it: the last `set` of any thread holds, and nothing that is added is
-/// lost. It is one word, because threads that each had their own could not say whose `set` was last.
+/// A value that rises and falls. Clones share it: the last [`set`](Self::set) of any thread holds, and no addition is lost.
+/// It is one word, changed atomically: threads with a word each could not tell whose `set` was last.
 ///
 /// ```
 /// let telemetry = ringscope::TelemetryCollector::new(true);
@@ -29,12 +29,12 @@ struct Word {
 }
 
 impl Gauge {
-    /// Zero, for good if it is not enabled.
+    /// Makes a gauge of 0.0, which stays so if it is not enabled.
     pub(in crate::metrics) fn new(enabled: bool) -> Self {
         Gauge { word: Arc::new(Word { bits: AtomicU64::new(0), enabled }) }
     }
 
-    /// Makes it `value`.
+    /// Sets the gauge to `value`.
     #[inline]
     pub fn set(&self, value: f64) {
         if self.word.enabled {
@@ -48,7 +48,7 @@ impl Gauge {
         self.add(1.0);
     }
 
-    /// Takes one away.
+    /// Subtracts one.
     #[inline]
     pub fn dec(&self) {
         self.add(-1.0);
@@ -60,25 +60,25 @@ impl Gauge {
         self.change(|value| value + by);
     }
 
-    /// Takes `by` away.
+    /// Subtracts `by`.
     #[inline]
     pub fn sub(&self, by: f64) {
         self.add(-by);
     }
 
-    /// Raises it to `to`, if it is less. A NaN changes nothing, and is replaced.
+    /// Raises the gauge to `to` if it is less. If either is NaN, the other is the result.
     #[inline]
     pub fn max(&self, to: f64) {
         self.change(|value| value.max(to));
     }
 
-    /// Lowers it to `to`, if it is more. A NaN changes nothing, and is replaced.
+    /// Lowers the gauge to `to` if it is more. If either is NaN, the other is the result.
     #[inline]
     pub fn min(&self, to: f64) {
         self.change(|value| value.min(to));
     }
 
-    /// What it is.
+    /// Returns the value.
     #[inline]
     pub fn get(&self) -> f64 {
         f64::from_bits(self.word.bits.load(Ordering::Relaxed))

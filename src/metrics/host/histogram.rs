@@ -12,7 +12,7 @@ use crate::histogram::{Coarseness, Histogram as ExponentialHistogram};
 use crate::metrics::kind::Buckets;
 use crate::metrics::value::{Distribution, HistogramValue};
 
-/// Values counted by bucket. Clones count together; any thread may use any of them, each adds to words of its own.
+/// Values counted by bucket. Clones share the counts; any thread may use any of them, and adds to words of its own.
 ///
 /// An exponential histogram is of whole numbers from 0 to 2^64 - 1: choose a unit in which they mean something,
 /// nanoseconds rather than seconds. A fraction is rounded to the nearest. One with explicit buckets is of doubles.
@@ -25,6 +25,7 @@ use crate::metrics::value::{Distribution, HistogramValue};
 /// (1..=1000u64).for_each(|tokens| batch.observe(tokens));
 /// assert_eq!((batch.count(), batch.sum(), batch.mean()), (1000, 500_500.0, 500.5));
 /// assert!((batch.quantile(0.99) - 990.0).abs() < 990.0 * 0.011);
+/// assert_eq!(batch.percentile(99.0), batch.quantile(0.99));
 ///
 /// let load = telemetry.histogram("load_ratio", "Load")?.buckets(&[0.25, 0.5, 1.0]).on_host()?;
 /// load.observe(0.5); // bounds belong to the bucket below them
@@ -48,7 +49,7 @@ enum Layout {
 }
 
 impl Histogram {
-    /// Without values, for good if it is not enabled.
+    /// Makes a histogram without values, which stays so if it is not enabled.
     pub(in crate::metrics) fn new(layout: &Buckets, enabled: bool) -> Self {
         let (counts, layout) = match layout {
             Buckets::Exponential { scale } => {
@@ -60,7 +61,7 @@ impl Histogram {
         Histogram { core: Arc::new(Core { layout, cells }) }
     }
 
-    /// Counts one value.
+    /// Counts one value, in its bucket, the sum, and the extremes.
     #[inline]
     pub fn observe(&self, value: impl Observation) {
         let core = &*self.core;
@@ -87,7 +88,7 @@ impl Histogram {
         }
     }
 
-    /// What was observed so far, by all threads. Observations that come meanwhile may be in some of its numbers only.
+    /// Returns what all threads observed so far. Observations made during the call may be in some of its numbers only.
     pub fn value(&self) -> HistogramValue {
         let cells = &self.core.cells;
         let distribution = match &self.core.layout {
@@ -97,25 +98,30 @@ impl Histogram {
         HistogramValue { distribution, dropped: cells.sum(DROPPED) }
     }
 
-    /// Number of values.
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         self.value().count()
     }
 
-    /// Sum of the values.
+    /// Returns the sum of the values.
     pub fn sum(&self) -> f64 {
         self.value().sum()
     }
 
-    /// Arithmetic mean, 0.0 of no values.
+    /// Returns the arithmetic mean; 0.0 if there are no values.
     pub fn mean(&self) -> f64 {
         self.value().mean()
     }
 
-    /// The `q`-quantile, `q` in 0..=1; see [`HistogramValue::percentile`]. For more than one, take
-    /// [`value`](Self::value) first.
+    /// Returns the `q`-quantile, `q` in 0..=1; see [`HistogramValue::quantile`]. For more than one, take
+    /// [`value`](Self::value) first: each call reads all buckets.
     pub fn quantile(&self, q: f64) -> f64 {
         self.value().quantile(q)
+    }
+
+    /// Returns the `p`-th percentile, `p` in 0..=100: `percentile(99.0)` is `quantile(0.99)`.
+    pub fn percentile(&self, p: f64) -> f64 {
+        self.value().percentile(p)
     }
 }
 
@@ -125,7 +131,7 @@ impl std::fmt::Debug for Histogram {
     }
 }
 
-/// What a [`Histogram`] can observe: the numbers of Rust.
+/// A value that a [`Histogram`] can observe: every integer type of up to 64 bits, `f32` and `f64`. Sealed.
 pub trait Observation: sealed::Number {}
 
 impl<T: sealed::Number> Observation for T {}
