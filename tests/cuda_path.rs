@@ -116,7 +116,7 @@ on_stand_in! {
     fn every_built_in_kernel_runs_at_every_level(driver) {
         for level in [Level::Off, Level::Counters, Level::Histograms] {
             let runtime = builder(DeviceSpec::Cuda(0)).level(level).build().expect("a runtime");
-            let of = |kernel: &str| LaunchOptions { kernel: Some(kernel.to_owned()), blocks: 2, inject_errors: 0.0 };
+            let of = |kernel: &str| LaunchOptions { kernel: Some(kernel.to_owned()), blocks: 2, ..LaunchOptions::default() };
             start(&runtime, "crc", &of("crc32c"));
             traffic(&runtime, "crc", 50);
             start(&runtime, "echo", &of("echo"));

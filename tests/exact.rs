@@ -149,8 +149,12 @@ fn run(device: DeviceSpec, case: &Case) {
         .telemetry_config(TelemetryConfig { max_blocks: 16, ..Default::default() })
         .build()
         .unwrap();
-    let options =
-        LaunchOptions { kernel: Some(case.kernel.into()), blocks: case.blocks, inject_errors: case.inject_errors };
+    let options = LaunchOptions {
+        kernel: Some(case.kernel.into()),
+        blocks: case.blocks,
+        inject_errors: case.inject_errors,
+        ..Default::default()
+    };
     let ids: Vec<String> = (0..case.kernels).map(|k| format!("worker_{k}")).collect();
     for id in &ids {
         runtime.launch_blocking(id, &options).unwrap();
@@ -223,7 +227,7 @@ fn injected_errors_are_the_fraction_asked_for() {
     let rates = [0.0, 0.1, 0.5, 1.0];
     for (device, inject_errors) in common::devices().into_iter().flat_map(|d| rates.map(|r| (d, r))) {
         let runtime = RingKernelRuntime::builder().device(device).telemetry(true).build().unwrap();
-        let options = LaunchOptions { kernel: None, blocks: 2, inject_errors };
+        let options = LaunchOptions { blocks: 2, inject_errors, ..Default::default() };
         runtime.launch_blocking("w", &options).unwrap();
         runtime.activate_blocking("w").unwrap();
         let case = Case {

@@ -26,8 +26,8 @@ fn the_built_ins_compile_to_ptx_and_to_machine_code() {
     if !there_is_nvrtc() {
         return;
     }
-    for builtin in Builtin::ALL {
-        for level in Level::ALL {
+    for &builtin in Builtin::ALL {
+        for &level in Level::ALL {
             let entry = format!("{}_l{}", builtin.name(), level as u32);
             let made = |arch| compile(builtin.cuda_source(), builtin.name(), level, arch).expect(&entry);
             let ptx = made("compute_75");
@@ -45,7 +45,7 @@ fn the_probes_compile() {
         let text = include_str!("../kernels/clock_probe.cu");
         let ptx = compile(text, "clock_probe.cu", Level::default(), "compute_75").expect("it compiles");
         assert!(contains(&ptx, ".entry clock_probe("));
-        for level in Level::ALL {
+        for &level in Level::ALL {
             let text = include_str!("../kernels/probe.cu");
             let ptx = compile(text, "probe.cu", level, "compute_75").expect("it compiles");
             for entry in ["probe", "probe_metrics"] {
@@ -65,7 +65,7 @@ fn a_kernel_of_ones_own_needs_one_header() {
         }
     "#;
     if there_is_nvrtc() {
-        for level in Level::ALL {
+        for &level in Level::ALL {
             let ptx = compile(text, "own.cu", level, "compute_75").expect("it compiles");
             assert_eq!(contains(&ptx, "red.relaxed.gpu.global.add.u64"), level != Level::Off);
         }

@@ -33,7 +33,7 @@ enum Choice {
 
 impl Default for RuntimeBuilder {
     fn default() -> Self {
-        let sources = Builtin::ALL.map(|b| (b.name().to_owned(), KernelSource::Builtin(b)));
+        let sources = Builtin::ALL.iter().map(|b| (b.name().to_owned(), KernelSource::Builtin(*b)));
         RuntimeBuilder {
             device: Choice::Spec(DeviceSpec::Auto),
             telemetry: false,
@@ -41,7 +41,7 @@ impl Default for RuntimeBuilder {
             max_kernels: 16,
             shape: RingShape { slots: 256, slot_bytes: 4096 },
             default_source: Builtin::Echo.name().to_owned(),
-            sources: sources.into(),
+            sources: sources.collect(),
             interval: None,
             stop_limit: Duration::from_secs(5),
             config: TelemetryConfig::default(),
@@ -139,7 +139,7 @@ impl RuntimeBuilder {
         device.reserve_launches(self.max_kernels)?;
         // Only the histogram of waiting looks at it.
         let times_queue = telemetry && level >= Level::Histograms;
-        let stamp = times_queue.then(|| Stamp::of(&*device)).transpose()?;
+        let stamp = times_queue.then(|| Stamp::new(&*device)).transpose()?;
         let mut spares = Vec::with_capacity(self.max_kernels);
         for _ in 0..self.max_kernels {
             spares.push(IdleRing::new(&*device, self.shape, stamp)?);

@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use crate::abi::KernelRef;
 use crate::collector::{TelemetryCollector, TelemetryError};
-use crate::device::{Command, CudaUnavailable, DeviceError, DeviceInfo, IdleRing, Kernel, RingShape, SharedDevice};
+use crate::device::{
+    Command, CudaUnavailable, DeviceError, DeviceInfo, IdleRing, Kernel, KernelArgs, Memory, RingShape, SharedDevice,
+};
 use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
 
 pub use crate::device::Reply;
@@ -68,6 +70,24 @@ pub struct LaunchOptions {
     /// Fraction of messages that it refuses, 0.0 to 1.0, to see errors being counted. Which ones depends on their
     /// numbers alone.
     pub inject_errors: f64,
+    /// What the kernel takes beside its ring: the `Args` of `RINGSCOPE_RING_KERNEL(name, Handler, Args)`.
+    pub args: KernelArgs,
+}
+
+impl LaunchOptions {
+    /// Sets what the kernel takes beside its ring: a copy of `args`, a `#[repr(C)]` struct with the fields of the kernel's
+    /// `Args`, whose size and alignment the launch compares. Default: none.
+    pub fn args<T: bytemuck::NoUninit>(mut self, args: &T) -> Self {
+        self.args = KernelArgs::new(args);
+        self
+    }
+
+    /// Keeps `memory`, to which the arguments point, alive until all blocks have ended. Call it after
+    /// [`args`](Self::args).
+    pub fn keep(mut self, memory: &Memory) -> Self {
+        self.args = self.args.keep(memory);
+        self
+    }
 }
 
 /// What a shutdown left behind.
@@ -367,6 +387,7 @@ impl Inner {
         let name = options.kernel.as_ref().unwrap_or(&self.default_source);
         let source = self.sources.get(name).ok_or_else(|| self.unknown_source(name))?;
         let refuse_below = fraction(options.inject_errors)?;
+        options.args.check(name, source.args_layout())?;
         // One launch at a time: this lock, and not that of the kernels, which their traffic takes, is held while
         // the device works.
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
@@ -385,7 +406,7 @@ impl Inner {
         let Some(mut ring) = spares.pop() else {
             return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
         };
-        match ring.launch(&**source, blocks, telemetry, memory, refuse_below) {
+        match ring.launch(&**source, blocks, telemetry, memory, refuse_below, &options.args) {
             Ok(launch) => {
                 let kernel = RingKernel::new(
                     id,

@@ -187,7 +187,7 @@ enum ringscope_status {
     RINGSCOPE_REPLY_TOO_LARGE = 3  // the handler's reply does not fit a slot
 };
 
-// The one argument of a ring kernel.
+// The first argument of a ring kernel; that of its author, where there is one, is the second.
 typedef struct ringscope_ring_args {
     ringscope_kernel_ref telemetry;
     ringscope_ring_host* host;
@@ -200,6 +200,9 @@ typedef struct ringscope_ring_args {
     ringscope_u32 reserved;
     ringscope_u64 refuse_below;    // messages whose hash is below are refused; 0 refuses none, 2^32 all
 } ringscope_ring_args;
+
+// Bytes of the largest argument of an author's; more than that belongs behind an address.
+#define RINGSCOPE_MAX_ARGS 1024
 
 #ifdef __cplusplus
 #define RINGSCOPE_ASSERT_ABI(condition, why) static_assert(condition, why)

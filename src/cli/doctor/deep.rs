@@ -93,7 +93,7 @@ pub fn examine(args: &DoctorArgs) -> Result<bool, CliError> {
     // What a child is to open is this device, whatever `auto` would choose then.
     let spec = match info.kind {
         DeviceKind::Cuda => DeviceSpec::Cuda(info.ordinal),
-        DeviceKind::Host => DeviceSpec::Host,
+        _ => DeviceSpec::Host,
     };
     let patient = Patient { device: selected.device, spec, snapshots: args.snapshots };
     if !json {
@@ -216,7 +216,7 @@ fn metrics(patient: &Patient) -> Found {
     let values: Vec<(u64, f64)> = (0..100_000u64).map(|n| (n * n % 99_991, n as f64 / 16.0)).collect();
     let mut probe = Probe::new(&patient.device, 1)?;
     let blocks = patient.device.info().multiprocessors.max(2);
-    for way in RecordMode::ALL {
+    for &way in RecordMode::ALL {
         let device = TelemetryCollector::on_device(Arc::clone(&patient.device), TelemetryConfig::default())?;
         let host = TelemetryCollector::new(true);
         let first = metrics_of_device(&device)?;
@@ -359,7 +359,8 @@ impl Ward {
         for (kernel, _) in WORK {
             let fill = f64::from(ward.runtime.blocks_to_fill(kernel)?);
             let blocks = ((fill * share / WORK.len() as f64) as u32).max(1);
-            let options = LaunchOptions { kernel: Some(kernel.into()), blocks, inject_errors: 0.1 };
+            let options =
+                LaunchOptions { kernel: Some(kernel.into()), blocks, inject_errors: 0.1, ..LaunchOptions::default() };
             ward.runtime.launch_blocking(kernel, &options)?;
             ward.runtime.activate_blocking(kernel)?;
             ward.ids.push(kernel.to_owned());

@@ -132,7 +132,12 @@ fn build(args: &RunArgs) -> Result<RingKernelRuntime, RuntimeError> {
 }
 
 fn launch(args: &RunArgs, runtime: &RingKernelRuntime) -> Result<Vec<RingKernel>, RuntimeError> {
-    let options = LaunchOptions { kernel: None, blocks: args.blocks, inject_errors: args.inject_errors };
+    let options = LaunchOptions {
+        kernel: None,
+        blocks: args.blocks,
+        inject_errors: args.inject_errors,
+        ..LaunchOptions::default()
+    };
     let launch = |i| {
         let id = format!("worker_{i}");
         runtime.launch_blocking(&id, &options)?;
@@ -155,7 +160,7 @@ fn announce(args: &RunArgs, runtime: &RingKernelRuntime) {
         s(args.blocks),
         match device.kind {
             DeviceKind::Cuda => format!("cuda:{}", device.ordinal),
-            DeviceKind::Host => "the host".to_owned(),
+            _ => "the host".to_owned(),
         }
     );
     terminal::say(&[plain(&what), styled(Style::Bold, &device.name), plain(&format!(" ({})", device.detail))]);
