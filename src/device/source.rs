@@ -128,10 +128,12 @@ impl HostSource {
         let (built, kernel) = match &self.builds {
             HostBuilds::Levels(levels) => {
                 let kernel = levels[level as usize];
-                if kernel.abi != ABI_VERSION || kernel.level != level as u32 {
-                    return Err(DeviceError::ForeignBuild { what: what(), theirs: kernel.abi, ours: ABI_VERSION });
+                match Level::ALL.get(kernel.level as usize) {
+                    Some(&built) if kernel.abi == ABI_VERSION => (built, kernel),
+                    _ => {
+                        return Err(DeviceError::ForeignBuild { what: what(), theirs: kernel.abi, ours: ABI_VERSION });
+                    }
                 }
-                (level, kernel)
             }
             HostBuilds::Single(built, entry) => {
                 let (abi, level) = (ABI_VERSION, *built as u32);

@@ -57,19 +57,7 @@ __device__ __forceinline__ u64 key(double v) {
 }
 __device__ __forceinline__ bool is_finite(double v) { return (bits_of(v) & 0x7ff0000000000000ull) != 0x7ff0000000000000ull; }
 
-// A lane's value with all lanes' added up, or the largest of them.
-__device__ __forceinline__ u64 sum_of_lanes(u64 v) {
-#if RINGSCOPE_CUDA
-    for (int step = 16; step > 0; step >>= 1) v += __shfl_xor_sync(0xffffffffu, v, step);
-#endif
-    return v;
-}
-__device__ __forceinline__ double sum_of_lanes(double v) {
-#if RINGSCOPE_CUDA
-    for (int step = 16; step > 0; step >>= 1) v += __shfl_xor_sync(0xffffffffu, v, step);
-#endif
-    return v;
-}
+// The largest of all lanes' values.
 __device__ __forceinline__ u64 max_of_lanes(u64 v) {
 #if RINGSCOPE_CUDA
     for (int step = 16; step > 0; step >>= 1) {
@@ -94,7 +82,7 @@ struct CounterRef {
     // By all lanes of a converged warp, each with its own n.
     __device__ __forceinline__ void add_warp(u64 n) const {
         if (!on()) return;
-        u64 sum = metric::sum_of_lanes(n);
+        u64 sum = sum_lanes(n);
         if (lane() == 0) add(sum);
     }
 };
@@ -166,7 +154,7 @@ struct HistogramRef {
         if (!on()) return;
         if (is_explicit()) return observe_double((double)v);
         add_row(bucket_slot(v, metric.scale), 1);
-        u64 sum = metric::sum_of_lanes(v), largest = metric::max_of_lanes(v), smallest = ~metric::max_of_lanes(~v);
+        u64 sum = sum_lanes(v), largest = metric::max_of_lanes(v), smallest = ~metric::max_of_lanes(~v);
         if (lane() == 0) add_head(LANES, sum, smallest, largest);
     }
 

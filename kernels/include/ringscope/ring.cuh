@@ -351,12 +351,16 @@ namespace construct {
 // Whether H{A...} can be made. No STL: NVRTC has none.
 template <class T>
 T some();
+template <class Made, class H, class... A>
+struct From {
+    static constexpr bool possible = false;
+};
 template <class H, class... A>
-auto from(int) -> decltype(H{some<A>()...}, char());
+struct From<decltype((void)H{some<A>()...}), H, A...> {
+    static constexpr bool possible = true;
+};
 template <class H, class... A>
-long from(...);
-template <class H, class... A>
-constexpr bool is_from = sizeof(from<H, A...>(0)) == sizeof(char);
+constexpr bool is_from = From<void, H, A...>::possible;
 
 template <class H>
 __device__ __forceinline__ H make(Context& context, const NoArgs&) {
