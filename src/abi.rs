@@ -69,9 +69,10 @@ pub enum Word {
     LastErrorNs = 11,
     QueuedNotMinNs = 12,
     QueuedMaxNs = 13,
+    LookupMisses = 14,
 }
 /// Number of [`Word`]s.
-pub const SINGLE_WORDS: usize = 14;
+pub const SINGLE_WORDS: usize = 15;
 
 /// What a block says of itself in [`Word::State`].
 pub mod block_state {

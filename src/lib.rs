@@ -94,12 +94,12 @@ pub mod histogram;
 pub mod machine;
 pub mod metrics;
 pub mod nvtx;
-pub mod reader;
+mod reader;
 pub mod runtime;
 pub mod snapshot;
 
 pub use collector::{ActorHandle, TelemetryCollector, TelemetryConfig, TelemetryError};
-pub use device::{Builtin, DeviceError, DeviceSpec, KernelSource, Level};
+pub use device::{Builtin, DeviceError, DeviceSpec, KernelArgs, KernelSource, Level};
 pub use metrics::{Counter, Gauge, Histogram, MetricError};
 pub use runtime::{LaunchOptions, Reply, RingKernel, RingKernelRuntime, RuntimeBuilder, RuntimeError};
 pub use snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary, Tasks};

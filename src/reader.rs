@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::abi::{COUNTERS, Counter, KernelRef, Word, block_state};
-pub use crate::device::ShardRange;
+pub(crate) use crate::device::ShardRange;
 use crate::device::{Copier, DeviceError, LatencyKind, Memory, SharedDevice, SlabLayout, shard};
 use crate::histogram::{Histogram, slot_of};
 use crate::nvtx;
@@ -61,6 +61,8 @@ pub struct ShardSums {
     pub queued_min_ns: u64,
     /// Longest wait of any block's messages in the queue.
     pub queued_max_ns: u64,
+    /// Look-ups of metrics that found none.
+    pub lookup_misses: u64,
 }
 
 impl Default for ShardSums {
@@ -83,6 +85,7 @@ impl Default for ShardSums {
             latency_max_ns: 0,
             queued_min_ns: u64::MAX,
             queued_max_ns: 0,
+            lookup_misses: 0,
         }
     }
 }
@@ -151,6 +154,8 @@ pub struct Reading {
     pub device_ns: u64,
     /// Unix time when the copy began.
     pub unix_ns: u64,
+    /// Look-ups of metrics by all kernels so far that found none.
+    pub lookup_misses: u64,
 }
 
 /// Reads a slab; owns it.
@@ -181,11 +186,6 @@ impl Reader {
     /// Shards of the slab.
     pub fn shards(&self) -> u32 {
         self.layout.shards()
-    }
-
-    /// Scale of the histograms.
-    pub fn scale(&self) -> u32 {
-        self.layout.scale()
     }
 
     /// The slab itself, for whoever must keep it alive: blocks that are still running write to it.
@@ -229,7 +229,8 @@ impl Reader {
         self.refresh_histograms(spans, &mut ranges)?;
         let copied_bytes = ranges.iter().map(Range::len).sum();
         let (device_ns, unix_ns) = (clock.device_ns, clock.unix_ns);
-        Ok(Reading { at, copy_duration: at.elapsed(), copied_bytes, device_ns, unix_ns })
+        let lookup_misses = self.totals.iter().map(|totals| totals.lines.lookup_misses).sum();
+        Ok(Reading { at, copy_duration: at.elapsed(), copied_bytes, device_ns, unix_ns, lookup_misses })
     }
 
     fn copy(&mut self, ranges: &[Range<usize>]) -> Result<(), DeviceError> {
@@ -297,6 +298,7 @@ impl Reader {
                 *sum = sum.wrapping_add(counter);
             }
             let word = |w: Word| shard.words[w as usize];
+            totals.lookup_misses = totals.lookup_misses.wrapping_add(word(Word::LookupMisses));
             totals.blocks_in_state[word(Word::State).min(block_state::ENDED) as usize] += 1;
             if word(Word::State) == block_state::NONE {
                 continue;

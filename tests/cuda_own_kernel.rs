@@ -70,6 +70,7 @@ on_stand_in! {
             let sums = runtime.collector().counter("tally_sum", "Sum of the values").expect("a name").on_device().expect("a counter");
             let sizes = runtime.collector().histogram("tally_values", "The values").expect("a name").on_device().expect("a histogram");
             assert_eq!((sums.index(), sizes.index()), (0, 1));
+            assert_eq!(runtime.snapshot().expect("a snapshot").self_metrics.lookup_misses_total, 0);
             let args = TallyArgs { total: total.device_address(), limit: 100, first: 1000 };
             runtime.launch_blocking("t", &LaunchOptions::default().args(&args).keep(&total)).expect("it is launched");
             runtime.activate_blocking("t").expect("it is activated");
@@ -88,6 +89,7 @@ on_stand_in! {
             assert_eq!(runtime.receive_blocking("t", WAIT).expect("a reply").status, ringscope::abi::status::BAD_MESSAGE);
             let t = runtime.telemetry("t").expect("it is counted");
             assert_eq!((t.messages_processed, t.errors), (101, 100));
+            assert_eq!(runtime.snapshot().expect("a snapshot").self_metrics.lookup_misses_total, 0);
             assert_eq!(total.host_words().expect("mapped memory")[0].load(Ordering::Relaxed), sum);
             let value = |name: &str| runtime.collector().metric(name).expect("it is registered").series[0].value.clone();
             assert_eq!(value("tally_sum").counter(), Some(sum));
@@ -96,6 +98,30 @@ on_stand_in! {
             drop((runtime, total, device));
             assert_clean(&driver);
         }
+    }
+
+    fn look_ups_that_find_nothing_are_counted_and_shown(driver) {
+        let device: SharedDevice = Arc::new(CudaDevice::open(0).expect("a device"));
+        let total = device.allocate_mapped(64).expect("memory");
+        let runtime = tally(&device, Level::Histograms);
+        // The handler wants a counter, and there is a gauge; it wants a histogram at 1, and there is nothing.
+        runtime.collector().gauge("other", "Of another kind").expect("a name").on_device().expect("a gauge");
+        let args = TallyArgs { total: total.device_address(), limit: 1, first: 0 };
+        let options = LaunchOptions { blocks: 3, ..LaunchOptions::default() }.args(&args).keep(&total);
+        runtime.launch_blocking("t", &options).expect("it is launched");
+        let misses = || runtime.snapshot().expect("a snapshot").self_metrics.lookup_misses_total;
+        let patience = std::time::Instant::now() + WAIT;
+        while misses() < 6 {
+            assert!(std::time::Instant::now() < patience, "{}", misses());
+        }
+        // Once for each block and look-up, a block being one thread here; and what counts nothing does no harm.
+        runtime.activate_blocking("t").expect("it is activated");
+        runtime.send_blocking("t", &1u32.to_le_bytes()).expect("it is sent");
+        assert_eq!(runtime.receive_blocking("t", WAIT).expect("a reply").payload, 1u64.to_le_bytes());
+        assert_eq!(misses(), 6);
+        runtime.shutdown_blocking(WAIT);
+        drop((options, runtime, total, device));
+        assert_clean(&driver);
     }
 
     fn arguments_of_another_size_or_alignment_are_refused(driver) {

@@ -73,6 +73,23 @@ fn a_kernel_of_ones_own_needs_one_header() {
 }
 
 #[test]
+fn a_ring_kernel_of_ones_own_says_what_it_takes() {
+    if !there_is_nvrtc() {
+        return;
+    }
+    for &level in Level::ALL {
+        let ptx = compile(include_str!("cuda-driver/tally.cu"), "tally.cu", level, "compute_75").expect("it compiles");
+        let entry = format!("tally_l{}", level as u32);
+        assert!(contains(&ptx, &format!(".entry {entry}(")), "{entry}");
+        // Symbols as large as its arguments and as their alignment: the host asks for their sizes.
+        assert!(contains(&ptx, &format!("{entry}_args[16]")) && contains(&ptx, &format!("{entry}_args_align[8]")));
+        // Whether they are there in machine code, too.
+        let cubin = compile(include_str!("cuda-driver/tally.cu"), "tally.cu", level, "sm_90").expect("it compiles");
+        assert!(contains(&cubin, &format!("{entry}_args\0")) && contains(&cubin, &format!("{entry}_args_align\0")));
+    }
+}
+
+#[test]
 fn a_source_that_does_not_compile_brings_the_compilers_log() {
     let text = "extern \"C\" __global__ void broken() {\n    no_such_function();\n}\n";
     if there_is_nvrtc() {

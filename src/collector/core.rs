@@ -163,6 +163,7 @@ impl Reading {
     /// Of a collector without a device.
     pub(super) fn without_device() -> Self {
         let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-        Reading { at: Instant::now(), copy_duration: Duration::ZERO, copied_bytes: 0, device_ns: unix_ns, unix_ns }
+        let (copy_duration, device_ns) = (Duration::ZERO, unix_ns);
+        Reading { at: Instant::now(), copy_duration, copied_bytes: 0, device_ns, unix_ns, lookup_misses: 0 }
     }
 }

@@ -64,6 +64,7 @@ impl Costs {
             collection_duration: Arc::new(self.collection.clone()),
             copy_duration: Arc::new(self.copy.clone()),
             metrics_count,
+            lookup_misses_total: reading.lookup_misses,
             events_total: get(&shared.events),
             skew: reading.copy_duration,
             history_snapshots: get(&shared.history_snapshots) as usize,

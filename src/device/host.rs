@@ -353,24 +353,29 @@ impl Device for HostDevice {
 
 fn allocate(bytes: usize, what: &'static str) -> Result<Memory, DeviceError> {
     let error = DeviceError::OutOfMemory { what, bytes };
-    let layout = Layout::from_size_align(bytes.max(LINE_BYTES), LINE_BYTES).map_err(|_| error.clone())?;
+    // Aligned here: an allocator asked for more than its own alignment would write the zeros itself, into every page. So
+    // the system gives pages when they are first used.
+    let padded = bytes.max(LINE_BYTES).checked_add(LINE_BYTES).ok_or_else(|| error.clone())?;
+    let layout = Layout::from_size_align(padded, align_of::<u64>()).map_err(|_| error.clone())?;
     // SAFETY: the size is not zero.
-    let pointer = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(error)?;
+    let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(error)?;
+    // SAFETY: less than a line further on, and the allocation has a line more than is used.
+    let pointer = unsafe { start.add(start.as_ptr().align_offset(LINE_BYTES)) };
     let address = pointer.as_ptr().expose_provenance() as u64;
-    let owner = Arc::new(Allocation { pointer: address as usize, layout });
-    // SAFETY: the allocation is `bytes` long, aligned to a line, and freed when the owner is dropped.
+    let owner = Arc::new(Allocation { start: start.as_ptr().expose_provenance(), layout });
+    // SAFETY: the allocation is `bytes` long from here, aligned to a line, and freed when the owner is dropped.
     Ok(unsafe { Memory::new(address, Some(pointer), bytes, owner) })
 }
 
 struct Allocation {
-    pointer: usize,
+    start: usize,
     layout: Layout,
 }
 
 impl Drop for Allocation {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout, and nobody refers to it any more.
-        unsafe { dealloc(std::ptr::with_exposed_provenance_mut(self.pointer), self.layout) }
+        unsafe { dealloc(std::ptr::with_exposed_provenance_mut(self.start), self.layout) }
     }
 }
 

@@ -36,7 +36,7 @@ pub use memory::{Memory, MetricTable};
 pub use ring::Reply;
 pub(crate) use ring::{Command, Consumer, IdleRing, Producer, RingShape, Stamp};
 pub use select::{DeviceSpec, ParseDeviceSpecError, Selected, auto, open};
-pub use slab::ShardRange;
+pub(crate) use slab::ShardRange;
 pub(crate) use slab::{LatencyKind, SlabLayout, shard};
 pub use source::{Builtin, HEADERS, HostEntry, HostKernel, HostSource, KernelSource, Level};
 

@@ -28,6 +28,10 @@ pub struct SelfMetrics {
     /// Series of [metrics](crate::metrics).
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_metrics_count"))]
     pub metrics_count: usize,
+    /// Look-ups of [metrics](crate::metrics) by kernels that found none under their index, or one of another kind: each
+    /// thread's look-up counts. What was looked up so records nothing.
+    #[cfg_attr(feature = "serde", serde(rename = "telemetry_lookup_misses_total"))]
+    pub lookup_misses_total: u64,
     /// [Events](crate::collector::KernelEvent) so far.
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_events_total"))]
     pub events_total: u64,

@@ -49,7 +49,7 @@ __device__ void bits(unsigned* failed) {
     CHECK(__ffs(0) == 0 && __ffs(8) == 4 && __ffsll(1ll << 40) == 41);
     CHECK(__brev(1u) == 0x80000000u && __brev(0x12345678u) == 0x1e6a2c48u && __brevll(1ull) == 1ull << 63);
     CHECK(min(-1, 1) == -1 && max(1u, 7u) == 7u && min(3ll, 2ll) == 2ll && max(3ull, ~0ull) == ~0ull);
-    CHECK(min((char)3, (char)2) == 2 && max(1, 2u) == 2u && min(2, 3ll) == 2);
+    CHECK(min((char)3, (char)2) == 2 && max(1, 2u) == 2u);
 }
 
 __device__ void threads(unsigned* failed) {

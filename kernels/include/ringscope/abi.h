@@ -58,7 +58,8 @@ enum ringscope_word {
     RINGSCOPE_LAST_ERROR_NS = 11,   // device clock; which block's last error is the last one
     RINGSCOPE_QUEUED_NOT_MIN_NS = 12,  // the shortest wait's complement, 0 while none is known
     RINGSCOPE_QUEUED_MAX_NS = 13,
-    RINGSCOPE_SINGLE_WORDS = 14
+    RINGSCOPE_LOOKUP_MISSES = 14,   // added to by any thread of the block: look-ups of metrics that found none
+    RINGSCOPE_SINGLE_WORDS = 15
 };
 
 // What a block says of itself. What a host made of it is KernelState in src/snapshot.rs.

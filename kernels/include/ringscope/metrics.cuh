@@ -223,9 +223,17 @@ using HistogramFamilyRef = FamilyRef<HistogramRef>;
 namespace metric {
 // Of a metric in the table, as u64: the one with its kind; src/metrics/device.rs has the same.
 constexpr u32 KIND_WORD = 5;
+// Nothing of that kind is registered under that index, or nothing yet: counted, for the host to show.
+__device__ __forceinline__ Metric missed(const ringscope_kernel_ref& telemetry) {
+    if (telemetry.shards != nullptr) {
+        add(&telemetry.shards[block_index() % telemetry.shard_count].words[RINGSCOPE_LOOKUP_MISSES], 1);
+    }
+    return Metric{};
+}
 // What the host registered under that index, if it is of that kind; else something that is off.
 __device__ __forceinline__ Metric at(const ringscope_kernel_ref& telemetry, u32 index, u32 kind) {
-    if (RINGSCOPE_LEVEL == 0 || telemetry.metrics == nullptr || index >= telemetry.metric_count) return Metric{};
+    if (RINGSCOPE_LEVEL == 0 || telemetry.metrics == nullptr) return Metric{};
+    if (index >= telemetry.metric_count) return missed(telemetry);
     // The host writes the word with the kind last: who sees it sees the others. It may have come just now, so no load of
     // these may be answered by a cache that does not know.
     const u64* place = reinterpret_cast<const u64*>(&telemetry.metrics[index]);
@@ -235,7 +243,9 @@ __device__ __forceinline__ Metric at(const ringscope_kernel_ref& telemetry, u32 
     } copy = {};
     copy.words[KIND_WORD] = load_acquire_system(place + KIND_WORD);
     u32 is = copy.found.kind;
-    if (is != kind && !(kind == RINGSCOPE_METRIC_HISTOGRAM && is == RINGSCOPE_METRIC_EXPLICIT)) return Metric{};
+    if (is != kind && !(kind == RINGSCOPE_METRIC_HISTOGRAM && is == RINGSCOPE_METRIC_EXPLICIT)) {
+        return missed(telemetry);
+    }
     RINGSCOPE_UNROLL
     for (u32 word = 0; word < sizeof(Metric) / sizeof(u64); ++word) {
         if (word != KIND_WORD) copy.words[word] = load_relaxed(place + word);
@@ -244,7 +254,9 @@ __device__ __forceinline__ Metric at(const ringscope_kernel_ref& telemetry, u32 
 }
 }  // namespace metric
 
-// A kernel that was launched before the registration finds what was registered when it looks.
+// By any thread. A kernel that was launched before the registration finds what was registered when it looks. What it does
+// not find, or what is of another kind, records nothing; each thread's look-up in vain is counted, and the snapshot's
+// self_metrics.lookup_misses_total shows how many there were.
 __device__ __forceinline__ CounterRef counter(const ringscope_kernel_ref& telemetry, u32 index) {
     return CounterRef{metric::at(telemetry, index, RINGSCOPE_METRIC_COUNTER)};
 }
