@@ -35,6 +35,8 @@
 //!   [`TelemetryCollector::register`]. Its header is found through Cargo's `links` metadata
 //!   (`DEP_RINGSCOPE_INCLUDE` in your build script), or as [`device::HEADERS`] for NVRTC. See
 //!   `examples/bring-your-own-kernel`.
+//! * A ring kernel of your own is a handler over `<ringscope/ring.cuh>`, with arguments, state and metrics:
+//!   [`ring_kernel!`] names it, [`LaunchOptions::args`] gives it its arguments. See `examples/own-ring-kernel`.
 //! * [`TelemetryCollector`] counts host actors by call, as kernels count by themselves.
 //! * Periodic collection, with a bounded history, subscribers, hooks and ready-made metrics of health and traffic:
 //!   [`start_collection`](TelemetryCollector::start_collection), [`snapshots`](TelemetryCollector::snapshots),
