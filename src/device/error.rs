@@ -215,3 +215,19 @@ pub enum CudaUnavailable {
     #[error("the CUDA device could not be opened: {0}")]
     Open(Box<DeviceError>),
 }
+
+#[cfg(all(test, feature = "host", target_os = "linux"))]
+mod tests {
+    use std::io::Error;
+
+    use super::DeviceError;
+
+    #[test]
+    fn a_thread_that_is_not_given_names_the_limit_that_was_met() {
+        let text = |raw| DeviceError::no_thread(&Error::from_raw_os_error(raw)).to_string();
+        let (limit, memory, files) = (text(libc::EAGAIN), text(libc::ENOMEM), text(libc::EMFILE));
+        assert!(limit.contains("ulimit -u") && limit.contains("pids.max"), "{limit}");
+        assert!(memory.contains("no memory") && !memory.contains("ulimit"), "{memory}");
+        assert!(files.contains("Too many open files") && !files.contains("ulimit"), "{files}");
+    }
+}

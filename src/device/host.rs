@@ -79,7 +79,7 @@ impl Default for HostDevice {
 }
 
 impl HostDevice {
-    /// The host device of this machine.
+    /// Makes the host device of this machine.
     pub fn new() -> Self {
         let cores = cores();
         let detail = format!("{cores} cores, one thread a block");
@@ -196,7 +196,7 @@ fn cpu_name() -> String {
 
 /// A value that a kernel takes: plain data. Pass a pointer as its address, a `u64`.
 pub trait HostArgument {
-    /// Its bytes.
+    /// Returns its bytes.
     fn bytes(&self) -> &[u8];
 }
 

@@ -45,6 +45,7 @@ pub(crate) enum Command {
 
 /// A reply, as it lies in the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reply {
     /// Number of the message that it answers: the kernel's messages count from 0 in the order of sending.
     pub seq: u64,

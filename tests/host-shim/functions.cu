@@ -10,7 +10,8 @@ __constant__ const unsigned WIDTH = 3;
     if (!(condition)) atomicMax(failed, (unsigned)__LINE__)
 
 __device__ void integers(unsigned* failed) {
-    int i = 5;
+    __shared__ int i;
+    i = 5;
     CHECK(atomicAdd(&i, -7) == 5 && i == -2);
     CHECK(atomicSub(&i, 3) == -2 && i == -5);
     CHECK(atomicMin(&i, -9) == -5 && atomicMin(&i, 4) == -9 && i == -9);
@@ -18,26 +19,32 @@ __device__ void integers(unsigned* failed) {
     CHECK(atomicExch(&i, 0x7fffffff) == 11 && atomicAdd(&i, 1) == 0x7fffffff && i == (int)0x80000000);
     CHECK(atomicCAS(&i, 0, 1) == (int)0x80000000 && atomicCAS(&i, i, 6) == (int)0x80000000 && i == 6);
     CHECK(atomicAnd(&i, 3) == 6 && atomicOr(&i, 9) == 2 && atomicXor(&i, 1) == 11 && i == 10);
-    unsigned u = 0xfffffffeu;
+    __shared__ unsigned u;
+    u = 0xfffffffeu;
     CHECK(atomicAdd_system(&u, 3u) == 0xfffffffeu && u == 1);
     CHECK(atomicInc(&u, 2u) == 1 && atomicInc(&u, 2u) == 2 && u == 0);
     CHECK(atomicDec(&u, 5u) == 0 && atomicDec(&u, 5u) == 5 && u == 4);
     CHECK(atomicMax_block(&u, 0xf0000000u) == 4 && u == 0xf0000000u);
-    unsigned long long w = 1;
+    __shared__ unsigned long long w;
+    w = 1;
     CHECK(atomicAdd(&w, ~0ull) == 1 && w == 0);
     CHECK(atomicMax(&w, ~0ull) == 0 && atomicMin(&w, 9ull) == ~0ull && atomicExch(&w, 3ull) == 9);
     CHECK(atomicAnd(&w, 1ull) == 3 && atomicOr(&w, 1ull << 40) == 1 && atomicXor(&w, 1ull) == ((1ull << 40) | 1));
     CHECK(atomicCAS(&w, 1ull << 40, 2ull) == 1ull << 40 && w == 2);
-    long long s = -1;
+    __shared__ long long s;
+    s = -1;
     CHECK(atomicMin(&s, -5ll) == -1 && atomicMax(&s, 5ll) == -5 && s == 5);
-    unsigned short h = 1;
+    __shared__ unsigned short h;
+    h = 1;
     CHECK(atomicCAS(&h, (unsigned short)1, (unsigned short)2) == 1 && h == 2);
 }
 
 __device__ void reals(unsigned* failed) {
-    float f = 1.5f;
+    __shared__ float f;
+    f = 1.5f;
     CHECK(atomicAdd(&f, 2.0f) == 1.5f && f == 3.5f && atomicExch(&f, -1.0f) == 3.5f && f == -1.0f);
-    double d = 0.25;
+    __shared__ double d;
+    d = 0.25;
     CHECK(atomicAdd(&d, 0.5) == 0.25 && d == 0.75);
     double nan = __builtin_nan("");
     CHECK(min(1.0f, 2.0f) == 1.0f && max(1.0, 2.0) == 2.0 && min(nan, 3.0) == 3.0 && max(nan, 3.0) == 3.0);

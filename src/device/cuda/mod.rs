@@ -77,7 +77,8 @@ impl fmt::Debug for CudaDevice {
 }
 
 impl CudaDevice {
-    /// Opens the GPU of that index, with its primary context.
+    /// Opens the GPU of that index, with its primary context, loads ringscope's clock probe and reads the GPU's clock: it
+    /// waits for that, a few milliseconds, and at most some seconds where other kernels fill the GPU.
     ///
     /// # Errors
     /// Why CUDA cannot be used, with what to do about it.
@@ -101,7 +102,7 @@ impl CudaDevice {
         Ok(CudaDevice { info: found.info, clock, library, gpu, _first_stream: first_stream })
     }
 
-    /// The GPUs that the driver sees, without a context on any.
+    /// Lists the GPUs that the driver sees; makes no context on any.
     ///
     /// # Errors
     /// Why there are none.
@@ -110,14 +111,14 @@ impl CudaDevice {
         (0..device_count()?).map(|ordinal| Ok(Found::new(ordinal, version)?.info)).collect()
     }
 
-    /// The context, for kernels of your own and cudarc's launch builder, which takes a [`KernelRef`] by value.
+    /// Returns the context, for kernels of your own and cudarc's launch builder, which takes a [`KernelRef`] by value.
     /// Launch a kernel that stays on a stream of its own ([`CudaContext::new_stream`]), and tell
     /// [`CudaDevice::watch`] of it.
     pub fn context(&self) -> &Arc<CudaContext> {
         &self.gpu.context
     }
 
-    /// Counts what was launched on `stream` so far as a running kernel: `keep` lives until it has ended, and
+    /// Counts what was launched on `stream` so far as a running kernel, and waits for nothing: `keep` lives until it has ended, and
     /// until then nothing that would wait for it is freed. Put no other work on the stream until it has.
     pub fn watch(&self, stream: &Arc<CudaStream>, keep: Vec<Memory>) -> Box<dyn Launch> {
         Box::new(module::CudaLaunch::new(self.gpu.watch(Arc::clone(stream), keep)))

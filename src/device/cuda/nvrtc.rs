@@ -101,7 +101,7 @@ impl Nvrtc {
     }
 }
 
-/// Whether NVRTC is there, and which version, as cuDriverGetVersion writes it.
+/// Returns the version of NVRTC where it is there, as cuDriverGetVersion writes it (13.0 is 13000).
 pub fn nvrtc_version() -> Option<i32> {
     let nvrtc = nvrtc()?;
     let (mut major, mut minor) = (0, 0);
