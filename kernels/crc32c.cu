@@ -85,7 +85,7 @@ __device__ __forceinline__ u32 lane_part(const Word16* words, u32 count, u32 lan
 }
 
 struct Crc32c {
-    __device__ static u32 handle(const Message& in, Reply& out) {
+    __device__ u32 handle(Context&, const Message& in, Reply& out) {
         u32 words = in.bytes / 16;
         u32 crc = words == 0 ? 0xffffffffu
                              : xor_lanes(lane_part<LANES>(reinterpret_cast<const Word16*>(in.data), words, lane()));
@@ -98,7 +98,7 @@ struct Crc32c {
             if (i >= left) break;
             crc = (crc >> 8) ^ tables<LANES>.slice[0][(crc ^ (parts[i / 4] >> (8 * (i % 4)))) & 0xff];
         }
-        out.put_u32(~crc);
+        out.put(~crc);
         return RINGSCOPE_OK;
     }
 };

@@ -3,7 +3,7 @@
 
 namespace {
 struct Echo {
-    __device__ static ringscope::u32 handle(const ringscope::Message& in, ringscope::Reply& out) {
+    __device__ ringscope::u32 handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
         using namespace ringscope;
         u8* to = out.open(in.bytes);
         if (to == nullptr) return RINGSCOPE_OK;

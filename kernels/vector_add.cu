@@ -3,7 +3,7 @@
 
 namespace {
 struct VectorAdd {
-    __device__ static ringscope::u32 handle(const ringscope::Message& in, ringscope::Reply& out) {
+    __device__ ringscope::u32 handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
         using namespace ringscope;
         if (in.bytes % (2 * sizeof(float)) != 0) return RINGSCOPE_BAD_MESSAGE;
         u32 n = in.bytes / (2 * sizeof(float));

@@ -24,7 +24,7 @@ export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="-D warnings" RUST_BA
 
 step "format"
 cargo fmt --check
-(cd examples/bring-your-own-kernel && cargo fmt --check)
+for example in bring-your-own-kernel own-ring-kernel; do (cd "examples/$example" && cargo fmt --check); done
 
 step "lints, over every feature set"
 for features in "" host cuda "host serde" "cuda serde" json prometheus-protobuf "cuda host" "host serde system" "cuda nvml" "host cli" "cuda cli" "cuda host cli" nvtx \
@@ -59,6 +59,9 @@ done
 
 step "bring your own kernel: a program of its own"
 (cd examples/bring-your-own-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
+
+step "a ring kernel of one's own: a program of its own"
+(cd examples/own-ring-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
 
 step "examples"
 for example in examples/*.rs; do

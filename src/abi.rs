@@ -21,7 +21,7 @@ pub const MAX_SCALE: u32 = 5;
 /// Bytes between a slot's start and its payload.
 pub const SLOT_HEADER: usize = 32;
 
-/// Number of bucket slots of a histogram of `scale`: zeros, ones, and 2^`scale` for each of 64 octaves.
+/// Returns the number of bucket slots of a histogram of `scale`: zeros, ones, and 2^`scale` for each of 64 octaves.
 pub const fn buckets(scale: u32) -> usize {
     (64 << scale) + 2
 }
@@ -30,6 +30,7 @@ pub const fn buckets(scale: u32) -> usize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 #[allow(missing_docs)] // the header says what each one counts
+#[non_exhaustive]
 pub enum Counter {
     Received = 0,
     Sent = 1,
@@ -54,6 +55,7 @@ pub const COUNTERS: usize = 15;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 #[allow(missing_docs)] // the header says what each one holds
+#[non_exhaustive]
 pub enum Word {
     State = 0,
     StartNs = 1,
@@ -69,9 +71,10 @@ pub enum Word {
     LastErrorNs = 11,
     QueuedNotMinNs = 12,
     QueuedMaxNs = 13,
+    LookupMisses = 14,
 }
 /// Number of [`Word`]s.
-pub const SINGLE_WORDS: usize = 14;
+pub const SINGLE_WORDS: usize = 15;
 
 /// What a block says of itself in [`Word::State`].
 pub mod block_state {
@@ -207,7 +210,7 @@ macro_rules! metric_refs {
         }
 
         impl $name {
-            /// The index under which kernels find it in the table of metrics.
+            /// Returns the index under which kernels find it in the table of metrics.
             pub fn index(&self) -> u32 {
                 self.0.index
             }
@@ -293,7 +296,7 @@ pub struct SlotOut {
     pad: u64,
 }
 
-/// The one argument of a ring kernel.
+/// The first argument of a ring kernel; its author's, where there are any, are the second.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 pub struct RingArgs {

@@ -35,6 +35,8 @@
 //!   [`TelemetryCollector::register`]. Its header is found through Cargo's `links` metadata
 //!   (`DEP_RINGSCOPE_INCLUDE` in your build script), or as [`device::HEADERS`] for NVRTC. See
 //!   `examples/bring-your-own-kernel`.
+//! * A ring kernel of your own is a handler over `<ringscope/ring.cuh>`, with arguments, state and metrics:
+//!   [`ring_kernel!`] names it, [`LaunchOptions::args`] gives it its arguments. See `examples/own-ring-kernel`.
 //! * [`TelemetryCollector`] counts host actors by call, as kernels count by themselves.
 //! * Periodic collection, with a bounded history, subscribers, hooks and ready-made metrics of health and traffic:
 //!   [`start_collection`](TelemetryCollector::start_collection), [`snapshots`](TelemetryCollector::snapshots),
@@ -96,13 +98,13 @@ pub mod histogram;
 pub mod machine;
 pub mod metrics;
 pub mod nvtx;
-pub mod reader;
+mod reader;
 pub mod runtime;
 pub mod snapshot;
 
 pub use abi::KernelRef;
 pub use collector::{ActorHandle, HookKind, Subscription, TelemetryCollector, TelemetryConfig, TelemetryError};
-pub use device::{Builtin, DeviceError, DeviceSpec, KernelSource, Level};
+pub use device::{Builtin, DeviceError, DeviceSpec, KernelArgs, KernelSource, Level};
 pub use metrics::{Counter, Gauge, Histogram, MetricError};
 pub use runtime::{LaunchOptions, Reply, RingKernel, RingKernelRuntime, RuntimeBuilder, RuntimeError};
 pub use snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary, Tasks, Totals};

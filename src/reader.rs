@@ -1,29 +1,17 @@
 //! Slab → [`KernelSums`]: what the blocks of every kernel have recorded, added up, at one instant.
 //!
-//! The slab is one device allocation: the two lines of every shard first, then the bucket rows. A reading copies
-//! the lines of all registered shards, and the rows of those kernels alone whose histogram is not the one
-//! that their counters speak of; the others' histograms are shared with the reading before.
+//! A reading copies the lines of all registered shards, and the bucket rows of those kernels alone whose histogram is not
+//! the one that their counters speak of; the others' histograms are shared with the reading before.
 
-use std::mem::size_of;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::abi::{
-    COUNTERS, Counter, KernelRef, LINE_BYTES, MAX_SCALE, SINGLE_WORDS, Shard, WORDS, Word, block_state, buckets,
-};
-use crate::device::{Copier, DeviceError, Memory, SharedDevice};
+use crate::abi::{COUNTERS, Counter, KernelRef, Word, block_state};
+pub(crate) use crate::device::ShardRange;
+use crate::device::{Copier, DeviceError, LatencyKind, Memory, SharedDevice, SlabLayout, shard};
 use crate::histogram::{Histogram, slot_of};
 use crate::nvtx;
-
-/// The shards of one kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShardRange {
-    /// Its first shard in the slab.
-    pub first: u32,
-    /// How many, one a block.
-    pub count: u32,
-}
 
 /// What the blocks of one kernel have recorded, added up.
 #[derive(Clone, Debug)]
@@ -34,32 +22,6 @@ pub struct KernelSums {
     pub latency: Arc<Histogram>,
     /// Times of waiting in the queue.
     pub waiting: Arc<Histogram>,
-}
-
-/// One of a kernel's two histograms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LatencyKind {
-    Handling,
-    Waiting,
-}
-
-impl LatencyKind {
-    const ALL: [LatencyKind; 2] = [LatencyKind::Handling, LatencyKind::Waiting];
-
-    /// Its place in a row, in words.
-    fn start(self, scale: u32) -> usize {
-        match self {
-            LatencyKind::Handling => 0,
-            LatencyKind::Waiting => half_row(scale),
-        }
-    }
-
-    fn sum(self) -> Counter {
-        match self {
-            LatencyKind::Handling => Counter::LatencySumNs,
-            LatencyKind::Waiting => Counter::QueuedSumNs,
-        }
-    }
 }
 
 /// The lines of a kernel's shards, added up.
@@ -99,6 +61,8 @@ pub struct ShardSums {
     pub queued_min_ns: u64,
     /// Longest wait of any block's messages in the queue.
     pub queued_max_ns: u64,
+    /// Look-ups of metrics that found none.
+    pub lookup_misses: u64,
 }
 
 impl Default for ShardSums {
@@ -121,6 +85,7 @@ impl Default for ShardSums {
             latency_max_ns: 0,
             queued_min_ns: u64::MAX,
             queued_max_ns: 0,
+            lookup_misses: 0,
         }
     }
 }
@@ -189,15 +154,16 @@ pub struct Reading {
     pub device_ns: u64,
     /// Unix time when the copy began.
     pub unix_ns: u64,
+    /// Look-ups of metrics by all kernels so far that found none.
+    pub lookup_misses: u64,
 }
 
 /// Reads a slab; owns it.
 pub struct Reader {
     device: SharedDevice,
     slab: Memory,
+    layout: SlabLayout,
     copier: Box<dyn Copier>,
-    shards: u32,
-    scale: u32,
     limit: Duration,
     /// Of the last reading; their histograms are read again when they are stale.
     totals: Vec<KernelSums>,
@@ -210,20 +176,16 @@ impl Reader {
     /// # Errors
     /// [`DeviceError::OutOfMemory`], or the failed call.
     pub fn new(device: SharedDevice, shards: u32, scale: u32, limit: Duration) -> Result<Self, DeviceError> {
-        let scale = scale.min(MAX_SCALE);
-        let slab = device.allocate(shards as usize * (size_of::<Shard>() + row_words(scale) * 8))?;
+        let layout = SlabLayout::new(shards, scale);
+        let slab = device.allocate(layout.bytes())?;
         let copier = device.copier(&slab)?;
-        Ok(Reader { device, slab, copier, shards, scale, limit, totals: Vec::new(), row: vec![0; buckets(scale)] })
+        let row = vec![0; layout.buckets()];
+        Ok(Reader { device, slab, layout, copier, limit, totals: Vec::new(), row })
     }
 
     /// Shards of the slab.
     pub fn shards(&self) -> u32 {
-        self.shards
-    }
-
-    /// Scale of the histograms.
-    pub fn scale(&self) -> u32 {
-        self.scale
+        self.layout.shards()
     }
 
     /// The slab itself, for whoever must keep it alive: blocks that are still running write to it.
@@ -236,16 +198,7 @@ impl Reader {
     /// # Panics
     /// If the span is not in the slab.
     pub fn kernel_ref(&self, span: ShardRange) -> KernelRef {
-        assert!(span.count >= 1 && span.first + span.count <= self.shards, "{span:?} of {} shards", self.shards);
-        let address = self.slab.device_address();
-        KernelRef {
-            shards: address + lines(span).start as u64,
-            buckets: address + self.row_bytes(span.first).start as u64,
-            shard_count: span.count,
-            bucket_stride: row_words(self.scale) as u32,
-            scale: self.scale,
-            ..KernelRef::default()
-        }
+        self.layout.kernel_ref(self.slab.device_address(), span)
     }
 
     /// Reads the shards of `spans`, which are neighbours in the slab and keep their place from call to call;
@@ -260,22 +213,24 @@ impl Reader {
         let used: u32 = spans.iter().map(|s| s.first + s.count).max().unwrap_or(0);
         let mut ranges = Vec::new();
         if used > 0 {
-            ranges.push(0..lines(ShardRange { first: 0, count: used }).end);
+            let used = ShardRange { first: 0, count: used };
+            ranges.push(self.layout.lines(used));
             // Where another copy costs more than these bytes, take the rows along.
-            let rows = self.row_bytes(0).start..self.row_bytes(used - 1).end;
+            let rows = self.layout.rows(used);
             if rows.len() <= self.copier.batch_bytes() {
                 ranges.push(rows);
             }
         }
         self.copy(&ranges)?;
         let mut totals = std::mem::take(&mut self.totals);
-        totals.resize_with(spans.len(), || KernelSums::new(Arc::new(Histogram::new(self.scale))));
+        totals.resize_with(spans.len(), || KernelSums::new(Arc::new(Histogram::new(self.layout.scale()))));
         totals.iter_mut().zip(spans).for_each(|(totals, span)| self.add_up(*span, &mut totals.lines));
         self.totals = totals;
         self.refresh_histograms(spans, &mut ranges)?;
         let copied_bytes = ranges.iter().map(Range::len).sum();
         let (device_ns, unix_ns) = (clock.device_ns, clock.unix_ns);
-        Ok(Reading { at, copy_duration: at.elapsed(), copied_bytes, device_ns, unix_ns })
+        let lookup_misses = self.totals.iter().map(|totals| totals.lines.lookup_misses).sum();
+        Ok(Reading { at, copy_duration: at.elapsed(), copied_bytes, device_ns, unix_ns, lookup_misses })
     }
 
     fn copy(&mut self, ranges: &[Range<usize>]) -> Result<(), DeviceError> {
@@ -290,21 +245,23 @@ impl Reader {
         let rows_are_here = ranges.len() > 1;
         if !rows_are_here && !dirty.is_empty() {
             let start = ranges.len();
-            ranges.extend(dirty.iter().flat_map(|(i, part)| self.rows(spans[*i], *part, self.likely_slots(*i, *part))));
+            let rows =
+                |(i, part): &(usize, LatencyKind)| self.layout.slots(spans[*i], *part, self.likely_slots(*i, *part));
+            ranges.extend(dirty.iter().flat_map(rows));
             if self.copier.batch_bytes() > 0 {
                 // One copy of everything between is dearer in bytes and cheaper in time.
                 let covering = ranges[start].start..ranges[start..].iter().map(|r| r.end).max().unwrap_or(0);
                 ranges.truncate(start);
                 ranges.push(covering);
             }
-            self.copier.copy(&ranges[start..], self.limit)?;
+            self.copy(&ranges[start..])?;
         }
         for (i, part) in dirty {
             let mut histogram = self.histogram(spans[i], part, self.likely_slots(i, part), i);
             if !rows_are_here && histogram.count() < self.totals[i].values(part) {
                 // The extremes lag behind, or have several writers: take all slots.
-                let rows: Vec<_> = self.rows(spans[i], part, 0..self.row.len()).collect();
-                self.copier.copy(&rows, self.limit)?;
+                let rows: Vec<_> = self.layout.slots(spans[i], part, 0..self.row.len()).collect();
+                self.copy(&rows)?;
                 histogram = self.histogram(spans[i], part, 0..self.row.len(), i);
                 ranges.extend(rows);
             }
@@ -322,7 +279,7 @@ impl Reader {
     fn likely_slots(&self, kernel: usize, part: LatencyKind) -> Range<usize> {
         match self.totals[kernel].lines.extremes(part) {
             Some((min, max)) if self.copier.batch_bytes() == 0 => {
-                slot_of(min, self.scale)..slot_of(max, self.scale) + 1
+                slot_of(min, self.layout.scale())..slot_of(max, self.layout.scale()) + 1
             }
             _ => 0..self.row.len(),
         }
@@ -333,19 +290,15 @@ impl Reader {
         &self.totals
     }
 
-    fn shard(&self, index: u32) -> &Shard {
-        let at = index as usize * 2 * WORDS;
-        bytemuck::from_bytes(bytemuck::cast_slice(&self.copier.words()[at..at + 2 * WORDS]))
-    }
-
     fn add_up(&self, span: ShardRange, totals: &mut ShardSums) {
         *totals = ShardSums::default();
         let (mut newest, mut oldest) = (0, u64::MAX);
-        for (block, shard) in (0..span.count).map(|i| (i, self.shard(span.first + i))) {
+        for (block, shard) in (0..span.count).map(|i| (i, shard(self.copier.words(), span.first + i))) {
             for (sum, counter) in totals.counters.iter_mut().zip(shard.counters) {
                 *sum = sum.wrapping_add(counter);
             }
             let word = |w: Word| shard.words[w as usize];
+            totals.lookup_misses = totals.lookup_misses.wrapping_add(word(Word::LookupMisses));
             totals.blocks_in_state[word(Word::State).min(block_state::ENDED) as usize] += 1;
             if word(Word::State) == block_state::NONE {
                 continue;
@@ -390,64 +343,18 @@ impl Reader {
     fn histogram(&mut self, span: ShardRange, part: LatencyKind, slots: Range<usize>, kernel: usize) -> Histogram {
         let row = &mut self.row[slots.clone()];
         row.fill(0);
-        for rows in Self::rows_of(self.shards, self.scale, span, part, slots.clone()) {
+        for rows in self.layout.slots(span, part, slots.clone()) {
             let counts = &self.copier.words()[rows.start / 8..rows.end / 8];
             row.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
         }
         let totals = &self.totals[kernel];
         let (min, max) = totals.lines.extremes(part).unwrap_or((u64::MAX, 0));
-        Histogram::from_slots(self.scale, slots.start, row, totals.counter(part.sum()), min, max)
-    }
-
-    /// Bytes of one shard's bucket row in the slab.
-    fn row_bytes(&self, index: u32) -> Range<usize> {
-        let bytes = row_words(self.scale) * 8;
-        let start = self.shards as usize * size_of::<Shard>() + index as usize * bytes;
-        start..start + bytes
-    }
-
-    /// Bytes of some slots in the bucket rows of a span.
-    fn rows(
-        &self,
-        span: ShardRange,
-        part: LatencyKind,
-        slots: Range<usize>,
-    ) -> impl Iterator<Item = Range<usize>> + use<> {
-        Self::rows_of(self.shards, self.scale, span, part, slots)
-    }
-
-    fn rows_of(
-        shards: u32,
-        scale: u32,
-        span: ShardRange,
-        part: LatencyKind,
-        slots: Range<usize>,
-    ) -> impl Iterator<Item = Range<usize>> + use<> {
-        let row = row_words(scale) * 8;
-        let first = shards as usize * size_of::<Shard>() + span.first as usize * row + part.start(scale) * 8;
-        (0..span.count as usize).map(move |i| first + i * row + slots.start * 8..first + i * row + slots.end * 8)
+        Histogram::from_slots(self.layout.scale(), slots.start, row, totals.counter(part.sum()), min, max)
     }
 }
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Reader({} shards of {})", self.shards, self.device.info().name)
+        write!(f, "Reader({} shards of {})", self.shards(), self.device.info().name)
     }
 }
-
-fn lines(span: ShardRange) -> Range<usize> {
-    span.first as usize * size_of::<Shard>()..(span.first + span.count) as usize * size_of::<Shard>()
-}
-
-/// Words of one histogram in a row: whole lines, so that no two blocks share one.
-fn half_row(scale: u32) -> usize {
-    buckets(scale).next_multiple_of(LINE_BYTES / 8)
-}
-
-/// Words from one bucket row to the next.
-fn row_words(scale: u32) -> usize {
-    2 * half_row(scale)
-}
-
-// A record is one instruction over the words of a line: all of them must fit.
-const _: () = assert!(COUNTERS <= WORDS && SINGLE_WORDS <= WORDS);

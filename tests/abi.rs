@@ -67,7 +67,7 @@ fn rust_facts() -> BTreeMap<String, u64> {
         RINGSCOPE_LAST_ERROR_CODE = Word::LastErrorCode, RINGSCOPE_LATENCY_MIN_NS = Word::LatencyMinNs,
         RINGSCOPE_LATENCY_MAX_NS = Word::LatencyMaxNs, RINGSCOPE_ABI = Word::Abi,
         RINGSCOPE_LAST_ERROR_NS = Word::LastErrorNs, RINGSCOPE_QUEUED_SUM_NS = Counter::QueuedSumNs,
-        RINGSCOPE_QUEUED_NOT_MIN_NS = Word::QueuedNotMinNs, RINGSCOPE_QUEUED_MAX_NS = Word::QueuedMaxNs,
+        RINGSCOPE_QUEUED_NOT_MIN_NS = Word::QueuedNotMinNs, RINGSCOPE_QUEUED_MAX_NS = Word::QueuedMaxNs, RINGSCOPE_LOOKUP_MISSES = Word::LookupMisses,
         RINGSCOPE_SINGLE_WORDS = SINGLE_WORDS,
         RINGSCOPE_STATE_NONE = block_state::NONE, RINGSCOPE_STATE_HELD = block_state::HELD,
         RINGSCOPE_STATE_ACTIVE = block_state::ACTIVE, RINGSCOPE_STATE_ENDED = block_state::ENDED,

@@ -255,7 +255,7 @@ fn cuda_text(text: &str, entry: &str) -> KernelSource {
 #[allow(unsafe_code)]
 fn host(name: &str, entry: extern "C" fn(*mut *mut c_void)) -> KernelSource {
     // SAFETY: the functions below touch none of their arguments.
-    unsafe { KernelSource::host(name, entry) }
+    unsafe { KernelSource::host_at(name, Level::Histograms, entry) }
 }
 
 static RELEASE: AtomicBool = AtomicBool::new(false);

@@ -61,7 +61,7 @@ impl Bench {
             ..RingArgs::default()
         };
         // SAFETY: a ring's memory, of the sizes that are said, and kept; its two ends are not used.
-        unsafe { kernel.launch(blocks, &args, vec![ring.mapped.clone(), ring.shared.clone()]) }
+        unsafe { kernel.launch(blocks, &[bytemuck::bytes_of(&args)], vec![ring.mapped.clone(), ring.shared.clone()]) }
     }
 
     /// What is alive beside streams, which wait for the next launch.
@@ -238,7 +238,7 @@ on_stand_in! {
         assert!(matches!(&error, DeviceError::NoEntry { entry, .. } if entry == "missing"), "{error}");
         extern "C" fn nothing(_: *mut *mut std::ffi::c_void) {}
         // SAFETY: it does nothing, and is never called.
-        let source = unsafe { KernelSource::host("nothing", nothing) };
+        let source = unsafe { KernelSource::host_at("nothing", Level::Counters, nothing) };
         let error = bench.device.load(&source, Level::Counters).map(|_| ()).unwrap_err();
         assert!(matches!(error, DeviceError::Unsupported { .. }), "{error}");
         let source = module(b"", "ring");

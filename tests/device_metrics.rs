@@ -108,7 +108,7 @@ proptest! {
     ) {
         for spec in common::devices() {
             let device = open(spec).expect("it opens").device;
-            for way in RecordMode::ALL {
+            for &way in RecordMode::ALL {
                 count_and_check(&device, &values, scale, way, blocks);
             }
         }
@@ -120,7 +120,7 @@ fn many_values_from_many_blocks() {
     for spec in common::devices() {
         let device = open(spec).expect("it opens").device;
         let values: Vec<(u64, f64)> = (0..20_000u64).map(|n| (n * n, n as f64 / 8.0)).collect();
-        for way in RecordMode::ALL {
+        for &way in RecordMode::ALL {
             count_and_check(&device, &values, 3, way, 16);
         }
     }

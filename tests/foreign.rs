@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ringscope::abi::{self, RingArgs, Word, block_state};
 use ringscope::device::HostEntry;
-use ringscope::{DeviceSpec, KernelSource, KernelState, LaunchOptions, RingKernelRuntime, RuntimeError};
+use ringscope::{DeviceSpec, KernelSource, KernelState, LaunchOptions, Level, RingKernelRuntime, RuntimeError};
 
 const SOON: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_millis(100);
@@ -47,7 +47,7 @@ unsafe extern "C" fn deserter(_: *mut *mut c_void) {
 /// A runtime with an active kernel `w` of that entry.
 fn active(entry: HostEntry) -> RingKernelRuntime {
     // SAFETY: the entries above take one RingArgs, and write to the ring and the slab that it names.
-    let source = unsafe { KernelSource::host("own", entry) };
+    let source = unsafe { KernelSource::host_at("own", Level::Histograms, entry) };
     let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).source("own", source);
     let runtime = builder.kernel("own").slots(2).build().unwrap();
     runtime.launch_blocking("w", &LaunchOptions::new()).unwrap();

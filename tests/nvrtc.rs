@@ -23,8 +23,8 @@ fn the_built_ins_compile_to_ptx_and_to_machine_code() {
     if !there_is_nvrtc() {
         return;
     }
-    for builtin in Builtin::ALL {
-        for level in Level::ALL {
+    for &builtin in Builtin::ALL {
+        for &level in Level::ALL {
             let entry = format!("{}_l{}", builtin.name(), level as u32);
             let made = |arch| compile(builtin.cuda_source(), builtin.name(), level, arch).expect(&entry);
             let ptx = made("compute_75");
@@ -42,7 +42,7 @@ fn the_probes_compile() {
         let text = include_str!("../kernels/clock_probe.cu");
         let ptx = compile(text, "clock_probe.cu", Level::default(), "compute_75").expect("it compiles");
         assert!(contains(&ptx, ".entry clock_probe("));
-        for level in Level::ALL {
+        for &level in Level::ALL {
             let text = include_str!("../kernels/probe.cu");
             let ptx = compile(text, "probe.cu", level, "compute_75").expect("it compiles");
             for entry in ["probe", "probe_metrics"] {
@@ -62,10 +62,27 @@ fn a_kernel_of_ones_own_needs_one_header() {
         }
     "#;
     if there_is_nvrtc() {
-        for level in Level::ALL {
+        for &level in Level::ALL {
             let ptx = compile(text, "own.cu", level, "compute_75").expect("it compiles");
             assert_eq!(contains(&ptx, "red.relaxed.gpu.global.add.u64"), level != Level::Off);
         }
+    }
+}
+
+#[test]
+fn a_ring_kernel_of_ones_own_says_what_it_takes() {
+    if !there_is_nvrtc() {
+        return;
+    }
+    for &level in Level::ALL {
+        let ptx = compile(include_str!("cuda-driver/tally.cu"), "tally.cu", level, "compute_75").expect("it compiles");
+        let entry = format!("tally_l{}", level as u32);
+        assert!(contains(&ptx, &format!(".entry {entry}(")), "{entry}");
+        // Symbols as large as its arguments and as their alignment: the host asks for their sizes.
+        assert!(contains(&ptx, &format!("{entry}_args[16]")) && contains(&ptx, &format!("{entry}_args_align[8]")));
+        // Whether they are there in machine code, too.
+        let cubin = compile(include_str!("cuda-driver/tally.cu"), "tally.cu", level, "sm_90").expect("it compiles");
+        assert!(contains(&cubin, &format!("{entry}_args\0")) && contains(&cubin, &format!("{entry}_args_align\0")));
     }
 }
 

@@ -34,8 +34,8 @@ fn every_range_arrives_nested_as_the_work_is() {
     let ranges = ranges(&std::fs::read_to_string(&log).expect("the profiler's log"));
 
     let names: BTreeSet<&str> = ranges.iter().map(|r| &*r.name).collect();
-    let expected = ["ringscope: copy", "ringscope: launch", "ringscope: read", "ringscope: tick", "test: snapshots"];
-    assert_eq!(names, BTreeSet::from(expected));
+    let expected = ["copy", "copy metrics", "launch", "read", "tick"].map(|name| format!("ringscope: {name}"));
+    assert_eq!(names, expected.iter().map(String::as_str).chain(["test: snapshots"]).collect());
 
     let of = |name: &str| ranges.iter().filter(|r| r.name == name).map(|r| r.within.join(" > ")).collect::<Vec<_>>();
     assert_eq!(of("ringscope: launch"), [""]);
@@ -47,6 +47,7 @@ fn every_range_arrives_nested_as_the_work_is() {
     let copies = readings.iter().map(|within| format!("{within} > ringscope: read")).collect();
     assert_eq!(BTreeSet::from_iter(of("ringscope: copy")), copies);
     assert!(of("ringscope: copy").len() >= of("ringscope: read").len());
+    assert!(BTreeSet::from_iter(of("ringscope: copy metrics")).is_superset(&readings));
 }
 
 #[test]
@@ -69,6 +70,7 @@ fn a_life_with_telemetry() {
         .interval(Duration::from_millis(1))
         .build()
         .expect("a runtime");
+    runtime.collector().counter("counted", "Of a kernel").expect("a name").on_device().expect("a counter");
     runtime.launch_blocking("w", &Default::default()).expect("launched");
     runtime.activate_blocking("w").expect("active");
     runtime.send_blocking("w", b"hello").expect("sent");

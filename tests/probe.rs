@@ -65,8 +65,8 @@ fn words_that_are_added_to_are_copied_whole() {
 fn every_design_costs_something_and_ends() {
     on_each_device(|device| {
         let mut probe = Probe::new(&device, 2).expect("a probe");
-        for design in RecordStrategy::ALL {
-            for level in Level::ALL {
+        for &design in RecordStrategy::ALL {
+            for &level in Level::ALL {
                 let costs = probe.cost(design, level, 2, 2000).expect("a cost");
                 assert_eq!(costs.len(), 2);
                 assert!(costs.iter().all(|c| c.ns >= 0.0 && c.ns.is_finite()), "{design:?}: {costs:?}");

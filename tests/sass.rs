@@ -73,6 +73,9 @@ const NO_TELEMETRY: &str = r#"
 #include <ringscope/abi.h>
 #include <ringscope/platform.cuh>
 #include <ringscope/atomic.cuh>
+#include <ringscope/clock.cuh>
+#include <ringscope/histogram.cuh>
+#include <ringscope/metrics.cuh>
 namespace ringscope {
 struct Nothing {
     __device__ Nothing(u64 = 0) {}

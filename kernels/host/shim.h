@@ -1,7 +1,22 @@
 // shim.h: compiles the kernels' own sources with a host C++ compiler, one OS thread for each block.
 //
-// A block has one thread and a warp one lane, so warp-cooperative code runs its sequential case. GCC and
-// Clang on 64-bit targets.
+// A block has one thread and a warp one lane, so code that loops in strides of blockDim.x, or of ringscope::LANES, runs its
+// sequential case. GCC and Clang on 64-bit targets. What of CUDA C++ there is:
+//
+//   __global__ __device__ __host__ __constant__   nothing; a kernel is a function
+//   __shared__                                    of the block's thread; not `extern __shared__`, whose size a launch says
+//   __forceinline__ __launch_bounds__ __restrict__ __grid_constant__
+//   dim3 uint3 threadIdx blockIdx blockDim gridDim   blockDim is 1, 1, 1; a grid has one to three dimensions
+//   __syncthreads(_count, _and, _or) __syncwarp   nothing to wait for
+//   __threadfence (_block, _system)               a fence
+//   atomicAdd Sub Exch Min Max And Or Xor Inc Dec CAS   with _block and _system, of the types that CUDA has them for; relaxed
+//   __popc __popcll __clz __clzll __ffs __ffsll __brev __brevll
+//   min max                                       of CUDA's types
+//   __ldg __nanosleep clock64
+//   asm of PTX, shuffles, votes, matches, reductions of a warp, textures   not there: a compiler's error says so
+//
+// A kernel that needs several threads in a block does not run here, and nothing can see that in its code: its author says
+// so to the launch, which refuses (HostDevice::launch, Grid::threads).
 #ifndef RINGSCOPE_HOST_SHIM_H
 #define RINGSCOPE_HOST_SHIM_H
 
@@ -17,23 +32,192 @@
 #define __host__
 #define __shared__ static thread_local
 #define __constant__
+#define __grid_constant__
 #define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
 
-struct ringscope_dim3 {
-    unsigned x = 1, y = 1, z = 1;
+struct uint3 {
+    unsigned x, y, z;
+};
+struct dim3 {
+    unsigned x, y, z;
+    constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+    constexpr dim3(uint3 v) : x(v.x), y(v.y), z(v.z) {}
 };
 // Set by the thread that runs the block, before the kernel's entry.
-extern thread_local ringscope_dim3 ringscope_block_index, ringscope_grid_dim;
+extern thread_local uint3 ringscope_block_index;
+extern thread_local dim3 ringscope_grid_dim;
 // Blocks of all kernels of this process; a plain word, accessed with atomic operations.
 extern unsigned ringscope_running_blocks;
 #define blockIdx ringscope_block_index
 #define gridDim ringscope_grid_dim
-static const ringscope_dim3 threadIdx = {0, 0, 0};
-static const ringscope_dim3 blockDim = {1, 1, 1};
+static const uint3 threadIdx = {0, 0, 0};
+static const dim3 blockDim = {1, 1, 1};
+
 inline void __syncthreads() {}
-inline void __syncwarp() {}
+inline int __syncthreads_count(int predicate) { return predicate != 0; }
+inline int __syncthreads_and(int predicate) { return predicate != 0; }
+inline int __syncthreads_or(int predicate) { return predicate != 0; }
+inline void __syncwarp(unsigned = 0xffffffffu) {}
+inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+// ---- atomics, relaxed as CUDA's ----------------------------------------------------------------------------------
 
 namespace ringscope_host {
+// The word was `old`, and is what `next` makes of it.
+template <class T, class Next>
+inline T change(T* p, Next next) {
+    T old, now;
+    __atomic_load(p, &old, __ATOMIC_RELAXED);
+    do {
+        now = next(old);
+    } while (!__atomic_compare_exchange(p, &old, &now, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return old;
+}
+}  // namespace ringscope_host
+
+#define RINGSCOPE_HOST_ATOMIC_(name, T, next)                                                                    \
+    inline T name(T* p, T v) { return ringscope_host::change(p, [v](T old) -> T { return next; }); }             \
+    inline T name##_block(T* p, T v) { return name(p, v); }                                                      \
+    inline T name##_system(T* p, T v) { return name(p, v); }
+#define RINGSCOPE_HOST_ATOMIC_32_(name, next) \
+    RINGSCOPE_HOST_ATOMIC_(name, int, next) RINGSCOPE_HOST_ATOMIC_(name, unsigned, next)
+#define RINGSCOPE_HOST_ATOMIC_BITS_(name, next) \
+    RINGSCOPE_HOST_ATOMIC_32_(name, next) RINGSCOPE_HOST_ATOMIC_(name, unsigned long long, next)
+
+// A sum of int wraps, as CUDA's does.
+RINGSCOPE_HOST_ATOMIC_(atomicAdd, int, (int)((unsigned)old + (unsigned)v))
+RINGSCOPE_HOST_ATOMIC_(atomicAdd, unsigned, old + v)
+RINGSCOPE_HOST_ATOMIC_(atomicAdd, unsigned long long, old + v)
+RINGSCOPE_HOST_ATOMIC_(atomicAdd, float, old + v)
+RINGSCOPE_HOST_ATOMIC_(atomicAdd, double, old + v)
+RINGSCOPE_HOST_ATOMIC_(atomicSub, int, (int)((unsigned)old - (unsigned)v))
+RINGSCOPE_HOST_ATOMIC_(atomicSub, unsigned, old - v)
+RINGSCOPE_HOST_ATOMIC_BITS_(atomicExch, ((void)old, v))
+RINGSCOPE_HOST_ATOMIC_(atomicExch, float, ((void)old, v))
+RINGSCOPE_HOST_ATOMIC_BITS_(atomicMin, old < v ? old : v)
+RINGSCOPE_HOST_ATOMIC_(atomicMin, long long, old < v ? old : v)
+RINGSCOPE_HOST_ATOMIC_BITS_(atomicMax, old > v ? old : v)
+RINGSCOPE_HOST_ATOMIC_(atomicMax, long long, old > v ? old : v)
+RINGSCOPE_HOST_ATOMIC_BITS_(atomicAnd, old & v)
+RINGSCOPE_HOST_ATOMIC_BITS_(atomicOr, old | v)
+RINGSCOPE_HOST_ATOMIC_BITS_(atomicXor, old ^ v)
+RINGSCOPE_HOST_ATOMIC_(atomicInc, unsigned, old >= v ? 0 : old + 1)
+RINGSCOPE_HOST_ATOMIC_(atomicDec, unsigned, old == 0 || old > v ? v : old - 1)
+
+#define RINGSCOPE_HOST_CAS_(T)                                                                       \
+    inline T atomicCAS(T* p, T seen, T v) {                                                          \
+        __atomic_compare_exchange(p, &seen, &v, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);          \
+        return seen;                                                                                 \
+    }                                                                                                \
+    inline T atomicCAS_block(T* p, T seen, T v) { return atomicCAS(p, seen, v); }                    \
+    inline T atomicCAS_system(T* p, T seen, T v) { return atomicCAS(p, seen, v); }
+RINGSCOPE_HOST_CAS_(int)
+RINGSCOPE_HOST_CAS_(unsigned)
+RINGSCOPE_HOST_CAS_(unsigned long long)
+RINGSCOPE_HOST_CAS_(unsigned short)
+
+// ---- bits and numbers ---------------------------------------------------------------------------------------------
+
+inline int __popc(unsigned v) { return __builtin_popcount(v); }
+inline int __popcll(unsigned long long v) { return __builtin_popcountll(v); }
+inline int __clz(int v) { return v == 0 ? 32 : __builtin_clz((unsigned)v); }
+inline int __clzll(long long v) { return v == 0 ? 64 : __builtin_clzll((unsigned long long)v); }
+inline int __ffs(int v) { return __builtin_ffs(v); }
+inline int __ffsll(long long v) { return __builtin_ffsll(v); }
+inline unsigned long long __brevll(unsigned long long v) {
+    v = ((v >> 1) & 0x5555555555555555ull) | ((v & 0x5555555555555555ull) << 1);
+    v = ((v >> 2) & 0x3333333333333333ull) | ((v & 0x3333333333333333ull) << 2);
+    v = ((v >> 4) & 0x0f0f0f0f0f0f0f0full) | ((v & 0x0f0f0f0f0f0f0f0full) << 4);
+    return __builtin_bswap64(v);
+}
+inline unsigned __brev(unsigned v) { return (unsigned)(__brevll(v) >> 32); }
+
+#define RINGSCOPE_HOST_MIN_MAX_(T)                        \
+    inline constexpr T min(T a, T b) { return b < a ? b : a; } \
+    inline constexpr T max(T a, T b) { return a < b ? b : a; }
+RINGSCOPE_HOST_MIN_MAX_(int)
+RINGSCOPE_HOST_MIN_MAX_(unsigned)
+RINGSCOPE_HOST_MIN_MAX_(long)
+RINGSCOPE_HOST_MIN_MAX_(unsigned long)
+RINGSCOPE_HOST_MIN_MAX_(long long)
+RINGSCOPE_HOST_MIN_MAX_(unsigned long long)
+// A NaN gives way to a number, as on CUDA.
+inline float min(float a, float b) { return __builtin_fminf(a, b); }
+inline float max(float a, float b) { return __builtin_fmaxf(a, b); }
+inline double min(double a, double b) { return __builtin_fmin(a, b); }
+inline double max(double a, double b) { return __builtin_fmax(a, b); }
+// Of two types, what their sum has.
+template <class A, class B, class = std::enable_if_t<std::is_arithmetic_v<A> && std::is_arithmetic_v<B>>>
+inline auto min(A a, B b) {
+    using T = decltype(a + b);
+    return min((T)a, (T)b);
+}
+template <class A, class B, class = std::enable_if_t<std::is_arithmetic_v<A> && std::is_arithmetic_v<B>>>
+inline auto max(A a, B b) {
+    using T = decltype(a + b);
+    return max((T)a, (T)b);
+}
+
+template <class T>
+inline T __ldg(const T* p) {
+    return *p;
+}
+
+// ---- what one thread cannot do --------------------------------------------------------------------------------------
+
+namespace ringscope_host {
+template <class...>
+constexpr bool none = false;
+}
+#define RINGSCOPE_HOST_REFUSED_(name)                                                                                    \
+    template <class... A>                                                                                                \
+    inline unsigned name(A...) {                                                                                         \
+        static_assert(ringscope_host::none<A...>,                                                                        \
+                      #name " needs the lanes of a warp, and the host device has one: use ringscope::from_lane0, "       \
+                            "ringscope::xor_lanes or add_warp, or compile this part only where RINGSCOPE_CUDA is 1");    \
+        return 0;                                                                                                        \
+    }
+RINGSCOPE_HOST_REFUSED_(__shfl_sync)
+RINGSCOPE_HOST_REFUSED_(__shfl_up_sync)
+RINGSCOPE_HOST_REFUSED_(__shfl_down_sync)
+RINGSCOPE_HOST_REFUSED_(__shfl_xor_sync)
+RINGSCOPE_HOST_REFUSED_(__ballot_sync)
+RINGSCOPE_HOST_REFUSED_(__any_sync)
+RINGSCOPE_HOST_REFUSED_(__all_sync)
+RINGSCOPE_HOST_REFUSED_(__match_any_sync)
+RINGSCOPE_HOST_REFUSED_(__match_all_sync)
+RINGSCOPE_HOST_REFUSED_(__reduce_add_sync)
+RINGSCOPE_HOST_REFUSED_(__reduce_min_sync)
+RINGSCOPE_HOST_REFUSED_(__reduce_max_sync)
+RINGSCOPE_HOST_REFUSED_(__reduce_and_sync)
+RINGSCOPE_HOST_REFUSED_(__reduce_or_sync)
+RINGSCOPE_HOST_REFUSED_(__reduce_xor_sync)
+
+// ---- kernels ----------------------------------------------------------------------------------------------------------
+
+// A ring kernel built at one level; HostKernel in src/device/source.rs is the mirror.
+struct ringscope_host_kernel {
+    void (*entry)(void**);
+    unsigned abi;         // RINGSCOPE_ABI_VERSION of the header that it was built with
+    unsigned level;       // RINGSCOPE_LEVEL
+    unsigned args_bytes;  // of the author's arguments; 0 without
+    unsigned args_align;
+};
+static_assert(sizeof(ringscope_host_kernel) == 24, "src/device/source.rs has the same fields");
+
+// Runs one block of a grid on this thread: `block` and `grid` are x, y, z.
+extern "C" void ringscope_host_run_block(void (*entry)(void**), void** args, const unsigned* block, const unsigned* grid);
+
+namespace ringscope_host {
+// The same of a grid of one dimension.
+inline void run_block(void (*entry)(void**), void** args, unsigned block, unsigned blocks) {
+    const unsigned at[3] = {block, 0, 0}, grid[3] = {blocks, 1, 1};
+    ringscope_host_run_block(entry, args, at, grid);
+}
+
 // Calls a kernel with CUDA's array of pointers to arguments.
 template <class... A, std::size_t... I>
 void call_with(void (*kernel)(A...), void** args, std::index_sequence<I...>) {
@@ -77,5 +261,12 @@ inline void relax(unsigned attempt) {
     }
 }
 }  // namespace ringscope_host
+
+inline void __nanosleep(unsigned ns) {
+    timespec t = {0, (long)(ns < 1000000u ? ns : 1000000u)};
+    nanosleep(&t, nullptr);
+}
+// Nanoseconds: a CPU's cycles are not to be had everywhere.
+inline long long clock64() { return (long long)ringscope_host::clock_ns(); }
 
 #endif  // RINGSCOPE_HOST_SHIM_H

@@ -10,8 +10,6 @@
 
 #include "../crc32c.cu"
 
-extern "C" void ringscope_host_run_block(void (*entry)(void**), void** args, unsigned block, unsigned blocks);
-
 namespace {
 using Word = unsigned long long;
 
@@ -125,7 +123,7 @@ void traffic() {
     for (unsigned b = 0; b < BLOCKS; ++b) {
         blocks.emplace_back([&, b] {
             void* pointers[] = {&args};
-            ringscope_host_run_block(crc32c_l2_host, pointers, b, BLOCKS);
+            ringscope_host::run_block(crc32c_l2_host, pointers, b, BLOCKS);
         });
     }
     bool done = false;
@@ -154,7 +152,7 @@ void traffic() {
 }
 
 struct Greedy {
-    static ringscope::u32 handle(const ringscope::Message&, ringscope::Reply& out) {
+    ringscope::u32 handle(ringscope::Context&, const ringscope::Message&, ringscope::Reply& out) {
         out.open(SLOT_BYTES + 1);
         return RINGSCOPE_OK;
     }
@@ -171,7 +169,7 @@ void too_large() {
     void* pointers[] = {&args};
     store(f->host.tail, 1);
     store(f->host.command, 4 + RINGSCOPE_COMMAND_RUN);
-    std::thread block([&] { ringscope_host_run_block(greedy_l2_host, pointers, 0, 1); });
+    std::thread block([&] { ringscope_host::run_block(greedy_l2_host, pointers, 0, 1); });
     auto* slot = reinterpret_cast<ringscope_slot_out*>(f->out);
     while (load(slot->ready) != 1) std::this_thread::yield();
     store(f->host.command, 8 + RINGSCOPE_COMMAND_STOP);
@@ -251,7 +249,7 @@ void metrics() {
     for (unsigned block = 0; block < METRIC_BLOCKS; ++block) {
         blocks.emplace_back([=, &telemetry] {
             void* pointers[] = {&telemetry};
-            ringscope_host_run_block(count_in_metrics_host, pointers, block, METRIC_BLOCKS);
+            ringscope_host::run_block(count_in_metrics_host, pointers, block, METRIC_BLOCKS);
         });
     }
     Word before = 0, all = (Word)METRIC_BLOCKS * PER_BLOCK;

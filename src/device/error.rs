@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::{ArgsLayout, Level};
+
 /// Why a device did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,6 +79,46 @@ pub enum DeviceError {
         /// What to use instead.
         remedy: &'static str,
     },
+    /// A build of a kernel with less telemetry than is to be recorded: it would leave out what is waited for.
+    #[error(
+        "{what} was built at RINGSCOPE_LEVEL={}, and level {} is to be recorded: build it at that level, name all three levels by ringscope::ring_kernel!, or build the runtime with .level(…) or .telemetry(false)",
+        *built as u32, *wanted as u32
+    )]
+    BuiltWithLess {
+        /// The source.
+        what: String,
+        /// The level that it was built at.
+        built: Level,
+        /// The level that is to be recorded.
+        wanted: Level,
+    },
+    /// A build of a kernel with the headers of another version of ringscope.
+    #[error(
+        "{what} was built with another version of ringscope's headers (ABI {theirs}, this is {ours}): compile it again with the headers of this version"
+    )]
+    ForeignBuild {
+        /// The source.
+        what: String,
+        /// The version of its headers.
+        theirs: u32,
+        /// This crate's.
+        ours: u32,
+    },
+    /// Arguments of another size or alignment than the kernel takes.
+    #[error(
+        "the kernel `{kernel}` takes {takes}, and was given {given}{}: give LaunchOptions::args a #[repr(C)] struct with the fields of the kernel's own",
+        if type_name.is_empty() { String::new() } else { format!(" (`{type_name}`)") }
+    )]
+    ArgsMismatch {
+        /// The name of the kernel's source.
+        kernel: String,
+        /// What the kernel was built to take.
+        takes: ArgsLayout,
+        /// What the launch was given.
+        given: ArgsLayout,
+        /// The Rust type that was given; empty without.
+        type_name: &'static str,
+    },
     /// The blocks of all ring kernels must be resident together.
     #[error(
         "{asked} blocks were asked for and {free} more can be resident on this device: launch fewer blocks or fewer kernels"
@@ -88,11 +130,29 @@ pub enum DeviceError {
         free: u32,
     },
     /// The operating system gave no thread.
-    #[error("no thread for a block: {message}; launch fewer blocks")]
+    #[error("no thread for a block: {message}; {remedy}")]
     NoThread {
         /// The system's words.
         message: String,
+        /// What helps against that.
+        remedy: &'static str,
     },
+}
+
+#[cfg(feature = "host")]
+impl DeviceError {
+    /// Says what helps against the limit that was met.
+    pub(super) fn no_thread(error: &std::io::Error) -> Self {
+        let remedy = match error.kind() {
+            // EAGAIN: RLIMIT_NPROC, the cgroup's pids.max, or the system's threads-max.
+            std::io::ErrorKind::WouldBlock => {
+                "launch fewer blocks, or raise the limit on threads (`ulimit -u`, or pids.max of the container)"
+            }
+            std::io::ErrorKind::OutOfMemory => "launch fewer blocks: there is no memory for another stack",
+            _ => "launch fewer blocks",
+        };
+        DeviceError::NoThread { message: error.to_string(), remedy }
+    }
 }
 
 /// Why CUDA is not used, precisely.
@@ -154,4 +214,20 @@ pub enum CudaUnavailable {
     /// A call failed while the device was opened.
     #[error("the CUDA device could not be opened: {0}")]
     Open(Box<DeviceError>),
+}
+
+#[cfg(all(test, feature = "host", target_os = "linux"))]
+mod tests {
+    use std::io::Error;
+
+    use super::DeviceError;
+
+    #[test]
+    fn a_thread_that_is_not_given_names_the_limit_that_was_met() {
+        let text = |raw| DeviceError::no_thread(&Error::from_raw_os_error(raw)).to_string();
+        let (limit, memory, files) = (text(libc::EAGAIN), text(libc::ENOMEM), text(libc::EMFILE));
+        assert!(limit.contains("ulimit -u") && limit.contains("pids.max"), "{limit}");
+        assert!(memory.contains("no memory") && !memory.contains("ulimit"), "{memory}");
+        assert!(files.contains("Too many open files") && !files.contains("ulimit"), "{files}");
+    }
 }

@@ -8,36 +8,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::probe::{self, ProbeArgs, ProbeKernel};
+use super::sealed::Sealed;
 use super::{
-    Builtin, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry, Internal, Kernel,
-    KernelSource, Launch, Level, Memory,
+    ArgsLayout, Builtin, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry, HostKernel,
+    Internal, Kernel, KernelSource, Launch, Level, Memory, probe,
 };
-use crate::abi::{LINE_BYTES, RingArgs};
+use crate::abi::LINE_BYTES;
 
 unsafe extern "C" {
-    fn ringscope_host_run_block(entry: HostEntry, args: *mut *mut c_void, block: u32, blocks: u32);
+    fn ringscope_host_run_block(entry: HostEntry, args: *mut *mut c_void, block: *const u32, grid: *const u32);
     fn ringscope_host_clock_ns() -> u64;
     fn ringscope_host_fact(i: usize, value: *mut u64) -> *const std::ffi::c_char;
     fn ringscope_host_bucket_slot(value: u64, scale: u32) -> u32;
 }
 
-macro_rules! builtin_entries {
+macro_rules! probe_entries {
     ($($name:ident),*) => { unsafe extern "C" { $(fn $name(args: *mut *mut c_void);)* } };
 }
-builtin_entries!(
-    compute_l0_host,
-    compute_l1_host,
-    compute_l2_host,
-    crc32c_l0_host,
-    crc32c_l1_host,
-    crc32c_l2_host,
-    vector_add_l0_host,
-    vector_add_l1_host,
-    vector_add_l2_host,
-    echo_l0_host,
-    echo_l1_host,
-    echo_l2_host,
+probe_entries!(
     probe_l0_host,
     probe_l1_host,
     probe_l2_host,
@@ -46,17 +34,39 @@ builtin_entries!(
     probe_metrics_l2_host
 );
 
-fn builtin_entry(builtin: Builtin, level: Level) -> HostEntry {
-    let levels: [HostEntry; 3] = match builtin {
-        Builtin::Compute => [compute_l0_host, compute_l1_host, compute_l2_host],
-        Builtin::Crc32c => [crc32c_l0_host, crc32c_l1_host, crc32c_l2_host],
-        Builtin::VectorAdd => [vector_add_l0_host, vector_add_l1_host, vector_add_l2_host],
-        Builtin::Echo => [echo_l0_host, echo_l1_host, echo_l2_host],
+fn builtin(builtin: Builtin, level: Level) -> HostKernel {
+    // SAFETY: build.rs compiles these files at each level, with RINGSCOPE_RING_KERNEL; constants.
+    let levels = unsafe {
+        match builtin {
+            Builtin::Compute => crate::__host_kernels!(compute),
+            Builtin::Crc32c => crate::__host_kernels!(crc32c),
+            Builtin::VectorAdd => crate::__host_kernels!(vector_add),
+            Builtin::Echo => crate::__host_kernels!(echo),
+        }
     };
     levels[level as usize]
 }
 
-/// The CPU as a device. Blocks are threads: they wait by spinning, then yielding, then sleeping.
+/// The CPU as a device: the kernels' own CUDA C++ sources, compiled by the C++ compiler. A block is one OS thread, which
+/// waits by spinning, then yielding, then sleeping; a warp has one lane. Nothing here waits for a kernel.
+///
+/// What of CUDA C++ a source may use (`kernels/host/shim.h` has it all):
+///
+/// | CUDA C++ | On the host device |
+/// |---|---|
+/// | `__global__`, `__device__`, `__host__`, `__constant__`, `__grid_constant__`, `__launch_bounds__`, `__forceinline__`, `__restrict__` | accepted, without effect but for inlining and aliasing |
+/// | `__shared__` | memory of the block's thread, not zeroed on CUDA; `extern __shared__` does not compile |
+/// | `dim3`, `uint3`, `threadIdx`, `blockIdx`, `blockDim`, `gridDim` | grids of one to three dimensions; `blockDim` is 1, 1, 1 |
+/// | `__syncthreads`, `_count`, `_and`, `_or`, `__syncwarp` | one thread: nothing to wait for |
+/// | `__threadfence`, `_block`, `_system` | a fence |
+/// | `atomicAdd`, `Sub`, `Exch`, `Min`, `Max`, `And`, `Or`, `Xor`, `Inc`, `Dec`, `CAS`, with `_block` and `_system` | relaxed, of the types that CUDA has them for: `int`, `unsigned`, `unsigned long long`, `long long` (`Min`, `Max`), `float` and `double` (`Add`), `float` (`Exch`), `unsigned short` (`CAS`) |
+/// | `__popc`, `__clz`, `__ffs`, `__brev` and their `ll` forms | as on CUDA, of 0 as well |
+/// | `min`, `max` | of CUDA's types; a NaN gives way to a number |
+/// | `__ldg`, `__nanosleep`, `clock64` | a load, a sleep, nanoseconds |
+/// | `ringscope::lane`, `sync_lanes`, `from_lane0`, `xor_lanes`, `add_warp`, `end_warp` | their case of one lane |
+/// | shuffles, votes, matches and reductions of a warp by hand | refused by the compiler, with a sentence |
+/// | several threads in a block | refused by [`launch`](HostDevice::launch), with a sentence |
+/// | `asm` of PTX, textures, cooperative groups, CUDA's libraries | does not compile: keep it under `#if RINGSCOPE_CUDA` |
 #[derive(Debug)]
 pub struct HostDevice {
     info: DeviceInfo,
@@ -69,7 +79,7 @@ impl Default for HostDevice {
 }
 
 impl HostDevice {
-    /// The host device of this machine.
+    /// Makes the host device of this machine.
     pub fn new() -> Self {
         let cores = cores();
         let detail = format!("{cores} cores, one thread a block");
@@ -88,41 +98,96 @@ impl HostDevice {
         }
     }
 
-    /// Starts any kernel, as CUDA's launch does: `blocks` blocks, each of them `entry` with copies of `args`.
+    /// Starts any kernel, as CUDA's launch does: each block of `grid` is a thread that runs `entry` with copies of `args`.
+    /// It does not wait for the blocks.
     ///
     /// # Errors
-    /// [`DeviceError::TooManyBlocks`] above [`MAX_BLOCKS`] in this process; [`DeviceError::NoThread`] if the system
-    /// refuses a thread: blocks already started run on.
+    /// [`DeviceError::TooManyBlocks`] above [`MAX_BLOCKS`] in this process; [`DeviceError::Unsupported`] for several threads
+    /// in a block; [`DeviceError::NoThread`] if the system refuses a thread: blocks already started run on.
     ///
     /// # Safety
     /// `entry` takes exactly these arguments, and whatever they point to is alive until all blocks have ended.
     pub unsafe fn launch(
         &self,
         entry: HostEntry,
-        blocks: u32,
+        grid: impl Into<Grid>,
         args: &[&dyn HostArgument],
         keep: Vec<Memory>,
     ) -> Result<HostLaunch, DeviceError> {
-        let seats = Arc::new(Seats::take(blocks)?);
-        let args: Arc<[AlignedBytes]> = args.iter().map(|a| AlignedBytes::copy_of(a.bytes())).collect();
-        let running = Arc::new(AtomicUsize::new(0));
-        for block in 0..blocks {
-            let (args, keep, left) = (Arc::clone(&args), keep.clone(), Left::enter(&running));
-            let seats = Arc::clone(&seats);
-            let body = move || {
-                let mut pointers: Vec<*mut c_void> = args.iter().map(AlignedBytes::pointer).collect();
-                // SAFETY: the caller of `launch` answers for entry and arguments; the pointers are to copies
-                // that live as long as `args`, which this thread holds, as it does `keep`.
-                unsafe { ringscope_host_run_block(entry, pointers.as_mut_ptr(), block, blocks) };
-                drop((keep, seats, left));
-            };
-            std::thread::Builder::new()
-                .name(format!("ring-block-{block}"))
-                .spawn(body)
-                .map_err(|e| DeviceError::NoThread { message: e.to_string() })?;
-        }
-        Ok(HostLaunch { running })
+        let args: Vec<&[u8]> = args.iter().map(|a| a.bytes()).collect();
+        // SAFETY: the caller's promise.
+        unsafe { launch(entry, grid.into(), &args, keep) }
     }
+}
+
+/// The blocks of a launch on the host device, and how many threads each of them is to have: made of a number of blocks, or
+/// of three dimensions of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    blocks: [u32; 3],
+    threads: u32,
+}
+
+impl Grid {
+    /// Says how many threads a block of this kernel needs. The host device refuses a launch of more than one: code that
+    /// exchanges values between the threads of a block would be wrong there, and code that loops in strides of `blockDim.x`
+    /// needs one only.
+    pub fn threads(mut self, threads: u32) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// The place of the `i`-th block.
+    fn block(self, i: u64) -> [u32; 3] {
+        let [x, y, _] = self.blocks.map(u64::from);
+        [(i % x) as u32, (i / x % y) as u32, (i / x / y) as u32]
+    }
+
+    fn count(self) -> u64 {
+        self.blocks.into_iter().map(u64::from).fold(1, u64::saturating_mul)
+    }
+}
+
+impl From<u32> for Grid {
+    fn from(blocks: u32) -> Self {
+        Grid::from((blocks, 1, 1))
+    }
+}
+
+impl From<(u32, u32, u32)> for Grid {
+    fn from((x, y, z): (u32, u32, u32)) -> Self {
+        Grid { blocks: [x, y, z], threads: 1 }
+    }
+}
+
+/// # Safety
+/// As [`HostDevice::launch`].
+unsafe fn launch(entry: HostEntry, grid: Grid, args: &[&[u8]], keep: Vec<Memory>) -> Result<HostLaunch, DeviceError> {
+    if grid.threads > 1 {
+        return Err(DeviceError::Unsupported {
+            device: "the host device",
+            what: format!("a block of {} threads", grid.threads),
+            remedy: "it runs each block as one thread: launch it with one, if the kernel loops in strides of blockDim.x, or use a GPU",
+        });
+    }
+    let seats = Arc::new(Seats::take(u32::try_from(grid.count()).unwrap_or(u32::MAX))?);
+    let args: Arc<[AlignedBytes]> = args.iter().copied().map(AlignedBytes::copied).collect();
+    let running = Arc::new(AtomicUsize::new(0));
+    for i in 0..grid.count() {
+        let (args, keep, left) = (Arc::clone(&args), keep.clone(), Left::enter(&running));
+        let seats = Arc::clone(&seats);
+        let body = move || {
+            let mut pointers: Vec<*mut c_void> = args.iter().map(AlignedBytes::pointer).collect();
+            let (block, grid) = (grid.block(i), grid.blocks);
+            // SAFETY: the caller answers for entry and arguments; the pointers are to copies that live as long as
+            // `args`, which this thread holds, as it does `keep`; both places have three numbers.
+            unsafe { ringscope_host_run_block(entry, pointers.as_mut_ptr(), block.as_ptr(), grid.as_ptr()) };
+            drop((keep, seats, left));
+        };
+        let thread = std::thread::Builder::new().name(format!("ring-block-{i}"));
+        thread.spawn(body).map_err(|e| DeviceError::no_thread(&e))?;
+    }
+    Ok(HostLaunch { running })
 }
 
 fn cpu_name() -> String {
@@ -133,7 +198,7 @@ fn cpu_name() -> String {
 
 /// A value that a kernel takes: plain data. Pass a pointer as its address, a `u64`.
 pub trait HostArgument {
-    /// Its bytes.
+    /// Returns its bytes.
     fn bytes(&self) -> &[u8];
 }
 
@@ -147,7 +212,7 @@ impl<T: bytemuck::NoUninit> HostArgument for T {
 struct AlignedBytes(Box<[u128]>);
 
 impl AlignedBytes {
-    fn copy_of(bytes: &[u8]) -> Self {
+    fn copied(bytes: &[u8]) -> Self {
         let mut words = vec![0u128; bytes.len().div_ceil(16)].into_boxed_slice();
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
         AlignedBytes(words)
@@ -210,41 +275,50 @@ impl Launch for HostLaunch {
     }
 }
 
-struct HostKernel {
-    entry: HostEntry,
-}
-
 /// Blocks that keep the cores busy; more of them take turns.
 fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
 }
 
-impl Kernel for HostKernel {
+#[derive(Debug)]
+struct Loaded {
+    entry: HostEntry,
+    level: Level,
+    args: ArgsLayout,
+}
+
+impl Loaded {
+    fn new(level: Level, kernel: HostKernel) -> Self {
+        Loaded { entry: kernel.entry(), level, args: kernel.args_layout() }
+    }
+}
+
+impl Kernel for Loaded {
     fn max_resident_blocks(&self) -> u32 {
         cores()
     }
 
-    unsafe fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
-        let device = HostDevice::new();
-        // SAFETY: a ring kernel's entry takes one RingArgs by value; the caller answers for what it points to.
-        let launch = unsafe { device.launch(self.entry, blocks, &[args], keep) }?;
+    fn level(&self) -> Option<Level> {
+        Some(self.level)
+    }
+
+    fn args_layout(&self) -> ArgsLayout {
+        self.args
+    }
+
+    unsafe fn launch(
+        &self,
+        blocks: u32,
+        parameters: &[&[u8]],
+        keep: Vec<Memory>,
+    ) -> Result<Box<dyn Launch>, DeviceError> {
+        // SAFETY: the caller's promise.
+        let launch = unsafe { launch(self.entry, blocks.into(), parameters, keep) }?;
         Ok(Box::new(launch))
     }
 }
 
-impl ProbeKernel for HostKernel {
-    fn max_resident_blocks(&self) -> u32 {
-        cores()
-    }
-
-    unsafe fn launch(&self, blocks: u32, args: &ProbeArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
-        // SAFETY: the probe's entry takes one ProbeArgs by value; the caller answers for what it points to.
-        let launch = unsafe { HostDevice::new().launch(self.entry, blocks, &[args], keep) }?;
-        Ok(Box::new(launch))
-    }
-}
-
-impl super::Sealed for HostDevice {}
+impl Sealed for HostDevice {}
 
 impl Device for HostDevice {
     fn info(&self) -> &DeviceInfo {
@@ -264,23 +338,26 @@ impl Device for HostDevice {
     }
 
     fn load(&self, source: &KernelSource, level: Level) -> Result<Box<dyn Kernel>, DeviceError> {
-        match source {
-            KernelSource::Builtin(builtin) => Ok(Box::new(HostKernel { entry: builtin_entry(*builtin, level) })),
-            KernelSource::Host { entry, .. } => Ok(Box::new(HostKernel { entry: *entry })),
-            cuda => Err(DeviceError::Unsupported {
-                device: "the host device",
-                what: cuda.describe(),
-                remedy: "compile it into the program through kernels/host/shim.h and pass it as KernelSource::host",
-            }),
-        }
+        let (built, kernel) = match source {
+            KernelSource::Builtin(which) => (level, builtin(*which, level)),
+            KernelSource::Host(host) | KernelSource::HostAndCudaText { host, .. } => host.at(level)?,
+            cuda => {
+                return Err(DeviceError::Unsupported {
+                    device: "the host device",
+                    what: cuda.describe(),
+                    remedy: "compile it into the program with DEP_RINGSCOPE_INCLUDE and name it by ringscope::ring_kernel! (KernelSource::host)",
+                });
+            }
+        };
+        Ok(Box::new(Loaded::new(built, kernel)))
     }
 
-    fn load_probe(&self, entry: probe::Entry, level: Level) -> Result<Box<dyn ProbeKernel>, DeviceError> {
+    fn load_probe(&self, entry: probe::Entry, level: Level) -> Result<Box<dyn Kernel>, DeviceError> {
         let levels: [HostEntry; 3] = match entry {
             probe::Entry::Questions => [probe_l0_host, probe_l1_host, probe_l2_host],
             probe::Entry::Metrics => [probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host],
         };
-        Ok(Box::new(HostKernel { entry: levels[level as usize] }))
+        Ok(Box::new(Loaded { entry: levels[level as usize], level, args: ArgsLayout::default() }))
     }
 
     fn reserve_launches(&self, _: usize) -> Result<(), DeviceError> {
@@ -303,27 +380,33 @@ impl Device for HostDevice {
 
 fn allocate(bytes: usize, what: &'static str) -> Result<Memory, DeviceError> {
     let error = DeviceError::OutOfMemory { what, bytes };
-    let layout = Layout::from_size_align(bytes.max(LINE_BYTES), LINE_BYTES).map_err(|_| error.clone())?;
+    // Aligned here: an allocator asked for more than its own alignment would write the zeros itself, into every page. So
+    // the system gives pages when they are first used.
+    let padded = bytes.max(LINE_BYTES).checked_add(LINE_BYTES).ok_or_else(|| error.clone())?;
+    let layout = Layout::from_size_align(padded, align_of::<u64>()).map_err(|_| error.clone())?;
     // SAFETY: the size is not zero.
-    let pointer = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(error)?;
+    let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(error)?;
+    // SAFETY: less than a line further on, and the allocation has a line more than is used.
+    let pointer = unsafe { start.add(start.as_ptr().align_offset(LINE_BYTES)) };
     let address = pointer.as_ptr().expose_provenance() as u64;
-    let owner = Arc::new(Allocation { pointer: address as usize, layout });
-    // SAFETY: the allocation is `bytes` long, aligned to a line, and freed when the owner is dropped.
+    let owner = Arc::new(Allocation { start: start.as_ptr().expose_provenance(), layout });
+    // SAFETY: the allocation is `bytes` long from here, aligned to a line, and freed when the owner is dropped.
     Ok(unsafe { Memory::new(address, Some(pointer), bytes, owner) })
 }
 
 struct Allocation {
-    pointer: usize,
+    start: usize,
     layout: Layout,
 }
 
 impl Drop for Allocation {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout, and nobody refers to it any more.
-        unsafe { dealloc(std::ptr::with_exposed_provenance_mut(self.pointer), self.layout) }
+        unsafe { dealloc(std::ptr::with_exposed_provenance_mut(self.start), self.layout) }
     }
 }
 
+#[derive(Debug)]
 struct HostCopier {
     memory: Memory,
     words: Vec<u64>,

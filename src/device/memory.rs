@@ -38,12 +38,22 @@ impl Memory {
         Memory { device, host: host.map(HostPointer), bytes, _owner: owner }
     }
 
-    /// The address under which kernels reach it.
+    /// Returns the address under which kernels reach it.
     pub fn device_address(&self) -> u64 {
         self.device
     }
 
-    /// Its size in bytes.
+    /// Returns it as words, where the host addresses it: memory of
+    /// [`allocate_mapped`](super::Device::allocate_mapped), and all of the host device's. Each word is read and written
+    /// whole; what a kernel writes beside is seen in no certain order until the kernel has ended or has replied.
+    pub fn host_words(&self) -> Option<&[AtomicU64]> {
+        let host = self.host?.0;
+        // SAFETY: `bytes` of it are readable and writable, aligned (see `new`) and alive as long as self; other accesses
+        // are atomic, or a kernel's, whose author synchronizes by the replies.
+        Some(unsafe { std::slice::from_raw_parts(host.as_ptr().cast(), self.bytes / 8) })
+    }
+
+    /// Returns its size in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -92,6 +102,13 @@ pub struct MetricTable {
     pub(crate) device: super::SharedDevice,
     /// Metrics that have room in it.
     pub(crate) places: u32,
+}
+
+/// The same memory, not the same content.
+impl PartialEq for Memory {
+    fn eq(&self, other: &Self) -> bool {
+        (self.device, self.bytes) == (other.device, other.bytes) && Arc::ptr_eq(&self._owner, &other._owner)
+    }
 }
 
 impl std::fmt::Debug for Memory {

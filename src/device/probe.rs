@@ -8,8 +8,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{ClockSample, Copier, DeviceError, Launch, Level, Memory, MetricTable, SharedDevice};
-use crate::abi::{KernelRef, LINE_BYTES, MAX_SCALE, Shard, WORDS, buckets};
+use super::{
+    ClockSample, Copier, DeviceError, Kernel, Launch, Level, Memory, MetricTable, ShardRange, SharedDevice, SlabLayout,
+};
+use crate::abi::{KernelRef, LINE_BYTES, MAX_SCALE, WORDS};
 
 /// The argument of the probe; the mirror of `ringscope_probe_args`.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
@@ -38,7 +40,7 @@ pub enum Entry {
 
 impl Entry {
     /// All of them.
-    pub const ALL: [Entry; 2] = [Entry::Questions, Entry::Metrics];
+    pub const ALL: &[Entry] = &[Entry::Questions, Entry::Metrics];
 
     /// Its name, without the level.
     pub const fn name(self) -> &'static str {
@@ -47,21 +49,6 @@ impl Entry {
             Entry::Metrics => "probe_metrics",
         }
     }
-}
-
-/// The loaded probe, at one level.
-pub trait ProbeKernel: Send + Sync {
-    /// Blocks that fill the device.
-    fn max_resident_blocks(&self) -> u32;
-
-    /// Starts `blocks` blocks. `keep` lives until they have all ended.
-    ///
-    /// # Errors
-    /// As [`Kernel::launch`](super::Kernel::launch).
-    ///
-    /// # Safety
-    /// As there, for the addresses in these arguments.
-    unsafe fn launch(&self, blocks: u32, args: &ProbeArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError>;
 }
 
 #[derive(Clone, Copy)]
@@ -92,7 +79,7 @@ pub enum RecordStrategy {
 
 impl RecordStrategy {
     /// All of them.
-    pub const ALL: [RecordStrategy; 6] = [
+    pub const ALL: &[RecordStrategy] = &[
         RecordStrategy::Nothing,
         RecordStrategy::Warp,
         RecordStrategy::WarpOneLine,
@@ -125,7 +112,7 @@ pub enum RecordMode {
 
 impl RecordMode {
     /// All of them.
-    pub const ALL: [RecordMode; 3] = [RecordMode::One, RecordMode::Warp, RecordMode::Local];
+    pub const ALL: &[RecordMode] = &[RecordMode::One, RecordMode::Warp, RecordMode::Local];
 }
 
 /// A change of a gauge.
@@ -173,10 +160,11 @@ const VALUES: usize = 4096;
 const HALVES_WORDS: usize = 16 * 1024;
 
 /// Asks one device. Allocates when it is made: make it before the first launch.
+#[derive(Debug)]
 pub struct Probe {
     device: SharedDevice,
-    kernels: [Box<dyn ProbeKernel>; 3],
-    metrics: Box<dyn ProbeKernel>,
+    kernels: [Box<dyn Kernel>; 3],
+    metrics: Box<dyn Kernel>,
     max_blocks: u32,
     /// Stop word, and from the second line on what the question reads.
     input: Memory,
@@ -205,7 +193,7 @@ impl Probe {
             max_blocks,
             input: device.allocate_mapped(LINE_BYTES + VALUES * 8)?,
             output: device.allocate_mapped(VALUES.max(2 * blocks) * 8)?,
-            slab: device.allocate(blocks * (size_of::<Shard>() + row_words() * 8))?,
+            slab: device.allocate(SlabLayout::new(max_blocks, SCALE).bytes())?,
             mapped: device.allocate_mapped(blocks * WORDS * 8)?,
             copier: device.copier(&halves)?,
             halves,
@@ -375,14 +363,8 @@ impl Probe {
     }
 
     fn telemetry(&self, shards: u32) -> KernelRef {
-        KernelRef {
-            shards: self.slab.device_address(),
-            buckets: self.slab.device_address() + self.max_blocks as u64 * size_of::<Shard>() as u64,
-            shard_count: shards,
-            bucket_stride: row_words() as u32,
-            scale: SCALE,
-            ..KernelRef::default()
-        }
+        let all = ShardRange { first: 0, count: shards };
+        SlabLayout::new(self.max_blocks, SCALE).kernel_ref(self.slab.device_address(), all)
     }
 
     fn answer(&self, i: usize) -> u64 {
@@ -400,7 +382,7 @@ impl Probe {
 
     fn run(
         &self,
-        kernel: &dyn ProbeKernel,
+        kernel: &dyn Kernel,
         blocks: u32,
         args: &ProbeArgs,
         besides: Option<&Memory>,
@@ -410,7 +392,7 @@ impl Probe {
         // SAFETY: the addresses are those of this probe's memory, which is kept; `new` sized it for `max_blocks`
         // blocks, `VALUES` values and `HALVES_WORDS` words, which bound what the arguments say; and of a table,
         // whose addresses are of its own memory, which is kept as well. It is only touched through atomics here.
-        let launch = unsafe { kernel.launch(blocks, args, keep) }?;
+        let launch = unsafe { kernel.launch(blocks, &[bytemuck::bytes_of(args)], keep) }?;
         match ends(&*launch, LIMIT)? {
             true => Ok(()),
             false => Err(DeviceError::NoAnswer { waited: LIMIT }),
@@ -422,8 +404,9 @@ impl Probe {
         self.input.word(0).store(0, Ordering::Release);
         self.input.word(LINE_BYTES).store(0, Ordering::Release);
         self.output.word(8).store(0, Ordering::Release);
-        // SAFETY: as in `ask`.
-        let launch = unsafe { self.kernels[Level::Histograms as usize].launch(blocks, args, self.memory()) }?;
+        let kernel = &self.kernels[Level::Histograms as usize];
+        // SAFETY: as in `run`.
+        let launch = unsafe { kernel.launch(blocks, &[bytemuck::bytes_of(args)], self.memory()) }?;
         Ok(Running { launch, stop: self.input.clone() })
     }
 }
@@ -440,12 +423,8 @@ fn ends(launch: &dyn Launch, limit: Duration) -> Result<bool, DeviceError> {
     Ok(true)
 }
 
-/// Of handling and of waiting.
-fn row_words() -> usize {
-    2 * buckets(SCALE).next_multiple_of(LINE_BYTES / 8)
-}
-
 /// A probe that runs until this is dropped, which waits for its end, within bounds.
+#[derive(Debug)]
 struct Running {
     launch: Box<dyn Launch>,
     stop: Memory,
@@ -460,6 +439,7 @@ impl Drop for Running {
 }
 
 /// Blocks that add to words whose halves stay equal: a copied word that was torn shows.
+#[derive(Debug)]
 pub struct Halves<'a> {
     running: Running,
     /// Nothing else is asked meanwhile.
@@ -493,6 +473,7 @@ impl Halves<'_> {
 }
 
 /// A block that tells the device's time.
+#[derive(Debug)]
 pub struct ClockServer<'a> {
     running: Running,
     /// Nothing else is asked meanwhile.

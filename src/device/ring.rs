@@ -4,12 +4,12 @@ use std::mem::{offset_of, size_of};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::{Device, DeviceError, Kernel, Launch, Memory};
+use super::{Device, DeviceError, Kernel, KernelArgs, Launch, Memory};
 use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut, command};
 
 /// Sizes of a kernel's rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RingShape {
+pub(crate) struct RingShape {
     /// Slots of each ring, a power of two.
     pub slots: u32,
     /// Bytes of the largest payload.
@@ -34,7 +34,7 @@ impl RingShape {
 
 /// A command to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Stay resident, take no messages.
     Hold,
     /// Take messages.
@@ -55,7 +55,7 @@ pub struct Reply {
     pub payload: Vec<u8>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Rings {
     mapped: Memory,
     shape: RingShape,
@@ -82,7 +82,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    pub(crate) fn of(device: &dyn Device) -> Result<Self, DeviceError> {
+    pub(crate) fn new(device: &dyn Device) -> Result<Self, DeviceError> {
         Ok(Stamp { device_ns: device.clock()?.device_ns, at: Instant::now() })
     }
 
@@ -92,7 +92,8 @@ impl Stamp {
 }
 
 /// The sending end: the only writer of the ring's tail and command.
-pub struct Producer {
+#[derive(Debug)]
+pub(crate) struct Producer {
     rings: Rings,
     tail: u64,
     commands: u64,
@@ -100,12 +101,14 @@ pub struct Producer {
 }
 
 /// The receiving end: the only writer of the ring's out_head.
-pub struct Consumer {
+#[derive(Debug)]
+pub(crate) struct Consumer {
     rings: Rings,
     head: u64,
 }
 
 /// A kernel's rings before its launch.
+#[derive(Debug)]
 pub(crate) struct IdleRing {
     pub(crate) producer: Producer,
     pub(crate) consumer: Consumer,
@@ -134,7 +137,8 @@ impl IdleRing {
         Ok(IdleRing { producer, consumer: Consumer { rings, head: 0 }, args, memory: vec![mapped, shared] })
     }
 
-    /// Starts a kernel on them. `telemetry` is of the memory given with it, or null.
+    /// Starts a kernel on them. `telemetry` is of the memory given with it, or null. `own` has the layout that the kernel
+    /// takes: the caller checks, with the kernel's name.
     pub(crate) fn launch(
         &self,
         kernel: &dyn Kernel,
@@ -142,13 +146,18 @@ impl IdleRing {
         telemetry: KernelRef,
         memory: Vec<Memory>,
         refuse_below: u64,
+        own: &KernelArgs,
     ) -> Result<Box<dyn Launch>, DeviceError> {
         let _range = crate::nvtx::range("ringscope: launch");
+        own.check("it", kernel.args_layout())?;
         let args = RingArgs { telemetry, refuse_below, ..self.args };
-        let keep = self.memory.iter().cloned().chain(memory).collect();
-        // SAFETY: the addresses are those of this ring's memory, sized in `new`, and of the collector's; all of
-        // it is in `keep`. The host's side of it is the two ends and the reader.
-        unsafe { kernel.launch(blocks, &args, keep) }
+        let keep = self.memory.iter().chain(own.memory()).cloned().chain(memory).collect();
+        let parameters = [bytemuck::bytes_of(&args), own.bytes()];
+        let count = if own.bytes().is_empty() { 1 } else { 2 };
+        // SAFETY: a kernel takes one RingArgs, and its author's arguments of this layout where it has any. The addresses
+        // in the first are those of this ring's memory, sized in `new`, and of the collector's; all of it is in `keep`.
+        // The host's side of it is the two ends and the reader. For the second, who made the kernel's source answers.
+        unsafe { kernel.launch(blocks, &parameters[..count], keep) }
     }
 }
 

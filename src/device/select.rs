@@ -49,6 +49,7 @@ impl FromStr for DeviceSpec {
 
 /// A device, and why it is this one.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Selected {
     /// The device.
     pub device: SharedDevice,
@@ -56,7 +57,7 @@ pub struct Selected {
     pub without_cuda: Option<CudaUnavailable>,
 }
 
-/// CUDA where there is one, else the host device.
+/// Opens CUDA where there is one, else the host device.
 ///
 /// # Errors
 /// [`DeviceError::CudaUnavailable`] if there is no CUDA device and this build has no host device.
@@ -71,7 +72,7 @@ pub fn auto() -> Result<Selected, DeviceError> {
     }
 }
 
-/// The device that `spec` names.
+/// Opens the device that `spec` names.
 ///
 /// # Errors
 /// Why it cannot be used.

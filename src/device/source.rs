@@ -2,7 +2,10 @@
 
 use std::ffi::c_void;
 
-/// ringscope's device headers, as (name to include, text), for whoever compiles kernels with NVRTC.
+use super::{ArgsLayout, DeviceError};
+use crate::abi::ABI_VERSION;
+
+/// ringscope's device headers as (name to include, text), for kernels that are compiled with NVRTC.
 pub const HEADERS: &[(&str, &str)] = &[
     ("ringscope/abi.h", include_str!("../../kernels/include/ringscope/abi.h")),
     ("ringscope/platform.cuh", include_str!("../../kernels/include/ringscope/platform.cuh")),
@@ -16,6 +19,7 @@ pub const HEADERS: &[(&str, &str)] = &[
 
 /// How much of telemetry a kernel is compiled with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Level {
     /// None: the code of a kernel without ringscope's calls.
     Off = 0,
@@ -27,12 +31,13 @@ pub enum Level {
 }
 
 impl Level {
-    /// All of them.
-    pub const ALL: [Level; 3] = [Level::Off, Level::Counters, Level::Histograms];
+    /// All levels, in their order.
+    pub const ALL: &[Level] = &[Level::Off, Level::Counters, Level::Histograms];
 }
 
 /// The ring kernels that come with ringscope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Builtin {
     /// Replies with the CRC-32C of the message: four bytes, little-endian.
     Crc32c,
@@ -46,10 +51,10 @@ pub enum Builtin {
 }
 
 impl Builtin {
-    /// All of them.
-    pub const ALL: [Builtin; 4] = [Builtin::Crc32c, Builtin::VectorAdd, Builtin::Echo, Builtin::Compute];
+    /// All built-in kernels.
+    pub const ALL: &[Builtin] = &[Builtin::Crc32c, Builtin::VectorAdd, Builtin::Echo, Builtin::Compute];
 
-    /// Its name, which is also that of its file in `kernels/`.
+    /// Returns its name, which is also that of its file in `kernels/`.
     pub const fn name(self) -> &'static str {
         match self {
             Builtin::Crc32c => "crc32c",
@@ -59,7 +64,7 @@ impl Builtin {
         }
     }
 
-    /// Its CUDA source.
+    /// Returns its CUDA source.
     pub const fn cuda_source(self) -> &'static str {
         match self {
             Builtin::Crc32c => include_str!("../../kernels/crc32c.cu"),
@@ -74,8 +79,77 @@ impl Builtin {
 /// file makes one called `name_host`.
 pub type HostEntry = unsafe extern "C" fn(*mut *mut c_void);
 
+/// A ring kernel built for the host device at one level, as `RINGSCOPE_RING_KERNEL` describes it under the symbol
+/// `name_l2_kernel`; [`ring_kernel!`](crate::ring_kernel) names those of all levels. The mirror of
+/// `ringscope_host_kernel` in `kernels/host/shim.h`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct HostKernel {
+    entry: HostEntry,
+    abi: u32,
+    level: u32,
+    args_bytes: u32,
+    args_align: u32,
+}
+const _: () = assert!(size_of::<HostKernel>() == 24, "kernels/host/shim.h has the same fields");
+
+impl HostKernel {
+    /// Its function.
+    pub(super) fn entry(&self) -> HostEntry {
+        self.entry
+    }
+
+    /// What it takes beside the ring.
+    pub(super) fn args_layout(&self) -> ArgsLayout {
+        ArgsLayout { bytes: self.args_bytes as usize, align: self.args_align as usize }
+    }
+}
+
+/// The builds of a host kernel.
+#[derive(Clone, Debug)]
+enum HostBuilds {
+    /// One for each level, in the order of [`Level::ALL`].
+    Levels([HostKernel; 3]),
+    /// One that is used at every level, and records what this one says.
+    Single(Level, HostEntry),
+}
+
+/// Where a [`KernelSource`] has a kernel for the host device.
+#[derive(Clone, Debug)]
+pub struct HostSource {
+    name: String,
+    builds: HostBuilds,
+}
+
+impl HostSource {
+    /// The build for a level.
+    pub(super) fn at(&self, level: Level) -> Result<(Level, HostKernel), DeviceError> {
+        let what = || format!("the host function `{}`", self.name);
+        let (built, kernel) = match &self.builds {
+            HostBuilds::Levels(levels) => {
+                let kernel = levels[level as usize];
+                match Level::ALL.get(kernel.level as usize) {
+                    Some(&built) if kernel.abi == ABI_VERSION => (built, kernel),
+                    _ => {
+                        return Err(DeviceError::ForeignBuild { what: what(), theirs: kernel.abi, ours: ABI_VERSION });
+                    }
+                }
+            }
+            HostBuilds::Single(built, entry) => {
+                let (abi, level) = (ABI_VERSION, *built as u32);
+                (*built, HostKernel { entry: *entry, abi, level, args_bytes: 0, args_align: 0 })
+            }
+        };
+        match built >= level {
+            true => Ok((built, kernel)),
+            false => Err(DeviceError::BuiltWithLess { what: what(), built, wanted: level }),
+        }
+    }
+}
+
 /// Where the code of a ring kernel comes from: one of ringscope's own, or somebody's, who answers for it by an `unsafe`
-/// constructor.
+/// constructor. What a constructor asks holds for every launch: addresses in [`KernelArgs`](super::KernelArgs) are of
+/// memory that the kernel may use so, and that lives until it has ended ([`KernelArgs::keep`](super::KernelArgs::keep)).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum KernelSource {
@@ -97,26 +171,32 @@ pub enum KernelSource {
         /// The `extern "C" __global__` function.
         entry: String,
     },
-    /// A function of this program; see [`KernelSource::host`].
+    /// Functions of this program; see [`KernelSource::host`].
     #[non_exhaustive]
-    Host {
-        /// A name for messages.
-        name: String,
-        /// The function.
-        entry: HostEntry,
+    Host(HostSource),
+    /// The same kernel for both kinds of device; see [`KernelSource::host_and_cuda_text`].
+    #[non_exhaustive]
+    HostAndCudaText {
+        /// For the host device.
+        host: HostSource,
+        /// For CUDA: the source, in which the kernel has the same name.
+        text: String,
     },
 }
 
 impl KernelSource {
-    /// CUDA C++ that includes `<ringscope/ring.cuh>`, compiled by NVRTC when it is loaded.
+    /// Returns a source of CUDA C++ that includes `<ringscope/ring.cuh>`, compiled by NVRTC for the runtime's level when
+    /// the runtime is built. `entry` is the name in `RINGSCOPE_RING_KERNEL(name, …)`, or that of a function.
     ///
     /// # Safety
-    /// `entry` is an `extern "C" __global__` function of one `ringscope_ring_args`, and writes to no other memory.
+    /// `entry` was made by `RINGSCOPE_RING_KERNEL`, or is an `extern "C" __global__` function of one
+    /// `ringscope_ring_args`; and the kernel writes to no other memory than its rings and what its arguments give it.
     pub unsafe fn cuda_text(text: impl Into<String>, entry: impl Into<String>) -> Self {
         KernelSource::CudaText { text: text.into(), entry: entry.into() }
     }
 
-    /// A compiled module: PTX, a cubin or a fatbin.
+    /// Returns a source of a compiled module: PTX, a cubin or a fatbin. `entry` is the name in
+    /// `RINGSCOPE_RING_KERNEL(name, …)`, the build of the runtime's level being looked for, or that of one function.
     ///
     /// # Safety
     /// As [`cuda_text`](Self::cuda_text).
@@ -124,22 +204,95 @@ impl KernelSource {
         KernelSource::CudaModule { image: image.into(), entry: entry.into() }
     }
 
-    /// A function of this program, for the host device.
+    /// Returns a source of functions of this program, for the host device: one build for each level, in the order of
+    /// [`Level::ALL`]. [`ring_kernel!`](crate::ring_kernel) calls it with the names that `RINGSCOPE_RING_KERNEL` made.
+    ///
+    /// # Safety
+    /// `builds` are what `RINGSCOPE_RING_KERNEL` defined; the kernel writes to no other memory than its rings and what
+    /// its arguments give it. It may be called from any thread, by several at once.
+    pub unsafe fn host(name: impl Into<String>, builds: [HostKernel; 3]) -> Self {
+        KernelSource::Host(HostSource { name: name.into(), builds: HostBuilds::Levels(builds) })
+    }
+
+    /// Returns a source of one function of this program, for the host device: one that was built at `level` alone, and
+    /// takes no arguments of its own. A runtime that records more than that refuses it.
     ///
     /// # Safety
     /// `entry` takes an array with one pointer to a `ringscope_ring_args`, and writes to no other memory than that
     /// names. It may be called from any thread, by several at once.
-    pub unsafe fn host(name: impl Into<String>, entry: HostEntry) -> Self {
-        KernelSource::Host { name: name.into(), entry }
+    pub unsafe fn host_at(name: impl Into<String>, level: Level, entry: HostEntry) -> Self {
+        KernelSource::Host(HostSource { name: name.into(), builds: HostBuilds::Single(level, entry) })
     }
 
-    /// What to call it in a message.
+    /// Returns a source for whichever device there is: [`host`](Self::host) on the host device, and on CUDA
+    /// [`cuda_text`](Self::cuda_text) with the entry `name`.
+    ///
+    /// # Safety
+    /// As both of these.
+    pub unsafe fn host_and_cuda_text(
+        name: impl Into<String>,
+        builds: [HostKernel; 3],
+        text: impl Into<String>,
+    ) -> Self {
+        let host = HostSource { name: name.into(), builds: HostBuilds::Levels(builds) };
+        KernelSource::HostAndCudaText { host, text: text.into() }
+    }
+
+    /// Returns what to call it in a message.
     pub fn describe(&self) -> String {
         match self {
             KernelSource::Builtin(b) => format!("the built-in kernel `{}`", b.name()),
             KernelSource::CudaText { entry, .. } => format!("the CUDA source of `{entry}`"),
             KernelSource::CudaModule { entry, .. } => format!("the CUDA module of `{entry}`"),
-            KernelSource::Host { name, .. } => format!("the host function `{name}`"),
+            KernelSource::Host(host) => format!("the host function `{}`", host.name),
+            KernelSource::HostAndCudaText { host, .. } => format!("the kernel `{}`", host.name),
         }
     }
+
+    /// The CUDA source and the name of its entry, where that is what it is.
+    #[cfg(feature = "cuda")]
+    pub(super) fn as_cuda_text(&self) -> Option<(&str, &str)> {
+        match self {
+            KernelSource::CudaText { text, entry } => Some((text, entry)),
+            KernelSource::HostAndCudaText { host, text } => Some((text, &host.name)),
+            _ => None,
+        }
+    }
+}
+
+/// Names a ring kernel of this program by the name in its `RINGSCOPE_RING_KERNEL(name, …)`, at all three levels, and
+/// returns its [`KernelSource`] for the host device: `unsafe { ring_kernel!(wordcount) }`. With the CUDA source of the
+/// same kernel, `unsafe { ring_kernel!(wordcount, include_str!("wordcount.cu")) }`, it runs on either device: NVRTC
+/// compiles that.
+///
+/// The build script compiles the `.cu` file three times, with `-DRINGSCOPE_LEVEL=0`, `1` and `2`, as
+/// `examples/own-ring-kernel` does. A level that is missing, or a name that is misspelt, is an error of the linker.
+///
+/// # Safety
+/// As [`KernelSource::host`], and [`KernelSource::cuda_text`].
+#[macro_export]
+macro_rules! ring_kernel {
+    ($name:ident $(,)?) => {
+        $crate::device::KernelSource::host(stringify!($name), $crate::__host_kernels!($name))
+    };
+    ($name:ident, $text:expr $(,)?) => {
+        $crate::device::KernelSource::host_and_cuda_text(stringify!($name), $crate::__host_kernels!($name), $text)
+    };
+}
+
+/// The builds of all levels, as the linker finds them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __host_kernels {
+    ($name:ident) => {{
+        unsafe extern "C" {
+            #[link_name = concat!(stringify!($name), "_l0_kernel")]
+            static L0: $crate::device::HostKernel;
+            #[link_name = concat!(stringify!($name), "_l1_kernel")]
+            static L1: $crate::device::HostKernel;
+            #[link_name = concat!(stringify!($name), "_l2_kernel")]
+            static L2: $crate::device::HostKernel;
+        }
+        [L0, L1, L2]
+    }};
 }

@@ -15,6 +15,7 @@ use super::value::{Distribution, HistogramValue, Value};
 use crate::abi::{LINE_BYTES, MetricRef, WORDS, buckets, metric_kind, metric_word};
 use crate::device::{Copier, DeviceError, Internal, Memory, MetricTable, SharedDevice};
 use crate::histogram::Histogram as ExponentialHistogram;
+use crate::nvtx;
 
 /// The word of a [`MetricRef`] with its kind; metrics.cuh has the same.
 const KIND_WORD: usize = 5;
@@ -248,7 +249,7 @@ impl DeviceMetrics {
         }
         let start = self.room.words().start;
         let used = self.slots.div_ceil(WORDS) * STRIPES * LINE_BYTES;
-        self.copier.copy(std::slice::from_ref(&(start..start + used)), self.limit)?;
+        self.copy(std::slice::from_ref(&(start..start + used)))?;
         let words: Vec<[u64; metric_word::WORDS]> = self.series.iter().map(|kept| self.words(kept)).collect();
         let changed: Vec<usize> =
             (0..words.len()).filter(|i| self.series[*i].buckets.is_some() && self.is_stale(*i, &words[*i])).collect();
@@ -264,6 +265,11 @@ impl DeviceMetrics {
             }
         }
         Ok(used + of_rows)
+    }
+
+    fn copy(&mut self, ranges: &[Range<usize>]) -> Result<(), DeviceError> {
+        let _range = nvtx::range("ringscope: copy metrics");
+        self.copier.copy(ranges, self.limit)
     }
 
     /// A series' words, the stripes together: what is added adds up, of the rest the largest counts.
@@ -311,7 +317,7 @@ impl DeviceMetrics {
             ranges = merged(&ranges, self.copier.batch_bytes());
         }
         if !ranges.is_empty() {
-            self.copier.copy(&ranges, self.limit)?;
+            self.copy(&ranges)?;
         }
         Ok(ranges.iter().map(Range::len).sum())
     }

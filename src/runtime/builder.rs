@@ -51,7 +51,7 @@ enum Choice {
 
 impl Default for RuntimeBuilder {
     fn default() -> Self {
-        let sources = Builtin::ALL.map(|b| (b.name().to_owned(), KernelSource::Builtin(b)));
+        let sources = Builtin::ALL.iter().map(|b| (b.name().to_owned(), KernelSource::Builtin(*b)));
         RuntimeBuilder {
             device: Choice::Spec(DeviceSpec::Auto),
             require_cuda: false,
@@ -61,7 +61,7 @@ impl Default for RuntimeBuilder {
             max_kernels: Self::DEFAULT_MAX_KERNELS,
             shape: RingShape { slots: Self::DEFAULT_SLOTS, slot_bytes: Self::DEFAULT_SLOT_BYTES },
             default_source: Self::DEFAULT_KERNEL.to_owned(),
-            sources: sources.into(),
+            sources: sources.collect(),
             interval: None,
             stop_limit: Self::DEFAULT_STOP_LIMIT,
             config: TelemetryConfig::default(),
@@ -224,7 +224,7 @@ impl RuntimeBuilder {
     fn rings(&self, device: &SharedDevice, level: Level) -> Result<Vec<IdleRing>, RuntimeError> {
         // Only the histogram of waiting looks at it.
         let times_queue = self.telemetry && level >= Level::Histograms;
-        let stamp = times_queue.then(|| Stamp::of(&**device)).transpose()?;
+        let stamp = times_queue.then(|| Stamp::new(&**device)).transpose()?;
         (0..self.max_kernels).map(|_| Ok(IdleRing::new(&**device, self.shape, stamp)?)).collect()
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::{Inner, RingKernel, RuntimeError};
 use crate::abi::KernelRef;
 use crate::collector::TelemetryError;
-use crate::device::{Command, DeviceError};
+use crate::device::{Command, DeviceError, KernelArgs, Memory};
 use crate::snapshot::KernelState;
 
 /// How to launch one kernel.
@@ -20,11 +20,12 @@ pub struct LaunchOptions {
     kernel: Option<String>,
     blocks: u32,
     inject_errors: f64,
+    args: KernelArgs,
 }
 
 impl Default for LaunchOptions {
     fn default() -> Self {
-        LaunchOptions { kernel: None, blocks: Self::DEFAULT_BLOCKS, inject_errors: 0.0 }
+        LaunchOptions { kernel: None, blocks: Self::DEFAULT_BLOCKS, inject_errors: 0.0, args: KernelArgs::default() }
     }
 }
 
@@ -56,6 +57,20 @@ impl LaunchOptions {
         self
     }
 
+    /// Sets what the kernel takes beside its ring: a copy of `args`, a `#[repr(C)]` struct with the fields of the kernel's
+    /// `Args`, whose size and alignment the launch compares. Default: none.
+    pub fn args<T: bytemuck::NoUninit>(mut self, args: &T) -> Self {
+        self.args = KernelArgs::new(args);
+        self
+    }
+
+    /// Keeps `memory`, to which the arguments point, alive until all blocks have ended. Call it after
+    /// [`args`](Self::args).
+    pub fn keep(mut self, memory: &Memory) -> Self {
+        self.args = self.args.keep(memory);
+        self
+    }
+
     fn check(&self) -> Result<(), RuntimeError> {
         let bad = |what, value, must| Err(RuntimeError::BadValue { what, value, must });
         if self.blocks == 0 {
@@ -78,6 +93,7 @@ impl Inner {
         options.check()?;
         let name = options.kernel.as_ref().unwrap_or(&self.default_source);
         let source = self.sources.get(name).ok_or_else(|| self.unknown_source(name))?;
+        options.args.check(name, source.args_layout())?;
         // One launch at a time: this lock, and not that of the kernels, which their traffic takes, is held while
         // the device works.
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +112,7 @@ impl Inner {
         let Some(mut ring) = spares.pop() else {
             return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
         };
-        match ring.launch(&**source, options.blocks, telemetry, memory, options.refuse_below()) {
+        match ring.launch(&**source, options.blocks, telemetry, memory, options.refuse_below(), &options.args) {
             Ok(launch) => {
                 let waker = Arc::clone(&self.waker);
                 let kernel = RingKernel::new(id, self.shape, ring, launch, waker, &self.collector);

@@ -32,9 +32,16 @@ pub struct SelfMetrics {
         serde(rename = "telemetry_copy_duration_seconds", serialize_with = "super::convert::histogram_in_seconds")
     )]
     pub copy_duration: Arc<Histogram>,
-    /// Number of series of all [metrics](crate::metrics).
+    /// Number of [metrics](crate::metrics) with at least one series.
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_metrics_count"))]
     pub metrics_count: usize,
+    /// Number of series of all metrics.
+    #[cfg_attr(feature = "serde", serde(rename = "telemetry_metric_series"))]
+    pub metric_series: usize,
+    /// Look-ups of [metrics](crate::metrics) by kernels that found none under their index, or one of another kind: each
+    /// thread's look-up counts. A metric that was not found records nothing.
+    #[cfg_attr(feature = "serde", serde(rename = "telemetry_lookup_misses_total"))]
+    pub lookup_misses_total: u64,
     /// Number of [events](crate::collector::KernelEvent) so far.
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_events_total"))]
     pub events_total: u64,

@@ -29,25 +29,37 @@
 #include <thread>
 #include <vector>
 
+#include "../../kernels/host/shim.h"
+
 #define API extern "C" __attribute__((visibility("default")))
 
-extern "C" void ringscope_host_run_block(void (*entry)(void**), void** args, unsigned block, unsigned blocks);
-#define STAND_IN_KERNELS(X)                                                  \
+#define STAND_IN_RING_KERNELS(X)                                             \
     X(crc32c_l0) X(crc32c_l1) X(crc32c_l2) X(echo_l0) X(echo_l1) X(echo_l2)  \
     X(vector_add_l0) X(vector_add_l1) X(vector_add_l2)                       \
     X(compute_l0) X(compute_l1) X(compute_l2)                                \
-    X(probe_l0) X(probe_l1) X(probe_l2) X(clock_probe)                       \
+    X(tally_l0) X(tally_l1) X(tally_l2)
+#define STAND_IN_PROBES(X)                           \
+    X(probe_l0) X(probe_l1) X(probe_l2) X(clock_probe) \
     X(probe_metrics_l0) X(probe_metrics_l1) X(probe_metrics_l2)
 #define STAND_IN_DECLARE(name) extern "C" void name##_host(void** args);
-STAND_IN_KERNELS(STAND_IN_DECLARE)
+#define STAND_IN_DECLARE_RING(name) extern "C" const ringscope_host_kernel name##_kernel;
+STAND_IN_PROBES(STAND_IN_DECLARE)
+STAND_IN_RING_KERNELS(STAND_IN_DECLARE_RING)
 
 namespace {
 using u64 = unsigned long long;
 using Trampoline = void (*)(void**);
 
-const std::map<std::string, Trampoline>& kernels() {
-#define STAND_IN_ENTRY(name) {#name, name##_host},
-    static const auto* all = new std::map<std::string, Trampoline>{STAND_IN_KERNELS(STAND_IN_ENTRY)};
+struct Known {
+    Trampoline entry;
+    size_t args_bytes, args_align;  // of the author's arguments
+};
+
+const std::map<std::string, Known>& kernels() {
+#define STAND_IN_PROBE(name) {#name, {name##_host, 0, 0}},
+#define STAND_IN_RING(name) {#name, {name##_kernel.entry, name##_kernel.args_bytes, name##_kernel.args_align}},
+    static const auto* all =
+        new std::map<std::string, Known>{STAND_IN_PROBES(STAND_IN_PROBE) STAND_IN_RING_KERNELS(STAND_IN_RING)};
     return *all;
 }
 
@@ -99,6 +111,10 @@ union Argument {
     ringscope_ring_args ring;
     ProbeArguments probe;
     u64 address;
+};
+
+struct Own {
+    alignas(16) unsigned char bytes[RINGSCOPE_MAX_ARGS];
 };
 
 bool is_probe(const std::string& name) { return name.compare(0, 6, "probe_") == 0; }
@@ -728,6 +744,24 @@ API int cuModuleGetFunction(Function** made, Module* handle, const char* name) {
     s.functions[*made] = std::move(function);
     return SUCCESS;
 }
+// The symbols of RINGSCOPE_RING_KERNEL: name_args and name_args_align, as large as the arguments and their alignment.
+API int cuModuleGetGlobal_v2(u64* address, size_t* bytes, Module* handle, const char* name) {
+    CALL();
+    State& s = state();
+    auto found = find(s.modules, handle);
+    if (found == s.modules.end()) return INVALID_HANDLE;
+    std::string kernel = name;
+    size_t at = kernel.rfind("_args");
+    if (at == std::string::npos) return NOT_FOUND;
+    bool align = kernel.substr(at) == "_args_align";
+    kernel.resize(at);
+    auto known = kernels().find(kernel);
+    if (known == kernels().end() || known->second.args_bytes == 0) return NOT_FOUND;
+    if (!found->second->has_all && found->second->entries.count(kernel) == 0) return NOT_FOUND;
+    *address = 0;
+    *bytes = align ? known->second.args_align : known->second.args_bytes;
+    return SUCCESS;
+}
 API int cuFuncLoad(Function* function) {
     CALL();
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
@@ -742,9 +776,10 @@ API int cuFuncGetAttribute(int* value, int, Function* function) {
 API int cuFuncGetParamInfo(Function* function, size_t index, size_t* offset, size_t* bytes) {
     CALL();
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
-    if (index > 0) return INVALID_VALUE;
-    *offset = 0;
-    *bytes = argument_bytes(function->name);
+    size_t own = kernels().at(function->name).args_bytes;
+    if (index > (own > 0 ? 1 : 0)) return INVALID_VALUE;
+    *offset = index == 0 ? 0 : argument_bytes(function->name);
+    *bytes = index == 0 ? argument_bytes(function->name) : own;
     return SUCCESS;
 }
 API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int, size_t) {
@@ -763,10 +798,12 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
     bool stays = function->name != "clock_probe";
     if (gx == 0 || gy != 1 || gz != 1 || bx != (stays ? 32 : 1) || by != 1 || bz != 1 || extra != nullptr) return INVALID_VALUE;
     if (int error = load_code(call, function)) return error;
-    Trampoline entry = kernels().at(function->name);
+    Known known = kernels().at(function->name);
     // The arguments are copied during the call, as by the real one.
     auto argument = std::make_shared<Argument>();
     std::memcpy(argument.get(), parameters[0], argument_bytes(function->name));
+    auto own = std::make_shared<Own>();
+    if (known.args_bytes > 0) std::memcpy(own->bytes, parameters[1], known.args_bytes);
     if (stays) d->residents.push_back(resident_of(function->name, argument.get()));
     bool faults = is_probe(function->name) && argument->probe.what == PROBE_FAULT;
     Op op;
@@ -776,8 +813,9 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
         std::vector<std::thread> blocks;
         for (unsigned i = 0; i < gx; ++i)
             blocks.emplace_back([=] {
-                void* list[] = {argument.get()};
-                ringscope_host_run_block(entry, list, i, gx);
+                void* list[] = {argument.get(), own->bytes};
+                const unsigned block[3] = {i, 0, 0}, grid[3] = {gx, 1, 1};
+                ringscope_host_run_block(known.entry, list, block, grid);
             });
         for (std::thread& block : blocks) block.join();
         std::lock_guard<std::mutex> lock(state().lock);

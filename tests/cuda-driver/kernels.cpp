@@ -4,6 +4,7 @@
 #include "../../kernels/echo.cu"
 #include "../../kernels/probe.cu"
 #include "../../kernels/vector_add.cu"
+#include "tally.cu"
 #if RINGSCOPE_LEVEL == 2
 #include "../../kernels/clock_probe.cu"
 RINGSCOPE_ENTRY(clock_probe)

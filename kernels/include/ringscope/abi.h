@@ -58,7 +58,8 @@ enum ringscope_word {
     RINGSCOPE_LAST_ERROR_NS = 11,   // device clock; which block's last error is the last one
     RINGSCOPE_QUEUED_NOT_MIN_NS = 12,  // the shortest wait's complement, 0 while none is known
     RINGSCOPE_QUEUED_MAX_NS = 13,
-    RINGSCOPE_SINGLE_WORDS = 14
+    RINGSCOPE_LOOKUP_MISSES = 14,   // added to by any thread of the block: look-ups of metrics that found none
+    RINGSCOPE_SINGLE_WORDS = 15
 };
 
 // What a block says of itself. What a host made of it is KernelState in src/snapshot.rs.
@@ -187,7 +188,7 @@ enum ringscope_status {
     RINGSCOPE_REPLY_TOO_LARGE = 3  // the handler's reply does not fit a slot
 };
 
-// The one argument of a ring kernel.
+// The first argument of a ring kernel; that of its author, where there is one, is the second.
 typedef struct ringscope_ring_args {
     ringscope_kernel_ref telemetry;
     ringscope_ring_host* host;
@@ -200,6 +201,9 @@ typedef struct ringscope_ring_args {
     ringscope_u32 reserved;
     ringscope_u64 refuse_below;    // messages whose hash is below are refused; 0 refuses none, 2^32 all
 } ringscope_ring_args;
+
+// Bytes of the largest argument of an author's; more than that belongs behind an address.
+#define RINGSCOPE_MAX_ARGS 1024
 
 #ifdef __cplusplus
 #define RINGSCOPE_ASSERT_ABI(condition, why) static_assert(condition, why)

@@ -57,19 +57,7 @@ __device__ __forceinline__ u64 key(double v) {
 }
 __device__ __forceinline__ bool is_finite(double v) { return (bits_of(v) & 0x7ff0000000000000ull) != 0x7ff0000000000000ull; }
 
-// A lane's value with all lanes' added up, or the largest of them.
-__device__ __forceinline__ u64 sum_of_lanes(u64 v) {
-#if RINGSCOPE_CUDA
-    for (int step = 16; step > 0; step >>= 1) v += __shfl_xor_sync(0xffffffffu, v, step);
-#endif
-    return v;
-}
-__device__ __forceinline__ double sum_of_lanes(double v) {
-#if RINGSCOPE_CUDA
-    for (int step = 16; step > 0; step >>= 1) v += __shfl_xor_sync(0xffffffffu, v, step);
-#endif
-    return v;
-}
+// The largest of all lanes' values.
 __device__ __forceinline__ u64 max_of_lanes(u64 v) {
 #if RINGSCOPE_CUDA
     for (int step = 16; step > 0; step >>= 1) {
@@ -94,7 +82,7 @@ struct CounterRef {
     // By all lanes of a converged warp, each with its own n.
     __device__ __forceinline__ void add_warp(u64 n) const {
         if (!on()) return;
-        u64 sum = metric::sum_of_lanes(n);
+        u64 sum = sum_lanes(n);
         if (lane() == 0) add(sum);
     }
 };
@@ -166,7 +154,7 @@ struct HistogramRef {
         if (!on()) return;
         if (is_explicit()) return observe_double((double)v);
         add_row(bucket_slot(v, metric.scale), 1);
-        u64 sum = metric::sum_of_lanes(v), largest = metric::max_of_lanes(v), smallest = ~metric::max_of_lanes(~v);
+        u64 sum = sum_lanes(v), largest = metric::max_of_lanes(v), smallest = ~metric::max_of_lanes(~v);
         if (lane() == 0) add_head(LANES, sum, smallest, largest);
     }
 
@@ -235,9 +223,17 @@ using HistogramFamilyRef = FamilyRef<HistogramRef>;
 namespace metric {
 // Of a metric in the table, as u64: the one with its kind; src/metrics/device.rs has the same.
 constexpr u32 KIND_WORD = 5;
+// Nothing of that kind is registered under that index, or nothing yet: counted, for the host to show.
+__device__ __forceinline__ Metric missed(const ringscope_kernel_ref& telemetry) {
+    if (telemetry.shards != nullptr) {
+        add(&telemetry.shards[block_index() % telemetry.shard_count].words[RINGSCOPE_LOOKUP_MISSES], 1);
+    }
+    return Metric{};
+}
 // What the host registered under that index, if it is of that kind; else something that is off.
 __device__ __forceinline__ Metric at(const ringscope_kernel_ref& telemetry, u32 index, u32 kind) {
-    if (RINGSCOPE_LEVEL == 0 || telemetry.metrics == nullptr || index >= telemetry.metric_count) return Metric{};
+    if (RINGSCOPE_LEVEL == 0 || telemetry.metrics == nullptr) return Metric{};
+    if (index >= telemetry.metric_count) return missed(telemetry);
     // The host writes the word with the kind last: who sees it sees the others. It may have come just now, so no load of
     // these may be answered by a cache that does not know.
     const u64* place = reinterpret_cast<const u64*>(&telemetry.metrics[index]);
@@ -247,7 +243,9 @@ __device__ __forceinline__ Metric at(const ringscope_kernel_ref& telemetry, u32 
     } copy = {};
     copy.words[KIND_WORD] = load_acquire_system(place + KIND_WORD);
     u32 is = copy.found.kind;
-    if (is != kind && !(kind == RINGSCOPE_METRIC_HISTOGRAM && is == RINGSCOPE_METRIC_EXPLICIT)) return Metric{};
+    if (is != kind && !(kind == RINGSCOPE_METRIC_HISTOGRAM && is == RINGSCOPE_METRIC_EXPLICIT)) {
+        return missed(telemetry);
+    }
     RINGSCOPE_UNROLL
     for (u32 word = 0; word < sizeof(Metric) / sizeof(u64); ++word) {
         if (word != KIND_WORD) copy.words[word] = load_relaxed(place + word);
@@ -256,7 +254,9 @@ __device__ __forceinline__ Metric at(const ringscope_kernel_ref& telemetry, u32 
 }
 }  // namespace metric
 
-// A kernel that was launched before the registration finds what was registered when it looks.
+// By any thread. A kernel that was launched before the registration finds what was registered when it looks. What it does
+// not find, or what is of another kind, records nothing; each thread's look-up in vain is counted, and the snapshot's
+// self_metrics.lookup_misses_total shows how many there were.
 __device__ __forceinline__ CounterRef counter(const ringscope_kernel_ref& telemetry, u32 index) {
     return CounterRef{metric::at(telemetry, index, RINGSCOPE_METRIC_COUNTER)};
 }

@@ -57,6 +57,7 @@ __device__ __forceinline__ u32 lane() {
     asm("mov.u32 %0, %%laneid;" : "=r"(id));
     return id;
 }
+// What follows is for all lanes of the warp together: sync_lanes makes them meet, the others want them met.
 __device__ __forceinline__ void sync_lanes() { __syncwarp(); }
 __device__ __forceinline__ u32 from_lane0(u32 v) { return __shfl_sync(0xffffffffu, v, 0); }
 __device__ __forceinline__ u64 from_lane0(u64 v) { return __shfl_sync(0xffffffffu, v, 0); }
@@ -67,6 +68,10 @@ __device__ __forceinline__ u32 xor_lanes(u32 v) {
     for (int step = 16; step > 0; step >>= 1) v ^= __shfl_xor_sync(0xffffffffu, v, step);
     return v;
 #endif
+}
+__device__ __forceinline__ u64 sum_lanes(u64 v) {
+    for (int step = 16; step > 0; step >>= 1) v += __shfl_xor_sync(0xffffffffu, v, step);
+    return v;
 }
 // Politeness while waiting, growing with the number of tries: 32 ns to 512 ns.
 __device__ __forceinline__ void relax(u32 attempt) {
@@ -80,6 +85,7 @@ inline void sync_lanes() {}
 inline u32 from_lane0(u32 v) { return v; }
 inline u64 from_lane0(u64 v) { return v; }
 inline u32 xor_lanes(u32 v) { return v; }
+inline u64 sum_lanes(u64 v) { return v; }
 inline void relax(u32 attempt) { ringscope_host::relax(attempt); }
 inline u32 leading_zeros(u64 v) { return (u32)__builtin_clzll(v); }
 #endif

@@ -1,11 +1,38 @@
-// ring.cuh: the messaging of a ring kernel. A built-in kernel is a handler of a few lines over this.
+// ring.cuh: a ring kernel of one's own, and the messaging under it. A kernel is a handler of a few lines:
 //
-//     struct Echo {
-//         __device__ static u32 handle(const ringscope::Message& in, ringscope::Reply& out);
+//     #include <ringscope/ring.cuh>
+//
+//     struct Args { const float* weights; unsigned count, pad; };   // what the host gives to the launch, by value
+//
+//     namespace {
+//     struct Scale {                                                // made once for each block, gone when the block ends
+//         Args args;
+//         unsigned long long handled = 0;                           // state of the block's own
+//
+//         __device__ ringscope::u32 handle(ringscope::Context& c, const ringscope::Message& in, ringscope::Reply& out) {
+//             if (in.bytes != 4) return RINGSCOPE_BAD_MESSAGE;      // counted as an error; the reply carries the code
+//             c.counter(0).add(ringscope::lane() == 0);             // a metric that the host registered
+//             out.put(args.weights[++handled % args.count] * *reinterpret_cast<const float*>(in.data));
+//             return RINGSCOPE_OK;
+//         }
 //     };
-//     RINGSCOPE_RING_KERNEL(echo, Echo)
+//     }  // namespace
 //
-// Blocks are one warp. All lanes run the handler together; lane 0 does the ring's bookkeeping.
+//     RINGSCOPE_RING_KERNEL(scale, Scale, Args)    // or RINGSCOPE_RING_KERNEL(scale, Scale) without arguments
+//
+// The handler is made from what it can be made from: `Scale{context, args}` or `Scale{args}`; without arguments
+// `Scale{context}` or `Scale{}`. An aggregate as above needs no constructor. Its destructor runs when the kernel is
+// stopped. Put it into an unnamed namespace: the builds of several levels may be linked into one program.
+//
+// The arguments are plain data of at most RINGSCOPE_MAX_ARGS bytes, addresses of device memory among them. The host
+// gives a #[repr(C)] struct of the same size and alignment (LaunchOptions::args); another one is refused at the launch.
+//
+// A block is one warp, and on the host device one thread. All lanes run the handler together, and each lane has its own
+// copy of the handler's state (in registers); what the lanes share is `__shared__` memory, uninitialized, as ever. Lane 0
+// does the ring's bookkeeping. What the handler returns is RINGSCOPE_OK, RINGSCOPE_BAD_MESSAGE or a code from 256 on,
+// the same in all lanes.
+//
+// The entry is called name_l0, name_l1 or name_l2, for RINGSCOPE_LEVEL.
 //
 // Input: a block takes a ticket (device memory) and owns that message, so none is lost or doubled however
 // many blocks share the ring. The block whose ticket is the next unsent message is the only one that polls
@@ -37,10 +64,12 @@ class Reply {
     // well for more bytes than a slot has: the message then counts as an error, RINGSCOPE_REPLY_TOO_LARGE.
     // Late is better: the replies of other blocks queue behind an open one.
     __device__ __forceinline__ u8* open(u32 bytes);
-    // A reply of one number.
-    __device__ __forceinline__ void put_u32(u32 value) {
-        u8* data = open(4);
-        if (data != nullptr && lane() == 0) *reinterpret_cast<u32*>(data) = value;
+    // A reply of one value, plain data aligned to at most 16 bytes: that of lane 0.
+    template <class T>
+    __device__ __forceinline__ void put(const T& value) {
+        static_assert(alignof(T) <= 16, "a payload is aligned to 16 bytes");
+        u8* data = open(sizeof(T));
+        if (data != nullptr && lane() == 0) *reinterpret_cast<T*>(data) = value;
     }
 
    private:
@@ -55,6 +84,8 @@ class Reply {
     bool too_large_ = false;
 };
 
+class Context;
+
 class Ring {
    public:
     __device__ __forceinline__ Ring(const ringscope_ring_args& args, Recorder& rec) : args_(args), rec_(rec) {}
@@ -67,6 +98,7 @@ class Ring {
 
    private:
     friend class Reply;
+    friend class Context;
     // A look at the host's words is a round trip over the link: a block that is never idle takes one every so
     // many messages.
     static constexpr u64 REFRESH_EVERY = 32;
@@ -127,7 +159,7 @@ class Ring {
    public:
     // The loop of a ring kernel.
     template <class Handler>
-    __device__ __forceinline__ void run() {
+    __device__ __forceinline__ void run(Context& context, Handler& handler) {
         last_end_ns_ = rec_.begin();
         for (;;) {
             Message m;
@@ -135,7 +167,7 @@ class Ring {
             if (!take(m, record)) return;
             Reply reply(*this);
             record.bytes_in = m.bytes;
-            record.status = refuses(m.seq) ? (u32)RINGSCOPE_REFUSED : Handler::handle(m, reply);
+            record.status = refuses(m.seq) ? (u32)RINGSCOPE_REFUSED : handler.handle(context, m, reply);
             publish(m, reply, record);
             // After publishing: the fence of a message does not wait for its own record, and by the next
             // message's fence the record is long done.
@@ -144,6 +176,42 @@ class Ring {
             rec_.record_warp(record);
         }
     }
+};
+
+// What a handler is given beside each message: the block's recorder, and the metrics that the host registered.
+class Context {
+   public:
+    __device__ __forceinline__ Context(Ring& ring) : ring_(ring) {}
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+
+    // The block's pen. The ring itself records each message, after its reply was published: a handler does not.
+    __device__ __forceinline__ Recorder& recorder() const { return ring_.rec_; }
+    __device__ __forceinline__ const KernelRef& telemetry() const { return ring_.args_.telemetry; }
+
+    // What the host registered under that index, and what counts nothing if it is of another kind or not there. A look-up
+    // reads eight words of device memory: do it in the handler's constructor, and again only for what is registered later.
+    __device__ __forceinline__ CounterRef counter(u32 index) const { return ringscope::counter(telemetry(), index); }
+    __device__ __forceinline__ GaugeRef gauge(u32 index) const { return ringscope::gauge(telemetry(), index); }
+    __device__ __forceinline__ HistogramRef histogram(u32 index) const { return ringscope::histogram(telemetry(), index); }
+    __device__ __forceinline__ CounterFamilyRef counter_family(u32 index) const {
+        return ringscope::counter_family(telemetry(), index);
+    }
+    __device__ __forceinline__ GaugeFamilyRef gauge_family(u32 index) const {
+        return ringscope::gauge_family(telemetry(), index);
+    }
+    __device__ __forceinline__ HistogramFamilyRef histogram_family(u32 index) const {
+        return ringscope::histogram_family(telemetry(), index);
+    }
+
+    // By all lanes or by lane 0, from time to time in a handler that takes long: says that the block is alive, or the
+    // host's watchdog takes one that is silent for longer than its stall limit for one that hangs.
+    __device__ __forceinline__ void heartbeat() const {
+        if (lane() == 0) ring_.rec_.heartbeat(ring_.waiting());
+    }
+
+   private:
+    Ring& ring_;
 };
 
 __device__ __forceinline__ bool Ring::take(Message& m, MessageRecord& record) {
@@ -276,27 +344,99 @@ __device__ __forceinline__ void Ring::publish(const Message& m, Reply& reply, Me
     }
 }
 
-template <class Handler>
-__device__ __forceinline__ void run_ring(const ringscope_ring_args& args) {
-    Recorder rec(args.telemetry, RINGSCOPE_STATE_HELD);
-    Ring ring(args, rec);
-    ring.run<Handler>();
+// The arguments of a kernel without arguments.
+struct NoArgs {};
+
+namespace construct {
+// Whether H{A...} can be made. No STL: NVRTC has none.
+template <class T>
+T some();
+template <class Made, class H, class... A>
+struct From {
+    static constexpr bool possible = false;
+};
+template <class H, class... A>
+struct From<decltype((void)H{some<A>()...}), H, A...> {
+    static constexpr bool possible = true;
+};
+template <class H, class... A>
+constexpr bool is_from = From<void, H, A...>::possible;
+
+template <class H>
+__device__ __forceinline__ H make(Context& context, const NoArgs&) {
+    static_assert(is_from<H, Context&> || is_from<H>, "a handler without arguments is made as H{} or H{context}");
+    if constexpr (is_from<H, Context&>) {
+        return H{context};
+    } else {
+        return H{};
+    }
+}
+template <class H, class Args>
+__device__ __forceinline__ H make(Context& context, const Args& args) {
+    static_assert(sizeof(Args) <= RINGSCOPE_MAX_ARGS, "arguments of more than 1024 bytes: pass the address of the rest");
+    static_assert(alignof(Args) <= 16, "arguments are aligned to at most 16 bytes");
+    static_assert(is_from<H, Context&, const Args&> || is_from<H, const Args&>,
+                  "a handler with arguments is made as H{args} or H{context, args}");
+    if constexpr (is_from<H, Context&, const Args&>) {
+        return H{context, args};
+    } else {
+        return H{args};
+    }
+}
+}  // namespace construct
+
+template <class Handler, class Args>
+__device__ __forceinline__ void run_ring(const ringscope_ring_args& ring_args, const Args& args) {
+    Recorder rec(ring_args.telemetry, RINGSCOPE_STATE_HELD);
+    Ring ring(ring_args, rec);
+    Context context(ring);
+    Handler handler = construct::make<Handler>(context, args);
+    ring.run(context, handler);
 }
 
 }  // inline namespace
 }  // namespace ringscope
 
-// The entry is named for its level, so that the builds of several levels can live in one program.
-#define RINGSCOPE_RING_KERNEL_(name, Handler)                                     \
-    extern "C" __global__ void name(const ringscope_ring_args args) {             \
-        ringscope::run_ring<Handler>(args);                                       \
-    }                                                                             \
-    RINGSCOPE_ENTRY(name)
-#define RINGSCOPE_RING_KERNEL(name, Handler) \
-    RINGSCOPE_RING_KERNEL_AT(name, RINGSCOPE_LEVEL, Handler)
-#define RINGSCOPE_RING_KERNEL_AT(name, level, Handler) \
-    RINGSCOPE_RING_KERNEL_AT_(name, level, Handler)
-#define RINGSCOPE_RING_KERNEL_AT_(name, level, Handler) \
-    RINGSCOPE_RING_KERNEL_(name##_l##level, Handler)
+// RINGSCOPE_RING_KERNEL(name, Handler) or RINGSCOPE_RING_KERNEL(name, Handler, Args), see above. The entry is named for its
+// level, so that the builds of several levels can live in one program.
+#define RINGSCOPE_RING_KERNEL(...)                                                                              \
+    RINGSCOPE_FOURTH_(__VA_ARGS__, RINGSCOPE_RING_KERNEL_WITH_, RINGSCOPE_RING_KERNEL_ALONE_, unused)(__VA_ARGS__)
+#define RINGSCOPE_FOURTH_(a, b, c, d, ...) d
+#define RINGSCOPE_RING_KERNEL_ALONE_(name, Handler) \
+    RINGSCOPE_RING_ENTRY_ALONE(RINGSCOPE_JOIN(name##_l, RINGSCOPE_LEVEL), Handler)
+#define RINGSCOPE_RING_KERNEL_WITH_(name, Handler, Args) \
+    RINGSCOPE_RING_ENTRY_WITH(RINGSCOPE_JOIN(name##_l, RINGSCOPE_LEVEL), Handler, Args)
+#define RINGSCOPE_RING_ENTRY_ALONE(entry, Handler) RINGSCOPE_RING_ENTRY_ALONE_(entry, Handler)
+#define RINGSCOPE_RING_ENTRY_WITH(entry, Handler, Args) RINGSCOPE_RING_ENTRY_WITH_(entry, Handler, Args)
+#define RINGSCOPE_RING_ENTRY_ALONE_(entry, Handler)                                 \
+    extern "C" __global__ void entry(const ringscope_ring_args ring) {              \
+        ringscope::run_ring<Handler>(ring, ringscope::NoArgs{});                    \
+    }                                                                               \
+    RINGSCOPE_ENTRY(entry)                                                          \
+    RINGSCOPE_DESCRIBE_(entry, 0, 0)
+#define RINGSCOPE_RING_ENTRY_WITH_(entry, Handler, Args)                            \
+    extern "C" __global__ void entry(const ringscope_ring_args ring, const Args args) { \
+        ringscope::run_ring<Handler>(ring, args);                                   \
+    }                                                                               \
+    RINGSCOPE_ENTRY(entry)                                                          \
+    RINGSCOPE_DESCRIBE_ARGS_(entry, sizeof(Args), alignof(Args))
+
+// What the host must know of an entry. On CUDA two symbols, entry_args and entry_args_align, whose own sizes are the
+// size and the alignment of the arguments: cuModuleGetGlobal tells them without a copy.
+#if RINGSCOPE_CUDA
+#define RINGSCOPE_DESCRIBE_(entry, size, align)
+#define RINGSCOPE_DESCRIBE_ARGS_(entry, size, align)            \
+    extern "C" {                                                \
+    __device__ ringscope_u8 entry##_args[size];                 \
+    __device__ ringscope_u8 entry##_args_align[align];          \
+    }
+#else
+#define RINGSCOPE_DESCRIBE_(entry, size, align)                                                              \
+    extern "C" {                                                                                             \
+    extern const ringscope_host_kernel entry##_kernel;                                                       \
+    const ringscope_host_kernel entry##_kernel = {&entry##_host, RINGSCOPE_ABI_VERSION, RINGSCOPE_LEVEL, size, align}; \
+    }
+#define RINGSCOPE_DESCRIBE_ARGS_(entry, size, align) RINGSCOPE_DESCRIBE_(entry, size, align)
+#endif
 
 #endif  // RINGSCOPE_RING_CUH

@@ -54,7 +54,7 @@ impl Bench {
     pub fn room(&self, kernels: usize) -> u32 {
         match self.info().kind {
             DeviceKind::Cuda => self.max_resident_blocks / kernels as u32,
-            DeviceKind::Host => u32::MAX,
+            _ => u32::MAX,
         }
     }
 
@@ -69,10 +69,10 @@ impl Bench {
 /// Of any built-in kernel at any level.
 fn max_resident_blocks(device: &SharedDevice) -> Result<u32, RuntimeError> {
     let mut most = u32::MAX;
-    for level in Level::ALL {
+    for &level in Level::ALL {
         let builder = RingKernelRuntime::builder().on(Arc::clone(device)).telemetry(level > Level::Off).level(level);
         let runtime = builder.max_kernels(1).slots(2).build()?;
-        for kernel in Builtin::ALL {
+        for &kernel in Builtin::ALL {
             most = most.min(runtime.blocks_to_fill(kernel.name())?);
         }
     }
@@ -82,7 +82,7 @@ fn max_resident_blocks(device: &SharedDevice) -> Result<u32, RuntimeError> {
 fn plan(info: &DeviceInfo, args: &BenchArgs) -> Plan {
     let blocks = match info.kind {
         DeviceKind::Cuda => vec![1, 16, info.multiprocessors],
-        DeviceKind::Host => vec![1, info.multiprocessors.max(2)],
+        _ => vec![1, info.multiprocessors.max(2)],
     };
     let (rounds, slice, samples) = match (args.once, args.quick) {
         (true, _) => (1, 2, 50),

@@ -38,7 +38,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
     let fill = Probe::new(&bench.device, 1)?.max_resident_blocks();
     let widths = match bench.info().kind {
         DeviceKind::Cuda => vec![1, bench.info().multiprocessors, fill],
-        DeviceKind::Host => vec![1, fill.max(2)],
+        _ => vec![1, fill.max(2)],
     };
     let mut probe = Probe::new(&bench.device, fill.max(2))?;
     let mut rows = Vec::new();

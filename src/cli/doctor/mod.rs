@@ -170,17 +170,9 @@ mod tests {
 
     #[test]
     fn long_names_and_reasons_fit() {
-        let info = DeviceInfo {
-            kind: DeviceKind::Cuda,
-            ordinal: 0,
-            name: "NVIDIA\u{202e} 設定".repeat(12),
-            detail: "compute capability 9.0".into(),
-            warnings: vec!["a display watchdog ends kernels that run for seconds".into()],
-            multiprocessors: 132,
-            watchdog: Some(true),
-            mig: Some(false),
-            lazy_loading: Some(false),
-        };
+        let name = "NVIDIA\u{202e} 設定".repeat(12);
+        let mut info = DeviceInfo::named(DeviceKind::Cuda, name, "compute capability 9.0");
+        info.warnings = vec!["a display watchdog ends kernels that run for seconds".into()];
         let device = |usable, info| Found {
             device: "cuda:0".into(),
             usable,

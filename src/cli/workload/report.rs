@@ -189,17 +189,7 @@ mod tests {
 
     fn report(outcome: &Outcome) -> Vec<Vec<String>> {
         let (args, name) = (run_args(&[]), String::new());
-        let info = DeviceInfo {
-            kind: DeviceKind::Host,
-            ordinal: 0,
-            name: name.clone(),
-            detail: name,
-            warnings: Vec::new(),
-            multiprocessors: 1,
-            watchdog: None,
-            mig: None,
-            lazy_loading: None,
-        };
+        let info = DeviceInfo::named(DeviceKind::Host, name.clone(), name);
         let path = format!("/tmp/{}\u{200b}\u{202e}/設定.bin", "long/".repeat(30));
         let sources = [Source::named(path.into(), 9)];
         let report = Report { args: &args, device: &info, sources: &sources, outcome, snapshot: None };

@@ -23,7 +23,7 @@ pub fn header(args: &RunArgs, device: &DeviceInfo, without_cuda: Option<&str>) -
         s(args.blocks),
         match device.kind {
             DeviceKind::Cuda => format!("cuda:{}", device.ordinal),
-            DeviceKind::Host => "the host".to_owned(),
+            _ => "the host".to_owned(),
         }
     );
     let name = styled(Style::Bold, &device.name);
@@ -59,17 +59,9 @@ mod tests {
     use crate::cli::term::text::{Paint, Text};
 
     fn device(name: &str) -> DeviceInfo {
-        DeviceInfo {
-            kind: DeviceKind::Host,
-            ordinal: 0,
-            name: name.to_owned(),
-            detail: "64 cores, one thread a block".to_owned(),
-            warnings: vec![format!("{name} is slow")],
-            multiprocessors: 64,
-            watchdog: None,
-            mig: None,
-            lazy_loading: None,
-        }
+        let mut info = DeviceInfo::named(DeviceKind::Host, name, "64 cores, one thread a block");
+        info.warnings = vec![format!("{name} is slow")];
+        info
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::super::clock::nanoseconds;
 use super::super::counts::Counts;
 use crate::histogram::Histogram;
+use crate::metrics::Family;
 use crate::reader::Reading;
 use crate::snapshot::{Dropped, SelfMetrics};
 
@@ -40,13 +41,15 @@ impl Costs {
         self.failures
     }
 
-    pub(super) fn metrics(&self, counts: &Counts, reading: &Reading, metrics_count: usize) -> SelfMetrics {
+    pub(super) fn metrics(&self, counts: &Counts, reading: &Reading, metrics: &[Family]) -> SelfMetrics {
         SelfMetrics {
             collection_runs_total: self.runs,
             collection_failures_total: self.failures,
             collection_duration: Arc::new(self.collection.clone()),
             copy_duration: Arc::new(self.copy.clone()),
-            metrics_count,
+            metrics_count: metrics.len(),
+            metric_series: metrics.iter().map(|family| family.series.len()).sum(),
+            lookup_misses_total: reading.lookup_misses,
             events_total: get(&counts.events),
             skew: reading.copy_duration,
             history_snapshots: get(&counts.history_snapshots) as usize,

@@ -209,14 +209,13 @@ impl Collection {
         self.fill_standard_metrics(&kernels);
         let metrics = self.metrics.read();
         let sample = self.machine.as_ref().map(Sampler::newest).unwrap_or_default();
-        let series = metrics.iter().map(|family| family.series.len()).sum();
         let snapshot = Snapshot {
             sequence: self.sequence,
             time: UNIX_EPOCH + Duration::from_nanos(reading.unix_ns),
             copy_duration: reading.copy_duration,
             copied_bytes: reading.copied_bytes,
             kernels,
-            self_metrics: self.costs.metrics(&self.counts, reading, series),
+            self_metrics: self.costs.metrics(&self.counts, reading, &metrics),
             metrics,
             system: sample.system,
             gpus: sample.gpus,
@@ -319,5 +318,12 @@ fn note(entry: &Entry, stalled: bool, state: KernelState, mut happened: impl FnM
 /// A reading of a collector without a device.
 fn without_device() -> Reading {
     let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-    Reading { at: Instant::now(), copy_duration: Duration::ZERO, copied_bytes: 0, device_ns: unix_ns, unix_ns }
+    Reading {
+        at: Instant::now(),
+        copy_duration: Duration::ZERO,
+        copied_bytes: 0,
+        device_ns: unix_ns,
+        unix_ns,
+        lookup_misses: 0,
+    }
 }

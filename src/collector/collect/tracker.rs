@@ -285,7 +285,14 @@ mod tests {
             actor.processed(None);
             actor.receive();
             let at = Instant::now();
-            let reading = Reading { at, copy_duration: Duration::ZERO, copied_bytes: 0, device_ns: unix_ns, unix_ns };
+            let reading = Reading {
+                at,
+                copy_duration: Duration::ZERO,
+                copied_bytes: 0,
+                device_ns: unix_ns,
+                unix_ns,
+                lookup_misses: 0,
+            };
             let now_ns = started + seconds * 1_000_000_000;
             let look = Look { now_ns, device_ns: unix_ns, excused_ns: 0, limit_ns: u64::MAX };
             let mut context = ReadContext { reading: &reading, look, bases: &[], longest: 0, rates: None, room: 0 };

@@ -357,7 +357,7 @@ pub(super) fn value(coder: &mut impl Coder, before: Option<&Value>, like: &Value
 
 // ---- the rest ----------------------------------------------------------------------------------------
 
-const SELF_WORDS: usize = 15;
+const SELF_WORDS: usize = 17;
 
 pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Option<&SelfMetrics>) -> SelfMetrics {
     let w = words(coder, &self_words(before), now.map(self_words).as_ref());
@@ -376,6 +376,8 @@ pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Op
         hook_panics_total: w[12],
         hook_slow_total: w[13],
         hooks_disabled: w[14],
+        lookup_misses_total: w[15],
+        metric_series: w[16] as usize,
     }
 }
 
@@ -397,6 +399,8 @@ fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
         m.hook_panics_total,
         m.hook_slow_total,
         m.hooks_disabled,
+        m.lookup_misses_total,
+        m.metric_series as u64,
     ]
 }
 

@@ -157,6 +157,12 @@ fn check_ranges(ranges: &[Range<usize>], bytes: usize) -> Result<(), DeviceError
     }
 }
 
+impl std::fmt::Debug for CudaCopier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CudaCopier")
+    }
+}
+
 impl Copier for CudaCopier {
     fn copy(&mut self, ranges: &[Range<usize>], limit: Duration) -> Result<(), DeviceError> {
         check_ranges(ranges, self.parts.source.bytes())?;

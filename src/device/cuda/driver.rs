@@ -62,6 +62,7 @@ const SYMBOLS: &[&CStr] = &[
     c"cuModuleLoadDataEx",
     c"cuModuleUnload",
     c"cuModuleGetFunction",
+    c"cuModuleGetGlobal_v2",
     c"cuFuncGetAttribute",
     c"cuOccupancyMaxActiveBlocksPerMultiprocessor",
     c"cuLaunchKernel",

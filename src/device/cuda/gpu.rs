@@ -35,6 +35,12 @@ pub(super) struct Gpu {
     late: AtomicUsize,
 }
 
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gpu({})", self.context.ordinal())
+    }
+}
+
 /// What is to be freed.
 pub(super) enum Retired {
     Device(sys::CUdeviceptr),
@@ -71,6 +77,12 @@ pub(super) struct Running {
     died: OnceLock<DeviceError>,
     _keep: Vec<Memory>,
     _code: Option<Arc<dyn Send + Sync>>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("ended", &self.ended).field("died", &self.died).finish_non_exhaustive()
+    }
 }
 
 pub(super) enum LaunchStream {

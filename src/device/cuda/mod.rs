@@ -14,10 +14,10 @@ use cudarc::driver::{CudaContext, CudaStream, DeviceRepr, sys};
 
 pub use cudarc;
 
-use super::probe::{self, ProbeKernel};
+use super::sealed::Sealed;
 use super::{
     ClockSample, Copier, CudaUnavailable, Device, DeviceError, DeviceInfo, DeviceKind, Kernel, KernelSource, Launch,
-    Level, Memory,
+    Level, Memory, probe,
 };
 use crate::abi::{
     CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef, KernelRef, RingArgs,
@@ -77,7 +77,8 @@ impl fmt::Debug for CudaDevice {
 }
 
 impl CudaDevice {
-    /// Opens the GPU of that index, with its primary context.
+    /// Opens the GPU of that index, with its primary context, loads ringscope's clock probe and reads the GPU's clock: it
+    /// waits for that, a few milliseconds, and at most some seconds where other kernels fill the GPU.
     ///
     /// # Errors
     /// Why CUDA cannot be used, with what to do about it.
@@ -87,7 +88,7 @@ impl CudaDevice {
         if ordinal >= count {
             return Err(CudaUnavailable::NoSuchDevice { ordinal, count });
         }
-        let found = Found::of(ordinal, version)?;
+        let found = Found::new(ordinal, version)?;
         let (major, minor) = found.capability;
         if found.capability < OLDEST {
             return Err(CudaUnavailable::DeviceTooOld { name: found.info.name, major, minor });
@@ -101,30 +102,30 @@ impl CudaDevice {
         Ok(CudaDevice { info: found.info, clock, library, gpu, _first_stream: first_stream })
     }
 
-    /// The GPUs that the driver sees, without a context on any.
+    /// Lists the GPUs that the driver sees; makes no context on any.
     ///
     /// # Errors
     /// Why there are none.
     pub fn list() -> Result<Vec<DeviceInfo>, CudaUnavailable> {
         let version = start_driver()?;
-        (0..device_count()?).map(|ordinal| Ok(Found::of(ordinal, version)?.info)).collect()
+        (0..device_count()?).map(|ordinal| Ok(Found::new(ordinal, version)?.info)).collect()
     }
 
-    /// The context, for kernels of your own and cudarc's launch builder, which takes a [`KernelRef`] by value.
+    /// Returns the context, for kernels of your own and cudarc's launch builder, which takes a [`KernelRef`] by value.
     /// Launch a kernel that stays on a stream of its own ([`CudaContext::new_stream`]), and tell
     /// [`CudaDevice::watch`] of it.
     pub fn context(&self) -> &Arc<CudaContext> {
         &self.gpu.context
     }
 
-    /// Counts what was launched on `stream` so far as a running kernel: `keep` lives until it has ended, and
+    /// Counts what was launched on `stream` so far as a running kernel, and waits for nothing: `keep` lives until it has ended, and
     /// until then nothing that would wait for it is freed. Put no other work on the stream until it has.
     pub fn watch(&self, stream: &Arc<CudaStream>, keep: Vec<Memory>) -> Box<dyn Launch> {
-        Box::new(module::CudaLaunch::of(self.gpu.watch(Arc::clone(stream), keep)))
+        Box::new(module::CudaLaunch::new(self.gpu.watch(Arc::clone(stream), keep)))
     }
 }
 
-impl super::Sealed for CudaDevice {}
+impl Sealed for CudaDevice {}
 
 impl Device for CudaDevice {
     fn info(&self) -> &DeviceInfo {
@@ -147,7 +148,7 @@ impl Device for CudaDevice {
         Ok(Box::new(self.library.kernel(&self.gpu, source, level)?))
     }
 
-    fn load_probe(&self, entry: probe::Entry, level: Level) -> Result<Box<dyn ProbeKernel>, DeviceError> {
+    fn load_probe(&self, entry: probe::Entry, level: Level) -> Result<Box<dyn Kernel>, DeviceError> {
         Ok(Box::new(self.library.probe(&self.gpu, entry, level)?))
     }
 
@@ -233,7 +234,7 @@ struct Found {
 }
 
 impl Found {
-    fn of(ordinal: usize, version: i32) -> Result<Self, CudaUnavailable> {
+    fn new(ordinal: usize, version: i32) -> Result<Self, CudaUnavailable> {
         Found::read(ordinal, version).map_err(opening)
     }
 
@@ -340,7 +341,7 @@ fn look_at_clock(
     let start = Instant::now();
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // SAFETY: the probe takes one pointer by value, to a word that outlives it (see the caller).
-    unsafe { probe.start(1, 1, stream, mapped.device_address()) }?;
+    unsafe { probe.start(1, 1, stream, &[&mapped.device_address().to_ne_bytes()]) }?;
     let mut asked = 0u32;
     let seen = driver::wait(LIMIT, || {
         asked += 1;

@@ -10,13 +10,14 @@ use super::driver::{Stream, check, driver, error, optional};
 use super::gpu::{Gpu, Retired, Running, lock};
 use super::nvrtc;
 use crate::abi::RingArgs;
-use crate::device::probe::{self, ProbeArgs, ProbeKernel};
-use crate::device::{Builtin, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
+use crate::device::probe::{self, ProbeArgs};
+use crate::device::{ArgsLayout, Builtin, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
 /// ring.cuh: a block is one warp.
 const THREADS: u32 = 32;
 
 /// Loaded code. Unloaded once no kernel runs.
+#[derive(Debug)]
 pub(super) struct Module {
     gpu: Arc<Gpu>,
     raw: sys::CUmodule,
@@ -77,6 +78,26 @@ impl Module {
         unsafe { driver!(cuFuncGetAttribute(&mut registers, attribute, raw)) }?;
         Ok(Some(Function { module: Arc::clone(self), raw }))
     }
+
+    /// What `RINGSCOPE_RING_KERNEL` says of the author's arguments of an entry: the sizes of two symbols.
+    fn args_layout(&self, entry: &str) -> Result<ArgsLayout, DeviceError> {
+        let bytes = self.symbol_bytes(&format!("{entry}_args"))?;
+        match bytes.zip(self.symbol_bytes(&format!("{entry}_args_align"))?) {
+            Some((bytes, align)) => Ok(ArgsLayout { bytes, align }),
+            None => Ok(ArgsLayout::default()),
+        }
+    }
+
+    fn symbol_bytes(&self, name: &str) -> Result<Option<usize>, DeviceError> {
+        self.gpu.bind()?;
+        let Ok(name) = CString::new(name) else { return Ok(None) };
+        let (mut address, mut bytes) = (0, 0);
+        // SAFETY: the module is alive, the name NUL-terminated; places for the answers.
+        match unsafe { sys::cuModuleGetGlobal_v2(&mut address, &mut bytes, self.raw, name.as_ptr()) } {
+            sys::CUresult::CUDA_ERROR_NOT_FOUND => Ok(None),
+            other => check("cuModuleGetGlobal_v2", other).map(|()| Some(bytes)),
+        }
+    }
 }
 
 /// The driver takes no length: a binary that was cut off would be read past its end.
@@ -111,6 +132,7 @@ fn load_error(result: sys::CUresult, log: &[u8]) -> DeviceError {
 }
 
 /// A function of a module, which it keeps loaded.
+#[derive(Debug)]
 pub(super) struct Function {
     module: Arc<Module>,
     raw: sys::CUfunction,
@@ -122,11 +144,18 @@ unsafe impl Sync for Function {}
 
 impl Function {
     /// # Safety
-    /// The function takes exactly one `P` by value, and what it points to lives until the kernel has ended.
-    pub unsafe fn start<P>(&self, grid: u32, block: u32, stream: &Stream, mut parameter: P) -> Result<(), DeviceError> {
-        let mut parameters = [(&raw mut parameter).cast::<c_void>()];
-        let (list, none) = (parameters.as_mut_ptr(), std::ptr::null_mut());
-        // SAFETY: the caller answers for the parameter, which the driver copies during the call.
+    /// The function takes exactly these parameters by value, each given as its bytes, and what they point to lives until
+    /// the kernel has ended.
+    pub unsafe fn start(
+        &self,
+        grid: u32,
+        block: u32,
+        stream: &Stream,
+        parameters: &[&[u8]],
+    ) -> Result<(), DeviceError> {
+        let mut list: Vec<*mut c_void> = parameters.iter().map(|p| p.as_ptr().cast_mut().cast()).collect();
+        let (list, none) = (list.as_mut_ptr(), std::ptr::null_mut());
+        // SAFETY: the caller answers for the parameters, which the driver copies during the call and does not write.
         unsafe { driver!(cuLaunchKernel(self.raw, grid, 1, 1, block, 1, 1, 0, stream.raw(), list, none)) }
     }
 
@@ -138,19 +167,25 @@ impl Function {
         Ok((each.max(0) as c_uint).saturating_mul(self.module.gpu.multiprocessors))
     }
 
-    /// Whether it takes one argument of the size of `A`, where the driver can say so.
-    fn takes<A>(&self) -> Result<bool, DeviceError> {
+    /// Whether it takes parameters of these sizes and no others, where the driver can say so; 0 bytes are no parameter.
+    fn takes(&self, sizes: &[usize]) -> Result<bool, DeviceError> {
         type Info = unsafe extern "C" fn(sys::CUfunction, usize, *mut usize, *mut usize) -> sys::CUresult;
         let Some(info) = optional::<Info>(c"cuFuncGetParamInfo") else { return Ok(true) };
         let size = |index| {
             let (mut offset, mut size) = (0, 0);
             // SAFETY: places for the answers; an index too high is an invalid value.
             match unsafe { info(self.raw, index, &mut offset, &mut size) } {
-                sys::CUresult::CUDA_ERROR_INVALID_VALUE => Ok(None),
-                other => check("cuFuncGetParamInfo", other).map(|()| Some(size)),
+                sys::CUresult::CUDA_ERROR_INVALID_VALUE => Ok(0),
+                other => check("cuFuncGetParamInfo", other).map(|()| size),
             }
         };
-        Ok(size(0)? == Some(size_of::<A>()) && size(1)?.is_none())
+        let expected = sizes.iter().copied().filter(|size| *size > 0).chain([0]);
+        for (index, expected) in expected.enumerate() {
+            if size(index)? != expected {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -183,7 +218,8 @@ impl Library {
             None => Module::load(gpu, &nvrtc::compile(which.cuda_source(), which.name(), level, &self.arch)?)?,
         });
         // All of it now, so that a later load of another one waits for no kernel.
-        for name in Builtin::ALL.map(Builtin::name).into_iter().chain(probe::Entry::ALL.map(probe::Entry::name)) {
+        let builtins = Builtin::ALL.iter().map(|which| which.name());
+        for name in builtins.chain(probe::Entry::ALL.iter().map(|entry| entry.name())) {
             module.function(&entry_at(name, level))?;
         }
         loaded.insert(key, Arc::clone(&module));
@@ -191,7 +227,7 @@ impl Library {
     }
 
     /// An entry of the probe at that level: embedded with the built-ins, or compiled here.
-    pub fn probe(&self, gpu: &Arc<Gpu>, entry: probe::Entry, level: Level) -> Result<RingKernel, DeviceError> {
+    pub fn probe(&self, gpu: &Arc<Gpu>, entry: probe::Entry, level: Level) -> Result<Loaded, DeviceError> {
         let module = match self.embedded {
             Some(_) => self.builtin(gpu, Builtin::Echo, level)?,
             None => {
@@ -200,8 +236,8 @@ impl Library {
             }
         };
         match module.function(&entry_at(entry.name(), level))? {
-            Some(function) if function.takes::<ProbeArgs>()? => {
-                Ok(RingKernel { resident: function.resident()?, function: Arc::new(function) })
+            Some(function) if function.takes(&[size_of::<ProbeArgs>()])? => {
+                Loaded::new(function, Some(level), ArgsLayout::default())
             }
             _ => Err(DeviceError::NoEntry { entry: entry.name().to_owned(), module: "the embedded module".to_owned() }),
         }
@@ -221,33 +257,48 @@ impl Library {
         module.function(NAME)?.ok_or_else(missing)
     }
 
-    pub fn kernel(&self, gpu: &Arc<Gpu>, source: &KernelSource, level: Level) -> Result<RingKernel, DeviceError> {
+    pub fn kernel(&self, gpu: &Arc<Gpu>, source: &KernelSource, level: Level) -> Result<Loaded, DeviceError> {
         let (module, entry) = match source {
             KernelSource::Builtin(which) => (self.builtin(gpu, *which, level)?, which.name()),
-            KernelSource::CudaText { text, entry } => {
-                let image = nvrtc::compile(text, entry, level, &self.arch)?;
-                (Arc::new(Module::load(gpu, &image)?), entry.as_str())
-            }
             KernelSource::CudaModule { image, entry } => (Arc::new(Module::load(gpu, image)?), entry.as_str()),
-            KernelSource::Host { .. } => {
-                return Err(DeviceError::Unsupported {
-                    device: "a CUDA device",
-                    what: source.describe(),
-                    remedy: "pass its CUDA source as KernelSource::cuda_text, or use the host device",
-                });
-            }
+            other => match other.as_cuda_text() {
+                Some((text, entry)) => {
+                    let image = nvrtc::compile(text, entry, level, &self.arch)?;
+                    (Arc::new(Module::load(gpu, &image)?), entry)
+                }
+                None => {
+                    return Err(DeviceError::Unsupported {
+                        device: "a CUDA device",
+                        what: source.describe(),
+                        remedy: "pass its CUDA source to ringscope::ring_kernel!, or as KernelSource::cuda_text, or use the host device",
+                    });
+                }
+            },
         };
-        let function = match module.function(entry)? {
-            Some(function) => Some(function),
-            None => module.function(&entry_at(entry, level))?,
+        let (name, built, function) = match module.function(entry)? {
+            Some(function) => (entry.to_owned(), level_in(entry), Some(function)),
+            None => (entry_at(entry, level), Some(level), module.function(&entry_at(entry, level))?),
         };
-        match function {
-            Some(function) if function.takes::<RingArgs>()? => {
-                Ok(RingKernel { resident: function.resident()?, function: Arc::new(function) })
+        let no_entry = || DeviceError::NoEntry { entry: entry.to_owned(), module: source.describe() };
+        let function = function.ok_or_else(no_entry)?;
+        let args = module.args_layout(&name)?;
+        if !function.takes(&[size_of::<RingArgs>(), args.bytes])? {
+            return Err(no_entry());
+        }
+        // What is text was compiled here, for this level.
+        let built = built.or(source.as_cuda_text().map(|_| level));
+        match built {
+            Some(built) if built < level => {
+                Err(DeviceError::BuiltWithLess { what: source.describe(), built, wanted: level })
             }
-            _ => Err(DeviceError::NoEntry { entry: entry.to_owned(), module: source.describe() }),
+            _ => Loaded::new(function, built, args),
         }
     }
+}
+
+/// What an entry's name says of its level.
+fn level_in(entry: &str) -> Option<Level> {
+    Level::ALL.iter().copied().find(|level| entry.ends_with(&format!("_l{}", *level as u32)))
 }
 
 /// What RINGSCOPE_RING_KERNEL calls it.
@@ -256,56 +307,58 @@ fn entry_at(name: &str, level: Level) -> String {
 }
 
 /// A ring kernel, or the probe, ready to be launched.
-pub(super) struct RingKernel {
+#[derive(Debug)]
+pub(super) struct Loaded {
     function: Arc<Function>,
     resident: u32,
+    level: Option<Level>,
+    args: ArgsLayout,
 }
 
-impl RingKernel {
-    /// # Safety
-    /// The function takes exactly one `P` by value, and what it points to is in `keep`.
-    unsafe fn start<P>(&self, blocks: u32, args: P, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
+impl Loaded {
+    fn new(function: Function, level: Option<Level>, args: ArgsLayout) -> Result<Self, DeviceError> {
+        Ok(Loaded { resident: function.resident()?, function: Arc::new(function), level, args })
+    }
+}
+
+impl Kernel for Loaded {
+    fn max_resident_blocks(&self) -> u32 {
+        self.resident
+    }
+
+    fn level(&self) -> Option<Level> {
+        self.level
+    }
+
+    fn args_layout(&self) -> ArgsLayout {
+        self.args
+    }
+
+    unsafe fn launch(
+        &self,
+        blocks: u32,
+        parameters: &[&[u8]],
+        keep: Vec<Memory>,
+    ) -> Result<Box<dyn Launch>, DeviceError> {
         let gpu = &self.function.module.gpu;
         let code: Arc<dyn Send + Sync> = Arc::<Function>::clone(&self.function);
         let running = gpu.launch(blocks, self.resident, keep, code, |stream| {
             gpu.bind()?;
-            // SAFETY: the caller answers for the argument and its memory.
-            unsafe { self.function.start(blocks, THREADS, stream, args) }
+            // SAFETY: the caller answers for the parameters and their memory, which is in `keep`.
+            unsafe { self.function.start(blocks, THREADS, stream, parameters) }
         })?;
         Ok(Box::new(CudaLaunch { running }))
     }
 }
 
-impl Kernel for RingKernel {
-    fn max_resident_blocks(&self) -> u32 {
-        self.resident
-    }
-
-    unsafe fn launch(&self, blocks: u32, args: &RingArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
-        // SAFETY: a ring kernel takes one RingArgs by value (checked where the driver can tell); the memory it points
-        // to is in `keep`.
-        unsafe { self.start(blocks, *args, keep) }
-    }
-}
-
-impl ProbeKernel for RingKernel {
-    fn max_resident_blocks(&self) -> u32 {
-        self.resident
-    }
-
-    unsafe fn launch(&self, blocks: u32, args: &ProbeArgs, keep: Vec<Memory>) -> Result<Box<dyn Launch>, DeviceError> {
-        // SAFETY: the probe takes one ProbeArgs by value; the memory it points to is in `keep`.
-        unsafe { self.start(blocks, *args, keep) }
-    }
-}
-
 /// A kernel that was started.
+#[derive(Debug)]
 pub(super) struct CudaLaunch {
     running: Arc<Running>,
 }
 
 impl CudaLaunch {
-    pub fn of(running: Arc<Running>) -> Self {
+    pub fn new(running: Arc<Running>) -> Self {
         CudaLaunch { running }
     }
 }

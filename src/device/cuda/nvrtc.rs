@@ -45,11 +45,11 @@ struct Nvrtc {
 
 fn nvrtc() -> Option<&'static Nvrtc> {
     static NVRTC: OnceLock<Option<Nvrtc>> = OnceLock::new();
-    NVRTC.get_or_init(|| open_first(NAMES).and_then(Nvrtc::of)).as_ref()
+    NVRTC.get_or_init(|| open_first(NAMES).and_then(Nvrtc::from_library)).as_ref()
 }
 
 impl Nvrtc {
-    fn of(library: Library) -> Option<Self> {
+    fn from_library(library: Library) -> Option<Self> {
         macro_rules! symbol {
             ($name:literal) => {
                 // SAFETY: the field's type is that of the function in nvrtc.h, the same since CUDA 11.2.
@@ -101,7 +101,7 @@ impl Nvrtc {
     }
 }
 
-/// Whether NVRTC is there, and which version, as cuDriverGetVersion writes it.
+/// Returns the version of NVRTC where it is there, as cuDriverGetVersion writes it (13.0 is 13000).
 pub fn nvrtc_version() -> Option<i32> {
     let nvrtc = nvrtc()?;
     let (mut major, mut minor) = (0, 0);
@@ -139,7 +139,7 @@ pub fn compile(text: &str, name: &str, level: Level, arch: &str) -> Result<Vec<u
         // There is no host code here: a constexpr helper without __device__ is meant for the device.
         "--device-as-default-execution-space".to_owned(),
     ];
-    let program = Compilation::of(nvrtc, text, name)?;
+    let program = Compilation::new(nvrtc, text, name)?;
     program.compile(&options)?;
     if arch.starts_with("sm_") {
         program.output("nvrtcGetCUBIN", nvrtc.cubin_size, nvrtc.cubin)
@@ -154,7 +154,7 @@ struct Compilation<'a> {
 }
 
 impl<'a> Compilation<'a> {
-    fn of(nvrtc: &'a Nvrtc, text: &str, name: &str) -> Result<Self, DeviceError> {
+    fn new(nvrtc: &'a Nvrtc, text: &str, name: &str) -> Result<Self, DeviceError> {
         let text = c_string(text)?;
         let name = c_string(name)?;
         // NVRTC knows no folders: what a header includes by its bare name must be there by that name, too.

@@ -3,7 +3,7 @@
 use super::family::FamilyKind::{Counter, Gauge, Histogram, Summary};
 use super::family::{ExportedFamily, Read};
 use super::sample::{Sample, Values, count, duration, real, unix_time};
-use crate::snapshot::{KernelTelemetry, Snapshot};
+use crate::snapshot::Snapshot;
 
 const fn counter(name: &'static str, help: &'static str, read: fn(&Snapshot) -> Option<Sample<'_>>) -> ExportedFamily {
     ExportedFamily::new(name, Counter, help, Read::Snapshot(read))
@@ -17,9 +17,9 @@ const fn gauge(name: &'static str, help: &'static str, read: fn(&Snapshot) -> Op
 #[rustfmt::skip]
 pub(super) const SNAPSHOT: &[ExportedFamily] = &[
     gauge("ringscope_kernels", "Number of registered kernels and host actors", |s| count(s.kernels.len() as u64)),
-    counter("ringscope_tasks_executed", "Tasks (messages) handled without error by all kernels together", |s| count(total(s, |k| k.messages_processed))),
-    counter("ringscope_tasks_failed", "Tasks (messages) rejected by the handlers of all kernels together", |s| count(total(s, |k| k.errors))),
-    gauge("ringscope_tasks_pending", "Tasks (messages) in the queues of all kernels together", |s| count(total(s, |k| k.queue_depth))),
+    counter("ringscope_tasks_executed", "Tasks (messages) handled without error by all kernels together", |s| count(s.totals().messages_processed)),
+    counter("ringscope_tasks_failed", "Tasks (messages) rejected by the handlers of all kernels together", |s| count(s.totals().errors)),
+    gauge("ringscope_tasks_pending", "Tasks (messages) in the queues of all kernels together", |s| count(s.totals().queue_depth)),
     ExportedFamily::new("ringscope_task_latency_seconds", Summary, "Time to handle a task (message), over all kernels together, since their start or the last reset", Read::TaskLatency).unit("seconds"),
     counter("ringscope_snapshots", "Sequence number of the snapshot; the collector's first is 1", |s| count(s.sequence)),
     gauge("ringscope_snapshot_timestamp_seconds", "Unix time at which the snapshot was taken", |s| unix_time(Some(s.time))).unit("seconds"),
@@ -29,8 +29,9 @@ pub(super) const SNAPSHOT: &[ExportedFamily] = &[
     gauge("ringscope_system_memory_used_bytes", "Memory in use on the machine, by all processes", |s| real(s.system?.memory_used_mb * 1e6)).unit("bytes"),
     counter("telemetry_collection_runs", "Snapshots taken, on demand and by periodic collection", |s| count(s.self_metrics.collection_runs_total)),
     counter("telemetry_collection_failures", "Snapshots that failed because of a device error", |s| count(s.self_metrics.collection_failures_total)),
-    gauge("telemetry_registered_metrics", "Number of registered metrics; all label sets of one name are one metric", |s| count(s.metrics.len() as u64)),
-    gauge("telemetry_metric_series", "Number of series of registered metrics; each label set is one series", |s| count(s.metrics.iter().map(|family| family.series.len() as u64).sum())),
+    gauge("telemetry_registered_metrics", "Number of registered metrics; all label sets of one name are one metric", |s| count(s.self_metrics.metrics_count as u64)),
+    gauge("telemetry_metric_series", "Number of series of registered metrics; each label set is one series", |s| count(s.self_metrics.metric_series as u64)),
+    counter("telemetry_lookup_misses", "Look-ups by kernels that found no metric of their index and kind; what was to be recorded in it is lost", |s| count(s.self_metrics.lookup_misses_total)),
     counter("telemetry_events", "Events that were reported, such as changes of a kernel's state and stalls", |s| count(s.self_metrics.events_total)),
     counter("telemetry_hook_panics", "Calls of hooks that panicked", |s| count(s.self_metrics.hook_panics_total)),
     ExportedFamily::new("telemetry_collection_duration_seconds", Histogram, "Time to take a snapshot, from the start of the copy to the finished value", Read::Snapshot(|s| Some(Sample::Histogram(Values::Seconds(&s.self_metrics.collection_duration))))).unit("seconds"),
@@ -49,8 +50,3 @@ pub(super) const VALUES_DROPPED: ExportedFamily = ExportedFamily::new(
     "Values that a histogram could not count: not finite, or out of its range",
     Read::ValuesDropped,
 );
-
-/// Sum over all kernels.
-fn total(snapshot: &Snapshot, read: fn(&KernelTelemetry) -> u64) -> u64 {
-    snapshot.kernels.iter().map(read).fold(0, u64::saturating_add)
-}

@@ -94,7 +94,7 @@ fn open(args: &DoctorArgs) -> Result<(Target, DeviceInfo), CliError> {
     // What a child is to open is this device, whatever `auto` would choose then.
     let spec = match info.kind {
         DeviceKind::Cuda => DeviceSpec::Cuda(info.ordinal),
-        DeviceKind::Host => DeviceSpec::Host,
+        _ => DeviceSpec::Host,
     };
     Ok((Target { device, spec, snapshots: args.snapshots }, info))
 }

@@ -54,7 +54,7 @@ pub fn metrics(target: &Target) -> Finding {
     let values: Vec<(u64, f64)> = (0..100_000u64).map(|n| (n * n % 99_991, n as f64 / 16.0)).collect();
     let mut probe = Probe::new(&target.device, 1)?;
     let blocks = target.device.info().multiprocessors.max(2);
-    for way in RecordMode::ALL {
+    for &way in RecordMode::ALL {
         let device = TelemetryCollector::on_device(Arc::clone(&target.device), TelemetryConfig::default())?;
         let host = TelemetryCollector::new(true);
         let first = metrics_of_device(&device)?;

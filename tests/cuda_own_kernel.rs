@@ -1,0 +1,156 @@
+//! Ring kernels of somebody's own on the CUDA device, against the stand-in of the driver: arguments, state, metrics, levels.
+#![cfg(feature = "cuda")]
+#![allow(unsafe_code)]
+
+#[path = "cuda-driver/mod.rs"]
+mod stand_in;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ringscope::device::cuda::CudaDevice;
+use ringscope::device::{Device, DeviceError, KernelSource, SharedDevice};
+use ringscope::{LaunchOptions, Level, RingKernelRuntime};
+
+use stand_in::{StandIn, with_stand_in};
+
+const WAIT: Duration = Duration::from_secs(20);
+
+macro_rules! on_stand_in {
+    ($(fn $name:ident($driver:ident) $body:block)*) => {
+        $(#[test]
+        fn $name() {
+            if with_stand_in(stringify!($name)) {
+                let $driver = StandIn;
+                $body
+            }
+        })*
+    };
+}
+
+/// The mirror of the one in cuda-driver/tally.cu.
+#[derive(Clone, Copy, bytemuck::NoUninit)]
+#[repr(C)]
+struct TallyArgs {
+    total: u64,
+    limit: u32,
+    first: u32,
+}
+
+/// A runtime that launches a kernel of somebody's own, of its CUDA source.
+fn tally(device: &SharedDevice, level: Level) -> RingKernelRuntime {
+    // SAFETY: the stand-in's NVRTC finds its name in it, and the stand-in has the code.
+    let source = unsafe { KernelSource::cuda_text(include_str!("cuda-driver/tally.cu"), "tally") };
+    RingKernelRuntime::builder()
+        .on(Arc::clone(device))
+        .max_kernels(2)
+        .telemetry(true)
+        .level(level)
+        .source("tally", source)
+        .kernel("tally")
+        .build()
+        .expect("a runtime")
+}
+
+/// Nothing was left behind, nothing waited for a kernel, and nobody used the NULL stream.
+fn assert_clean(driver: &StandIn) {
+    for what in ["live", "reclaimed", "contexts", "resident", "blocked", "null_stream", "pageable", "wild"] {
+        assert_eq!(driver.get(what), 0, "{what}");
+    }
+}
+
+on_stand_in! {
+    fn a_kernel_of_ones_own_has_arguments_state_and_metrics(driver) {
+        for level in [Level::Counters, Level::Histograms] {
+            let device: SharedDevice = Arc::new(CudaDevice::open(0).expect("a device"));
+            let total = device.allocate_mapped(64).expect("memory");
+            let runtime = tally(&device, level);
+            // The handler looks them up by these indices.
+            let sums = runtime.collector().counter("tally_sum", "Sum of the values").expect("a name").on_device().expect("a counter");
+            let sizes = runtime.collector().histogram("tally_values", "The values").expect("a name").on_device().expect("a histogram");
+            assert_eq!((sums.index(), sizes.index()), (0, 1));
+            assert_eq!(runtime.snapshot_blocking().expect("a snapshot").self_metrics.lookup_misses_total, 0);
+            let args = TallyArgs { total: total.device_address(), limit: 100, first: 1000 };
+            runtime.launch_blocking("t", &LaunchOptions::default().args(&args).keep(&total)).expect("it is launched");
+            runtime.activate_blocking("t").expect("it is activated");
+            let mut sum = 0u64;
+            for value in 0..200u32 {
+                runtime.send_blocking("t", &value.to_le_bytes()).expect("it is sent");
+                let reply = runtime.receive_blocking("t", WAIT).expect("a reply");
+                if value > 100 {
+                    assert_eq!((reply.status, reply.payload.len()), (256, 0));
+                    continue;
+                }
+                sum += u64::from(value);
+                assert_eq!((reply.status, reply.payload), (0, (1000 + sum).to_le_bytes().to_vec()));
+            }
+            runtime.send_blocking("t", b"too long a message").expect("it is sent");
+            assert_eq!(runtime.receive_blocking("t", WAIT).expect("a reply").status, ringscope::abi::status::BAD_MESSAGE);
+            let t = runtime.telemetry_blocking("t").expect("it is counted");
+            assert_eq!((t.messages_processed, t.errors), (101, 100));
+            assert_eq!(runtime.snapshot_blocking().expect("a snapshot").self_metrics.lookup_misses_total, 0);
+            assert_eq!(total.host_words().expect("mapped memory")[0].load(Ordering::Relaxed), sum);
+            let value = |name: &str| runtime.collector().metric(name).expect("it is registered").series[0].value.clone();
+            assert_eq!(value("tally_sum").counter(), Some(sum));
+            assert_eq!(value("tally_values").histogram().map(|h| (h.count(), h.sum())), Some((101, sum as f64)));
+            runtime.shutdown_blocking(WAIT);
+            drop((runtime, total, device));
+            assert_clean(&driver);
+        }
+    }
+
+    fn look_ups_that_find_nothing_are_counted_and_shown(driver) {
+        let device: SharedDevice = Arc::new(CudaDevice::open(0).expect("a device"));
+        let total = device.allocate_mapped(64).expect("memory");
+        let runtime = tally(&device, Level::Histograms);
+        // The handler wants a counter, and there is a gauge; it wants a histogram at 1, and there is nothing.
+        runtime.collector().gauge("other", "Of another kind").expect("a name").on_device().expect("a gauge");
+        let args = TallyArgs { total: total.device_address(), limit: 1, first: 0 };
+        let options = LaunchOptions::new().blocks(3).args(&args).keep(&total);
+        runtime.launch_blocking("t", &options).expect("it is launched");
+        let misses = || runtime.snapshot_blocking().expect("a snapshot").self_metrics.lookup_misses_total;
+        let patience = std::time::Instant::now() + WAIT;
+        while misses() < 6 {
+            assert!(std::time::Instant::now() < patience, "{}", misses());
+        }
+        // Once for each block and look-up, a block being one thread here; and what counts nothing does no harm.
+        runtime.activate_blocking("t").expect("it is activated");
+        runtime.send_blocking("t", &1u32.to_le_bytes()).expect("it is sent");
+        assert_eq!(runtime.receive_blocking("t", WAIT).expect("a reply").payload, 1u64.to_le_bytes());
+        assert_eq!(misses(), 6);
+        runtime.shutdown_blocking(WAIT);
+        drop((options, runtime, total, device));
+        assert_clean(&driver);
+    }
+
+    fn arguments_of_another_size_or_alignment_are_refused(driver) {
+        let device: SharedDevice = Arc::new(CudaDevice::open(0).expect("a device"));
+        let runtime = tally(&device, Level::Off);
+        let refused = |options: LaunchOptions| runtime.launch_blocking("t", &options).expect_err("another layout").to_string();
+        let options = LaunchOptions::default;
+        let takes = "the kernel `tally` takes 16 bytes aligned to 8, and was given ";
+        for (given, text) in [(options(), "no arguments:"), (options().args(&[0u64; 3]), "24 bytes aligned to 8 (`[u64; 3]`)"), (options().args(&[0u32; 4]), "16 bytes aligned to 4 (`[u32; 4]`)")] {
+            let error = refused(given);
+            assert!(error.starts_with(&format!("{takes}{text}")), "{error}");
+        }
+        drop((runtime, device));
+        assert_clean(&driver);
+    }
+
+    fn an_entry_that_is_named_for_less_than_is_recorded_is_refused(driver) {
+        let device = CudaDevice::open(0).expect("a device");
+        let load = |entry: &str, level| {
+            // SAFETY: the stand-in runs no code of it, but its own of that name.
+            let source = unsafe { KernelSource::cuda_module(*b".version 8.0\n.entry echo_l1\n.entry echo_l2\n", entry) };
+            device.load(&source, level).map(|kernel| kernel.level())
+        };
+        assert_eq!(load("echo_l1", Level::Counters), Ok(Some(Level::Counters)));
+        assert_eq!(load("echo_l1", Level::Off), Ok(Some(Level::Counters)));
+        assert_eq!(load("echo", Level::Histograms), Ok(Some(Level::Histograms)));
+        assert!(matches!(load("echo_l1", Level::Histograms), Err(DeviceError::BuiltWithLess { .. })));
+        assert!(matches!(load("echo", Level::Off), Err(DeviceError::NoEntry { .. })));
+        drop(device);
+        assert_clean(&driver);
+    }
+}
