@@ -1,8 +1,8 @@
 // probe: questions to a device, and what one record costs there. `ringscope doctor --deep` and `ringscope bench` ask;
-// src/device/probe.rs has the other end of each.
+// src/device/probe has the other end of each.
 #include <ringscope/telemetry.cuh>
 
-// The Rust mirror is ProbeArgs in src/device/probe.rs.
+// The Rust mirror is ProbeArgs in src/device/probe.
 typedef struct ringscope_probe_args {
     ringscope_kernel_ref telemetry;
     const ringscope_u64* in;      // mapped
@@ -14,7 +14,7 @@ typedef struct ringscope_probe_args {
     ringscope_u64 rounds;
     ringscope_u64 scale;
 } ringscope_probe_args;
-RINGSCOPE_ASSERT_ABI(sizeof(ringscope_probe_args) == 104, "src/device/probe.rs has the same thirteen words");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_probe_args) == 104, "src/device/probe has the same thirteen words");
 
 enum ringscope_probe {
     PROBE_SLOTS = 0,         // out[i] = the bucket slot of in[i]

@@ -93,6 +93,7 @@ pub struct HostKernel {
 }
 const _: () = assert!(size_of::<HostKernel>() == 24, "kernels/host/shim.h has the same fields");
 
+#[cfg_attr(not(feature = "host"), allow(dead_code, reason = "the host device reads it"))]
 impl HostKernel {
     /// Its function.
     pub(super) fn entry(&self) -> HostEntry {
@@ -106,6 +107,7 @@ impl HostKernel {
 }
 
 /// The builds of a host kernel.
+#[cfg_attr(not(feature = "host"), allow(dead_code, reason = "the host device reads it"))]
 #[derive(Clone, Debug)]
 enum HostBuilds {
     /// One for each level, in the order of [`Level::ALL`].
@@ -115,12 +117,14 @@ enum HostBuilds {
 }
 
 /// Where a [`KernelSource`] has a kernel for the host device.
+#[cfg_attr(not(feature = "host"), allow(dead_code, reason = "the host device reads it"))]
 #[derive(Clone, Debug)]
 pub struct HostSource {
     name: String,
     builds: HostBuilds,
 }
 
+#[cfg_attr(not(feature = "host"), allow(dead_code, reason = "the host device reads it"))]
 impl HostSource {
     /// The build for a level.
     pub(super) fn at(&self, level: Level) -> Result<(Level, HostKernel), DeviceError> {
