@@ -238,6 +238,8 @@ fn soak(device: DeviceSpec, configuration: &Configuration, messages: u64) -> u64
             stream(&mut lanes, &traffic, each * comparison / COMPARISONS, refuse);
             pauser.join().expect("a pause");
             compare(&runtime, &lanes);
+            let so_far: u64 = lanes.iter().map(|lane| lane.sent).sum();
+            eprintln!("  {kernel} of up to {bytes} bytes: {so_far} of {} messages are equal", each * kernels as u64);
             for lane in &lanes {
                 let id = lane.kernel.id();
                 runtime.deactivate_blocking(id).expect("it is held");
