@@ -1,12 +1,7 @@
 //! How one kernel is launched.
 
-use std::sync::{Arc, PoisonError};
-
-use super::{Inner, RingKernel, RuntimeError};
-use crate::abi::KernelRef;
-use crate::collector::TelemetryError;
-use crate::device::{Command, DeviceError, KernelArgs, Memory};
-use crate::snapshot::KernelState;
+use super::error::RuntimeError;
+use crate::device::{KernelArgs, Memory};
 
 /// How to launch one kernel.
 ///
@@ -17,10 +12,10 @@ use crate::snapshot::KernelState;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaunchOptions {
-    kernel: Option<String>,
-    blocks: u32,
+    pub(super) kernel: Option<String>,
+    pub(super) blocks: u32,
     inject_errors: f64,
-    args: KernelArgs,
+    pub(super) args: KernelArgs,
 }
 
 impl Default for LaunchOptions {
@@ -71,7 +66,7 @@ impl LaunchOptions {
         self
     }
 
-    fn check(&self) -> Result<(), RuntimeError> {
+    pub(super) fn check(&self) -> Result<(), RuntimeError> {
         let bad = |what, value, must| Err(RuntimeError::BadValue { what, value, must });
         if self.blocks == 0 {
             return bad("the number of blocks", self.blocks.to_string(), "at least 1");
@@ -83,61 +78,7 @@ impl LaunchOptions {
     }
 
     /// As a fraction of the 2^32 hashes.
-    fn refuse_below(&self) -> u64 {
+    pub(super) fn refuse_below(&self) -> u64 {
         (self.inject_errors * 4_294_967_296.0).round() as u64
-    }
-}
-
-impl Inner {
-    pub(super) fn launch(&self, id: &str, options: &LaunchOptions) -> Result<(), RuntimeError> {
-        options.check()?;
-        let name = options.kernel.as_ref().unwrap_or(&self.default_source);
-        let source = self.sources.get(name).ok_or_else(|| self.unknown_source(name))?;
-        options.args.check(name, source.args_layout())?;
-        // One launch at a time: this lock, and not that of the kernels, which their traffic takes, is held while
-        // the device works.
-        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
-        crate::collector::check_id(id)?;
-        if self.kernels.read().unwrap_or_else(PoisonError::into_inner).contains_key(id) {
-            return Err(TelemetryError::AlreadyRegistered { id: id.to_owned() }.into());
-        }
-        if spares.is_empty() {
-            return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
-        }
-        let (telemetry, memory) = match self.collector.enabled() {
-            true => (self.collector.register(id, options.blocks)?, self.collector.memory()),
-            false => (KernelRef::default(), Vec::new()),
-        };
-        self.collector.set_state(id, KernelState::Launched);
-        let Some(mut ring) = spares.pop() else {
-            return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
-        };
-        match ring.launch(&**source, options.blocks, telemetry, memory, options.refuse_below(), &options.args) {
-            Ok(launch) => {
-                let waker = Arc::clone(&self.waker);
-                let kernel = RingKernel::new(id, self.shape, ring, launch, waker, &self.collector);
-                self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);
-                Ok(())
-            }
-            Err(error @ DeviceError::TooManyBlocks { .. }) => {
-                // Where its place stays taken, that says why.
-                self.collector.set_failed(id, &error.to_string());
-                self.collector.forget(id);
-                spares.push(ring);
-                Err(error.into())
-            }
-            Err(error) => {
-                // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
-                ring.producer.command(Command::Stop);
-                self.collector.set_failed(id, &error.to_string());
-                Err(error.into())
-            }
-        }
-    }
-
-    pub(super) fn unknown_source(&self, name: &str) -> RuntimeError {
-        let mut available: Vec<&str> = self.sources.keys().map(String::as_str).collect();
-        available.sort_unstable();
-        RuntimeError::UnknownSource { name: name.to_owned(), available: available.join(", ") }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Reply, RingKernelRuntime, RuntimeError};
+use super::error::RuntimeError;
+use super::handle::RingKernelRuntime;
+use crate::device::Reply;
 
 impl RingKernelRuntime {
     /// Sends a message, waiting while the queue is full, and returns its number, which its reply carries. More than
