@@ -147,7 +147,7 @@ impl RuntimeBuilder {
 
     /// Sets how many messages, and how many replies, a kernel's rings hold: a power of two, 2 to 2^20. Default:
     /// [`DEFAULT_SLOTS`](Self::DEFAULT_SLOTS), 256. What happens when they are full is told at
-    /// [`RingKernel::send`](crate::RingKernel::send#capacity), and what they take at [`slot_bytes`](Self::slot_bytes#memory).
+    /// [`RingKernel::send`](crate::RingKernel::send), and what they take at [`slot_bytes`](Self::slot_bytes).
     pub fn slots(mut self, count: u32) -> Self {
         self.shape.slots = count;
         self

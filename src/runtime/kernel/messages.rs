@@ -74,7 +74,7 @@ impl RingKernel {
 
     /// Sends messages in their order, waiting while the queue is full, and returns the number of the first. Other senders'
     /// messages may come in between. Receive in another task where there are more than 2 × `slots`: see
-    /// [`send`](Self::send#capacity).
+    /// [`send`](Self::send).
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the messages up to some place were sent, and the others were not.
@@ -148,7 +148,7 @@ impl RingKernel {
     /// way at once, beside senders and receivers, who do not see the replies to calls.
     ///
     /// Replies of messages that were [sent](Self::send) and are not received stay in the rings, and calls wait behind
-    /// them: see [`send`](Self::send#capacity).
+    /// them: see [`send`](Self::send).
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the message may have been sent; its reply goes to nobody.
