@@ -92,6 +92,7 @@ Call::Call(const char* name, Kind kind) : lock_(state().lock) {
     else if (device == nullptr || device->retained == 0) answer = INVALID_CONTEXT;
     else if (device->error != SUCCESS) answer = device->error;
 }
+
 int Call::wait_until_idle() {
     State& s = state();
     if (idle(device) || device->error != SUCCESS) return device->error;
@@ -121,5 +122,4 @@ const Range* range_of(u64 address, size_t bytes) {
     auto [start, range] = *std::prev(after);
     return address - start <= range.bytes && bytes <= range.bytes - (address - start) ? &std::prev(after)->second : nullptr;
 }
-
 }  // namespace stand_in
