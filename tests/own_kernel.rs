@@ -1,5 +1,5 @@
 //! Ring kernels of somebody's own on the host device: all levels by one name, one level by an explicit constructor, and
-//! what is refused. Kernels with arguments, state and metrics are in examples/own-ring-kernel, and in cuda_path.rs.
+//! what is refused. Kernels with arguments, state and metrics are in examples/own-ring-kernel, and in cuda_own_kernel.rs.
 #![cfg(feature = "host")]
 #![allow(unsafe_code)]
 
