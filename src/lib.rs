@@ -31,7 +31,7 @@
 //! # Where to start
 //!
 //! * [`RingKernelRuntime`] launches ring kernels and talks to them; telemetry is off by default, and off costs nothing.
-//! * A kernel of your own takes a [`KernelRef`](abi::KernelRef) by value and makes three calls; register it with
+//! * A kernel of your own takes a [`KernelRef`] by value and makes three calls; register it with
 //!   [`TelemetryCollector::register`]. Its header is found through Cargo's `links` metadata
 //!   (`DEP_RINGSCOPE_INCLUDE` in your build script), or as [`device::HEADERS`] for NVRTC. See
 //!   `examples/bring-your-own-kernel`.

@@ -58,11 +58,33 @@ fn module_of(path: &Path) -> Module {
     module
 }
 
-/// Code without comments and without its unit tests, which come last.
+/// Code without comments and texts, without its unit tests, which come last, and without saying who may see what.
 fn code_of(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
     let text = text.split("#[cfg(all(test").next().unwrap_or(text);
-    text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
+    let without_texts = |line: &str| {
+        let quoted = line.replace("\\\"", "").replace("'\"'", "");
+        quoted.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
+    };
+    let without_comment = |line: &str| without_texts(line).split("//").next().unwrap_or("").to_owned();
+    let code = text.lines().map(without_comment).collect::<Vec<_>>().join("\n");
+    let mut parts = code.split("pub(in ");
+    let first = parts.next().unwrap_or("").to_owned();
+    let code = first + &parts.map(|part| part.split_once(')').map_or(part, |(_, after)| after)).collect::<String>();
+    from_the_file(&code)
+}
+
+/// A module inside the file is part of it: what it calls `super` is the file itself.
+fn from_the_file(code: &str) -> String {
+    let starts_inside = |line: &str| line.split(' ').any(|word| word == "mod") && line.ends_with('{');
+    let mut flat = String::new();
+    let mut inside = false;
+    for line in code.lines() {
+        inside = (inside && !line.starts_with('}')) || starts_inside(line);
+        flat += &if inside { line.replace("super::", "self::") } else { line.to_owned() };
+        flat.push('\n');
+    }
+    flat
 }
 
 /// `a::{b, c::{self, d as e}}` as its leaves: the name here, and the path.
@@ -137,10 +159,7 @@ fn read(path: PathBuf, modules: &BTreeSet<Module>) -> File {
     let mut statements = Vec::new();
     let mut rest = String::new();
     for statement in code.split_inclusive(';') {
-        match statement
-            .rfind("use ")
-            .filter(|at| statement[..*at].chars().rev().take_while(|c| *c != '\n').all(|c| c != '"'))
-        {
+        match statement.rfind("use ") {
             Some(at) if !statement[at..].contains('(') => {
                 statements.push(statement[at + 4..].trim_end_matches(';').to_owned());
                 rest += &statement[..at];

@@ -144,6 +144,23 @@ fn wrong_look_ups_and_what_is_dropped_are_said() {
 }
 
 #[test]
+fn look_ups_of_kernels_in_vain_are_said_when_there_are_more_of_them() {
+    said("", ("", ""));
+    let collector = TelemetryCollector::on_device(Arc::new(HostDevice::new()), TelemetryConfig::default()).unwrap();
+    let kernel = collector.register("looks up", 1).unwrap();
+    put(&kernel, &[(Word::Abi, ABI_VERSION.into()), (Word::StartNs, 1), (Word::LookupMisses, 71)]);
+    // The second snapshot has nothing new to say of them.
+    assert_eq!(collector.snapshot().unwrap().self_metrics.lookup_misses_total, 71);
+    collector.snapshot().unwrap();
+    put(&kernel, &[(Word::LookupMisses, 73)]);
+    assert_eq!(collector.snapshot().unwrap().self_metrics.lookup_misses_total, 73);
+    for misses in ["71", "73"] {
+        one("ringscope::metrics", Level::WARN, "metric not found", ("misses", misses));
+        assert_eq!(said("metric not found", ("misses", misses)).len(), 1);
+    }
+}
+
+#[test]
 fn hooks_that_panic_and_notifications_without_room_are_said_not_too_often() {
     said("", ("", ""));
     let config = TelemetryConfig { hook_queue: 1, hook_limit: Duration::from_nanos(1), ..TelemetryConfig::default() };

@@ -12,6 +12,7 @@ pub(super) enum Message<'a> {
     KernelFailed { kernel_id: &'a str, reason: &'a str },
     UnknownKernel { kernel_id: &'a str },
     UnknownMetric { metric: &'a str },
+    MetricNotFound { misses: u64 },
     SeriesDropped { dropped: u64 },
     KernelStalled { kernel_id: &'a str, block: u32 },
     KernelRecovered { kernel_id: &'a str },
@@ -46,6 +47,7 @@ mod with_tracing {
     use super::Message;
 
     const COLLECTOR: &str = "ringscope::collector";
+    const METRICS: &str = "ringscope::metrics";
     const WATCHDOG: &str = "ringscope::watchdog";
     const HOOKS: &str = "ringscope::hooks";
     const SUBSCRIBERS: &str = "ringscope::subscribers";
@@ -115,6 +117,7 @@ mod with_tracing {
             Message::KernelFailed { .. } => "kernel failed",
             Message::UnknownKernel { .. } => "unknown kernel",
             Message::UnknownMetric { .. } => "unknown metric",
+            Message::MetricNotFound { .. } => "metric not found",
             Message::SeriesDropped { .. } => "series dropped",
             Message::KernelStalled { .. } => "kernel stalled",
             Message::KernelRecovered { .. } => "kernel recovered",
@@ -144,6 +147,9 @@ mod with_tracing {
             }
             Message::UnknownMetric { metric } => {
                 event!(target: COLLECTOR, Level::WARN, metric, suppressed, "{text}");
+            }
+            Message::MetricNotFound { misses } => {
+                event!(target: METRICS, Level::WARN, misses, suppressed, "{text}");
             }
             Message::SeriesDropped { dropped } => {
                 event!(target: COLLECTOR, Level::WARN, dropped, suppressed, "{text}");

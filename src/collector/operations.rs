@@ -172,6 +172,7 @@ impl Operations {
             Ok(reading) => reading,
             Err(error) => return self.collection_failed(collection, error),
         };
+        let misses_before = self.latest.load().as_ref().map_or(0, |latest| latest.self_metrics.lookup_misses_total);
         let planned = Duration::from_nanos(self.planned_ns.load(Ordering::Relaxed));
         let derived = collection.derive(&reading, planned);
         for transition in &derived.transitions {
@@ -181,7 +182,9 @@ impl Operations {
         self.publish(&snapshot);
         let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
         let series_dropped = (dropped > dropped_before).then_some(dropped);
-        Outcome { result: Ok(snapshot), transitions: derived.transitions, failed: Vec::new(), series_dropped }
+        let misses = reading.lookup_misses;
+        let lookup_misses = (misses > misses_before).then_some(misses);
+        Outcome { series_dropped, lookup_misses, transitions: derived.transitions, ..Outcome::new(Ok(snapshot)) }
     }
 
     /// The last good numbers stay, and say that nothing newer could be read; their device kernels are `Failed`, unless the
@@ -194,7 +197,7 @@ impl Operations {
         if let Some(newest) = newest {
             self.publish(&Arc::new(newest));
         }
-        Outcome { result: Err(error), transitions: Vec::new(), failed, series_dropped: None }
+        Outcome { failed, ..Outcome::new(Err(error)) }
     }
 
     fn publish(&self, snapshot: &Arc<Snapshot>) {
@@ -222,6 +225,9 @@ impl Operations {
         }
         if let Some(dropped) = outcome.series_dropped {
             say(Message::SeriesDropped { dropped });
+        }
+        if let Some(misses) = outcome.lookup_misses {
+            say(Message::MetricNotFound { misses });
         }
     }
 
@@ -276,6 +282,14 @@ struct Outcome {
     failed: Vec<Arc<Entry>>,
     /// All series that had no room so far, if there are more of them now.
     series_dropped: Option<u64>,
+    /// All look-ups of metrics by kernels that found none, if there are more of them now.
+    lookup_misses: Option<u64>,
+}
+
+impl Outcome {
+    fn new(result: Result<Arc<Snapshot>, TelemetryError>) -> Self {
+        Outcome { result, transitions: Vec::new(), failed: Vec::new(), series_dropped: None, lookup_misses: None }
+    }
 }
 
 fn is_late_copy(error: &TelemetryError) -> bool {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use super::error::RuntimeError;
+use super::handle::{Inner, RingKernelRuntime};
 use super::memory::{self, Free};
 use super::waker::Waker;
-use super::{Inner, RingKernelRuntime, RuntimeError};
 use crate::collector::{TelemetryCollector, TelemetryConfig};
 use crate::device::{
     self, Builtin, CudaUnavailable, DeviceKind, DeviceSpec, IdleRing, Kernel, KernelSource, Level, RingShape,
@@ -66,6 +67,13 @@ impl Default for RuntimeBuilder {
             stop_limit: Self::DEFAULT_STOP_LIMIT,
             config: TelemetryConfig::default(),
         }
+    }
+}
+
+impl RingKernelRuntime {
+    /// Starts configuring a runtime.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::default()
     }
 }
 
@@ -139,7 +147,7 @@ impl RuntimeBuilder {
 
     /// Sets how many messages, and how many replies, a kernel's rings hold: a power of two, 2 to 2^20. Default:
     /// [`DEFAULT_SLOTS`](Self::DEFAULT_SLOTS), 256. What happens when they are full is told at
-    /// [`RingKernel::send`](crate::RingKernel::send#capacity), and what they take at [`slot_bytes`](Self::slot_bytes#memory).
+    /// [`RingKernel::send`](crate::RingKernel::send), and what they take at [`slot_bytes`](Self::slot_bytes).
     pub fn slots(mut self, count: u32) -> Self {
         self.shape.slots = count;
         self
@@ -165,8 +173,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets how long [`terminate`](RingKernelRuntime::terminate) waits for a kernel to end. Default:
-    /// [`DEFAULT_STOP_LIMIT`](Self::DEFAULT_STOP_LIMIT), 5 s.
+    /// Sets how long [`terminate`](RingKernelRuntime::terminate) waits for a kernel to end; time in which the process
+    /// was stopped or frozen does not count. Default: [`DEFAULT_STOP_LIMIT`](Self::DEFAULT_STOP_LIMIT), 5 s.
     pub fn stop_limit(mut self, limit: Duration) -> Self {
         self.stop_limit = limit;
         self

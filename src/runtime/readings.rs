@@ -1,10 +1,12 @@
 //! What the kernels of a runtime count.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::kernel::records_nothing;
-use super::{RingKernel, RingKernelRuntime, RuntimeError, off_the_worker};
+use super::error::RuntimeError;
+use super::handle::{RingKernelRuntime, off_the_worker};
+use super::kernel::{RingKernel, records_nothing};
+use super::limit::{Limit, RunLimit};
 use crate::collector::TelemetryError;
 use crate::snapshot::{KernelTelemetry, Snapshot, Summary};
 
@@ -14,7 +16,8 @@ const RECORDS_LIMIT: Duration = Duration::from_secs(1);
 
 impl RingKernelRuntime {
     /// Reads everything now, on a thread that may block. Every message whose reply was received before the call is counted in
-    /// it: kernels record after they reply, so it reads again, for up to a second, until that is so.
+    /// it: kernels record after they reply, so it reads again, for up to a second, until that is so. Time in which the
+    /// process was stopped or frozen does not count.
     ///
     /// A kernel of your own that replies and does not record all of its messages is waited for once, for that second, and
     /// not again; one that has no telemetry code at all is never waited for.
@@ -37,7 +40,7 @@ impl RingKernelRuntime {
         let kernels = self.inner.all_kernels();
         kernels.iter().for_each(RingKernel::note_end);
         let received: Vec<(&RingKernel, u64)> = kernels.iter().map(|k| (k, k.replies_received())).collect();
-        let deadline = Instant::now() + RECORDS_LIMIT;
+        let mut limit = RunLimit::new(RECORDS_LIMIT);
         loop {
             let snapshot = self.inner.collector.snapshot()?;
             let is_behind =
@@ -45,7 +48,7 @@ impl RingKernelRuntime {
             if !received.iter().any(is_behind) {
                 return Ok(snapshot);
             }
-            if Instant::now() >= deadline {
+            if limit.left().is_zero() {
                 received.iter().filter(|k| is_behind(k)).for_each(|(kernel, _)| kernel.give_up_on_records());
                 return Ok(snapshot);
             }

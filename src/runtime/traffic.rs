@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Reply, RingKernelRuntime, RuntimeError};
+use super::error::RuntimeError;
+use super::handle::RingKernelRuntime;
+use crate::device::Reply;
 
 impl RingKernelRuntime {
     /// Sends a message, waiting while the queue is full, and returns its number, which its reply carries. More than
-    /// 2 × `slots` messages move only if replies are received meanwhile: see [`RingKernel::send`](super::RingKernel::send#capacity).
+    /// 2 × `slots` messages move only if replies are received meanwhile: see [`RingKernel::send`](super::RingKernel::send).
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the message was not sent.

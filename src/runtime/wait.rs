@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::limit::Limit;
+use super::nap::nap;
 use super::waker::Waker;
 
 /// Looks on the calling thread before it gives its core away: a few microseconds. On the host device a block may be
@@ -14,27 +16,14 @@ const LOOKS: u32 = 32;
 /// Yields of a future before it parks.
 const ROUNDS: u32 = 64;
 
-/// The shortest and the longest sleep between two looks.
-const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(1));
-
-/// How long to sleep before the next look, after having waited for so long: a sixteenth of it, so that sleeping makes no
-/// wait longer by more than that, and a long one costs next to nothing.
-pub(super) fn nap(waited: Duration) -> Duration {
-    (waited / 16).clamp(NAPS.0, NAPS.1)
-}
-
 /// The end of a time limit; `None`, for ever, where that is beyond the clock's end.
 pub(super) fn deadline(limit: Duration) -> Option<Instant> {
     Instant::now().checked_add(limit)
 }
 
-fn is_over(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|d| Instant::now() >= d)
-}
-
-/// Tries `attempt` until it gives something or `deadline` has passed; on the calling thread.
+/// Tries `attempt` until it gives something or the limit is over; on the calling thread.
 pub(super) fn blocking<T, E>(
-    deadline: Option<Instant>,
+    limit: &mut impl Limit,
     mut attempt: impl FnMut() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
     let mut slept_since = None;
@@ -52,10 +41,9 @@ pub(super) fn blocking<T, E>(
             std::thread::yield_now();
         } else {
             let since = *slept_since.get_or_insert_with(Instant::now);
-            let left = deadline.map_or(Duration::MAX, |d| d.saturating_duration_since(Instant::now()));
-            std::thread::sleep(nap(since.elapsed()).min(left));
+            std::thread::sleep(nap(since.elapsed()).min(limit.left()));
         }
-        if is_over(deadline) {
+        if limit.left().is_zero() {
             return attempt();
         }
     }
@@ -67,7 +55,7 @@ pub(super) fn blocking<T, E>(
 /// dropped has taken nothing.
 pub(super) async fn polling<T, E, L: Fn() -> bool + Send + Sync + 'static>(
     waker: &Waker,
-    deadline: Option<Instant>,
+    mut deadline: Option<Instant>,
     look: impl Fn() -> L,
     mut attempt: impl FnMut() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
@@ -79,7 +67,7 @@ pub(super) async fn polling<T, E, L: Fn() -> bool + Send + Sync + 'static>(
                 }
                 std::hint::spin_loop();
             }
-            if is_over(deadline) {
+            if deadline.left().is_zero() {
                 return attempt();
             }
             // To the block that works on the answer, if it waits for a core, as much as to other tasks: a worker that spins

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::wait::nap;
+use super::nap::nap;
 
 /// The handle to the thread, which starts with the first future that parks and ends with the handle. It sleeps without a
 /// time limit while nobody waits.

@@ -17,9 +17,11 @@ impl Coordination {
     pub(super) fn new(make: Registrar<'_>) -> Result<Self, MetricError> {
         let name = "coordination_message_latency_seconds";
         Ok(Coordination {
-            messages: make.counter("coordination_messages", "Messages received by all kernels").on_host()?,
-            active_nodes: make.gauge("coordination_active_nodes", "Kernels that take messages now").on_host()?,
-            latency: make.latency(name, "Time that handlers took per message, all kernels together").on_host()?,
+            messages: make
+                .counter("coordination_messages", "Messages taken from their queues by all kernels")
+                .on_host()?,
+            active_nodes: make.gauge("coordination_active_nodes", "Number of kernels in the state active").on_host()?,
+            latency: make.latency(name, "Time to handle a message, over all kernels").on_host()?,
             before: Vec::new(),
         })
     }

@@ -88,12 +88,12 @@ fn kernel_gauge(make: Registrar<'_>, id: &str) -> Result<Gauge, MetricError> {
 
 impl HealthSet {
     pub(super) fn new(make: Registrar<'_>, limits: HealthLimits) -> Result<Self, MetricError> {
-        let help = "Health of the worst kernel and the device: 0 unknown, 1 healthy, 2 degraded, 3 unhealthy";
-        let (name, help_duration) = ("health_check_duration_seconds", "Time that a check of all kernels took");
+        let help = "Worst health of any kernel and of the device: 0 unknown, 1 healthy, 2 degraded, 3 unhealthy";
+        let (name, help_duration) = ("health_check_duration_seconds", "Time to perform a health check");
         Ok(HealthSet {
             limits,
             status: make.gauge("health_status", help).on_host()?,
-            checks: make.counter("health_checks", "Checks of the health of all kernels").on_host()?,
+            checks: make.counter("health_checks", "Health checks performed").on_host()?,
             duration: make.latency(name, help_duration).on_host()?,
             kernels: Vec::new(),
             overflow: kernel_gauge(make, OVERFLOW)?,

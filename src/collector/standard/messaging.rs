@@ -51,15 +51,15 @@ impl Messaging {
 
 impl Traffic {
     fn new(make: Registrar<'_>, id: &str) -> Result<Self, MetricError> {
-        let (name, help) = ("message_processing_duration_seconds", "Time that the kernel's handler took per message");
+        let (name, help) = ("message_processing_duration_seconds", "Time to handle a message");
         Ok(Traffic {
-            sent: make.counter("messages_sent", "Replies sent by the kernel").label("kernel_id", id).on_host()?,
+            sent: make.counter("messages_sent", "Replies published by the kernel").label("kernel_id", id).on_host()?,
             received: make
-                .counter("messages_received", "Messages received by the kernel")
+                .counter("messages_received", "Messages taken from the kernel's queue")
                 .label("kernel_id", id)
                 .on_host()?,
             queue: make
-                .gauge("message_queue_size", "Messages waiting in the kernel's queue")
+                .gauge("message_queue_size", "Messages in the kernel's queue")
                 .label("kernel_id", id)
                 .on_host()?,
             processing: make.latency(name, help).label("kernel_id", id).on_host()?,

@@ -25,13 +25,13 @@ use messaging::Messaging;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StandardMetrics {
-    /// `coordination_messages_total`, messages that all kernels received; `coordination_active_nodes`, kernels that take
-    /// messages now; `coordination_message_latency_seconds`.
+    /// `coordination_messages_total`, messages that all kernels took from their queues; `coordination_active_nodes`, kernels
+    /// in the state active; `coordination_message_latency_seconds`.
     Coordination,
     /// For each kernel, with the label `kernel_id`: `messages_sent_total`, its replies; `messages_received_total`;
     /// `message_queue_size`; `message_processing_duration_seconds`.
     Messaging,
-    /// `health_status`, 0 unknown, 1 healthy, 2 degraded, 3 unhealthy, of the worst kernel and the device;
+    /// `health_status`, 0 unknown, 1 healthy, 2 degraded, 3 unhealthy, the worst of any kernel and of the device;
     /// `kernel_health_status` for each kernel, with the label `kernel_id`; `health_checks_total`, one with each snapshot;
     /// `health_check_duration_seconds`.
     Health(HealthLimits),

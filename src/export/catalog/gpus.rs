@@ -1,7 +1,7 @@
 //! The families with a sample for each GPU, in the order of a page.
 
-use super::family::FamilyKind::{Counter, Gauge};
 use super::family::{ExportedFamily, Read};
+use super::kind::FamilyKind::{Counter, Gauge};
 use super::sample::{Sample, count, real};
 use crate::machine::GpuMetrics;
 

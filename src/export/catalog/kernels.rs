@@ -1,7 +1,7 @@
 //! The families with a sample for each kernel, in the order of a page.
 
-use super::family::FamilyKind::{Counter, Gauge, Histogram};
 use super::family::{ExportedFamily, Read};
+use super::kind::FamilyKind::{Counter, Gauge, Histogram};
 use super::sample::{Sample, Values, count, duration, real, unix_time};
 use crate::snapshot::KernelTelemetry;
 

@@ -8,10 +8,12 @@
 mod family;
 mod gpus;
 mod kernels;
+mod kind;
 mod sample;
 mod snapshot;
 
-pub use family::{ExportedFamily, FamilyKind};
+pub use family::ExportedFamily;
+pub use kind::FamilyKind;
 pub(super) use sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values};
 
 use crate::metrics::{Distribution, Family, Value};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::family::FamilyKind;
+use super::kind::FamilyKind;
 use crate::histogram::Histogram;
 use crate::metrics::{ExplicitHistogram, Labels};
 

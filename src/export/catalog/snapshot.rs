@@ -1,7 +1,7 @@
 //! The families of the snapshot as a whole: counts of everything, the task view, the machine, and telemetry itself.
 
-use super::family::FamilyKind::{Counter, Gauge, Histogram, Summary};
 use super::family::{ExportedFamily, Read};
+use super::kind::FamilyKind::{Counter, Gauge, Histogram, Summary};
 use super::sample::{Sample, Values, count, duration, real, unix_time};
 use crate::snapshot::Snapshot;
 

@@ -1,11 +1,11 @@
 //! The life of a kernel: commands, and what became of its launch.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::RingKernel;
 use crate::device::{Command, DeviceError};
 use crate::runtime::RuntimeError;
+use crate::runtime::limit::RunLimit;
 use crate::runtime::wait;
 use crate::snapshot::KernelState;
 
@@ -54,11 +54,11 @@ impl RingKernel {
     }
 
     /// Tells it to stop, and waits for its end; says what it died of, if it failed.
-    pub(in crate::runtime) fn terminate(&self, limit: Duration) -> Result<(), RuntimeError> {
+    pub(in crate::runtime) fn terminate(&self, limit: &mut RunLimit) -> Result<(), RuntimeError> {
         // An error that is said once is not its end: it is waited for all the same. A dead context says it again.
         let mut said = self.note_end_before_stop();
         self.tell_to_stop();
-        let ended = wait::blocking(wait::deadline(limit), || match self.shared.launch.ended() {
+        let ended = wait::blocking(limit, || match self.shared.launch.ended() {
             Err(error) if said.is_none() => {
                 said = Some(error);
                 Ok(None)
@@ -66,7 +66,7 @@ impl RingKernel {
             other => other.map(|ended| ended.then_some(())),
         });
         if matches!(ended, Ok(None)) {
-            return Err(RuntimeError::StopTimedOut { id: self.id().to_owned(), waited: limit });
+            return Err(RuntimeError::StopTimedOut { id: self.id().to_owned(), waited: limit.whole() });
         }
         self.note_end();
         ended?;

@@ -74,7 +74,7 @@ impl RingKernel {
 
     /// Sends messages in their order, waiting while the queue is full, and returns the number of the first. Other senders'
     /// messages may come in between. Receive in another task where there are more than 2 × `slots`: see
-    /// [`send`](Self::send#capacity).
+    /// [`send`](Self::send).
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the messages up to some place were sent, and the others were not.
@@ -130,7 +130,7 @@ impl RingKernel {
     /// # Errors
     /// As [`receive`](Self::receive).
     pub fn receive_blocking(&self, timeout: Duration) -> Result<Reply, RuntimeError> {
-        let reply = wait::blocking(wait::deadline(timeout), || self.try_receive())?;
+        let reply = wait::blocking(&mut wait::deadline(timeout), || self.try_receive())?;
         reply.ok_or_else(|| self.timed_out(timeout))
     }
 
@@ -148,7 +148,7 @@ impl RingKernel {
     /// way at once, beside senders and receivers, who do not see the replies to calls.
     ///
     /// Replies of messages that were [sent](Self::send) and are not received stay in the rings, and calls wait behind
-    /// them: see [`send`](Self::send#capacity).
+    /// them: see [`send`](Self::send).
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the message may have been sent; its reply goes to nobody.
@@ -173,10 +173,10 @@ impl RingKernel {
     /// # Errors
     /// As [`call`](Self::call).
     pub fn call_blocking(&self, payload: &[u8], timeout: Duration) -> Result<Reply, RuntimeError> {
-        let deadline = wait::deadline(timeout);
+        let mut deadline = wait::deadline(timeout);
         let sent = Offer::call(self, payload).within_blocking(deadline)?;
         let call = Call { kernel: self, n: sent.ok_or_else(|| self.stayed_full(timeout))? };
-        let reply = wait::blocking(deadline, || call.attempt())?;
+        let reply = wait::blocking(&mut deadline, || call.attempt())?;
         reply.ok_or_else(|| self.timed_out(timeout))
     }
 
@@ -250,8 +250,8 @@ impl<'a> Offer<'a> {
         wait::polling(&kernel.shared.waker, deadline, look, || self.attempt()).await
     }
 
-    fn within_blocking(mut self, deadline: Option<Instant>) -> Result<Option<u64>, RuntimeError> {
-        wait::blocking(deadline, || self.attempt())
+    fn within_blocking(mut self, mut deadline: Option<Instant>) -> Result<Option<u64>, RuntimeError> {
+        wait::blocking(&mut deadline, || self.attempt())
     }
 
     /// Sends if there is room; `None` if not.

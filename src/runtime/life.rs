@@ -1,0 +1,185 @@
+//! Launching kernels, commanding them, ending them.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::error::RuntimeError;
+use super::handle::{Inner, RingKernelRuntime, off_the_worker};
+use super::kernel::RingKernel;
+use super::limit::RunLimit;
+use super::options::LaunchOptions;
+use crate::abi::KernelRef;
+use crate::collector::{TelemetryError, check_id};
+use crate::device::{Command, DeviceError};
+use crate::snapshot::KernelState;
+
+/// What a shutdown left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// Kernels that did not end in time, and run on.
+    pub abandoned: Vec<String>,
+}
+
+impl RingKernelRuntime {
+    /// Launches the default kernel under an id, with one block. It is resident then, and takes no messages before it is
+    /// [activated](Self::activate).
+    ///
+    /// # Cancel safety
+    /// If the future is dropped after it was polled, the launch happens all the same.
+    ///
+    /// # Errors
+    /// A bad or taken id, a bound that is reached, or what the device refuses.
+    pub async fn launch(&self, id: &str) -> Result<(), RuntimeError> {
+        self.launch_with(id, LaunchOptions::default()).await
+    }
+
+    /// Launches a kernel under an id.
+    ///
+    /// # Cancel safety
+    /// As [`launch`](Self::launch).
+    ///
+    /// # Errors
+    /// As [`launch`](Self::launch), [`RuntimeError::UnknownSource`], and [`RuntimeError::BadValue`] for options out of range.
+    pub async fn launch_with(&self, id: &str, options: LaunchOptions) -> Result<(), RuntimeError> {
+        let (runtime, owned) = (self.clone(), id.to_owned());
+        off_the_worker(move || runtime.launch_blocking(&owned, &options)).await
+    }
+
+    /// Launches a kernel as [`launch_with`](Self::launch_with) does, on the calling thread: on CUDA for the time of one
+    /// driver call, on the host for the time of making a thread for each block.
+    ///
+    /// # Errors
+    /// As [`launch_with`](Self::launch_with).
+    pub fn launch_blocking(&self, id: &str, options: &LaunchOptions) -> Result<(), RuntimeError> {
+        self.inner.launch(id, options)
+    }
+
+    /// Lets a launched or deactivated kernel take messages. Of an active one it changes nothing. Waits for nothing.
+    ///
+    /// # Errors
+    /// [`RuntimeError::UnknownKernel`], [`RuntimeError::BadTransition`].
+    pub async fn activate(&self, id: &str) -> Result<(), RuntimeError> {
+        self.activate_blocking(id)
+    }
+
+    /// Activates a kernel as [`activate`](Self::activate) does; it does not block.
+    ///
+    /// # Errors
+    /// As [`activate`](Self::activate).
+    pub fn activate_blocking(&self, id: &str) -> Result<(), RuntimeError> {
+        self.kernel(id)?.activate()
+    }
+
+    /// Lets an active kernel finish the messages in hand and take no more; its queue stays. A block that is never
+    /// idle looks for commands every 32 messages. Waits for nothing.
+    ///
+    /// # Errors
+    /// [`RuntimeError::UnknownKernel`], [`RuntimeError::BadTransition`].
+    pub async fn deactivate(&self, id: &str) -> Result<(), RuntimeError> {
+        self.deactivate_blocking(id)
+    }
+
+    /// Deactivates a kernel as [`deactivate`](Self::deactivate) does; it does not block.
+    ///
+    /// # Errors
+    /// As [`deactivate`](Self::deactivate).
+    pub fn deactivate_blocking(&self, id: &str) -> Result<(), RuntimeError> {
+        self.kernel(id)?.deactivate()
+    }
+
+    /// Ends a kernel after the messages in hand, and waits until it has ended; what is queued is counted as dropped. A block
+    /// that is never idle looks for commands every 32 messages. Of an ended kernel it changes nothing.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped after it was polled, the kernel is ended all the same.
+    ///
+    /// # Errors
+    /// [`RuntimeError::StopTimedOut`] after the runtime's [stop limit](super::RuntimeBuilder::stop_limit): it stays `Terminating`,
+    /// and may be tried again. Time in which the process was stopped or frozen does not count.
+    /// [`RuntimeError::UnknownKernel`]. What the kernel died of before: [`RuntimeError::Returned`],
+    /// or a [`RuntimeError::Device`].
+    pub async fn terminate(&self, id: &str) -> Result<(), RuntimeError> {
+        let (runtime, owned) = (self.clone(), id.to_owned());
+        off_the_worker(move || runtime.terminate_blocking(&owned)).await
+    }
+
+    /// Ends a kernel as [`terminate`](Self::terminate) does, on the calling thread.
+    ///
+    /// # Errors
+    /// As [`terminate`](Self::terminate).
+    pub fn terminate_blocking(&self, id: &str) -> Result<(), RuntimeError> {
+        self.kernel(id)?.terminate(&mut RunLimit::new(self.inner.stop_limit))
+    }
+
+    /// Ends all kernels, and waits for all of them together at most `limit`, as [`terminate`](Self::terminate) counts it.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped after it was polled, the kernels are ended all the same.
+    pub async fn shutdown(&self, limit: Duration) -> Shutdown {
+        let runtime = self.clone();
+        off_the_worker(move || Ok(runtime.shutdown_blocking(limit))).await.unwrap_or_default()
+    }
+
+    /// Ends all kernels as [`shutdown`](Self::shutdown) does, on the calling thread.
+    pub fn shutdown_blocking(&self, limit: Duration) -> Shutdown {
+        let mut limit = RunLimit::new(limit);
+        let mut kernels = self.inner.all_kernels();
+        kernels.sort_by(|a, b| a.id().cmp(b.id()));
+        for kernel in &kernels {
+            // What the device says of it, it says again below.
+            let _ = kernel.note_end_before_stop();
+            kernel.tell_to_stop();
+        }
+        kernels.retain(|kernel| matches!(kernel.terminate(&mut limit), Err(RuntimeError::StopTimedOut { .. })));
+        Shutdown { abandoned: kernels.iter().map(|kernel| kernel.id().to_owned()).collect() }
+    }
+}
+
+impl Inner {
+    fn launch(&self, id: &str, options: &LaunchOptions) -> Result<(), RuntimeError> {
+        options.check()?;
+        let name = options.kernel.as_ref().unwrap_or(&self.default_source);
+        let source = self.sources.get(name).ok_or_else(|| self.unknown_source(name))?;
+        options.args.check(name, source.args_layout())?;
+        // One launch at a time: this lock, and not that of the kernels, which their traffic takes, is held while
+        // the device works.
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        check_id(id)?;
+        if self.kernels.read().unwrap_or_else(PoisonError::into_inner).contains_key(id) {
+            return Err(TelemetryError::AlreadyRegistered { id: id.to_owned() }.into());
+        }
+        if spares.is_empty() {
+            return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
+        }
+        let (telemetry, memory) = match self.collector.enabled() {
+            true => (self.collector.register(id, options.blocks)?, self.collector.memory()),
+            false => (KernelRef::default(), Vec::new()),
+        };
+        self.collector.set_state(id, KernelState::Launched);
+        let Some(mut ring) = spares.pop() else {
+            return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
+        };
+        match ring.launch(&**source, options.blocks, telemetry, memory, options.refuse_below(), &options.args) {
+            Ok(launch) => {
+                let waker = Arc::clone(&self.waker);
+                let kernel = RingKernel::new(id, self.shape, ring, launch, waker, &self.collector);
+                self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);
+                Ok(())
+            }
+            Err(error @ DeviceError::TooManyBlocks { .. }) => {
+                // Where its place stays taken, that says why.
+                self.collector.set_failed(id, &error.to_string());
+                self.collector.forget(id);
+                spares.push(ring);
+                Err(error.into())
+            }
+            Err(error) => {
+                // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
+                ring.producer.command(Command::Stop);
+                self.collector.set_failed(id, &error.to_string());
+                Err(error.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How one kernel is launched.
+
+use super::error::RuntimeError;
+use crate::device::{KernelArgs, Memory};
+
+/// How to launch one kernel.
+///
+/// ```
+/// use ringscope::LaunchOptions;
+///
+/// let options = LaunchOptions::new().kernel("crc32c").blocks(4).inject_errors(0.1);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaunchOptions {
+    pub(super) kernel: Option<String>,
+    pub(super) blocks: u32,
+    inject_errors: f64,
+    pub(super) args: KernelArgs,
+}
+
+impl Default for LaunchOptions {
+    fn default() -> Self {
+        LaunchOptions { kernel: None, blocks: Self::DEFAULT_BLOCKS, inject_errors: 0.0, args: KernelArgs::default() }
+    }
+}
+
+impl LaunchOptions {
+    /// The default of [`blocks`](Self::blocks).
+    pub const DEFAULT_BLOCKS: u32 = 1;
+
+    /// Makes the default options: the runtime's default kernel, one block, no injected errors.
+    pub fn new() -> Self {
+        LaunchOptions::default()
+    }
+
+    /// Sets the name of its source. Default: the runtime's [default](super::RuntimeBuilder::kernel).
+    pub fn kernel(mut self, source: impl Into<String>) -> Self {
+        self.kernel = Some(source.into());
+        self
+    }
+
+    /// Sets how many blocks share its queue, at least 1. Default: [`DEFAULT_BLOCKS`](Self::DEFAULT_BLOCKS), 1.
+    pub fn blocks(mut self, blocks: u32) -> Self {
+        self.blocks = blocks;
+        self
+    }
+
+    /// Sets the fraction of messages that it refuses, 0.0 to 1.0, to see errors being counted. Which ones depends on their
+    /// numbers alone. Default: 0.0.
+    pub fn inject_errors(mut self, fraction: f64) -> Self {
+        self.inject_errors = fraction;
+        self
+    }
+
+    /// Sets what the kernel takes beside its ring: a copy of `args`, a `#[repr(C)]` struct with the fields of the kernel's
+    /// `Args`, whose size and alignment the launch compares. Default: none.
+    pub fn args<T: bytemuck::NoUninit>(mut self, args: &T) -> Self {
+        self.args = KernelArgs::new(args);
+        self
+    }
+
+    /// Keeps `memory`, to which the arguments point, alive until all blocks have ended. Call it after
+    /// [`args`](Self::args).
+    pub fn keep(mut self, memory: &Memory) -> Self {
+        self.args = self.args.keep(memory);
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), RuntimeError> {
+        let bad = |what, value, must| Err(RuntimeError::BadValue { what, value, must });
+        if self.blocks == 0 {
+            return bad("the number of blocks", self.blocks.to_string(), "at least 1");
+        }
+        if !(0.0..=1.0).contains(&self.inject_errors) {
+            return bad("inject_errors", self.inject_errors.to_string(), "a fraction, 0.0 to 1.0");
+        }
+        Ok(())
+    }
+
+    /// As a fraction of the 2^32 hashes.
+    pub(super) fn refuse_below(&self) -> u64 {
+        (self.inject_errors * 4_294_967_296.0).round() as u64
+    }
+}
