@@ -3,8 +3,8 @@
 
 usage: scripts/msrv.py [--help]
 
-Asks `cargo metadata --locked` which packages each feature set of Cargo.toml brings to a dependent on x86-64 Linux (normal
-and build dependencies, not those of tests), and takes the highest `rust-version` among their manifests. It must not be
+Asks `cargo tree` which packages each feature set of Cargo.toml brings to a dependent on x86-64 Linux (normal and build
+dependencies, not those of tests), and takes the highest `rust-version` among their manifests. It must not be
 above the `rust-version` in Cargo.toml, and README.md must state the same. That the crate's own code needs no newer standard
 library is what clippy's `incompatible_msrv` sees. Prints a line for each feature set: how many packages it brings besides
 this one, the highest version, and whose it is.
@@ -20,14 +20,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PLATFORM = "x86_64-unknown-linux-gnu"
 
 
-def metadata(features):
-    command = ["cargo", "metadata", "--locked", "--format-version=1", f"--filter-platform={PLATFORM}"]
-    if features is not None:
-        command += ["--no-default-features", "--features", " ".join(features)]
+def cargo(*arguments):
+    command = ["cargo", *arguments, "--locked"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"msrv: {' '.join(command)}:\n{done.stderr}")
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def version(text):
@@ -35,32 +33,34 @@ def version(text):
     return tuple((parts + [0, 0])[:3])
 
 
-def brought(meta):
-    """The packages that a dependent of the root builds, without the root."""
-    nodes = {node["id"]: node for node in meta["resolve"]["nodes"]}
-    packages = {package["id"]: package for package in meta["packages"]}
-    root = meta["resolve"]["root"]
-    seen, waiting = {root}, [root]
-    while waiting:
-        for dependency in nodes[waiting.pop()]["deps"]:
-            used = any(kind["kind"] in (None, "build") for kind in dependency["dep_kinds"])
-            if used and dependency["pkg"] not in seen:
-                seen.add(dependency["pkg"])
-                waiting.append(dependency["pkg"])
-    return packages[root], [packages[one] for one in seen - {root}]
+def manifests():
+    """The manifests of all that the lock file names: by name and version, and the crate's own."""
+    packages = json.loads(cargo("metadata", "--format-version=1", "--all-features"))["packages"]
+    by_name = {(package["name"], package["version"]): package for package in packages}
+    return by_name, next(package for package in packages if package["name"] == "ringscope")
+
+
+def brought(by_name, features):
+    """The packages that a dependent builds with these features, without the crate itself."""
+    chosen = [] if features is None else ["--no-default-features", "--features", " ".join(features)]
+    # A tree of this one package: the workspace's other member would turn its features on.
+    lines = cargo("tree", "--package=ringscope", f"--target={PLATFORM}", "--edges=normal,build", "--prefix=none",
+                  "--format={p}", *chosen).splitlines()
+    names = {tuple(line.split()[:2]) for line in lines if line}
+    return [by_name[name, version.lstrip("v")] for name, version in names if name != "ringscope"]
 
 
 def main():
     if len(sys.argv) > 1:
         print(__doc__.strip())
         sys.exit(0 if sys.argv[1:] == ["--help"] else 2)
-    root, _ = brought(metadata([]))
+    by_name, root = manifests()
     stated = root["rust_version"]
     wrong = []
     sets = [[]] + [[feature] for feature in sorted(root["features"]) if feature != "default"]
     for features in sets + [None, sorted(root["features"])]:
         name = "(default)" if features is None else " ".join(features) or "(none)"
-        _, packages = brought(metadata(features))
+        packages = brought(by_name, features)
         highest = max(packages, key=lambda package: version(package["rust_version"] or "0"))
         needs = highest["rust_version"] or "none stated"
         print(f"{len(packages):4} packages, Rust {needs:8} of {highest['name']} {highest['version']}: {name}")

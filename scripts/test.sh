@@ -3,7 +3,7 @@
 #
 # Installs, into the ignored folders .cuda, .libclang and .prometheus of this checkout, nvcc, NVRTC and nvdisasm
 # (scripts/cuda-toolchain.sh), libclang (scripts/libclang.sh), Prometheus and parsers of its formats
-# (scripts/prometheus.sh), and nothing else. Steps: format, lints over every feature set, documentation, tests, examples,
+# (scripts/prometheus.sh), and nothing else. Steps: format, lints over every feature set, documentation, tests, the package, examples,
 # benchmarks once through, the sanitizers over the kernels, the kernels through nvcc and NVRTC.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,10 +28,10 @@ for example in bring-your-own-kernel own-ring-kernel; do (cd "examples/$example"
 
 step "lints, over every feature set"
 for features in "" host cuda "host serde" "cuda serde" json prometheus-protobuf "cuda host" "host serde system" "cuda nvml" "host cli" "cuda cli" "cuda host cli" nvtx \
-    "cuda host cli nvtx"; do
+    tracing "cuda host cli nvtx tracing"; do
     echo "-- features: ${features:-none}"
     # Unit tests and the program with every set; the other tests and the benchmarks with the full one below.
-    RINGSCOPE_NVCC=none cargo clippy --quiet --no-default-features --features "$features" --lib --bins -- -D warnings
+    RINGSCOPE_NVCC=none cargo clippy --quiet -p ringscope --no-default-features --features "$features" --lib --bins -- -D warnings
 done
 cargo clippy --quiet --all-targets --all-features -- -D warnings
 
@@ -39,14 +39,22 @@ step "the stated Rust version, by the manifests of what each feature brings"
 scripts/msrv.py
 
 step "documentation"
-RINGSCOPE_NVCC=none cargo doc --quiet --no-deps --all-features
+RINGSCOPE_NVCC=none cargo doc --quiet --no-deps -p ringscope --all-features
 
 step "tests, kernels embedded by nvcc"
 cargo test --all-features -- --nocapture
 
 step "tests without embedded kernels, and with few features"
-RINGSCOPE_NVCC=none cargo test --quiet --test cuda_driver --test cuda_absent
-RINGSCOPE_NVCC=none cargo test --quiet --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_host --test metrics_registry --test export
+RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --test cuda_driver --test cuda_absent
+RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_host --test metrics_registry --test export
+
+step "the package, from its own archive, and without a C++ compiler"
+# A checkout in which something is not committed yet can be tested as well.
+RINGSCOPE_NVCC=none CARGO_TARGET_DIR=target/package-check cargo package --quiet -p ringscope --allow-dirty
+if said=$(CXX=/nonexistent/c++ RINGSCOPE_NVCC=none CARGO_TARGET_DIR=target/package-check cargo check -p ringscope 2>&1); then
+    echo "it builds without a C++ compiler, and must not"; exit 1
+fi
+grep -q 'feature `host` .* needs a C++17 compiler' <<<"$said" || { echo "$said"; exit 1; }
 
 step "the kernels under the sanitizers"
 mkdir -p target/sanitizers

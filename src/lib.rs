@@ -67,9 +67,8 @@
 //!
 //! Every counter is exact, monotone and never torn. A snapshot is not a transaction: its counters may lie apart by at
 //! most [`Snapshot::copy_duration`]. When a kernel is idle all of its counters agree exactly. A kernel records a message
-//! after its reply is published; [`RingKernelRuntime::snapshot`] waits, at most a second,
-//! for the records of replies already received.
-//! Percentiles come from exponential buckets: at the default scale their error is under 4.4 %.
+//! after its reply is published; [`RingKernelRuntime::snapshot`] waits, at most a second, for the records of replies already
+//! received. Percentiles come from exponential buckets: at the default scale their error is under 4.4 %.
 //!
 //! # Limits
 //!
@@ -83,12 +82,12 @@
 //!
 //! # Features
 //!
-//! `cuda`, `host` (needs a C++ compiler to build) and `cli` (the program, implies the exports) are on by default; a library
-//! does well with `default-features = false` and what it uses of `cuda`, `host`, `serde`, `json` (implies `serde`),
-//! `prometheus-protobuf` (native histograms; the text formats need no feature), `system` (processors and memory in every
-//! snapshot) and `nvml` (GPUs, through NVIDIA's management library where there is a driver). `tracing` emits what telemetry
-//! has to say of itself as `tracing` events (see the table in [`collector`]); without it nothing is printed. `nvtx` names what the host
-//! does in NVIDIA's profilers (see [`nvtx`]); it needs a C compiler and libclang to build.
+//! On by default, since `cargo add ringscope` is for who links the library: `cuda` and `host` (needs a C++ compiler to
+//! build). By choice: `serde`; `json` (implies `serde`); `prometheus-protobuf` (native histograms; the text formats need no
+//! feature); `system` (processors and memory in every snapshot); `nvml` (GPUs, through NVIDIA's management library where
+//! there is a driver); `tracing` (what telemetry has to say of itself as `tracing` events, see the table in [`collector`];
+//! without it nothing is printed); `nvtx` (names what the host does in NVIDIA's profilers, see [`nvtx`]; needs a C compiler
+//! and libclang to build); and `cli`, the program, which implies the exports.
 
 pub mod abi;
 pub mod collector;

@@ -94,6 +94,10 @@ fn from_the_file(code: &str) -> String {
 /// `a::{b, c::{self, d as e}}` as its leaves: the name here, and the path.
 fn leaves(tree: &str, prefix: &[String], found: &mut Vec<(String, Module)>) {
     let tree = tree.trim();
+    // Behind the last comma of a list there is nothing.
+    if tree.is_empty() {
+        return;
+    }
     if let Some((head, rest)) = tree.split_once('{') {
         let head: Vec<String> = prefix.iter().cloned().chain(segments(head)).collect();
         let inside = rest.rsplit_once('}').map_or(rest, |(inside, _)| inside);

@@ -1,4 +1,4 @@
-//! What the CUDA device asks of the driver, against a stand-in (cuda-driver/driver.cpp): nothing freed under a kernel, no
+//! What the CUDA device asks of the driver, against a stand-in (tests/cuda-driver): nothing freed under a kernel, no
 //! wait without an end. How a GPU behaves is not shown here.
 #![cfg(feature = "cuda")]
 #![allow(unsafe_code, clippy::single_range_in_vec_init)]

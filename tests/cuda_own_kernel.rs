@@ -13,21 +13,9 @@ use ringscope::device::cuda::CudaDevice;
 use ringscope::device::{Device, DeviceError, KernelSource, SharedDevice};
 use ringscope::{LaunchOptions, Level, RingKernelRuntime};
 
-use stand_in::{StandIn, with_stand_in};
+use stand_in::{assert_clean, on_stand_in};
 
 const WAIT: Duration = Duration::from_secs(20);
-
-macro_rules! on_stand_in {
-    ($(fn $name:ident($driver:ident) $body:block)*) => {
-        $(#[test]
-        fn $name() {
-            if with_stand_in(stringify!($name)) {
-                let $driver = StandIn;
-                $body
-            }
-        })*
-    };
-}
 
 /// The mirror of the one in cuda-driver/tally.cu.
 #[derive(Clone, Copy, bytemuck::NoUninit)]
@@ -45,19 +33,12 @@ fn tally(device: &SharedDevice, level: Level) -> RingKernelRuntime {
     RingKernelRuntime::builder()
         .on(Arc::clone(device))
         .max_kernels(2)
-        .telemetry(true)
+        .telemetry(level > Level::Off)
         .level(level)
         .source("tally", source)
         .kernel("tally")
         .build()
         .expect("a runtime")
-}
-
-/// Nothing was left behind, nothing waited for a kernel, and nobody used the NULL stream.
-fn assert_clean(driver: &StandIn) {
-    for what in ["live", "reclaimed", "contexts", "resident", "blocked", "null_stream", "pageable", "wild"] {
-        assert_eq!(driver.get(what), 0, "{what}");
-    }
 }
 
 on_stand_in! {

@@ -1,5 +1,5 @@
 //! Ring kernels of somebody's own on the host device: all levels by one name, one level by an explicit constructor, and
-//! what is refused. Kernels with arguments, state and metrics are in examples/own-ring-kernel, and in cuda_path.rs.
+//! what is refused. Kernels with arguments, state and metrics are in examples/own-ring-kernel, and in cuda_own_kernel.rs.
 #![cfg(feature = "host")]
 #![allow(unsafe_code)]
 
@@ -36,8 +36,13 @@ fn talk(runtime: &RingKernelRuntime) {
 fn a_kernel_of_ones_own_is_named_at_every_level() {
     for &level in Level::ALL {
         let source = echo();
-        let runtime =
-            builder().source("mine", source).kernel("mine").telemetry(true).level(level).build().expect("a runtime");
+        let runtime = builder()
+            .source("mine", source)
+            .kernel("mine")
+            .telemetry(level > Level::Off)
+            .level(level)
+            .build()
+            .expect("a runtime");
         talk(&runtime);
         match level {
             Level::Off => assert!(runtime.snapshot_blocking().is_err()),
@@ -64,7 +69,9 @@ extern "C" fn never_called(_: *mut *mut c_void) {}
 fn one_level_is_said_explicitly_and_less_than_is_recorded_is_an_error() {
     // SAFETY: it touches none of its arguments, and is not launched.
     let at = |level| unsafe { KernelSource::host_at("mine", level, never_called) };
-    let load = |built, wanted| builder().source("mine", at(built)).telemetry(true).level(wanted).build().map(|_| ());
+    let load = |built, wanted| {
+        builder().source("mine", at(built)).telemetry(wanted > Level::Off).level(wanted).build().map(|_| ())
+    };
     for (built, wanted) in
         [(Level::Histograms, Level::Off), (Level::Histograms, Level::Counters), (Level::Off, Level::Off)]
     {

@@ -1,29 +1,11 @@
 //! Arguments of a ring kernel's author: what `RINGSCOPE_RING_KERNEL(name, Handler, Args)` takes beside the ring.
 
-use std::fmt;
-
-use super::{DeviceError, Memory};
+use super::args_layout::ArgsLayout;
+use super::error::DeviceError;
+use super::memory::Memory;
 
 /// Most bytes of one kernel's arguments; more than that belongs behind an address.
 pub const MAX_ARGS_BYTES: usize = 1024;
-
-/// Size and alignment of a kernel's arguments; 0 bytes where it takes none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ArgsLayout {
-    /// Size in bytes.
-    pub bytes: usize,
-    /// Alignment in bytes.
-    pub align: usize,
-}
-
-impl fmt::Display for ArgsLayout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.bytes {
-            0 => f.write_str("no arguments"),
-            bytes => write!(f, "{bytes} bytes aligned to {}", self.align),
-        }
-    }
-}
 
 /// Arguments for one launch of a ring kernel: a copy of a plain value, and the memory that it points to.
 #[derive(Clone, Debug, Default, PartialEq)]

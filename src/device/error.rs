@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{ArgsLayout, Level};
+use super::args_layout::ArgsLayout;
+use super::level::Level;
 
 /// Why a device did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::probe::Entry as ProbeEntry;
 use super::sealed::Sealed;
 use super::{
     ArgsLayout, Builtin, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry, HostKernel,
-    Internal, Kernel, KernelSource, Launch, Level, Memory, probe,
+    Internal, Kernel, KernelSource, Launch, Level, Memory,
 };
 use crate::abi::LINE_BYTES;
 
@@ -352,10 +353,10 @@ impl Device for HostDevice {
         Ok(Box::new(Loaded::new(built, kernel)))
     }
 
-    fn load_probe(&self, entry: probe::Entry, level: Level) -> Result<Box<dyn Kernel>, DeviceError> {
+    fn load_probe(&self, entry: ProbeEntry, level: Level) -> Result<Box<dyn Kernel>, DeviceError> {
         let levels: [HostEntry; 3] = match entry {
-            probe::Entry::Questions => [probe_l0_host, probe_l1_host, probe_l2_host],
-            probe::Entry::Metrics => [probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host],
+            ProbeEntry::Questions => [probe_l0_host, probe_l1_host, probe_l2_host],
+            ProbeEntry::Metrics => [probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host],
         };
         Ok(Box::new(Loaded { entry: levels[level as usize], level, args: ArgsLayout::default() }))
     }

@@ -93,17 +93,6 @@ impl Memory {
     }
 }
 
-/// The table in which kernels look metrics up, at the start of the memory that it speaks of.
-#[derive(Clone, Debug)]
-pub struct MetricTable {
-    /// All addresses in the table are of this memory.
-    pub(crate) memory: Memory,
-    /// Whose memory that is.
-    pub(crate) device: super::SharedDevice,
-    /// Metrics that have room in it.
-    pub(crate) places: u32,
-}
-
 /// The same memory, not the same content.
 impl PartialEq for Memory {
     fn eq(&self, other: &Self) -> bool {

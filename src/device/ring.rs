@@ -4,7 +4,10 @@ use std::mem::{offset_of, size_of};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::{Device, DeviceError, Kernel, KernelArgs, Launch, Memory};
+use super::args::KernelArgs;
+use super::error::DeviceError;
+use super::memory::Memory;
+use super::traits::{Device, Kernel, Launch};
 use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut, command};
 
 /// Sizes of a kernel's rings.

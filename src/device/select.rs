@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use super::{CudaUnavailable, DeviceError, SharedDevice};
+use super::error::{CudaUnavailable, DeviceError};
+use super::traits::SharedDevice;
 
 /// Which device to use. Parses from `auto`, `cuda`, `cuda:N`, `host`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

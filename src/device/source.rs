@@ -2,7 +2,9 @@
 
 use std::ffi::c_void;
 
-use super::{ArgsLayout, DeviceError};
+use super::args_layout::ArgsLayout;
+use super::error::DeviceError;
+use super::level::Level;
 use crate::abi::ABI_VERSION;
 
 /// ringscope's device headers as (name to include, text), for kernels that are compiled with NVRTC.
@@ -16,24 +18,6 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("ringscope/telemetry.cuh", include_str!("../../kernels/include/ringscope/telemetry.cuh")),
     ("ringscope/ring.cuh", include_str!("../../kernels/include/ringscope/ring.cuh")),
 ];
-
-/// How much of telemetry a kernel is compiled with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Level {
-    /// None: the code of a kernel without ringscope's calls.
-    Off = 0,
-    /// The counters.
-    Counters = 1,
-    /// The counters and the latency histogram.
-    #[default]
-    Histograms = 2,
-}
-
-impl Level {
-    /// All levels, in their order.
-    pub const ALL: &[Level] = &[Level::Off, Level::Counters, Level::Histograms];
-}
 
 /// The ring kernels that come with ringscope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -23,6 +23,24 @@ pub fn with_stand_in(test: &str) -> bool {
     matches!(in_shares(test, 1), Role::Share(_))
 }
 
+/// Tests that run with the stand-in, each in a process of its own.
+#[allow(unused_macros, reason = "the tests of faults are in shares")]
+macro_rules! on_stand_in {
+    ($(fn $name:ident($driver:ident) $body:block)*) => {
+        $(#[test]
+        fn $name() {
+            let test = concat!(module_path!(), "::", stringify!($name));
+            // The harness leaves the crate out.
+            if $crate::stand_in::with_stand_in(test.split_once("::").map_or(test, |(_, name)| name)) {
+                let $driver = $crate::stand_in::StandIn;
+                $body
+            }
+        })*
+    };
+}
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use on_stand_in;
+
 /// What a process that runs a test is there for.
 #[allow(dead_code, reason = "most tests have one share, and count nothing")]
 pub enum Role {
@@ -117,6 +135,9 @@ pub fn build() -> Option<PathBuf> {
     BUILT.get_or_init(compile).clone()
 }
 
+/// The parts of the stand-in; `driver.h` is what they share.
+const UNITS: [&str; 6] = ["driver", "contexts", "streams", "memory", "modules", "door"];
+
 fn compile() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = root.join("tests/cuda-driver");
@@ -128,28 +149,35 @@ fn compile() -> Option<PathBuf> {
         cxx.arg("-I").arg(root.join("kernels/include"));
         cxx
     };
-    let run = |cxx: &mut Command| {
-        let status = cxx.status().ok()?;
-        assert!(status.success(), "{cxx:?}");
-        Some(())
-    };
-    let object = |level: u32| folder.join(format!("kernels_l{level}.o"));
-    for level in 0..=2 {
-        let source = sources.join("kernels.cpp");
-        run(cxx().arg("-c").arg(format!("-DRINGSCOPE_LEVEL={level}")).arg(source).arg("-o").arg(object(level)))?;
+    // All at once: the machine has more than one core.
+    let objects: Vec<(PathBuf, Command)> = UNITS
+        .iter()
+        .map(|unit| (format!("{unit}.o"), sources.join(format!("{unit}.cpp")), 0))
+        .chain((0..=2).map(|level| (format!("kernels_l{level}.o"), sources.join("kernels.cpp"), level)))
+        .chain([("shim.o".to_owned(), root.join("kernels/host/shim.cpp"), 0)])
+        .map(|(object, source, level)| {
+            let (object, mut cxx) = (folder.join(object), cxx());
+            cxx.arg("-c").arg(format!("-DRINGSCOPE_LEVEL={level}")).arg(source).arg("-o").arg(&object);
+            (object, cxx)
+        })
+        .collect();
+    let (objects, compilers): (Vec<PathBuf>, Vec<Command>) = objects.into_iter().unzip();
+    let started: Option<Vec<_>> = compilers.into_iter().map(|mut cxx| Some((cxx.spawn().ok()?, cxx))).collect();
+    for (mut child, cxx) in started? {
+        assert!(child.wait().expect("a compiler").success(), "{cxx:?}");
     }
+    let link = |cxx: &mut Command| assert!(cxx.status().expect("a compiler").success(), "{cxx:?}");
     let mut driver = cxx();
-    driver.args(["-shared", "-pthread", "-Wl,-soname,libcuda.so.1"]);
-    driver.arg(sources.join("driver.cpp")).arg(root.join("kernels/host/shim.cpp")).args((0..=2).map(object));
-    run(driver.arg("-o").arg(folder.join("libcuda.so.1")))?;
-    run(cxx().arg("-shared").arg(sources.join("nvrtc.cpp")).arg("-o").arg(folder.join("libnvrtc.so")))?;
+    driver.args(["-shared", "-pthread", "-Wl,-soname,libcuda.so.1"]).args(objects);
+    link(driver.arg("-o").arg(folder.join("libcuda.so.1")));
+    link(cxx().arg("-shared").arg(sources.join("nvrtc.cpp")).arg("-o").arg(folder.join("libnvrtc.so")));
     // One library under both names; a hard link, which the standard library makes on every platform.
     let _ = std::fs::remove_file(folder.join("libcuda.so"));
     std::fs::hard_link(folder.join("libcuda.so.1"), folder.join("libcuda.so")).expect("a link");
     Some(folder)
 }
 
-/// What may be made of one call; `driver.cpp` has the same list.
+/// What may be made of one call; `driver.h` has the same list.
 #[allow(dead_code, reason = "not every test breaks something")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -172,7 +200,7 @@ pub struct StandIn;
 impl StandIn {
     /// From now on calls belong to this phase.
     pub fn phase(&self, phase: u32) {
-        // SAFETY: the type is that of the function in driver.cpp.
+        // SAFETY: the type is that of the function in door.cpp.
         let set = unsafe { symbol::<unsafe extern "C" fn(u32)>("stand_in_phase") };
         // SAFETY: it takes any number.
         unsafe { set(phase) }
@@ -181,7 +209,7 @@ impl StandIn {
     /// The nth call of that name in that phase suffers that fault.
     pub fn fault(&self, call: &str, phase: u32, nth: u64, fault: Fault) {
         type Plan = unsafe extern "C" fn(*const c_char, u32, u64, c_int);
-        // SAFETY: the type is that of the function in driver.cpp.
+        // SAFETY: the type is that of the function in door.cpp.
         let plan = unsafe { symbol::<Plan>("stand_in_fault") };
         let call = CString::new(call).expect("a name");
         // SAFETY: a NUL-terminated name, which is copied.
@@ -190,7 +218,7 @@ impl StandIn {
 
     /// The calls so far: phase, name, how many.
     pub fn calls(&self) -> Vec<(u32, String, u64)> {
-        // SAFETY: the type is that of the function in driver.cpp.
+        // SAFETY: the type is that of the function in door.cpp.
         let calls = unsafe { symbol::<unsafe extern "C" fn(*mut u8, usize) -> usize>("stand_in_calls") };
         let mut text = vec![0; 1 << 16];
         // SAFETY: the place has as many bytes as is said.
@@ -207,7 +235,7 @@ impl StandIn {
 
     /// A count of the stand-in's.
     pub fn get(&self, what: &str) -> u64 {
-        // SAFETY: the type is that of the function in driver.cpp.
+        // SAFETY: the type is that of the function in door.cpp.
         let get = unsafe { symbol::<unsafe extern "C" fn(*const c_char) -> u64>("stand_in_get") };
         let what = CString::new(what).expect("a name");
         // SAFETY: a NUL-terminated name.
@@ -216,7 +244,7 @@ impl StandIn {
 
     /// Sets one: `hang_copies` is a switch.
     pub fn set(&self, what: &str, value: u64) {
-        // SAFETY: the type is that of the function in driver.cpp.
+        // SAFETY: the type is that of the function in door.cpp.
         let set = unsafe { symbol::<unsafe extern "C" fn(*const c_char, u64)>("stand_in_set") };
         let what = CString::new(what).expect("a name");
         // SAFETY: a NUL-terminated name, which is copied.
@@ -225,7 +253,7 @@ impl StandIn {
 
     /// That device's context is dead from now on.
     pub fn kill(&self, ordinal: i32, error: i32) {
-        // SAFETY: the type is that of the function in driver.cpp.
+        // SAFETY: the type is that of the function in door.cpp.
         let kill = unsafe { symbol::<unsafe extern "C" fn(c_int, c_int)>("stand_in_kill") };
         // SAFETY: the devices are 0 and 1.
         unsafe { kill(ordinal, error) }
@@ -233,10 +261,18 @@ impl StandIn {
 
     /// Forgets everything, as a new process would.
     pub fn reset(&self) {
-        // SAFETY: the type is that of the function in driver.cpp.
+        // SAFETY: the type is that of the function in door.cpp.
         let reset = unsafe { symbol::<unsafe extern "C" fn() -> c_int>("stand_in_reset") };
         // SAFETY: nobody is in a call of the driver, all devices having been dropped.
         assert_eq!(unsafe { reset() }, 1, "a block did not end with its context");
+    }
+}
+
+/// Nothing was left behind, nothing waited for a kernel, and nobody used the NULL stream.
+#[allow(dead_code, reason = "not every test is to end so")]
+pub fn assert_clean(driver: &StandIn) {
+    for what in ["live", "reclaimed", "contexts", "resident", "blocked", "null_stream", "pageable", "wild"] {
+        assert_eq!(driver.get(what), 0, "{what}");
     }
 }
 

@@ -52,7 +52,8 @@ fn count_words(spec: DeviceSpec, level: Level, messages: u64) -> Result<Counted,
     // One source for both devices: the builds of build.rs for the host device, the text for NVRTC.
     // SAFETY: the kernel writes to `lengths` alone, which the launch keeps.
     let source = unsafe { ringscope::ring_kernel!(wordcount, include_str!("wordcount.cu")) };
-    let runtime = start(RingKernelRuntime::builder().on(device).level(level), source, &lengths)?;
+    let runtime =
+        start(RingKernelRuntime::builder().on(device).telemetry(level > Level::Off).level(level), source, &lengths)?;
     println!("on {}", runtime.device().name);
 
     let mut of_blocks = Vec::new();
@@ -78,7 +79,7 @@ fn start(
     source: KernelSource,
     lengths: &Memory,
 ) -> Result<RingKernelRuntime, Box<dyn Error>> {
-    let runtime = builder.source("wordcount", source).kernel("wordcount").telemetry(true).max_kernels(1).build()?;
+    let runtime = builder.source("wordcount", source).kernel("wordcount").max_kernels(1).build()?;
     if runtime.collector().enabled() {
         let words = runtime.collector().counter("words", "Words counted")?.on_device()?;
         let per_message = runtime.collector().histogram("message_words", "Words of a message")?.on_device()?;
@@ -106,7 +107,7 @@ fn call(runtime: &RingKernelRuntime, line: &str) -> Result<Vec<u8>, Box<dyn Erro
 /// What the kernel recorded, against what was sent; without a level that records there is nothing.
 fn check_telemetry(runtime: &RingKernelRuntime, level: Level, messages: u64) -> Result<(), Box<dyn Error>> {
     if level == Level::Off {
-        assert!(runtime.telemetry("counter").is_err());
+        assert!(runtime.telemetry_blocking("counter").is_err());
         return Ok(());
     }
     let t = runtime.telemetry_blocking("counter")?;

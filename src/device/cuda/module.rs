@@ -10,7 +10,7 @@ use super::driver::{Stream, check, driver, error, optional};
 use super::gpu::{Gpu, Retired, Running, lock};
 use super::nvrtc;
 use crate::abi::RingArgs;
-use crate::device::probe::{self, ProbeArgs};
+use crate::device::probe::{Entry as ProbeEntry, ProbeArgs};
 use crate::device::{ArgsLayout, Builtin, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
 /// ring.cuh: a block is one warp.
@@ -219,7 +219,7 @@ impl Library {
         });
         // All of it now, so that a later load of another one waits for no kernel.
         let builtins = Builtin::ALL.iter().map(|which| which.name());
-        for name in builtins.chain(probe::Entry::ALL.iter().map(|entry| entry.name())) {
+        for name in builtins.chain(ProbeEntry::ALL.iter().map(|entry| entry.name())) {
             module.function(&entry_at(name, level))?;
         }
         loaded.insert(key, Arc::clone(&module));
@@ -227,7 +227,7 @@ impl Library {
     }
 
     /// An entry of the probe at that level: embedded with the built-ins, or compiled here.
-    pub fn probe(&self, gpu: &Arc<Gpu>, entry: probe::Entry, level: Level) -> Result<Loaded, DeviceError> {
+    pub fn probe(&self, gpu: &Arc<Gpu>, entry: ProbeEntry, level: Level) -> Result<Loaded, DeviceError> {
         let module = match self.embedded {
             Some(_) => self.builtin(gpu, Builtin::Echo, level)?,
             None => {
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn the_embedded_fatbins_are_whole() {
-        for image in super::super::FATBINS.into_iter().flatten() {
+        for image in super::super::embedded::FATBINS.into_iter().flatten() {
             assert_eq!(check_image(image), Ok(()));
             assert!(check_image(&image[..image.len() - 1]).is_err());
         }

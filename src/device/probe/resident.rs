@@ -3,19 +3,52 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{HALVES_WORDS, Probe, ends};
+use super::args::{ProbeArgs, What};
+use super::ask::{HALVES_WORDS, Probe, ends};
 use crate::abi::LINE_BYTES;
-use crate::device::{ClockSample, DeviceError, Launch, Memory};
+use crate::device::{ClockSample, DeviceError, Launch, Level, Memory};
+
+impl Probe {
+    /// Starts `blocks` blocks that add to words whose halves stay equal, until it is dropped.
+    ///
+    /// # Errors
+    /// As [`Kernel::launch`](crate::device::Kernel::launch).
+    pub fn halves(&mut self, blocks: u32) -> Result<Halves<'_>, DeviceError> {
+        let args =
+            ProbeArgs { words: self.halves.device_address(), count: HALVES_WORDS as u64, ..self.args(What::Halves) };
+        Ok(Halves::new(self.start(blocks, &args)?, self))
+    }
+
+    /// Starts a block that tells the time whenever it is asked, until it is dropped.
+    ///
+    /// # Errors
+    /// As [`Kernel::launch`](crate::device::Kernel::launch).
+    pub fn clock(&mut self) -> Result<ClockServer<'_>, DeviceError> {
+        let running = self.start(1, &self.args(What::Clock))?;
+        Ok(ClockServer::new(running, self))
+    }
+
+    /// Starts what ends when it is told to.
+    fn start(&self, blocks: u32, args: &ProbeArgs) -> Result<Running, DeviceError> {
+        self.input.word(0).store(0, Ordering::Release);
+        self.input.word(LINE_BYTES).store(0, Ordering::Release);
+        self.output.word(8).store(0, Ordering::Release);
+        let kernel = &self.kernels[Level::Histograms as usize];
+        // SAFETY: as for the questions that end: `new` sized this memory, which is kept, for what the arguments say.
+        let launch = unsafe { kernel.launch(blocks, &[bytemuck::bytes_of(args)], self.memory()) }?;
+        Ok(Running::new(launch, self.input.clone()))
+    }
+}
 
 /// A probe that runs until this is dropped, which waits for its end, within bounds.
 #[derive(Debug)]
-pub(super) struct Running {
+struct Running {
     launch: Box<dyn Launch>,
     stop: Memory,
 }
 
 impl Running {
-    pub(super) fn new(launch: Box<dyn Launch>, stop: Memory) -> Self {
+    fn new(launch: Box<dyn Launch>, stop: Memory) -> Self {
         Running { launch, stop }
     }
 }
@@ -37,7 +70,7 @@ pub struct Halves<'a> {
 }
 
 impl<'a> Halves<'a> {
-    pub(super) fn new(running: Running, probe: &'a mut Probe) -> Self {
+    fn new(running: Running, probe: &'a mut Probe) -> Self {
         Halves { running, probe }
     }
 
@@ -76,7 +109,7 @@ pub struct ClockServer<'a> {
 }
 
 impl<'a> ClockServer<'a> {
-    pub(super) fn new(running: Running, probe: &'a Probe) -> Self {
+    fn new(running: Running, probe: &'a Probe) -> Self {
         ClockServer { running, probe, asked: 0 }
     }
 

@@ -1,0 +1,68 @@
+//! What a device is, and what its clock says.
+
+/// Which kind of device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+pub enum DeviceKind {
+    /// An NVIDIA GPU.
+    Cuda,
+    /// The CPU, one thread for each block.
+    Host,
+}
+
+/// What a device says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct DeviceInfo {
+    /// CUDA or host.
+    pub kind: DeviceKind,
+    /// Index among its kind.
+    pub ordinal: usize,
+    /// The vendor's name.
+    pub name: String,
+    /// Compute capability, driver version and the like: one line for a person.
+    pub detail: String,
+    /// Things that a long-running kernel should know of this device: a display watchdog, for one.
+    pub warnings: Vec<String>,
+    /// Streaming multiprocessors, or cores.
+    pub multiprocessors: u32,
+    /// Whether a display watchdog ends long kernels; `None` where there is no such thing.
+    pub watchdog: Option<bool>,
+    /// Whether it is a part of a GPU (MIG).
+    pub mig: Option<bool>,
+    /// Whether the driver loads functions when they are first used; ringscope then uses all of its own before the first
+    /// launch.
+    pub lazy_loading: Option<bool>,
+}
+
+impl DeviceInfo {
+    /// Makes the description of a device that is not there, for tests of what shows one: one multiprocessor, nothing else
+    /// known.
+    pub fn named(kind: DeviceKind, name: impl Into<String>, detail: impl Into<String>) -> Self {
+        DeviceInfo {
+            kind,
+            ordinal: 0,
+            name: name.into(),
+            detail: detail.into(),
+            warnings: Vec::new(),
+            multiprocessors: 1,
+            watchdog: None,
+            mig: None,
+            lazy_loading: None,
+        }
+    }
+}
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClockSample {
+    /// The device's clock in nanoseconds, which kernels record with.
+    pub device_ns: u64,
+    /// Unix time at that moment, in nanoseconds.
+    pub unix_ns: u64,
+    /// The two were read at most this far apart, in nanoseconds.
+    pub uncertainty_ns: u64,
+}

@@ -1,0 +1,150 @@
+//! What every device does: its memory, its kernels, their launches, and copies of what they write.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args_layout::ArgsLayout;
+use super::error::DeviceError;
+use super::info::{ClockSample, DeviceInfo};
+use super::level::Level;
+use super::memory::Memory;
+use super::probe::Entry as ProbeEntry;
+use super::sealed::{Internal, Sealed};
+use super::source::KernelSource;
+
+/// A device that runs ring kernels and lets their memory be read meanwhile. Sealed: a program uses the devices of this
+/// crate.
+///
+/// What allocates or loads comes before the first launch: see [the module](super) for what waits for what.
+///
+/// ```compile_fail,E0277
+/// #[derive(Debug)]
+/// struct Mine;
+/// impl ringscope::device::Device for Mine {
+/// #   fn info(&self) -> &ringscope::device::DeviceInfo { unimplemented!() }
+///     // …
+/// }
+/// ```
+pub trait Device: Sealed + Send + Sync + fmt::Debug {
+    /// Returns what this device is.
+    fn info(&self) -> &DeviceInfo;
+
+    /// Allocates zeroed memory of the device. On CUDA it may wait for all kernels on the GPU.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`], or the failed call.
+    fn allocate(&self, bytes: usize) -> Result<Memory, DeviceError>;
+
+    /// Allocates zeroed pinned host memory that kernels address as well. On CUDA it may wait for all kernels on the GPU.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`], or the failed call.
+    fn allocate_mapped(&self, bytes: usize) -> Result<Memory, DeviceError>;
+
+    /// Makes a copier of `memory`, with its own stream and pinned buffers. On CUDA it may wait for all kernels on the GPU.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`], or the failed call.
+    fn copier(&self, memory: &Memory) -> Result<Box<dyn Copier>, DeviceError>;
+
+    /// Loads a ring kernel that records at `level`. On CUDA it compiles what is text, and may wait for all kernels on the
+    /// GPU.
+    ///
+    /// # Errors
+    /// What keeps this device from running this source: [`DeviceError::Compile`] with the compiler's log,
+    /// [`DeviceError::NoEntry`], [`DeviceError::BuiltWithLess`], [`DeviceError::ForeignBuild`],
+    /// [`DeviceError::Unsupported`], or the failed call.
+    fn load(&self, source: &KernelSource, level: Level) -> Result<Box<dyn Kernel>, DeviceError>;
+
+    /// Loads one of the probe's entries, built at `level`.
+    ///
+    /// # Errors
+    /// As [`load`](Device::load).
+    #[doc(hidden)]
+    fn load_probe(&self, entry: ProbeEntry, level: Level) -> Result<Box<dyn Kernel>, DeviceError>;
+
+    /// Makes whatever `count` launches need beyond their kernel. On CUDA it may wait for all kernels on the GPU.
+    ///
+    /// # Errors
+    /// The failed call.
+    fn reserve_launches(&self, count: usize) -> Result<(), DeviceError>;
+
+    /// Returns both clocks now; it asks nothing of a GPU. On CUDA they are read when the device is opened, and the host's
+    /// steady time is added since: another clock kernel might wait behind resident ones. The clocks' drift against each
+    /// other shows in times, by parts in a million; durations that a kernel measured are not affected.
+    ///
+    /// # Errors
+    /// The failed call.
+    fn clock(&self) -> Result<ClockSample, DeviceError>;
+}
+
+/// A loaded kernel, which keeps its code loaded.
+pub trait Kernel: Send + Sync + fmt::Debug {
+    /// Returns how many blocks fill the device, where nothing else runs on it.
+    fn max_resident_blocks(&self) -> u32;
+
+    /// Returns the level that its code was built at; `None` of a CUDA module's entry that is not named for its level, which
+    /// may record or not.
+    fn level(&self) -> Option<Level>;
+
+    /// Returns the size and alignment of what it takes beside the ring.
+    fn args_layout(&self) -> ArgsLayout;
+
+    /// Starts `blocks` blocks with these parameters by value, each as its bytes, which are copied. `keep` lives until the
+    /// blocks have all ended, however that comes about. It does not wait for the blocks.
+    ///
+    /// # Errors
+    /// [`DeviceError::TooManyBlocks`] if they cannot all be resident, or the failed call.
+    ///
+    /// # Safety
+    /// These are the parameters that the kernel was built with. Every address in them points to memory of this device of
+    /// the size that its kind of thing has, which `keep` keeps alive; nothing else uses it but through a ring's two ends
+    /// and a reader.
+    unsafe fn launch(
+        &self,
+        blocks: u32,
+        parameters: &[&[u8]],
+        keep: Vec<Memory>,
+    ) -> Result<Box<dyn Launch>, DeviceError>;
+}
+
+/// A kernel that was started. Dropping it waits for nothing.
+pub trait Launch: Send + Sync + fmt::Debug {
+    /// Returns whether all blocks have ended. It asks the device and does not wait.
+    ///
+    /// # Errors
+    /// What the kernel died of.
+    fn ended(&self) -> Result<bool, DeviceError>;
+}
+
+/// Copies a device's memory to the host while kernels write it.
+pub trait Copier: Send + fmt::Debug {
+    /// Copies `ranges` (bytes, multiples of 8) and waits for them, at most `limit`; it waits for no kernel. Each aligned
+    /// word is copied whole; words of one range may be from different moments of the copy.
+    ///
+    /// # Errors
+    /// [`DeviceError::CopyTimedOut`], or the failed call.
+    fn copy(&mut self, ranges: &[Range<usize>], limit: Duration) -> Result<(), DeviceError>;
+
+    /// Writes words of the device at byte `at`, which no kernel writes, and waits for that, at most `limit`. For this crate
+    /// alone: kernels follow addresses that it writes.
+    ///
+    /// # Errors
+    /// As [`copy`](Self::copy).
+    #[doc(hidden)]
+    fn upload(&mut self, _: Internal, at: usize, words: &[u64], limit: Duration) -> Result<(), DeviceError>;
+
+    /// Returns how many bytes may as well be copied along, rather than by a copy of their own; 0 where that costs nothing.
+    fn batch_bytes(&self) -> usize {
+        0
+    }
+
+    /// Returns the memory as words, as of the last successful copy of each range. Ranges not in the last copy may be
+    /// older than in the copy before.
+    fn words(&self) -> &[u64];
+}
+
+/// A shared device.
+pub type SharedDevice = Arc<dyn Device>;

@@ -1,0 +1,140 @@
+// contexts.cpp: what is asked before anything else: the devices, their contexts, the names of errors.
+#include "driver.h"
+
+using namespace stand_in;
+
+API int cuInit(unsigned flags) {
+    CALL_AS(FREE_OF_CONTEXT);
+    state().started = true;
+    return flags == 0 ? SUCCESS : INVALID_VALUE;
+}
+API int cuDriverGetVersion(int* version) {
+    CALL_AS(FREE_OF_CONTEXT);
+    *version = 13000;
+    return SUCCESS;
+}
+
+namespace {
+struct Words {
+    int code;
+    const char *name, *text;
+};
+const Words* words_of(int code) {
+    static const Words all[] = {
+        {SUCCESS, "CUDA_SUCCESS", "no error"},
+        {INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
+        {OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
+        {NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
+        {INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
+        {INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
+        {INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+        {INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
+        {NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+        {NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
+        {ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
+        {LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
+    };
+    for (const Words& words : all)
+        if (words.code == code) return &words;
+    return nullptr;
+}
+}  // namespace
+API int cuGetErrorName(int code, const char** name) {
+    const Words* words = words_of(code);
+    *name = words ? words->name : nullptr;
+    return words ? SUCCESS : INVALID_VALUE;
+}
+API int cuGetErrorString(int code, const char** text) {
+    const Words* words = words_of(code);
+    *text = words ? words->text : nullptr;
+    return words ? SUCCESS : INVALID_VALUE;
+}
+
+API int cuDeviceGetCount(int* count) {
+    CALL_AS(FREE_OF_CONTEXT);
+    *count = DEVICES;
+    return SUCCESS;
+}
+API int cuDeviceGet(int* device, int ordinal) {
+    CALL_AS(FREE_OF_CONTEXT);
+    *device = ordinal;
+    return ordinal >= 0 && ordinal < DEVICES ? SUCCESS : INVALID_DEVICE;
+}
+API int cuDeviceGetName(char* to, int bytes, int device) {
+    CALL_AS(FREE_OF_CONTEXT);
+    std::string name = "Stand-in GPU " + std::to_string(device);
+    std::strncpy(to, name.c_str(), static_cast<size_t>(bytes));
+    return SUCCESS;
+}
+API int cuDeviceTotalMem_v2(size_t* bytes, int) {
+    CALL_AS(FREE_OF_CONTEXT);
+    *bytes = LARGEST;
+    return SUCCESS;
+}
+API int cuDeviceGetAttribute(int* value, int which, int) {
+    CALL_AS(FREE_OF_CONTEXT);
+    // Compute capability 9.0, a watchdog.
+    *value = which == 75 ? 9 : which == 16 ? MULTIPROCESSORS : which == 17 ? 1 : 0;
+    return SUCCESS;
+}
+
+API int cuDevicePrimaryCtxRetain(Device** context, int ordinal) {
+    CALL_AS(BIND);
+    Device* d = &state().devices[ordinal];
+    if (d->error != SUCCESS) return d->error;
+    d->retained++;
+    *context = d;
+    return SUCCESS;
+}
+API int cuDevicePrimaryCtxRelease_v2(int ordinal) {
+    CALL_AS(BIND);
+    State& s = state();
+    Device* d = &s.devices[ordinal];
+    if (d->retained == 0) return INVALID_CONTEXT;
+    if (--d->retained > 0) return SUCCESS;
+    // The context goes, and what it has with it, once its work has ended.
+    call.wait([&] { return idle(d); });
+    auto of = [&](auto& map, auto device_of) {
+        for (auto it = map.begin(); it != map.end();) {
+            bool goes = device_of(it->second) == d;
+            s.counts["reclaimed"] += goes;
+            it = goes ? map.erase(it) : std::next(it);
+        }
+    };
+    for (auto& [address, range] : s.ranges)
+        if (range.device == d) s.graveyard.push_back(reinterpret_cast<void*>(address));
+    of(s.ranges, [](Range& r) { return r.device; });
+    for (auto& [_, stream] : s.streams)
+        if (stream->device == d) stream->destroyed = true;
+    of(s.streams, [](auto& v) { return v->device; });
+    of(s.events, [](auto& v) { return v->device; });
+    for (auto it = s.functions.begin(); it != s.functions.end();)
+        it = it->second->module->device == d ? s.functions.erase(it) : std::next(it);
+    of(s.modules, [](auto& v) { return v->device; });
+    d->error = SUCCESS;
+    d->residents.clear();
+    s.changed.notify_all();
+    return SUCCESS;
+}
+API int cuCtxGetCurrent(Device** context) {
+    CALL_AS(BIND);
+    *context = current;
+    return SUCCESS;
+}
+API int cuCtxSetCurrent(Device* context) {
+    CALL_AS(BIND);
+    if (context != nullptr && context->error != SUCCESS && context->bind_fails_too) return context->error;
+    if (context != nullptr && context->retained == 0) return INVALID_CONTEXT;
+    current = context;
+    return SUCCESS;
+}
+API int cuCtxGetStreamPriorityRange(int* least, int* greatest) {
+    CALL();
+    *least = 0;
+    *greatest = -5;
+    return SUCCESS;
+}
+API int cuCtxSynchronize() {
+    CALL();
+    return call.wait_until_idle();
+}

@@ -1,0 +1,208 @@
+// modules.cpp: code, which is the crate's kernels built for CPU threads (kernels.cpp), and its launch.
+#include "driver.h"
+
+#include <ringscope/abi.h>
+
+#include "../../kernels/host/shim.h"
+
+using namespace stand_in;
+
+#define STAND_IN_RING_KERNELS(X)                                             \
+    X(crc32c_l0) X(crc32c_l1) X(crc32c_l2) X(echo_l0) X(echo_l1) X(echo_l2)  \
+    X(vector_add_l0) X(vector_add_l1) X(vector_add_l2)                       \
+    X(compute_l0) X(compute_l1) X(compute_l2)                                \
+    X(tally_l0) X(tally_l1) X(tally_l2)
+#define STAND_IN_PROBES(X)                           \
+    X(probe_l0) X(probe_l1) X(probe_l2) X(clock_probe) \
+    X(probe_metrics_l0) X(probe_metrics_l1) X(probe_metrics_l2)
+#define STAND_IN_DECLARE(name) extern "C" void name##_host(void** args);
+#define STAND_IN_DECLARE_RING(name) extern "C" const ringscope_host_kernel name##_kernel;
+STAND_IN_PROBES(STAND_IN_DECLARE)
+STAND_IN_RING_KERNELS(STAND_IN_DECLARE_RING)
+
+namespace {
+using Trampoline = void (*)(void**);
+
+struct Known {
+    Trampoline entry;
+    size_t args_bytes, args_align;  // of the author's arguments
+};
+
+const std::map<std::string, Known>& kernels() {
+#define STAND_IN_PROBE(name) {#name, {name##_host, 0, 0}},
+#define STAND_IN_RING(name) {#name, {name##_kernel.entry, name##_kernel.args_bytes, name##_kernel.args_align}},
+    static const auto* all =
+        new std::map<std::string, Known>{STAND_IN_PROBES(STAND_IN_PROBE) STAND_IN_RING_KERNELS(STAND_IN_RING)};
+    return *all;
+}
+
+// kernels/probe.cu has the same.
+struct ProbeArguments {
+    ringscope_kernel_ref telemetry;
+    u64 *in, *out, *words, *stop, what, count, rounds, scale;
+};
+constexpr u64 PROBE_FAULT = 4;
+
+union Argument {
+    ringscope_ring_args ring;
+    ProbeArguments probe;
+    u64 address;
+};
+
+struct Own {
+    alignas(16) unsigned char bytes[RINGSCOPE_MAX_ARGS];
+};
+
+bool is_probe(const std::string& name) { return name.compare(0, 6, "probe_") == 0; }
+size_t argument_bytes(const std::string& name) {
+    return name == "clock_probe" ? sizeof(u64) : is_probe(name) ? sizeof(ProbeArguments) : sizeof(ringscope_ring_args);
+}
+Resident resident_of(const std::string& name, const Argument* argument) {
+    if (is_probe(name)) return {argument, argument->probe.stop, 1};
+    return {argument, &argument->ring.host->command, (1ull << 62) + RINGSCOPE_COMMAND_STOP};
+}
+
+int load_code(Call& call, Function* f) {
+    if (f->loaded) return SUCCESS;
+    if (int error = call.wait_until_idle()) return error;
+    f->loaded = true;
+    return SUCCESS;
+}
+}  // namespace
+
+// PTX of the stand-in's NVRTC names its entries; a fatbin or a cubin has all there are.
+API int cuModuleLoadDataEx(Module** made, const void* image, unsigned, void*, void*) {
+    CALL();
+    auto module = std::make_unique<Module>();
+    module->device = call.device;
+    const char* text = static_cast<const char*>(image);
+    unsigned magic = 0;
+    std::memcpy(&magic, image, sizeof magic);
+    module->has_all = magic == 0xba55ed50u || std::memcmp(text, "\x7f""ELF", 4) == 0;
+    if (!module->has_all) {
+        std::string rest = text;
+        if (rest.find(".version") == std::string::npos) return INVALID_IMAGE;
+        const std::string before = ".entry ";
+        for (size_t at = rest.find(before); at != std::string::npos; at = rest.find(before, at)) {
+            at += before.size();
+            module->entries.insert(rest.substr(at, rest.find_first_of("\n(", at) - at));
+        }
+    }
+    if (int error = call.wait_until_idle()) return error;
+    *made = module.get();
+    state().modules[*made] = std::move(module);
+    return SUCCESS;
+}
+API int cuModuleUnload(Module* handle) {
+    CALL();
+    State& s = state();
+    auto found = find(s.modules, handle);
+    if (found == s.modules.end()) return INVALID_HANDLE;
+    if (int error = call.wait_until_idle()) return error;
+    for (auto it = s.functions.begin(); it != s.functions.end();)
+        it = it->second->module == handle ? s.functions.erase(it) : std::next(it);
+    s.modules.erase(handle);
+    return SUCCESS;
+}
+API int cuModuleGetFunction(Function** made, Module* handle, const char* name) {
+    CALL();
+    State& s = state();
+    auto found = find(s.modules, handle);
+    if (found == s.modules.end()) return INVALID_HANDLE;
+    if (kernels().count(name) == 0 || (!found->second->has_all && found->second->entries.count(name) == 0)) return NOT_FOUND;
+    for (auto& [known, function] : s.functions)
+        if (function->module == handle && function->name == name) {
+            *made = known;
+            return SUCCESS;
+        }
+    auto function = std::make_unique<Function>();
+    function->module = handle;
+    function->name = name;
+    *made = function.get();
+    s.functions[*made] = std::move(function);
+    return SUCCESS;
+}
+// The symbols of RINGSCOPE_RING_KERNEL: name_args and name_args_align, as large as the arguments and their alignment.
+API int cuModuleGetGlobal_v2(u64* address, size_t* bytes, Module* handle, const char* name) {
+    CALL();
+    State& s = state();
+    auto found = find(s.modules, handle);
+    if (found == s.modules.end()) return INVALID_HANDLE;
+    std::string kernel = name;
+    size_t at = kernel.rfind("_args");
+    if (at == std::string::npos) return NOT_FOUND;
+    bool align = kernel.substr(at) == "_args_align";
+    kernel.resize(at);
+    auto known = kernels().find(kernel);
+    if (known == kernels().end() || known->second.args_bytes == 0) return NOT_FOUND;
+    if (!found->second->has_all && found->second->entries.count(kernel) == 0) return NOT_FOUND;
+    *address = 0;
+    *bytes = align ? known->second.args_align : known->second.args_bytes;
+    return SUCCESS;
+}
+API int cuFuncLoad(Function* function) {
+    CALL();
+    if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
+    return load_code(call, function);
+}
+API int cuFuncGetAttribute(int* value, int, Function* function) {
+    CALL();
+    if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
+    *value = 32;
+    return load_code(call, function);
+}
+API int cuFuncGetParamInfo(Function* function, size_t index, size_t* offset, size_t* bytes) {
+    CALL();
+    if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
+    size_t own = kernels().at(function->name).args_bytes;
+    if (index > (own > 0 ? 1 : 0)) return INVALID_VALUE;
+    *offset = index == 0 ? 0 : argument_bytes(function->name);
+    *bytes = index == 0 ? argument_bytes(function->name) : own;
+    return SUCCESS;
+}
+API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int, size_t) {
+    CALL();
+    if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
+    *blocks = BLOCKS_EACH;
+    return load_code(call, function);
+}
+API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                       unsigned, Stream* on, void** parameters, void** extra) {
+    CALL();
+    State& s = state();
+    Device* d = call.device;
+    auto stream = stream_of(d, on);
+    if (find(s.functions, function) == s.functions.end() || !stream || function->module->device != d) return INVALID_HANDLE;
+    bool stays = function->name != "clock_probe";
+    if (gx == 0 || gy != 1 || gz != 1 || bx != (stays ? 32 : 1) || by != 1 || bz != 1 || extra != nullptr) return INVALID_VALUE;
+    if (int error = load_code(call, function)) return error;
+    Known known = kernels().at(function->name);
+    // The arguments are copied during the call, as by the real one.
+    auto argument = std::make_shared<Argument>();
+    std::memcpy(argument.get(), parameters[0], argument_bytes(function->name));
+    auto own = std::make_shared<Own>();
+    if (known.args_bytes > 0) std::memcpy(own->bytes, parameters[1], known.args_bytes);
+    if (stays) d->residents.push_back(resident_of(function->name, argument.get()));
+    bool faults = is_probe(function->name) && argument->probe.what == PROBE_FAULT;
+    Op op;
+    op.blocks = gx;
+    op.never = call.fault == FAULT_NEVER;
+    op.run = [=] {
+        std::vector<std::thread> blocks;
+        for (unsigned i = 0; i < gx; ++i)
+            blocks.emplace_back([=] {
+                void* list[] = {argument.get(), own->bytes};
+                const unsigned block[3] = {i, 0, 0}, grid[3] = {gx, 1, 1};
+                ringscope_host_run_block(known.entry, list, block, grid);
+            });
+        for (std::thread& block : blocks) block.join();
+        std::lock_guard<std::mutex> lock(state().lock);
+        auto& all = d->residents;
+        auto is_it = [&](const Resident& one) { return one.argument == argument.get(); };
+        all.erase(std::remove_if(all.begin(), all.end(), is_it), all.end());
+        if (faults) kill(d, ILLEGAL_ADDRESS, false);
+    };
+    s.counts["launches"]++;
+    enqueue(stream, std::move(op));
+    return SUCCESS;
+}

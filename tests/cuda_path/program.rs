@@ -1,0 +1,43 @@
+//! The program, which finds the stand-in where it looks for the driver.
+
+use crate::stand_in;
+
+/// What it says; it is to find the stand-in where it looks for the driver.
+fn program(args: &[&str]) -> Option<serde_json::Value> {
+    let folder = stand_in::build()?;
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_ringscope"));
+    let output = program.args(args).env("LD_LIBRARY_PATH", folder).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success(),
+        "{args:?}: {}\n{said}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout)
+    );
+    Some(serde_json::from_slice(&output.stdout).expect("one document"))
+}
+
+#[test]
+fn the_program_examines_a_device() {
+    let Some(found) = program(&["doctor", "--deep", "--snapshots", "5000", "--device", "cuda:1", "--json"]) else {
+        return;
+    };
+    let checks = found["checks"].as_array().expect("checks");
+    let result = |name: &str| checks.iter().find(|c| c["check"] == name).map(|c| c["result"].clone()).expect("a check");
+    assert_eq!((&found["passed"], checks.len()), (&true.into(), 12), "{found}");
+    assert_eq!(result("an illegal address"), "passed", "the child meets it, and says what it saw");
+    assert_eq!(result("exact counts, device full"), "passed");
+    assert_eq!(result("part of a GPU (MIG)"), "noted");
+    assert_eq!(found["device"]["ordinal"], 1);
+}
+
+#[test]
+fn the_program_measures_a_device() {
+    let Some(found) = program(&["bench", "--once", "--device", "cuda:0", "--json"]) else { return };
+    assert_eq!(found["failures"], serde_json::json!([]), "{found}");
+    for section in ["overhead", "record", "snapshot"] {
+        assert!(!found[section].as_array().expect("rows").is_empty(), "{section}");
+    }
+    assert!(!found["messages"]["peak"].as_array().expect("rows").is_empty());
+    assert!(found["snapshot"][0]["bytes"].as_f64() > Some(0.0));
+}
