@@ -213,3 +213,29 @@ fn far_more_blocks_than_cores_work_and_stop() {
     runtime.launch_blocking("again", &LaunchOptions::new().blocks(BLOCKS)).unwrap();
     assert_eq!(runtime.shutdown_blocking(SOON).abandoned, Vec::<String>::new());
 }
+
+#[test]
+fn who_was_told_to_stop_has_not_failed_whoever_looks_meanwhile() {
+    const KERNELS: usize = 200;
+    let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).max_kernels(KERNELS);
+    let runtime = builder.slots(2).slot_bytes(8).build().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    runtime.collector().snapshot().unwrap();
+                }
+            });
+        }
+        for id in (0..KERNELS).map(|k| format!("k{k}")) {
+            runtime.launch_blocking(&id, &LaunchOptions::new()).unwrap();
+            runtime.activate_blocking(&id).unwrap();
+            runtime.terminate_blocking(&id).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    for kernel in &runtime.snapshot_blocking().unwrap().kernels {
+        assert_eq!((kernel.state, &kernel.last_error), (KernelState::Terminated, &None), "{}", kernel.kernel_id);
+    }
+}

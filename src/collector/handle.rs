@@ -83,9 +83,14 @@ impl TelemetryCollector {
     }
 
     /// Returns the memory that registered kernels and their metrics write to. It must outlive their blocks; the collector
-    /// keeps it as well. Empty without a device.
+    /// keeps it as well. Empty without a device. The host cannot write to it, on no device: kernels follow addresses in it.
     pub fn memory(&self) -> Vec<Memory> {
-        self.operations.memory().into_iter().chain(self.metric_table().map(|table| table.memory)).collect()
+        self.operations
+            .memory()
+            .into_iter()
+            .chain(self.metric_table().map(|table| table.memory))
+            .map(Memory::opaque)
+            .collect()
     }
 
     /// Returns where kernels look up the metrics that were made for them; `None` without a device.

@@ -208,6 +208,7 @@ impl Operations {
     /// Says what there is to say of a collection, when the lock is free again: the user's subscriber may collect itself.
     fn say(&self, outcome: &Outcome) {
         let say = |message: Message<'_>| self.notifier.say(message);
+        self.notifier.say_dropped();
         match &outcome.result {
             Ok(snapshot) => {
                 for transition in &outcome.transitions {

@@ -53,6 +53,12 @@ impl Memory {
         Some(unsafe { std::slice::from_raw_parts(host.as_ptr().cast(), self.bytes / 8) })
     }
 
+    /// The same memory for someone who only keeps it: without the host's address.
+    pub(crate) fn opaque(mut self) -> Self {
+        self.host = None;
+        self
+    }
+
     /// Returns its size in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes

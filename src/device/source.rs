@@ -178,7 +178,9 @@ impl KernelSource {
     ///
     /// # Safety
     /// `entry` was made by `RINGSCOPE_RING_KERNEL`, or is an `extern "C" __global__` function of one
-    /// `ringscope_ring_args`; and the kernel writes to no other memory than its rings and what its arguments give it.
+    /// `ringscope_ring_args`; and the kernel writes to no other memory than its rings and what its arguments give it. Wherever
+    /// this program launches it, the addresses in [`KernelArgs`](super::KernelArgs) are of memory that the kernel may use so,
+    /// and that lives until it has ended.
     pub unsafe fn cuda_text(text: impl Into<String>, entry: impl Into<String>) -> Self {
         KernelSource::CudaText { text: text.into(), entry: entry.into() }
     }
@@ -197,7 +199,9 @@ impl KernelSource {
     ///
     /// # Safety
     /// `builds` are what `RINGSCOPE_RING_KERNEL` defined; the kernel writes to no other memory than its rings and what
-    /// its arguments give it. It may be called from any thread, by several at once.
+    /// its arguments give it. It may be called from any thread, by several at once. Wherever this program launches it, the
+    /// addresses in [`KernelArgs`](super::KernelArgs) are of memory that the kernel may use so, and that lives until it has
+    /// ended.
     pub unsafe fn host(name: impl Into<String>, builds: [HostKernel; 3]) -> Self {
         KernelSource::Host(HostSource { name: name.into(), builds: HostBuilds::Levels(builds) })
     }

@@ -168,15 +168,18 @@ impl Inner {
                 Ok(())
             }
             Err(error @ DeviceError::TooManyBlocks { .. }) => {
+                spares.push(ring);
+                // Without the lock: whoever hears of it may launch another.
+                drop(spares);
                 // Where its place stays taken, that says why.
                 self.collector.set_failed(id, &error.to_string());
                 self.collector.forget(id);
-                spares.push(ring);
                 Err(error.into())
             }
             Err(error) => {
                 // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
                 ring.producer.command(Command::Stop);
+                drop(spares);
                 self.collector.set_failed(id, &error.to_string());
                 Err(error.into())
             }

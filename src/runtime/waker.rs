@@ -1,5 +1,6 @@
 //! Wakes futures that wait for a ring, which no interrupt announces: one thread looks for all of a runtime.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -145,6 +146,9 @@ impl Shared {
 
 impl Waiter {
     fn is_due(&self) -> bool {
-        self.deadline.is_some_and(|d| Instant::now() >= d) || (self.look)()
+        // A look may tell of a kernel's death, and so run a subscriber of the user's. If that panics, its waiter is woken and
+        // looks itself, and the looks of the others go on.
+        let look = || catch_unwind(AssertUnwindSafe(|| (self.look)())).unwrap_or(true);
+        self.deadline.is_some_and(|d| Instant::now() >= d) || look()
     }
 }

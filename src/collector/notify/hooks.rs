@@ -107,6 +107,8 @@ pub(super) struct Hooks {
     /// Length of the list: without any hooks, telling costs one load.
     len: AtomicUsize,
     next: AtomicU64,
+    /// Hooks that missed something, until that is said.
+    unsaid: Mutex<Vec<HookId>>,
     counts: Arc<Counts>,
     queue: usize,
     limit: Duration,
@@ -149,7 +151,8 @@ impl Hook {
 impl Hooks {
     /// No hooks; each will have a queue of that length, and be slow beyond that limit.
     pub(super) fn new(counts: Arc<Counts>, queue: usize, limit: Duration) -> Self {
-        Hooks { list: Mutex::default(), len: AtomicUsize::new(0), next: AtomicU64::new(0), counts, queue, limit }
+        let (len, next) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Hooks { list: Mutex::default(), len, next, unsaid: Mutex::default(), counts, queue, limit }
     }
 
     /// Tells the hooks of the kinds that want it; waits for none of them.
@@ -157,10 +160,26 @@ impl Hooks {
         if self.len.load(Ordering::Relaxed) == 0 {
             return;
         }
-        // Said when the lock is free again: the user's subscriber may look at the hooks.
         for hook in self.send(wants, notification) {
+            let mut unsaid = self.unsaid();
+            // Once each, until it is said: there are no more than hooks.
+            if !unsaid.contains(&hook) {
+                unsaid.push(hook);
+            }
+        }
+    }
+
+    /// Says which hooks missed something. Called without any lock: the user's subscriber may look at the hooks, or take a
+    /// snapshot.
+    pub(super) fn say_dropped(&self) {
+        let unsaid = std::mem::take(&mut *self.unsaid());
+        for hook in unsaid {
             self.counts.log.say(Message::NotificationDropped { hook: hook.0 });
         }
+    }
+
+    fn unsaid(&self) -> MutexGuard<'_, Vec<HookId>> {
+        self.unsaid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The hooks whose queues were full.

@@ -64,6 +64,11 @@ impl Notifier {
         self.hooks.reports()
     }
 
+    /// Says what hooks missed so far. The caller holds no lock.
+    pub(super) fn say_dropped(&self) {
+        self.hooks.say_dropped();
+    }
+
     pub(super) fn say(&self, message: Message<'_>) {
         self.counts.log.say(message);
     }

@@ -89,11 +89,15 @@ impl RingKernel {
 
     /// Whether `telemetry` lacks the records of these replies, and they may still come.
     pub(in crate::runtime) fn is_behind(&self, telemetry: &KernelTelemetry, replies: u64) -> bool {
+        if replies > 0 && telemetry.sent_since_launch >= replies {
+            // It was slow once, and has caught up: the next time it is waited for again.
+            self.shared.silent.store(false, Ordering::Relaxed);
+        }
         let missing = telemetry.sent_since_launch < replies && !records_nothing(telemetry, replies);
         missing && !self.shared.silent.load(Ordering::Relaxed)
     }
 
-    /// Its records were waited for; they are not waited for again.
+    /// Its records were waited for in vain; they are not waited for again before it has caught up.
     pub(in crate::runtime) fn give_up_on_records(&self) {
         self.shared.silent.store(true, Ordering::Relaxed);
     }

@@ -36,8 +36,9 @@ impl RingKernel {
             return Err(RuntimeError::BadTransition { id: self.id().to_owned(), state, wanted });
         }
         if state != to {
-            producer.command(command);
+            // The state first: a kernel that has ended is one that was told to only if its state says so by then.
             self.set_state(to);
+            producer.command(command);
         }
         Ok(())
     }
@@ -93,13 +94,24 @@ impl RingKernel {
         }
         let ended = self.shared.launch.ended();
         // Under the lock of the state, and with the state after the end: who was told to stop has not failed.
-        let _producer = self.producer();
-        match (ended, self.state()) {
-            (Ok(false), _) | (_, Terminated | Failed) => {}
-            (Ok(true), Terminating) => self.set_state(Terminated),
+        let producer = self.producer();
+        let failed = match (ended, self.state()) {
+            (Ok(false), _) | (_, Terminated | Failed) => None,
+            (Ok(true), Terminating) => {
+                self.set_state(Terminated);
+                None
+            }
             // A ring kernel ends when it is told to; one that ended by itself has failed.
-            (Ok(true), _) => self.fail(RuntimeError::Returned { id: self.id().to_owned() }),
-            (Err(error), _) => self.fail(error.into()),
+            (Ok(true), _) => Some(RuntimeError::Returned { id: self.id().to_owned() }),
+            (Err(error), _) => Some(error.into()),
+        };
+        let Some(error) = failed else { return };
+        let died_of = self.shared.died_of.get_or_init(|| error);
+        self.shared.state.store(Failed as u8, Ordering::Release);
+        // Without the lock: whoever hears of it may send, or ask for its counts.
+        drop(producer);
+        if let Some(collector) = self.shared.collector.upgrade() {
+            collector.set_failed(self.id(), &died_of.to_string());
         }
     }
 
@@ -125,14 +137,6 @@ impl RingKernel {
 
     fn died_of(&self) -> Option<RuntimeError> {
         self.shared.died_of.get().cloned()
-    }
-
-    fn fail(&self, error: RuntimeError) {
-        let died_of = self.shared.died_of.get_or_init(|| error);
-        self.shared.state.store(KernelState::Failed as u8, Ordering::Release);
-        if let Some(collector) = self.shared.collector.upgrade() {
-            collector.set_failed(self.id(), &died_of.to_string());
-        }
     }
 
     fn set_state(&self, state: KernelState) {
