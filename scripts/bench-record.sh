@@ -12,8 +12,9 @@ record=benches/records/$slug-$(nproc)-cores-$date.md
 mkdir -p benches/records
 cargo bench --quiet --no-run
 rm -rf target/criterion
-cargo build --quiet --release
+cargo build --quiet --release --package ringscope --features cli
 kernels=$(target/release/ringscope bench --device host)
+futures=$(cargo bench --quiet --bench async)
 cargo bench --quiet --bench metrics --bench record --bench snapshot --bench export >&2
 
 {
@@ -26,6 +27,10 @@ cargo bench --quiet --bench metrics --bench record --bench snapshot --bench expo
     echo "### ringscope bench --device host"
     echo
     printf '```text\n%s\n```\n' "$kernels"
+    echo
+    echo "### Messages a second of futures and of threads"
+    echo
+    printf '```text\n%s\n```\n' "$futures"
     echo
     echo "### Criterion: median [95 % interval]"
     echo
