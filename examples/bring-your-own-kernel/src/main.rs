@@ -58,7 +58,8 @@ fn register(device: SharedDevice) -> Result<Registered, Box<dyn Error>> {
     let collector = TelemetryCollector::on_device(device, TelemetryConfig::default())?;
     let telemetry = collector.register("collatz", BLOCKS)?;
     let steps = collector.counter("collatz_steps", "Steps taken by all numbers")?.on_device()?;
-    let lengths = collector.histogram("collatz_length_steps", "Steps of a number")?.unit("steps").scale(3).on_device()?;
+    let lengths =
+        collector.histogram("collatz_length_steps", "Steps of a number")?.unit("steps").scale(3).on_device()?;
     assert_eq!(lengths.index(), 1, "which the kernel looks up");
     assert_eq!(collector.telemetry("collatz")?.state, KernelState::Launched);
     Ok(Registered { collector, telemetry, steps })
