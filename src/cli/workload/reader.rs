@@ -61,8 +61,10 @@ impl Reader {
     pub fn start(input: Input) -> Result<Reader, InputError> {
         let (sender, chunks) = sync_channel(AHEAD);
         let (spent, returned) = channel();
-        let waits = Waiting::default();
-        let waiting = waits.clone();
+        // Also before the thread runs.
+        let first = input.sources().first().filter(|source| source.bytes.is_none());
+        let waits: Waiting = Arc::new(Mutex::new(first.map(|_| Waits::ForWriter(0))));
+        let waiting = Arc::clone(&waits);
         let body = move || {
             if let Err(error) = read_all(&input, &sender, &returned, &waiting) {
                 // If nobody waits for it any more, it does not matter.
