@@ -36,7 +36,9 @@ fn every_field_of_the_document() {
     let document = right(&[path(&file)]);
     assert_eq!(document["device"]["kind"], "host");
     assert_eq!((&document["input_bytes"], &document["messages"]), (&1_000_000.into(), &245.into()));
-    assert!(document["seconds"].as_f64().unwrap() > 0.0);
+    let seconds = document["seconds"].as_f64().unwrap();
+    let rate = document["messages_per_second"].as_f64().unwrap();
+    assert!(seconds > 0.0 && (rate * seconds - 245.0).abs() < 1e-6, "{rate} {seconds}");
     assert_eq!((&document["interrupted"], &document["refused"]), (&false.into(), &0.into()));
     let summary = &document["summary"];
     let fields: Vec<&String> = summary.as_object().unwrap().keys().collect();
@@ -227,11 +229,12 @@ fn help_teaches() {
 fn unusable_files_are_named_and_are_1() {
     let dir = Dir::new("unusable");
     let (missing, empty) = (dir.0.join("missing"), dir.file("empty", 0));
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (&[path(&missing)], "no such file"),
+        (&["-"], "use /dev/stdin"),
         (&[path(&dir.0)], "is a directory"),
         (&[path(&empty), "--messages", "5"], "is empty"),
-        (&["/dev/null", "--messages", "5"], "is not a regular file"),
+        (&["/dev/null", "--messages", "5"], "cannot be read twice"),
     ];
     for (args, why) in cases {
         let output = output(&[&["run", "--device", "host"], args].concat());
@@ -254,7 +257,7 @@ fn a_log_gets_plain_lines_and_the_table_goes_to_stdout() {
     let rows: Vec<&str> = table.lines().collect();
     assert!(rows[0].starts_with("kernel") && rows[0].contains("p99") && rows[0].contains("busy"), "{table}");
     assert!(rows[1].starts_with("worker_0") && rows[4].starts_with("all"), "{table}");
-    assert!(table.contains("PASS: every reply is right"), "{table}");
+    assert!(table.contains("PASS: every reply is correct"), "{table}");
 }
 
 /// A file that opens, and fails when it is read.

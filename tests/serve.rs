@@ -45,7 +45,7 @@ fn every_page_has_the_same_counts() {
 
     let (status, table) = serving.interrupt();
     assert_eq!(status.code(), Some(0));
-    assert!(table.contains("PASS: every reply is right") && table.contains("3,000"), "{table}");
+    assert!(table.contains("PASS: every reply is correct") && table.contains("3,000"), "{table}");
 }
 
 #[test]

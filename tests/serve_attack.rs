@@ -61,6 +61,57 @@ fn an_honest_scrape_is_answered_beside_thousands_of_slow_connections() {
     assert_eq!(status.code(), Some(0));
 }
 
+/// Files that the server has open: its connections, and a few more.
+fn open_files(serving: &Serving) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", serving.pid())).unwrap().count()
+}
+
+/// Each asks for a hundred pages at once and reads none. More answers than the system keeps for it.
+#[test]
+fn an_honest_scrape_is_answered_before_clients_that_pipeline_and_do_not_read() {
+    const EACH: usize = 100;
+    let crowd = crowd().min(1000);
+    let serving = Serving::start(&[]);
+    let before = open_files(&serving);
+    let requests = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(EACH);
+    let deaf = |_| {
+        let mut stream = TcpStream::connect(&serving.address).unwrap();
+        stream.write_all(requests.as_bytes()).unwrap();
+        stream
+    };
+    let deaf: Vec<TcpStream> = (0..crowd).map(deaf).collect();
+    let start = Instant::now();
+    assert!(serving.get("/metrics").starts_with("# HELP "));
+    let (took, connected) = (start.elapsed(), open_files(&serving) - before);
+    assert!(connected >= crowd, "{connected} of {crowd} are left");
+    println!("a scrape beside {crowd} clients that pipeline {EACH} requests took {took:?}");
+    // They are in nobody's way for long.
+    let start = Instant::now();
+    while open_files(&serving) > before + crowd / 10 {
+        assert!(start.elapsed() < PATIENCE, "{} files are open", open_files(&serving));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let dropped = deaf.into_iter().filter(|client| answers(client) < EACH).count();
+    assert_eq!(dropped, crowd, "dropped before all answers were taken");
+}
+
+/// Whole answers that wait for this client, whose connection has ended.
+fn answers(mut client: &TcpStream) -> usize {
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut all = Vec::new();
+    // A reset is an end as well.
+    let ended = client.read_to_end(&mut all);
+    assert!(!matches!(&ended, Err(e) if e.kind() == ErrorKind::WouldBlock), "it keeps its place");
+    let (mut rest, mut whole) = (&all[..], 0);
+    while let Some(end) = rest.windows(4).position(|w| w == b"\r\n\r\n") {
+        let head = String::from_utf8_lossy(&rest[..end]).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let Some(after) = rest.get(end + 4 + length.parse::<usize>().unwrap()..) else { break };
+        (rest, whole) = (after, whole + 1);
+    }
+    whole
+}
+
 /// Under a low limit the crowd has more connections than the server may have files.
 #[test]
 fn clients_that_take_all_files_do_not_end_the_stream() {

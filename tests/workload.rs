@@ -107,13 +107,16 @@ fn a_pipe_without_a_writer_does_not_put_off_the_end() {
     let dir = Dir::new("no-writer");
     let pipe = dir.pipe("pipe");
     let (code, document) = Running::start(&[text(&pipe), "--duration", "300ms"]).end();
-    assert_eq!((code, &document["messages"], &document["interrupted"]), (Some(0), &0.into(), &false.into()));
+    assert_eq!((code, &document["messages"], &document["interrupted"]), (Some(1), &0.into(), &false.into()));
+    let why = format!("waiting for {}: nothing has opened it for writing", text(&pipe));
+    assert_eq!(document["troubles"], serde_json::json!([why]));
     for signal in ["INT", "TERM"] {
         let mut running = Running::start(&[text(&pipe), "--duration", "1h"]);
         running.says("ring kernels");
         running.signal(signal);
+        running.says(&why);
         let (code, document) = running.end();
-        assert_eq!((code, &document["messages"], &document["interrupted"]), (Some(0), &0.into(), &true.into()));
+        assert_eq!((code, &document["messages"], &document["interrupted"]), (Some(1), &0.into(), &true.into()));
     }
 }
 
@@ -170,7 +173,7 @@ fn more_blocks_than_can_run_are_refused_with_what_to_do() {
     let mut running =
         Running::start(&["--kernels", "256", "--blocks", "1024", "--slots", "2", "--message-bytes", "16"]);
     let said = running.says("error: ");
-    assert!(said.contains("262144 threads") && said.contains("make either smaller"), "{said}");
+    assert!(said.contains("262144 threads") && said.contains("lower one of them"), "{said}");
     assert_eq!(running.end().0, Some(1));
 }
 

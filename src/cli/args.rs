@@ -111,7 +111,8 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 3, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32, 1, 256>)]
     pub kernels: u32,
 
-    /// Blocks of each kernel, 1 to 1024. They share its queue; on the host device each block is a thread
+    /// Blocks of each kernel, 1 to 1024. They share its queue; on the host device each block
+    /// is a thread, and at most 256 threads a core in all
     #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32, 1, 1024>)]
     pub blocks: u32,
 

@@ -57,18 +57,28 @@ pub fn run(width: usize) -> String {
                 "ringscope run --device cuda:1 --kernels 8 --blocks 4 --message-bytes 65536",
                 "choose the GPU and the load",
             ),
+            Title("JSON:"),
+            Prose(
+                "messages_per_second is measured by the host, over the run's seconds. summary.aggregate_throughput is of \
+                 the kernels that still run, so it is 0 in this document.",
+            ),
             Title("Ctrl-C:"),
             Prose(
                 "The first Ctrl-C (or SIGTERM) ends the run cleanly: the messages under way are answered and checked, \
                  and the summary so far is shown. The second one ends the program at once; the shell reports exit \
-                 code 130 (143 for SIGTERM).",
+                 code 130 (143 for SIGTERM). SIGHUP, when the terminal is closed, counts as Ctrl-C unless nohup has it ignored; \
+                 SIGQUIT (Ctrl-\\) ends the program at once.",
             ),
             Title("Exit codes:"),
             Term(
                 "0",
-                "every reply was right, and the device's counts equal the host's exactly (also after one Ctrl-C)",
+                "every reply was correct, and the device's counts equal the host's exactly (also after one Ctrl-C)",
             ),
-            Term("1", "a reply was wrong or missing, or the counts differ, or a file or the device cannot be used"),
+            Term(
+                "1",
+                "a reply was wrong or missing, or the counts differ, or a pipe gave no message, or a file or the device \
+                 cannot be used",
+            ),
             Term("2", "wrong usage"),
             Term("130", "ended by a second Ctrl-C"),
         ],
@@ -109,10 +119,11 @@ pub fn serve(width: usize) -> String {
             Title("Ctrl-C:"),
             Prose(
                 "The first Ctrl-C (or SIGTERM) ends it cleanly, with the summary. The second one ends the program at \
-                 once; the shell reports exit code 130 (143 for SIGTERM).",
+                 once; the shell reports exit code 130 (143 for SIGTERM). SIGHUP, when the terminal is closed, counts as \
+                 Ctrl-C unless nohup has it ignored; SIGQUIT (Ctrl-\\) ends the program at once.",
             ),
             Title("Exit codes:"),
-            Term("0", "every reply was right, and the device's counts equal the host's exactly"),
+            Term("0", "every reply was correct, and the device's counts equal the host's exactly"),
             Term(
                 "1",
                 "a reply was wrong or missing, or the counts differ, or a file, the device or the address cannot be \

@@ -147,7 +147,7 @@ fn busy_ratio(runtime: &RingKernelRuntime, load: &mut Load, slice: Duration) -> 
 
 const SAYS: &str = "\
 Overhead: throughput with telemetry, divided by that of level 0 in the same round: median [lower, upper quartile].
-+ns: how much longer one message takes in its block. busy: the busy ratio at level 2; far below 100 % the host limits the throughput.";
+null ref: a kernel compiled with telemetry and launched without. +ns: how much longer one message takes in its block. busy: the busy ratio at level 2; far below 100 % the host limits the throughput.";
 
 /// Returns the section for a person, in lines of at most `width` columns.
 pub fn show(rows: &[Row], width: usize) -> Vec<Text> {

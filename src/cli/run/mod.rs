@@ -11,7 +11,9 @@ pub fn run(args: &RunArgs) -> Result<bool, CliError> {
     terminal::progress(Some("opening the device and launching the kernels"));
     let mut session = Session::start(args, args.limit())?;
     let live = Live::start(session.view());
-    let outcome = session.stream()?;
+    let mut outcome = session.stream()?;
+    // Nothing was checked.
+    outcome.troubles.extend(outcome.no_input.take());
     // The summary takes the place of the live display, if that is where it goes.
     let replaced = !args.json && terminal::stdout_is_terminal();
     live.end(if replaced { Last::Erase } else { Last::Keep });

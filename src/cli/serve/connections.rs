@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -29,6 +30,8 @@ struct Entries {
 pub struct Place {
     connections: Arc<Connections>,
     key: AtomicU64,
+    /// When it had its last answer.
+    answered: Mutex<Option<Instant>>,
 }
 
 impl Connections {
@@ -44,7 +47,7 @@ impl Connections {
         let mut entries = self.lock();
         while entries.by_age.len() >= self.most && entries.by_age.pop_first().is_some() {}
         let key = entries.insert(0, sender);
-        (Place { connections: Arc::clone(self), key: AtomicU64::new(key) }, receiver)
+        (Place { connections: Arc::clone(self), key: AtomicU64::new(key), answered: Mutex::default() }, receiver)
     }
 
     /// Ends the connection that would be the next to give way.
@@ -75,6 +78,16 @@ impl Place {
     /// The answer is out.
     pub fn idle(&self) {
         self.change(0);
+    }
+
+    /// There is an answer, to be written.
+    pub fn answered(&self) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether there was an answer no longer than `time` ago.
+    pub fn answered_within(&self, time: Duration) -> bool {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last.elapsed() < time)
     }
 
     fn change(&self, busy: u64) {

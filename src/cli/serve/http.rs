@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::connections::{Connections, Place};
@@ -35,6 +35,10 @@ const CONNECTION_TIME: Duration = Duration::from_secs(60);
 const LAST_ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Largest head of a request.
 const HEAD_BYTES: usize = 16 << 10;
+/// Bytes of answers that the system holds for a client that does not read. Without a bound it takes megabytes for each.
+const UNREAD_BYTES: usize = 64 << 10;
+/// A client that asks again so soon after its last answer is answered after all that do not.
+const SOON: Duration = Duration::from_millis(100);
 
 /// A server that runs. Dropping it ends it.
 pub struct Server {
@@ -58,10 +62,12 @@ impl Server {
             listeners.into_iter().map(registered).collect::<io::Result<Vec<_>>>()?
         };
         let connections = Arc::new(Connections::new(most_connections(system::raise_open_files())));
+        let turns = Arc::new(Semaphore::new(1));
         let (end, ended) = oneshot::channel();
         let body = move || {
             for listener in listeners {
-                runtime.spawn(accept(listener, Arc::clone(&connections), Arc::clone(&routes)));
+                let served = Served { routes: Arc::clone(&routes), turns: Arc::clone(&turns) };
+                runtime.spawn(accept(listener, Arc::clone(&connections), served));
             }
             // An error is the end as well: nobody is left to send it.
             let _ = runtime.block_on(ended);
@@ -93,17 +99,37 @@ fn most_connections(open_files: usize) -> usize {
 fn registered(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
     // A hundred clients may come at one time, and the system's own bound is the right one.
     rustix::net::listen(&listener, i32::MAX)?;
+    // Each connection has it from its listener.
+    rustix::net::sockopt::set_socket_send_buffer_size(&listener, UNREAD_BYTES)?;
     listener.set_nonblocking(true)?;
     tokio::net::TcpListener::from_std(listener)
 }
 
-async fn accept(listener: tokio::net::TcpListener, connections: Arc<Connections>, routes: Arc<Routes>) {
+/// What all connections share.
+#[derive(Clone)]
+struct Served {
+    routes: Arc<Routes>,
+    /// One, for which those wait in line who ask again and again.
+    turns: Arc<Semaphore>,
+}
+
+impl Served {
+    /// Waits until all who have waited for longer, and all who ask now and then, have their answers.
+    async fn turn(&self) {
+        // It is never closed.
+        let turn = self.turns.acquire().await;
+        // Whoever has come meanwhile is first.
+        tokio::task::yield_now().await;
+        drop(turn);
+    }
+}
+
+async fn accept(listener: tokio::net::TcpListener, connections: Arc<Connections>, served: Served) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (place, evicted) = connections.enter();
-                let routes = Arc::clone(&routes);
-                tokio::spawn(unless_evicted(evicted, serve_connection(stream, Arc::new(place), routes)));
+                tokio::spawn(unless_evicted(evicted, serve_connection(stream, Arc::new(place), served.clone())));
                 // Who has to give way closes its file before the next one is opened.
                 tokio::task::yield_now().await;
             }
@@ -128,12 +154,19 @@ async fn unless_evicted(evicted: oneshot::Receiver<()>, work: impl Future<Output
 }
 
 /// Answers a connection's requests until it is closed, or has had its time. Its errors are the client's.
-async fn serve_connection(stream: TcpStream, place: Arc<Place>, routes: Arc<Routes>) {
+async fn serve_connection(stream: TcpStream, place: Arc<Place>, served: Served) {
     let stream = Impatient::new(stream, Arc::clone(&place));
     let service = service_fn(move |request| {
-        place.busy();
-        let routes = Arc::clone(&routes);
-        async move { Ok::<_, Infallible>(routes::answer(&routes, request).await) }
+        let (place, served) = (Arc::clone(&place), served.clone());
+        async move {
+            if place.answered_within(SOON) {
+                served.turn().await;
+            }
+            place.busy();
+            let answer = routes::answer(&served.routes, request).await;
+            place.answered();
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -41,11 +41,11 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Listen, String> {
         const SHAPE: &str = "write an address or a name, and a port: 127.0.0.1:9464, localhost:9464, [::1]:9464";
-        let number = |port: &str| port.parse().map_err(|_| format!("`{port}` is no port, 0 to 65535: {SHAPE}"));
+        let number = |port: &str| port.parse().map_err(|_| format!("`{port}` is not a port, 0 to 65535: {SHAPE}"));
         let Some((host, port)) = text.rsplit_once(':') else {
             return Err(match text.parse::<u16>() {
                 Ok(port) => without_host(port),
-                Err(_) => format!("it lacks its port: {SHAPE}"),
+                Err(_) => format!("the port is missing: {SHAPE}"),
             });
         };
         if host.is_empty() {
@@ -53,16 +53,14 @@ impl FromStr for Listen {
         }
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         if bare.unwrap_or(host).contains(':') != bare.is_some() {
-            return Err(format!("an IPv6 address stands in brackets: {SHAPE}"));
+            return Err(format!("an IPv6 address must be in brackets: {SHAPE}"));
         }
         Ok(Listen { host: bare.unwrap_or(host).to_owned(), port: number(port)? })
     }
 }
 
 fn without_host(port: u16) -> String {
-    format!(
-        "it lacks its address: write 127.0.0.1:{port} to serve this machine, 0.0.0.0:{port} to serve every other, too"
-    )
+    format!("the address is missing: write 127.0.0.1:{port} to serve this machine only, 0.0.0.0:{port} to serve all")
 }
 
 impl std::fmt::Display for Listen {
@@ -178,12 +176,12 @@ mod tests {
         for (text, why) in [
             (":9464", "127.0.0.1:9464"),
             ("9464", "0.0.0.0:9464"),
-            ("localhost", "lacks its port"),
-            ("[::1]", "IPv6 address stands in brackets"),
+            ("localhost", "port is missing"),
+            ("[::1]", "IPv6 address must be in brackets"),
             ("::1:9464", "brackets"),
-            ("localhost:http", "`http` is no port"),
-            ("localhost:65536", "no port"),
-            ("", "lacks its port"),
+            ("localhost:http", "`http` is not a port"),
+            ("localhost:65536", "is not a port"),
+            ("", "port is missing"),
         ] {
             let said = text.parse::<Listen>().unwrap_err();
             assert!(said.contains(why), "{text}: {said}");

@@ -38,8 +38,8 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let routes = Arc::new(routes);
     let server = Server::start(listeners, Arc::clone(&routes))?;
     if open_to_all {
-        let warning = "warning: every machine that reaches this one can read it, unencrypted and without a password; \
-                       --listen 127.0.0.1:9464 serves this machine only";
+        let warning = "warning: every machine that reaches this one can read the telemetry, unencrypted and without a \
+                       password; --listen 127.0.0.1:9464 serves this machine only";
         terminal::say(&[styled(Style::Warn, warning)]);
     }
     let address = format!("http://{}", server.address());
@@ -52,6 +52,9 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
         _ => None,
     };
     let outcome = session.stream()?;
+    if let Some(why) = &outcome.no_input {
+        terminal::say(&[plain(why)]);
+    }
     // What went wrong is served, too.
     routes.set_troubles(&outcome.troubles);
     while !session.is_stopped() && end.is_none_or(|end| Instant::now() < end) {

@@ -15,16 +15,16 @@ use super::listen::Hosts;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const FOREIGN_HOST: &str = "\
-this serves the machine that it runs on, and was asked for under a name that is not its own: use http://localhost and the
-port, or start it with --listen and an address that other machines reach
+the Host header names another machine, and this server answers for this machine only: \
+use http://localhost and the port, or start it with --listen and an address that other machines reach
 ";
 const INDEX: &str = "\
 ringscope: telemetry of ring kernels
 
 /metrics        for Prometheus
-/snapshot.json  everything there is
+/snapshot.json  the whole snapshot as JSON
 /summary.json   sums over all kernels
-/healthz        200, or 503 and why
+/healthz        200 if healthy, else 503 and the reasons
 ";
 
 /// What answers come from.
@@ -142,9 +142,10 @@ pub async fn answer<B>(routes: &Routes, request: Request<B>) -> Answer {
         "/summary.json" => routes.page(Page::Sums),
         "/healthz" => routes.health().await,
         "/" => plain(StatusCode::OK, INDEX),
-        _ => {
-            plain(StatusCode::NOT_FOUND, "not found: there are /metrics, /snapshot.json, /summary.json and /healthz\n")
-        }
+        _ => plain(
+            StatusCode::NOT_FOUND,
+            "not found: the paths are /metrics, /snapshot.json, /summary.json and /healthz\n",
+        ),
     }
 }
 

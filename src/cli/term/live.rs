@@ -27,6 +27,11 @@ pub struct View {
     pub interval: Duration,
 }
 
+/// When to look again after `last`: in step, but after a pause, as of a process that was stopped, an interval from `now`.
+fn following(last: Instant, interval: Duration, now: Instant) -> Option<Instant> {
+    last.checked_add(interval).filter(|next| *next > now).or_else(|| now.checked_add(interval))
+}
+
 /// What is left of the display when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Last {
@@ -57,8 +62,7 @@ impl Live {
                     Ok(last) => return display.end(last),
                     Err(RecvTimeoutError::Disconnected) => return display.end(Last::Keep),
                 }
-                next =
-                    next.and_then(|next| next.checked_add(display.view.interval)).map(|next| next.max(Instant::now()));
+                next = next.and_then(|next| following(next, display.view.interval, Instant::now()));
             }
         };
         // Without a thread nothing is shown, and everything is computed all the same.
@@ -130,5 +134,20 @@ impl Display {
             self.recent.pop_front();
         }
         self.recent.push_back(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_not_made_up_for() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let interval = Duration::from_millis(500);
+        assert_eq!(following(at(500), interval, at(530)), Some(at(1000)));
+        assert_eq!(following(at(500), interval, at(9000)), Some(at(9500)));
+        assert_eq!(following(start, Duration::MAX, start), None);
     }
 }

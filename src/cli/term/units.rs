@@ -103,7 +103,11 @@ pub fn parse_duration(text: &str, allowed: RangeInclusive<Duration>, says: &str)
         "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        "" => return Err(format!("needs a unit: {text}ms, {text}s, {text}m or {text}h")),
+        // A unit does not help 0, where that is not allowed.
+        "" if number > 0.0 || allowed.contains(&Duration::ZERO) => {
+            return Err(format!("needs a unit: {text}ms, {text}s, {text}m or {text}h"));
+        }
+        "" => 0.0,
         _ => return Err(SHAPE.to_owned()),
     };
     let time = Duration::try_from_secs_f64(number * seconds).ok().filter(|time| allowed.contains(time));
@@ -147,6 +151,7 @@ mod tests {
         for wrong in ["", "5", "s", "-1s", "0s", "1.2.3s", "5 weeks", "1e3s", "99999999999999999999999s", "NaNs"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+        assert_eq!((ms("5"), ms("0")), (Err("needs a unit: 5ms, 5s, 5m or 5h".into()), Err("must be allowed".into())));
         assert_eq!((ms("24.1h"), ms("0s")), (Err("must be allowed".into()), Err("must be allowed".into())));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::TryRecvError;
 
 use crate::cli::workload::input::{Input, InputError};
-use crate::cli::workload::reader::{Chunk, Reader};
+use crate::cli::workload::reader::{Chunk, Reader, Waits};
 
 /// What there is of the input at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,11 @@ impl Feed {
     /// Returns whether there is no pipe or other such thing among the files, which may have nothing to say for long.
     pub fn is_regular(&self) -> bool {
         self.regular
+    }
+
+    /// Returns what the input waits for; `None` of regular files.
+    pub fn waits(&self) -> Option<Waits> {
+        self.reader.waits()
     }
 
     /// Returns what there is now; a message goes to `message`. After [`Next::End`] or an error there is nothing more.

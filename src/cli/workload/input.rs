@@ -29,7 +29,7 @@ pub enum Limit {
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// There is no such file.
-    #[error("{path}: no such file: check the spelling, or leave the files out to stream ringscope's own executable")]
+    #[error("{path}: no such file: {}", missing(path))]
     Missing { path: String },
     /// A directory has no bytes to stream.
     #[error("{path}: is a directory: name the files in it, such as {path}/*")]
@@ -41,7 +41,7 @@ pub enum InputError {
     #[error("{path}: is empty: --messages, --duration and serve repeat the input, so name a file that has bytes")]
     NothingToRepeat { path: String },
     /// A pipe gives its bytes once.
-    #[error("{path}: is not a regular file and ended, and cannot be read again: leave --messages or --duration out")]
+    #[error("{path}: is a pipe or a device and cannot be read twice: leave --messages or --duration out")]
     ReadOnce { path: String },
     /// The file became shorter than it was when it was opened.
     #[error(
@@ -57,6 +57,13 @@ pub enum InputError {
     /// The program does not know where it lies itself.
     #[error("this program's own executable cannot be found ({0}): name a file")]
     NoExecutable(std::io::Error),
+}
+
+fn missing(path: &str) -> &'static str {
+    match path {
+        "-" => "for standard input use /dev/stdin",
+        _ => "check the spelling, or leave the files out to stream ringscope's own executable",
+    }
 }
 
 /// One file.

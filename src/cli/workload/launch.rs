@@ -8,6 +8,7 @@ use ringscope::device::{DeviceInfo, DeviceKind};
 use ringscope::{LaunchOptions, RingKernel, RingKernelRuntime, RuntimeError, TelemetryConfig};
 
 use crate::cli::args::RunArgs;
+use crate::cli::term::units;
 use crate::cli::workload::silence::Silence;
 use crate::cli::workload::system;
 
@@ -26,11 +27,18 @@ const LOOK: Duration = Duration::from_millis(20);
 pub enum LaunchError {
     /// The device refuses.
     #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    Runtime(RuntimeError),
+    /// More memory than there is.
+    #[error(
+        "the queues of {kernels} kernels take {} in all, and {} of {of} is free: lower --kernels, --slots or \
+         --message-bytes",
+        units::bytes(*needed), units::bytes(*free)
+    )]
+    NotEnoughMemory { kernels: usize, needed: u64, free: u64, of: String },
     /// More threads than the machine can run.
     #[error(
         "--kernels {kernels} of --blocks {blocks} are {} threads on the host device, and {most} are the most for {cores} \
-         cores: make either smaller",
+         cores: lower one of them",
         u64::from(*kernels) * u64::from(*blocks)
     )]
     TooManyThreads { kernels: u32, blocks: u32, most: u64, cores: u32 },
@@ -40,6 +48,17 @@ pub enum LaunchError {
     /// The device, or a launch, did not come back.
     #[error("interrupted while {doing}, which has not ended: it is left behind, and nothing was streamed")]
     Interrupted { doing: &'static str },
+}
+
+impl From<RuntimeError> for LaunchError {
+    fn from(error: RuntimeError) -> LaunchError {
+        match error {
+            RuntimeError::NotEnoughMemory { needed_bytes, free_bytes, limited_by, kernels, .. } => {
+                LaunchError::NotEnoughMemory { kernels, needed: needed_bytes, free: free_bytes, of: limited_by }
+            }
+            error => LaunchError::Runtime(error),
+        }
+    }
 }
 
 /// Opens the device and loads the kernels.

@@ -3,8 +3,8 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::cli::workload::input::{Input, InputError, Source, shown, unreadable};
@@ -34,6 +34,15 @@ pub enum Chunk {
     },
 }
 
+/// What a reader waits for, of a pipe or another such thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// That somebody opens the file of this index for writing.
+    ForWriter(usize),
+    /// That somebody writes more to it, or closes it.
+    ForBytes(usize),
+}
+
 /// A reader at work. Dropping it lets its thread end as soon as it can; nobody waits for that.
 #[derive(Debug)]
 pub struct Reader {
@@ -41,6 +50,7 @@ pub struct Reader {
     pub chunks: Receiver<Result<Chunk, InputError>>,
     /// Takes back the memory of chunks that are used up.
     pub spent: Sender<Vec<u8>>,
+    waits: Waiting,
 }
 
 impl Reader {
@@ -51,25 +61,35 @@ impl Reader {
     pub fn start(input: Input) -> Result<Reader, InputError> {
         let (sender, chunks) = sync_channel(AHEAD);
         let (spent, returned) = channel();
+        // Also before the thread runs.
+        let first = input.sources().first().filter(|source| source.bytes.is_none());
+        let waits: Waiting = Arc::new(Mutex::new(first.map(|_| Waits::ForWriter(0))));
+        let waiting = Arc::clone(&waits);
         let body = move || {
-            if let Err(error) = read_all(&input, &sender, &returned) {
+            if let Err(error) = read_all(&input, &sender, &returned, &waiting) {
                 // If nobody waits for it any more, it does not matter.
                 let _ = sender.send(Err(error));
             }
         };
         std::thread::Builder::new().name("input".into()).spawn(body).map_err(InputError::NoThread)?;
-        Ok(Reader { chunks, spent })
+        Ok(Reader { chunks, spent, waits })
+    }
+
+    /// Returns what it waits for; `None` of regular files.
+    pub fn waits(&self) -> Option<Waits> {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+type Waiting = Arc<Mutex<Option<Waits>>>;
 type Chunks = SyncSender<Result<Chunk, InputError>>;
 
 /// Reads until the end, or until nobody wants more.
-fn read_all(input: &Input, chunks: &Chunks, spent: &Receiver<Vec<u8>>) -> Result<(), InputError> {
+fn read_all(input: &Input, chunks: &Chunks, spent: &Receiver<Vec<u8>>, waits: &Waiting) -> Result<(), InputError> {
     loop {
         let mut bytes_in_pass = 0;
         for (index, source) in input.sources().iter().enumerate() {
-            match read_file(index, source, chunks, spent)? {
+            match read_file(index, source, chunks, spent, waits)? {
                 Some(bytes) => bytes_in_pass += bytes,
                 None => return Ok(()),
             }
@@ -92,9 +112,15 @@ fn read_file(
     source: &Source,
     chunks: &Chunks,
     spent: &Receiver<Vec<u8>>,
+    waits: &Waiting,
 ) -> Result<Option<u64>, InputError> {
     let failed = |error| unreadable(&source.path, error);
+    let wait = |what: Waits| {
+        *waits.lock().unwrap_or_else(PoisonError::into_inner) = Some(what).filter(|_| source.bytes.is_none());
+    };
+    wait(Waits::ForWriter(index));
     let file = open(source)?;
+    wait(Waits::ForBytes(index));
     let mut file: &File = &file;
     if source.bytes.is_some() {
         // It may have been read before.

@@ -40,6 +40,8 @@ struct Document<'a> {
     mismatches: u64,
     refused: u64,
     seconds: f64,
+    /// By the host's clock, over `seconds`.
+    messages_per_second: f64,
     interrupted: bool,
     verified: bool,
     troubles: &'a [String],
@@ -86,6 +88,7 @@ impl Report<'_> {
             mismatches: outcome.mismatches,
             refused: outcome.refused,
             seconds: outcome.time.as_secs_f64(),
+            messages_per_second: self.per_second(outcome.messages),
             interrupted: outcome.interrupted,
             verified: self.verified(),
             troubles: &outcome.troubles,
@@ -132,17 +135,20 @@ impl Report<'_> {
         })
     }
 
+    fn per_second(&self, n: u64) -> f64 {
+        let seconds = self.outcome.time.as_secs_f64();
+        if seconds > 0.0 { n as f64 / seconds } else { 0.0 }
+    }
+
     fn amounts(&self) -> Text {
         let outcome = self.outcome;
-        let seconds = outcome.time.as_secs_f64();
-        let per_second = |n: u64| if seconds > 0.0 { n as f64 / seconds } else { 0.0 };
         let mut spans = vec![plain(&format!(
             "{} in {} messages in {}: {} msg/s, {} MB/s",
             units::bytes(outcome.input_bytes),
             units::exact(outcome.messages),
             units::elapsed(outcome.time),
-            units::rate(per_second(outcome.messages)),
-            units::megabytes(per_second(outcome.input_bytes)),
+            units::rate(self.per_second(outcome.messages)),
+            units::megabytes(self.per_second(outcome.input_bytes)),
         ))];
         if outcome.interrupted {
             spans.push(styled(Style::Warn, ", then interrupted"));
@@ -156,7 +162,7 @@ impl Report<'_> {
         if self.verified() {
             spans.push(styled(Style::Good, "PASS: "));
             let counts = if self.snapshot.is_some() { ", and the device's counts equal the host's" } else { "" };
-            spans.push(plain(&format!("every reply is right{counts}{}", self.refusals())));
+            spans.push(plain(&format!("every reply is correct{counts}{}", self.refusals())));
         } else {
             spans.push(styled(Style::Bad, "FAIL: "));
             let (wrong, errors) = (units::exact(outcome.mismatches), outcome.troubles.len());
@@ -210,7 +216,7 @@ mod tests {
         for lines in report(&good) {
             assert!(lines[1].starts_with("crc32c e3069283       9 B  /tmp/"), "{lines:?}");
             assert!(lines[1].ends_with("定.bin"), "{lines:?}");
-            assert!(lines.concat().contains("PASS: every reply is right"), "{lines:?}");
+            assert!(lines.concat().contains("PASS: every reply is correct"), "{lines:?}");
         }
         assert!(report(&good)[3][1].contains("long/\\u{200b}\\u{202e}/設定.bin"));
         let bad = Outcome { mismatches: 3, troubles: vec!["w: wrong".into()], ..good };

@@ -16,6 +16,7 @@ use crate::cli::workload::check::{Assembly, Expected, FileSum, crc_told, pad};
 use crate::cli::workload::counts::HostCounts;
 use crate::cli::workload::feed::{Feed, Next, Part};
 use crate::cli::workload::input::{InputError, Limit, Source, shown};
+use crate::cli::workload::reader::Waits;
 use crate::cli::workload::silence::Silence;
 
 /// What whoever shows the stream may know of it while it runs.
@@ -67,6 +68,8 @@ pub struct Outcome {
     pub files: Vec<FileSum>,
     /// Whether somebody ended it.
     pub interrupted: bool,
+    /// Why there was no message, where the input has not ended and gave none.
+    pub no_input: Option<String>,
     /// What went wrong, for a person: at most [`MOST_TROUBLES`] of a kind that comes often.
     pub troubles: Vec<String>,
 }
@@ -115,6 +118,8 @@ pub struct Stream<'a> {
     held: Option<Held>,
     /// Nothing more is to be read.
     ended: bool,
+    /// Because there is nothing more.
+    input_ended: bool,
     assembly: Assembly,
     progress: &'a Progress,
     outcome: Outcome,
@@ -134,8 +139,8 @@ impl<'a> Stream<'a> {
         let lanes =
             kernels.into_iter().map(|kernel| Lane { kernel, first: 0, owed: VecDeque::new(), dead: false }).collect();
         let message = Vec::with_capacity(plan.message_bytes as usize);
-        let (held, next_lane, ended) = (None, 0, false);
-        Stream { plan, sources, feed, lanes, next_lane, message, held, ended, assembly, progress, outcome }
+        let (held, next_lane, ended, input_ended) = (None, 0, false, false);
+        Stream { plan, sources, feed, lanes, next_lane, message, held, ended, input_ended, assembly, progress, outcome }
     }
 
     /// Streams until the end of the plan, a trouble, or `stop`; then waits for the replies under way.
@@ -174,9 +179,18 @@ impl<'a> Stream<'a> {
             }
         }
         self.outcome.time = start.elapsed();
+        self.outcome.no_input = self.no_input();
         self.outcome.files = self.assembly.files().to_vec();
         self.tell_differing_files();
         self.outcome
+    }
+
+    fn no_input(&self) -> Option<String> {
+        let path = |file: usize| shown(&self.sources[file].path);
+        match self.feed.waits().filter(|_| self.outcome.messages == 0 && !self.input_ended)? {
+            Waits::ForWriter(file) => Some(format!("waiting for {}: nothing has opened it for writing", path(file))),
+            Waits::ForBytes(file) => Some(format!("waiting for {}: no whole message was written to it", path(file))),
+        }
     }
 
     fn done(&self) -> bool {
@@ -231,7 +245,7 @@ impl<'a> Stream<'a> {
                 break;
             }
             match self.feed.next(&mut self.message)? {
-                Next::End => self.ended = true,
+                Next::End => (self.ended, self.input_ended) = (true, true),
                 Next::Later => break,
                 Next::Part(Part::FileEnd { file, bytes, crc }) => self.assembly.file_end(file, bytes, crc),
                 Next::Part(Part::Message { file, offset }) => {
@@ -354,7 +368,7 @@ impl<'a> Stream<'a> {
             (0, other) => format!("were answered with {} other bytes", other.len()),
             (code, _) => format!("were refused with code {code}"),
         };
-        format!("{place} {answer}; right is {}", owed.expected.describe())
+        format!("{place} {answer}; expected {}", owed.expected.describe())
     }
 
     fn tell_differing_files(&mut self) {
@@ -450,7 +464,7 @@ mod tests {
         // Whichever were answered first.
         for told in &outcome.troubles {
             assert!(told.contains("the 1000 bytes at ") && told.contains("000 of ") || told.contains(" at 0 of "));
-            assert!(told.contains("were answered with 1000 other bytes; right is the CRC "), "{told}");
+            assert!(told.contains("were answered with 1000 other bytes; expected the CRC "), "{told}");
         }
         assert_eq!(outcome.files[0].crc32c, None);
     }

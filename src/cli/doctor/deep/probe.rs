@@ -49,7 +49,7 @@ pub fn buckets(target: &Target) -> Finding {
     }
 }
 
-/// The same values counted by the device and by the host's twins.
+/// The same values counted by the device and by the host.
 pub fn metrics(target: &Target) -> Finding {
     let values: Vec<(u64, f64)> = (0..100_000u64).map(|n| (n * n % 99_991, n as f64 / 16.0)).collect();
     let mut probe = Probe::new(&target.device, 1)?;
@@ -71,7 +71,7 @@ pub fn metrics(target: &Target) -> Finding {
         }
     }
     let figure = format!(
-        "{} values in {} blocks, by threads, warps and in shared memory: as the host's twins",
+        "{} values in {} blocks, by threads, warps and in shared memory: equal to the host's",
         units::exact(values.len() as u64),
         units::exact(blocks.into())
     );
