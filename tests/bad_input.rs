@@ -66,6 +66,14 @@ fn an_unknown_kernel() {
     ];
     assert!(errors.iter().all(|error| *error == errors[0]), "{errors:?}");
     assert!(matches!(errors[0], RuntimeError::UnknownKernel { .. }));
+    // Of the collector below, too, which does not say what is launched.
+    let of_collector = || -> Result<(), RuntimeError> {
+        runtime.collector().telemetry("v")?;
+        Ok(())
+    };
+    let error = of_collector().unwrap_err();
+    assert!(matches!(error, RuntimeError::UnknownKernel { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "no kernel `v` was launched: launch it first, or check the spelling");
 }
 
 #[test]
