@@ -33,6 +33,7 @@ mod traits;
 
 pub use args::{KernelArgs, MAX_ARGS_BYTES};
 pub use args_layout::ArgsLayout;
+pub(crate) use error::thread_remedy;
 pub use error::{CudaUnavailable, DeviceError};
 pub use info::{ClockSample, DeviceInfo, DeviceKind};
 pub use level::Level;

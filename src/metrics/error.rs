@@ -8,11 +8,11 @@ use crate::device::DeviceError;
 #[non_exhaustive]
 pub enum MetricError {
     /// A name that Prometheus or OpenTelemetry does not take.
-    #[error("the metric name `{name}` {why}: use letters, digits and _, a letter first, at most 255 bytes")]
+    #[error("the metric name `{name}` {why}")]
     BadName {
         /// The name, or its start.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do.
         why: &'static str,
     },
     /// A unit that is not the end of the name.
@@ -24,13 +24,13 @@ pub enum MetricError {
         unit: String,
     },
     /// A label name that Prometheus does not take.
-    #[error("metric `{metric}` has a label `{label}`, whose name {why}: use letters, digits and _, a letter first")]
+    #[error("metric `{metric}` has a label `{label}`, whose name {why}")]
     BadLabel {
         /// Name of the metric.
         metric: String,
         /// The label, or its start.
         label: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do.
         why: &'static str,
     },
     /// A label given twice.
