@@ -127,6 +127,16 @@ fn many_values_from_many_blocks() {
     }
 }
 
+#[test]
+fn the_largest_value_alone_is_in_the_histogram() {
+    for spec in common::devices() {
+        let device = open(spec).expect("it opens").device;
+        for &way in RecordMode::ALL {
+            count_and_check(&device, &[(u64::MAX, 0.0)], 3, way, 1);
+        }
+    }
+}
+
 /// Looks a gauge up by one thread, for a kernel that is registered, and changes nothing.
 fn look_up_a_gauge(device: &SharedDevice, telemetry: &TelemetryCollector, kernel: KernelRef, index: u32) {
     // What `kernels/probe/probe.cu` takes after the kernel: four addresses, what to do, of how many, rounds, the index.
