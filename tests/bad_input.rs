@@ -322,7 +322,7 @@ fn a_kernel_that_ends_by_itself_has_failed() {
     let build = || builder().source("quitter", source.clone()).build().unwrap();
     let died = RuntimeError::Returned { id: "q".into() };
     assert!(died.to_string().contains("`q` returned without being told to stop"), "{died}");
-    // Whoever notices it first, and without anybody having looked at its telemetry.
+    // Whichever call notices it first, and without anybody having looked at its telemetry.
     for first in [
         |runtime: &RingKernelRuntime| runtime.receive_blocking("q", SOON).unwrap_err(),
         |runtime: &RingKernelRuntime| {

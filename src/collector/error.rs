@@ -79,7 +79,7 @@ pub enum TelemetryError {
         registered: usize,
     },
     /// The bound on hooks is reached.
-    #[error("{limit} hooks are there, no more fit: remove one, or let one do the work of several")]
+    #[error("{limit} hooks are registered, which is the limit: remove one, or let one do the work of several")]
     TooManyHooks {
         /// The bound.
         limit: usize,

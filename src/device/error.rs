@@ -21,7 +21,7 @@ pub enum DeviceError {
         feature: &'static str,
     },
     /// An allocation failed.
-    #[error("no memory for {bytes} bytes of {what}: use fewer kernels, blocks, slots, or smaller slots")]
+    #[error("cannot allocate {bytes} bytes of {what}: use fewer kernels, blocks, slots, or smaller slots")]
     OutOfMemory {
         /// What it was for.
         what: &'static str,
@@ -151,9 +151,7 @@ impl DeviceError {
 pub(crate) fn thread_remedy(error: &std::io::Error) -> &'static str {
     match error.kind() {
         // EAGAIN: RLIMIT_NPROC, the cgroup's pids.max, or the system's threads-max.
-        std::io::ErrorKind::WouldBlock => {
-            ", or raise the limit on threads (`ulimit -u`, or pids.max of the container)"
-        }
+        std::io::ErrorKind::WouldBlock => ", or raise the limit on threads (`ulimit -u`, or pids.max of the container)",
         std::io::ErrorKind::OutOfMemory => ": there is no memory for another stack",
         _ => "",
     }

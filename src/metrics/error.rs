@@ -74,7 +74,7 @@ pub enum MetricError {
         finest: u32,
     },
     /// Bounds that are not valid.
-    #[error("the bounds of histogram `{metric}` are no buckets: {why}")]
+    #[error("the bounds of histogram `{metric}` are not valid: {why}")]
     BadBuckets {
         /// Name of the metric.
         metric: String,
@@ -149,7 +149,8 @@ pub enum MetricError {
     },
     /// A metric for kernels, of a collector without a device.
     #[error(
-        "`{metric}` is for kernels, and the collector has no device: make it with on_device, or register with .on_host()"
+        "`{metric}` is for kernels, and the collector has no device: make the collector with \
+         TelemetryCollector::on_device, or register with .on_host()"
     )]
     NoDevice {
         /// Name of the metric.

@@ -133,7 +133,9 @@ pub enum RuntimeError {
         waited: Duration,
     },
     /// No reply came in time.
-    #[error("no reply of kernel `{id}` within {waited:?}: send it a message first, or wait longer")]
+    #[error(
+        "no reply of kernel `{id}` within {waited:?}: wait longer, or check that the handler replies and that a message was sent"
+    )]
     ReceiveTimedOut {
         /// The kernel.
         id: String,
