@@ -58,13 +58,17 @@ fn module_of(path: &Path) -> Module {
     module
 }
 
-/// Code without comments and texts, without its unit tests, which come last, and without saying who may see what.
+/// Code without its unit tests, which come last, without comments, without texts that are no paths, and without who may
+/// see what.
 fn code_of(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
     let text = text.split("#[cfg(all(test").next().unwrap_or(text);
+    // Attributes have paths in texts.
+    let is_path = |text: &str| ["crate::", "super::", "self::"].iter().any(|root| text.starts_with(root));
     let without_texts = |line: &str| {
         let quoted = line.replace("\\\"", "").replace("'\"'", "");
-        quoted.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
+        let parts = quoted.split('"').enumerate().filter(|(i, part)| i % 2 == 0 || is_path(part));
+        parts.map(|(_, part)| part).collect::<Vec<_>>().join("\"")
     };
     let without_comment = |line: &str| without_texts(line).split("//").next().unwrap_or("").to_owned();
     let code = text.lines().map(without_comment).collect::<Vec<_>>().join("\n");
@@ -205,6 +209,34 @@ fn edges() -> BTreeMap<Module, BTreeSet<Module>> {
 
 fn floor(module: &Module) -> Option<usize> {
     FLOORS.iter().position(|rooms| rooms.contains(&module.first().map_or("", |room| room)))
+}
+
+#[test]
+fn what_is_no_import_is_not_read_as_one() {
+    let file = [
+        "use super::a; // not super::b",
+        "pub(in crate::c) fn f() {}",
+        "const TARGET: &str = \"ringscope::d\";",
+        "#[serde(serialize_with = \"super::e::f\")]",
+        "mod inside {",
+        "    use super::g;",
+        "}",
+        "use super::h;",
+        "#[cfg(test)]",
+        "mod tests {",
+        "    use super::i;",
+    ];
+    let left = [
+        "use super::a; ",
+        " fn f() {}",
+        "const TARGET: &str = \";",
+        "#[serde(serialize_with = \"super::e::f\")]",
+        "mod inside {",
+        "    use self::g;",
+        "}",
+        "use super::h;",
+    ];
+    assert_eq!(code_of(&file.join("\n")).lines().collect::<Vec<_>>(), left);
 }
 
 #[test]

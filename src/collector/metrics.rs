@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::error::TelemetryError;
+use super::handle::TelemetryCollector;
 use super::log::Message;
-use super::{TelemetryCollector, TelemetryError};
 use crate::metrics::{Builder, CounterBuilder, Family, GaugeBuilder, HistogramBuilder, Instrument};
 
 impl TelemetryCollector {

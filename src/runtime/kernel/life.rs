@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::RingKernel;
+use super::handle::RingKernel;
 use crate::device::{Command, DeviceError};
-use crate::runtime::RuntimeError;
+use crate::runtime::error::RuntimeError;
 use crate::runtime::limit::RunLimit;
 use crate::runtime::wait;
 use crate::snapshot::KernelState;

@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::RingKernel;
+use super::handle::RingKernel;
 use super::inbox::Inbox;
 use crate::device::Reply;
-use crate::runtime::RuntimeError;
+use crate::runtime::error::RuntimeError;
 use crate::runtime::wait;
 use crate::snapshot::KernelState;
 

@@ -1,0 +1,369 @@
+//! The collector as its users have it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::actor::{Actor, ActorHandle};
+use super::config::{self, TelemetryConfig};
+use super::error::TelemetryError;
+use super::history::SnapshotHistory;
+use super::notify::{HookId, HookKind, HookReport, Notification, Subscription};
+use super::operations::Operations;
+use super::standard::StandardMetrics;
+use crate::abi::KernelRef;
+use crate::device::{Memory, MetricTable, SharedDevice};
+use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
+
+/// Collects what kernels count: device kernels by reading their slab, host actors by their handles' cells.
+/// Clones share one collector.
+///
+/// A collector that is off hands out handles that do nothing: callers need not ask whether it is on. Reading from it, and
+/// asking it to tell somebody, is [`TelemetryError::Disabled`].
+#[derive(Clone)]
+pub struct TelemetryCollector {
+    pub(super) operations: Arc<Operations>,
+}
+
+impl TelemetryCollector {
+    /// Makes a collector of host actors with the default config. One that is not enabled records nothing.
+    pub fn new(enabled: bool) -> Self {
+        Self::from_operations(Operations::new(enabled, &TelemetryConfig::default(), None))
+    }
+
+    /// Makes a collector of host actors with bounds and times of one's own.
+    ///
+    /// # Errors
+    /// [`TelemetryError::BadSetting`], as [`TelemetryConfig::check`].
+    pub fn with_config(enabled: bool, config: TelemetryConfig) -> Result<Self, TelemetryError> {
+        config.check()?;
+        Ok(Self::from_operations(Operations::new(enabled, &config, None)))
+    }
+
+    /// Makes a collector of the kernels of `device`, and of host actors. Allocates its slab: make it before the first
+    /// launch.
+    ///
+    /// # Errors
+    /// [`TelemetryError::BadSetting`], as [`TelemetryConfig::check`]; [`TelemetryError::Device`].
+    pub fn on_device(device: SharedDevice, config: TelemetryConfig) -> Result<Self, TelemetryError> {
+        config.check()?;
+        Ok(Self::from_operations(Operations::on_device(&device, &config)?))
+    }
+
+    fn from_operations(operations: Operations) -> Self {
+        TelemetryCollector { operations: Arc::new(operations) }
+    }
+
+    /// Returns whether it records.
+    pub fn enabled(&self) -> bool {
+        self.operations.enabled
+    }
+
+    // ---- device kernels ------------------------------------------------------------------------------
+
+    /// Registers a kernel of `blocks` blocks, and returns what to pass to it by value; a null reference, with which the
+    /// kernel counts nothing, from a collector that is off. The kernel's state is what its blocks say. The reference is for
+    /// one launch: another with the same one would add to its counts and start its clock again. The collector, or its
+    /// [`memory`](Self::memory), must outlive the kernel.
+    ///
+    /// # Errors
+    /// A name that is empty, too long or taken; a bound that is reached; [`TelemetryError::NoDevice`].
+    pub fn register(&self, id: &str, blocks: u32) -> Result<KernelRef, TelemetryError> {
+        let operations = &*self.operations;
+        if !operations.enabled {
+            return Ok(KernelRef::default());
+        }
+        let collection = operations.collection();
+        let all = collection.shards().ok_or(TelemetryError::NoDevice)?;
+        let shards = operations.registry_mut().add_kernel(id, blocks, all)?;
+        let table = operations.metrics.table();
+        let (metrics, metric_count) = table.map_or((0, 0), |t| (t.memory.device_address(), t.places));
+        Ok(KernelRef { metrics, metric_count, ..collection.kernel_ref(shards) })
+    }
+
+    /// Returns the memory that registered kernels and their metrics write to. It must outlive their blocks; the collector
+    /// keeps it as well. Empty without a device.
+    pub fn memory(&self) -> Vec<Memory> {
+        self.operations.memory().into_iter().chain(self.metric_table().map(|table| table.memory)).collect()
+    }
+
+    /// Returns where kernels look up the metrics that were made for them; `None` without a device.
+    pub fn metric_table(&self) -> Option<MetricTable> {
+        self.operations.metrics.table()
+    }
+
+    /// Takes back a registration of which nothing was launched. If something was registered since, its place stays
+    /// taken.
+    pub(crate) fn forget(&self, id: &str) {
+        let _collection = self.operations.collection();
+        self.operations.registry_mut().remove_newest(id);
+    }
+
+    /// Says what state a kernel is in, as its commander knows it.
+    pub(crate) fn set_state(&self, id: &str, state: KernelState) {
+        self.operations.set_state(id, state);
+    }
+
+    /// Says that a kernel is dead, and of what, which its telemetry carries from now on.
+    pub(crate) fn set_failed(&self, id: &str, died_of: &str) {
+        self.operations.set_failed(id, died_of);
+    }
+
+    /// Where the kernel's senders count that its queue was full.
+    pub(crate) fn queue_full(&self, id: &str) -> Arc<AtomicU64> {
+        self.operations.registry().get(id).map(|entry| Arc::clone(&entry.queue_full)).unwrap_or_default()
+    }
+
+    // ---- host actors ---------------------------------------------------------------------------------
+
+    /// Returns a handle that counts for the host actor `id`, which is registered if it is new. It is for the hot path of
+    /// one thread; take one for each. The handle of a collector that is off counts nothing.
+    ///
+    /// # Errors
+    /// A bad name, a bound that is reached, or the id of a device kernel.
+    pub fn actor(&self, id: &str) -> Result<ActorHandle, TelemetryError> {
+        match self.operations.enabled {
+            true => Ok(self.operations.actor(id)?.handle()),
+            false => Ok(ActorHandle::disabled()),
+        }
+    }
+
+    /// Counts a received message for the host actor `id`, which is registered if it is new. A collector that is off does
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`actor`](Self::actor).
+    pub fn record_receive(&self, id: &str) -> Result<(), TelemetryError> {
+        self.record(id, Actor::receive)
+    }
+
+    /// Counts a sent message; see [`record_receive`](Self::record_receive).
+    ///
+    /// # Errors
+    /// As [`actor`](Self::actor).
+    pub fn record_send(&self, id: &str) -> Result<(), TelemetryError> {
+        self.record(id, Actor::send)
+    }
+
+    /// Counts a message that was handled, and how long that took if it is known; see
+    /// [`record_receive`](Self::record_receive).
+    ///
+    /// # Errors
+    /// As [`actor`](Self::actor).
+    pub fn record_processed(&self, id: &str, took: Option<Duration>) -> Result<(), TelemetryError> {
+        self.record(id, |actor| actor.processed(took))
+    }
+
+    /// Counts an error and keeps its text; see [`record_receive`](Self::record_receive).
+    ///
+    /// # Errors
+    /// As [`actor`](Self::actor).
+    pub fn record_error(&self, id: &str, error: &str) -> Result<(), TelemetryError> {
+        self.record(id, |actor| actor.error(error))
+    }
+
+    fn record(&self, id: &str, what: impl FnOnce(&Actor)) -> Result<(), TelemetryError> {
+        if self.operations.enabled {
+            what(&*self.operations.actor(id)?);
+        }
+        Ok(())
+    }
+
+    // ---- reading -------------------------------------------------------------------------------------
+
+    /// Reads everything now. May be called from any thread at any rate while kernels run; calls wait for one
+    /// another, and never for a kernel. It blocks for the time of the copy: from async code prefer
+    /// [`latest`](Self::latest).
+    ///
+    /// # Errors
+    /// [`TelemetryError::Disabled`]; [`TelemetryError::Device`] if the device failed: then [`latest`](Self::latest)
+    /// has the last good numbers, with its kernels `Failed` unless the copy was merely late or they had ended before.
+    pub fn snapshot(&self) -> Result<Arc<Snapshot>, TelemetryError> {
+        self.operations.snapshot()
+    }
+
+    /// Returns the newest snapshot, whichever thread took it; `None` before the first. Takes no lock.
+    pub fn latest(&self) -> Option<Arc<Snapshot>> {
+        self.operations.latest()
+    }
+
+    /// Reads everything now, and returns one kernel.
+    ///
+    /// # Errors
+    /// [`TelemetryError::UnknownKernel`], and as [`snapshot`](Self::snapshot).
+    pub fn telemetry(&self, id: &str) -> Result<KernelTelemetry, TelemetryError> {
+        self.operations.check_enabled()?;
+        self.operations.index_of(id)?;
+        let snapshot = self.snapshot()?;
+        match snapshot.kernel(id) {
+            Some(kernel) => Ok(kernel.clone()),
+            None => Err(TelemetryError::UnknownKernel { id: id.to_owned(), registered: snapshot.kernels.len() }),
+        }
+    }
+
+    /// Reads everything now, and returns each kernel by its id.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn all_telemetry(&self) -> Result<BTreeMap<Arc<str>, KernelTelemetry>, TelemetryError> {
+        Ok(self.snapshot()?.summary().per_kernel.to_map())
+    }
+
+    /// Reads everything now, and adds it up.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    pub fn summary(&self) -> Result<Summary, TelemetryError> {
+        Ok(self.snapshot()?.summary())
+    }
+
+    /// Sets the counts of `id`, or of all kernels, to zero here and now. It moves a baseline on the host; the device
+    /// is not written to, and nothing that comes later is lost. Under traffic the counters' zero and the buckets' may
+    /// lie one copy apart; those of an idle kernel are the same.
+    ///
+    /// # Errors
+    /// [`TelemetryError::UnknownKernel`], and as [`snapshot`](Self::snapshot).
+    pub fn reset(&self, id: Option<&str>) -> Result<(), TelemetryError> {
+        self.operations.reset(id)
+    }
+
+    // ---- periodic reading ----------------------------------------------------------------------------
+
+    /// Takes a snapshot every `interval` on a thread of its own, until it is stopped or the last clone of the
+    /// collector is dropped. A second call changes the interval. An interval under 100 µs counts as 100 µs.
+    ///
+    /// # Errors
+    /// [`TelemetryError::BadSetting`] for an interval of 0; [`TelemetryError::Disabled`];
+    /// [`TelemetryError::NoThread`].
+    pub fn start_collection(&self, interval: Duration) -> Result<(), TelemetryError> {
+        self.operations.check_enabled()?;
+        let must = "longer than 0: stop_collection() ends periodic collection";
+        config::within("interval", interval, Duration::from_nanos(1)..=Duration::MAX, must)?;
+        let collector = Arc::downgrade(&self.operations);
+        // If the user's last clone went meanwhile, `tick` drops the collector; nothing waits for that.
+        let tick = move || {
+            Weak::upgrade(&collector).is_some_and(|operations| {
+                operations.tick();
+                true
+            })
+        };
+        self.operations.start_periodic(interval, tick)
+    }
+
+    /// Stops the periodic reading, after the snapshot in hand; does nothing where there is none.
+    pub fn stop_collection(&self) {
+        self.operations.stop_periodic();
+    }
+
+    /// Returns the snapshots that [periodic collection](Self::start_collection) took, the oldest first, without those that
+    /// others took. Bounded by [count](TelemetryConfig::history_snapshots), [age](TelemetryConfig::history_age) and
+    /// [bytes](TelemetryConfig::history_bytes). They are kept small, and each is decoded here: to look at one after the
+    /// other, take [`history`](Self::history).
+    pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+        self.history().iter().collect()
+    }
+
+    /// Returns the snapshots that [periodic collection](Self::start_collection) took, as they are kept.
+    pub fn history(&self) -> SnapshotHistory {
+        self.operations.history().share()
+    }
+
+    // ---- telling -------------------------------------------------------------------------------------
+
+    /// Returns snapshots as they come, whichever thread takes them, the newest there is first; as a
+    /// [`Stream`](futures_core::Stream), or by [`Subscription::next`]. Something must take them, for example
+    /// [`start_collection`](Self::start_collection).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), ringscope::TelemetryError> {
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// let mut snapshots = telemetry.subscribe()?;
+    /// telemetry.start_collection(Duration::from_millis(5))?;
+    /// let first = snapshots.next().await.expect("the collector is there");
+    /// let second = snapshots.next().await.expect("the collector is there");
+    /// assert!(second.sequence > first.sequence);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TelemetryError::Disabled`].
+    pub fn subscribe(&self) -> Result<Subscription, TelemetryError> {
+        self.operations.check_enabled()?;
+        Ok(self.operations.notifier.subscribe())
+    }
+
+    /// Calls `callback` with every snapshot, or every event of a kind, on a thread of its own and in their order.
+    /// Collection does not wait for it: what does not fit its [queue](TelemetryConfig::hook_queue) is dropped.
+    /// Panics, slow calls and drops are counted in [`hooks`](Self::hooks) and in every snapshot's
+    /// [`self_metrics`](Snapshot::self_metrics). The thread ends when the hook is removed or the collector goes; a callback
+    /// that holds a clone of the collector keeps it alive. In a callback look at the notification or at
+    /// [`latest`](Self::latest): a snapshot taken there is told to every hook on snapshots, this one included, again.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use ringscope::collector::HookKind;
+    ///
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// let (tell, told) = channel();
+    /// telemetry.add_hook(HookKind::Snapshot, move |notification| {
+    ///     let snapshot = notification.snapshot().expect("that is what it hears of");
+    ///     let _ = tell.send(snapshot.sequence);
+    /// })?;
+    /// telemetry.snapshot()?;
+    /// assert_eq!(told.recv(), Ok(1));
+    /// # Ok::<(), ringscope::TelemetryError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TelemetryError::Disabled`], [`TelemetryError::TooManyHooks`], [`TelemetryError::NoThread`].
+    pub fn add_hook(
+        &self,
+        kind: HookKind,
+        callback: impl FnMut(&Notification) + Send + 'static,
+    ) -> Result<HookId, TelemetryError> {
+        self.operations.check_enabled()?;
+        self.operations.notifier.add_hook(kind, callback)
+    }
+
+    /// Removes a hook; it still hears what it was told already. Returns whether it was there.
+    pub fn remove_hook(&self, id: HookId) -> bool {
+        self.operations.notifier.remove_hook(id)
+    }
+
+    /// Returns what became of each hook's calls, in the order in which the hooks were added.
+    pub fn hooks(&self) -> Vec<HookReport> {
+        self.operations.notifier.hooks()
+    }
+
+    /// Registers a set of metrics, and fills it with every snapshot from the next one on. What kernels counted before
+    /// is counted too. A second time changes nothing but the limits of health.
+    ///
+    /// ```
+    /// use ringscope::collector::StandardMetrics;
+    ///
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// telemetry.install(StandardMetrics::Messaging)?;
+    /// telemetry.record_receive("parser")?;
+    /// let snapshot = telemetry.snapshot()?;
+    /// let received = snapshot.metric("messages_received").unwrap().value(&[("kernel_id", "parser")]);
+    /// assert_eq!(received.and_then(|v| v.counter()), Some(1));
+    /// # Ok::<(), ringscope::TelemetryError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TelemetryError::Disabled`]; names that are taken by other metrics, or no room for more.
+    pub fn install(&self, set: StandardMetrics) -> Result<(), TelemetryError> {
+        self.operations.check_enabled()?;
+        self.operations.collection().install(set)
+    }
+}
+
+impl std::fmt::Debug for TelemetryCollector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let registered = self.operations.registry().len();
+        write!(f, "TelemetryCollector({registered} kernels, enabled: {})", self.enabled())
+    }
+}

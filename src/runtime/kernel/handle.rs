@@ -1,0 +1,120 @@
+//! The handle to a kernel, and what is known of it.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use super::inbox::Inbox;
+use crate::collector::TelemetryCollector;
+use crate::device::{IdleRing, Launch, Producer, RingShape};
+use crate::runtime::error::RuntimeError;
+use crate::runtime::waker::Waker;
+use crate::snapshot::{KernelState, KernelTelemetry};
+
+/// A handle for one kernel's messages, which costs no look-up. Clones share the kernel; senders wait for each other, as do
+/// receivers, for the time of a copy.
+///
+/// It may outlive its runtime: the kernel is then told to stop, and its last replies can be received.
+#[derive(Clone)]
+pub struct RingKernel {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What all clones of a handle share.
+pub(super) struct Shared {
+    pub(super) id: Arc<str>,
+    pub(super) shape: RingShape,
+    pub(super) state: AtomicU8,
+    /// Also the lock of the state: what is sent was sent to an active kernel. Taken before that of the inbox.
+    pub(super) producer: Mutex<Producer>,
+    pub(super) inbox: Mutex<Inbox>,
+    pub(super) launch: Box<dyn Launch>,
+    pub(super) waker: Arc<Waker>,
+    /// Told of each change of state, while the runtime is there.
+    pub(super) collector: Weak<TelemetryCollector>,
+    /// Sends that found the queue full; telemetry has it too.
+    pub(super) queue_full: Arc<AtomicU64>,
+    pub(super) looks: AtomicU32,
+    /// Whether its records were waited for in vain: a kernel may reply and not record it.
+    pub(super) silent: AtomicBool,
+    /// What it died of, if it is found failed.
+    pub(super) died_of: OnceLock<RuntimeError>,
+}
+
+impl RingKernel {
+    pub(in crate::runtime) fn new(
+        id: &str,
+        shape: RingShape,
+        ring: IdleRing,
+        launch: Box<dyn Launch>,
+        waker: Arc<Waker>,
+        collector: &Arc<TelemetryCollector>,
+    ) -> Self {
+        RingKernel {
+            shared: Arc::new(Shared {
+                id: id.into(),
+                shape,
+                state: AtomicU8::new(KernelState::Launched as u8),
+                producer: Mutex::new(ring.producer),
+                inbox: Mutex::new(Inbox::new(ring.consumer, shape.slots)),
+                launch,
+                waker,
+                queue_full: collector.queue_full(id),
+                collector: Arc::downgrade(collector),
+                looks: AtomicU32::new(0),
+                silent: AtomicBool::new(false),
+                died_of: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// Returns its id.
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// Returns where it is in its life, as far as that was noticed: by a command, a receive, or a snapshot of its runtime.
+    pub fn state(&self) -> KernelState {
+        KernelState::from_u8(self.shared.state.load(Ordering::Acquire)).unwrap_or(KernelState::Failed)
+    }
+
+    /// Returns how many messages were sent to it so far.
+    pub fn messages_sent(&self) -> u64 {
+        self.producer().sent()
+    }
+
+    /// Returns how many replies were taken from its ring so far, those included that came too late for their call.
+    pub fn replies_received(&self) -> u64 {
+        self.inbox().taken()
+    }
+
+    /// Whether `telemetry` lacks the records of these replies, and they may still come.
+    pub(in crate::runtime) fn is_behind(&self, telemetry: &KernelTelemetry, replies: u64) -> bool {
+        let missing = telemetry.sent_since_launch < replies && !records_nothing(telemetry, replies);
+        missing && !self.shared.silent.load(Ordering::Relaxed)
+    }
+
+    /// Its records were waited for; they are not waited for again.
+    pub(in crate::runtime) fn give_up_on_records(&self) {
+        self.shared.silent.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn producer(&self) -> MutexGuard<'_, Producer> {
+        self.shared.producer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.shared.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a kernel with this telemetry, of which so many replies were received, has no telemetry code: a block's first
+/// words are written before its first reply.
+pub(in crate::runtime) fn records_nothing(telemetry: &KernelTelemetry, replies: u64) -> bool {
+    replies > 0 && telemetry.start_time.is_none()
+}
+
+impl std::fmt::Debug for RingKernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RingKernel({}, {})", self.id(), self.state())
+    }
+}
