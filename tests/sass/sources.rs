@@ -13,7 +13,7 @@ pub const BUILT_IN: &str = r#"
 /// (-DNO_RECORD), and never having heard of ringscope (-DPLAIN), but for the 40 bytes of the parameter.
 pub const OWN: &str = r#"
 #ifdef PLAIN
-pub struct Ref { void* pointers[3]; unsigned numbers[4]; };
+struct Ref { void* pointers[3]; unsigned numbers[4]; };
 #define CALL(...)
 #else
 #include <ringscope/telemetry.cuh>
@@ -58,19 +58,19 @@ pub const NO_TELEMETRY: &str = r#"
 #include <ringscope/histogram.cuh>
 #include <ringscope/metrics.cuh>
 namespace ringscope {
-pub struct Nothing {
+struct Nothing {
     __device__ Nothing(u64 = 0) {}
     __device__ operator u64() const { return 0; }
     __device__ void operator++() {}
 };
 __device__ inline Nothing from_lane0(Nothing n) { return n; }
 using KernelRef = ringscope_kernel_ref;
-pub struct MessageRecord {
+struct MessageRecord {
     Nothing begin_ns, end_ns, wait_ns, sent_ns, held_ns, polls, bytes_in, bytes_out, queue_depth, sent, retries;
     Nothing replies_dropped;
     u32 status = RINGSCOPE_OK;
 };
-pub struct Recorder {
+struct Recorder {
     __device__ Recorder(const KernelRef&, u32) {}
     __device__ static constexpr bool on() { return false; }
     __device__ u64 begin() const { return 0; }
@@ -100,7 +100,7 @@ extern "C" __global__ void guilty(unsigned long long* p, int i) {
 /// One call each on a metric, the parameters always the same. `nothing` never heard of metrics.
 pub const METRICS: &str = r#"
 #include <ringscope/telemetry.cuh>
-pub struct Any { unsigned long long words[8]; };
+struct Any { unsigned long long words[8]; };
 extern "C" __global__ void nothing(Any, unsigned long long) {}
 #define METRIC(name, Ref, call) extern "C" __global__ void name(ringscope::Ref m, unsigned long long v) { m.call; }
 METRIC(counter_add, CounterRef, add(v))
