@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-const KERNELS: [&str; 5] = ["crc32c", "vector_add", "echo", "compute", "probe"];
+const KERNELS: [&str; 5] = ["crc32c", "vector_add", "echo", "compute", "probe/probe"];
 
 fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
@@ -135,7 +135,7 @@ mod cuda {
         let supported = |sm: &u32| codes.split_whitespace().any(|code| code == format!("sm_{sm}"));
         let sass: Vec<u32> = ARCHITECTURES.into_iter().filter(supported).collect();
         let oldest = *sass.first().ok_or("it supports none of the architectures that ringscope builds for")?;
-        let files = KERNELS.into_iter().chain(["clock_probe"]);
+        let files = KERNELS.into_iter().chain(["probe/clock_probe"]);
         let source = files.fold(String::new(), |text, file| text + &format!("#include \"{file}.cu\"\n"));
         let unit = out.join("kernels.cu");
         std::fs::write(&unit, source).map_err(|e| e.to_string())?;

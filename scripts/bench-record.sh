@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the benchmarks and writes what they measured to benches/records/<cpu>-<date>.md. Takes about ten minutes;
-# leave the machine alone meanwhile.
+# Runs the benchmarks and writes what they measured to benches/records/<cpu>-<cores>-cores-<date>.md. Takes about
+# ten minutes; leave the machine alone meanwhile.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

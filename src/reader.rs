@@ -188,7 +188,7 @@ impl Reader {
         self.layout.shards()
     }
 
-    /// The slab itself, for whoever must keep it alive: blocks that are still running write to it.
+    /// The slab itself, for callers that must keep it alive: blocks that are still running write to it.
     pub fn slab(&self) -> Memory {
         self.slab.clone()
     }

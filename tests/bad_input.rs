@@ -66,6 +66,14 @@ fn an_unknown_kernel() {
     ];
     assert!(errors.iter().all(|error| *error == errors[0]), "{errors:?}");
     assert!(matches!(errors[0], RuntimeError::UnknownKernel { .. }));
+    // Of the collector below, too, which does not say what is launched.
+    let of_collector = || -> Result<(), RuntimeError> {
+        runtime.collector().telemetry("v")?;
+        Ok(())
+    };
+    let error = of_collector().unwrap_err();
+    assert!(matches!(error, RuntimeError::UnknownKernel { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "no kernel `v` was launched: launch it first, or check the spelling");
 }
 
 #[test]
@@ -314,7 +322,7 @@ fn a_kernel_that_ends_by_itself_has_failed() {
     let build = || builder().source("quitter", source.clone()).build().unwrap();
     let died = RuntimeError::Returned { id: "q".into() };
     assert!(died.to_string().contains("`q` returned without being told to stop"), "{died}");
-    // Whoever notices it first, and without anybody having looked at its telemetry.
+    // Whichever call notices it first, and without anybody having looked at its telemetry.
     for first in [
         |runtime: &RingKernelRuntime| runtime.receive_blocking("q", SOON).unwrap_err(),
         |runtime: &RingKernelRuntime| {

@@ -49,7 +49,7 @@ fn handles_of_many_threads_add_up_exactly() {
 }
 
 #[test]
-fn records_by_id_are_the_missions() {
+fn records_by_id_are_counted_and_summed_up() {
     let collector = TelemetryCollector::new(true);
     for _ in 0..3 {
         collector.record_receive("a").unwrap();

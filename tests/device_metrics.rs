@@ -1,15 +1,16 @@
 //! Metrics that kernels count in, one suite over every way to do it: by single threads, by warps, in shared memory first.
 //! On the host device, and on a GPU where there is one.
 #![cfg(feature = "host")]
+#![allow(unsafe_code)]
 
 mod common;
 
 use proptest::prelude::*;
-use ringscope::device::probe::{Probe, RecordMode};
+use ringscope::device::probe::{Entry, Probe, RecordMode};
 use ringscope::device::{SharedDevice, open};
 use ringscope::histogram::Histogram;
 use ringscope::metrics::{Distribution, ExplicitHistogram, MetricError, Value};
-use ringscope::{Snapshot, TelemetryCollector, TelemetryConfig};
+use ringscope::{KernelRef, Level, Snapshot, TelemetryCollector, TelemetryConfig};
 
 const BOUNDS: [f64; 4] = [-1.0, 0.0, 2.5, 1000.0];
 
@@ -122,6 +123,55 @@ fn many_values_from_many_blocks() {
         let values: Vec<(u64, f64)> = (0..20_000u64).map(|n| (n * n, n as f64 / 8.0)).collect();
         for &way in RecordMode::ALL {
             count_and_check(&device, &values, 3, way, 16);
+        }
+    }
+}
+
+#[test]
+fn the_largest_value_alone_is_in_the_histogram() {
+    for spec in common::devices() {
+        let device = open(spec).expect("it opens").device;
+        for &way in RecordMode::ALL {
+            count_and_check(&device, &[(u64::MAX, 0.0)], 3, way, 1);
+        }
+    }
+}
+
+/// Looks a gauge up by one thread, for a kernel that is registered, and changes nothing.
+fn look_up_a_gauge(device: &SharedDevice, telemetry: &TelemetryCollector, kernel: KernelRef, index: u32) {
+    // What `kernels/probe/probe.cu` takes after the kernel: four addresses, what to do, of how many, rounds, the index.
+    #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
+    struct Asked(KernelRef, [u64; 8]);
+    const CHANGE_GAUGE: u64 = 8;
+    let asked = Asked(kernel, [0, 0, 0, 0, CHANGE_GAUGE, 0, 0, index.into()]);
+    let probe = device.load_probe(Entry::Metrics, Level::Histograms).expect("it loads");
+    device.reserve_launches(1).expect("a launch");
+    // SAFETY: the kernel's addresses are those of the memory that is kept; of no values none is read.
+    let launch = unsafe { probe.launch(1, &[bytemuck::bytes_of(&asked)], telemetry.memory()) }.expect("it is launched");
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !launch.ended().expect("it runs") {
+        assert!(std::time::Instant::now() < patience, "it does not end");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn look_ups_by_a_wrong_index_or_of_another_kind_are_counted_and_shown() {
+    for spec in common::devices() {
+        let device = open(spec).expect("it opens").device;
+        let telemetry = TelemetryCollector::on_device(device.clone(), TelemetryConfig::default()).unwrap();
+        let kernel = telemetry.register("looks up", 1).unwrap();
+        let gauge = telemetry.gauge("depth", "Depth").unwrap().on_device().unwrap().index();
+        let counter = telemetry.counter("hits", "Hits").unwrap().on_device().unwrap().index();
+        let found_nothing =
+            [(gauge, 0), (counter, 1), (counter + 1, 2), (kernel.metric_count, 3), (u32::MAX, 4), (gauge, 4)];
+        for (index, misses) in found_nothing {
+            look_up_a_gauge(&device, &telemetry, kernel, index);
+            let snapshot = telemetry.snapshot().unwrap();
+            assert_eq!(snapshot.self_metrics.lookup_misses_total, misses, "after index {index} on {spec}");
+            let line = format!("\ntelemetry_lookup_misses_total {misses}\n");
+            assert!(snapshot.export_prometheus().contains(&line), "after index {index} on {spec}");
         }
     }
 }

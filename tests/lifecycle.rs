@@ -85,7 +85,7 @@ fn waiting_for_room_is_not_work() {
 }
 
 #[test]
-fn a_kernel_that_was_told_to_stop_has_not_failed_whoever_looks() {
+fn a_kernel_that_was_told_to_stop_has_not_failed() {
     for builder in builders() {
         let runtime = builder.max_kernels(200).slots(2).slot_bytes(16).build().unwrap();
         let done = AtomicBool::new(false);

@@ -72,8 +72,8 @@ fn ptx(nvcc: &Path, source: &Path, to: &Path, arguments: &[&str]) -> String {
 fn every_kernel_compiles_for_every_architecture() {
     let Some(nvcc) = nvcc() else { return };
     let to = folder("nvcc-kernels");
-    let files = std::fs::read_dir(root().join("kernels")).expect("the kernels' folder");
-    let mut sources: Vec<_> = files.map(|file| file.expect("an entry").path()).collect();
+    let files = ["kernels", "kernels/probe"].map(|folder| std::fs::read_dir(root().join(folder)).expect("a folder"));
+    let mut sources: Vec<_> = files.into_iter().flatten().map(|file| file.expect("an entry").path()).collect();
     sources.retain(|path| path.extension().is_some_and(|e| e == "cu"));
     assert!(sources.len() >= 4, "{sources:?}");
     // A ring kernel of somebody's own, and what the host's shim takes of CUDA C++: that is what CUDA takes.

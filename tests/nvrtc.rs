@@ -39,11 +39,11 @@ fn the_built_ins_compile_to_ptx_and_to_machine_code() {
 #[test]
 fn the_probes_compile() {
     if there_is_nvrtc() {
-        let text = include_str!("../kernels/clock_probe.cu");
+        let text = include_str!("../kernels/probe/clock_probe.cu");
         let ptx = compile(text, "clock_probe.cu", Level::default(), "compute_75").expect("it compiles");
         assert!(contains(&ptx, ".entry clock_probe("));
         for &level in Level::ALL {
-            let text = include_str!("../kernels/probe.cu");
+            let text = include_str!("../kernels/probe/probe.cu");
             let ptx = compile(text, "probe.cu", level, "compute_75").expect("it compiles");
             for entry in ["probe", "probe_metrics"] {
                 assert!(contains(&ptx, &format!(".entry {entry}_l{}(", level as u32)));

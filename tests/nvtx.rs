@@ -41,7 +41,7 @@ fn every_range_arrives_nested_as_the_work_is() {
     assert_eq!(of("ringscope: launch"), [""]);
     assert_eq!(of("test: snapshots"), [""]);
     assert!(of("ringscope: tick").len() >= 3 && of("ringscope: tick").iter().all(String::is_empty));
-    // A reading is of a tick, or of whoever asks for a snapshot; a copy is of a reading.
+    // A reading is of a tick, or of a snapshot request; a copy is of a reading.
     let readings = BTreeSet::from(["ringscope: tick", "test: snapshots"].map(str::to_owned));
     assert_eq!(BTreeSet::from_iter(of("ringscope: read")), readings);
     let copies = readings.iter().map(|within| format!("{within} > ringscope: read")).collect();

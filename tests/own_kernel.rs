@@ -121,6 +121,17 @@ fn a_build_with_other_headers_is_an_error() {
 }
 
 #[test]
+fn memory_stays_kept_in_either_order_of_args_and_keep() {
+    let device = ringscope::device::open(DeviceSpec::Host).unwrap().device;
+    let memory = device.allocate(64).unwrap();
+    let args = memory.device_address();
+    let options = LaunchOptions::new;
+    assert_eq!(options().keep(&memory).args(&args), options().args(&args).keep(&memory));
+    assert_ne!(options().keep(&memory).args(&args), options().args(&args), "it is kept");
+    assert_eq!(options().args(&[args; 2]).keep(&memory).args(&args), options().args(&args).keep(&memory));
+}
+
+#[test]
 fn arguments_that_a_kernel_does_not_take_are_refused_at_the_launch() {
     let runtime = builder().source("mine", echo()).kernel("mine").telemetry(true).build().unwrap();
     let error = runtime.launch_blocking("w", &LaunchOptions::default().args(&[1u64, 2])).unwrap_err();

@@ -120,7 +120,7 @@ fn a_pipe_without_a_writer_does_not_put_off_the_end() {
     }
 }
 
-/// The program was streaming the file; what is put in its place would block whoever opens it.
+/// The program was streaming the file; what is put in its place would block the thread that opens it.
 #[test]
 fn a_pipe_put_in_the_place_of_a_file_between_passes_changes_nothing() {
     let dir = Dir::new("swapped");

@@ -4,7 +4,8 @@
 // sequential case. GCC and Clang on 64-bit targets. What of CUDA C++ there is:
 //
 //   __global__ __device__ __host__ __constant__   nothing; a kernel is a function
-//   __shared__                                    of the block's thread; not `extern __shared__`, whose size a launch says
+//   __shared__                                    thread-local to the block; zero at first here, uninitialized on CUDA; not
+//                                                 `extern __shared__`, whose size a launch says
 //   __forceinline__ __launch_bounds__ __restrict__ __grid_constant__
 //   dim3 uint3 threadIdx blockIdx blockDim gridDim   blockDim is 1, 1, 1; a grid has one to three dimensions
 //   __syncthreads(_count, _and, _or) __syncwarp   nothing to wait for
@@ -234,7 +235,7 @@ inline unsigned long long clock_ns() {
     return static_cast<unsigned long long>(t.tv_sec) * 1000000000ull + static_cast<unsigned long long>(t.tv_nsec);
 }
 
-// Spins while an answer is near, gives the core to whoever shares it, then sleeps up to half a millisecond: an idle
+// Spins while an answer is near, gives the core to other threads, then sleeps up to half a millisecond: an idle
 // kernel costs next to nothing, a busy one answers in microseconds. Of a crowd of blocks each sleeps longer, and none
 // spins, so that thousands of idle ones leave the cores to those that have work; but not for so long that a block which
 // tells its heartbeat with every 64th sleep would look dead.

@@ -49,7 +49,7 @@ impl CoarseClock {
         std::thread::Builder::new()
             .name("ringscope-clock".into())
             .spawn(tick)
-            .map_err(|e| TelemetryError::NoThread { what: "the coarse clock", message: e.to_string() })?;
+            .map_err(|e| TelemetryError::no_thread("the coarse clock", &e))?;
         Ok(CoarseClock { now_ns })
     }
 

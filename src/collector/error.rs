@@ -1,6 +1,6 @@
 //! What a collector refuses, with the remedy in the message.
 
-use crate::device::DeviceError;
+use crate::device::{DeviceError, thread_remedy};
 use crate::metrics::MetricError;
 
 /// Why a collector refused a call. No count is lost by any of these.
@@ -79,7 +79,7 @@ pub enum TelemetryError {
         registered: usize,
     },
     /// The bound on hooks is reached.
-    #[error("{limit} hooks are there, no more fit: remove one, or let one do the work of several")]
+    #[error("{limit} hooks are registered, which is the limit: remove one, or let one do the work of several")]
     TooManyHooks {
         /// The bound.
         limit: usize,
@@ -101,11 +101,34 @@ pub enum TelemetryError {
     #[error(transparent)]
     Device(#[from] DeviceError),
     /// The operating system gave no thread.
-    #[error("no thread for {what}: {message}; end other threads or raise the limit (ulimit -u)")]
+    #[error("no thread for {what}: {message}; end other threads{remedy}")]
     NoThread {
         /// What it was for.
         what: &'static str,
         /// The system's error message.
         message: String,
+        /// What helps against that beside fewer threads; empty if nothing is known to.
+        remedy: &'static str,
     },
+}
+
+impl TelemetryError {
+    pub(super) fn no_thread(what: &'static str, error: &std::io::Error) -> Self {
+        TelemetryError::NoThread { what, message: error.to_string(), remedy: thread_remedy(error) }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::TelemetryError;
+
+    #[test]
+    fn a_thread_that_is_not_given_names_the_limit_that_was_met() {
+        let text = |raw| TelemetryError::no_thread("a hook", &std::io::Error::from_raw_os_error(raw)).to_string();
+        // EAGAIN, ENOMEM, EMFILE.
+        let (limit, memory, files) = (text(11), text(12), text(24));
+        assert!(limit.contains("ulimit -u") && limit.contains("pids.max"), "{limit}");
+        assert!(memory.ends_with("end other threads: there is no memory for another stack"), "{memory}");
+        assert!(files.ends_with("; end other threads"), "{files}");
+    }
 }

@@ -49,7 +49,7 @@ impl Periodic {
         std::thread::Builder::new()
             .name("ringscope-reader".into())
             .spawn(body)
-            .map_err(|e| TelemetryError::NoThread { what: "the periodic reader", message: e.to_string() })?;
+            .map_err(|e| TelemetryError::no_thread("the periodic reader", &e))?;
         Ok(Periodic { interval: sender })
     }
 

@@ -28,6 +28,11 @@ impl KernelArgs {
         }
     }
 
+    /// Returns them with the value `args`, and the memory that these keep.
+    pub(crate) fn with_value<T: bytemuck::NoUninit>(self, args: &T) -> Self {
+        KernelArgs { keep: self.keep, ..KernelArgs::new(args) }
+    }
+
     /// Keeps `memory` alive until all blocks of the launch have ended, also those of a kernel that was abandoned.
     pub fn keep(mut self, memory: &Memory) -> Self {
         self.keep.push(memory.clone());

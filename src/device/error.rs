@@ -21,7 +21,7 @@ pub enum DeviceError {
         feature: &'static str,
     },
     /// An allocation failed.
-    #[error("no memory for {bytes} bytes of {what}: use fewer kernels, blocks, slots, or smaller slots")]
+    #[error("cannot allocate {bytes} bytes of {what}: use fewer kernels, blocks, slots, or smaller slots")]
     OutOfMemory {
         /// What it was for.
         what: &'static str,
@@ -131,28 +131,29 @@ pub enum DeviceError {
         free: u32,
     },
     /// The operating system gave no thread.
-    #[error("no thread for a block: {message}; {remedy}")]
+    #[error("no thread for a block: {message}; launch fewer blocks{remedy}")]
     NoThread {
         /// The system's words.
         message: String,
-        /// What helps against that.
+        /// What helps against that beside fewer blocks; empty if nothing is known to.
         remedy: &'static str,
     },
 }
 
 #[cfg(feature = "host")]
 impl DeviceError {
-    /// Says what helps against the limit that was met.
     pub(super) fn no_thread(error: &std::io::Error) -> Self {
-        let remedy = match error.kind() {
-            // EAGAIN: RLIMIT_NPROC, the cgroup's pids.max, or the system's threads-max.
-            std::io::ErrorKind::WouldBlock => {
-                "launch fewer blocks, or raise the limit on threads (`ulimit -u`, or pids.max of the container)"
-            }
-            std::io::ErrorKind::OutOfMemory => "launch fewer blocks: there is no memory for another stack",
-            _ => "launch fewer blocks",
-        };
-        DeviceError::NoThread { message: error.to_string(), remedy }
+        DeviceError::NoThread { message: error.to_string(), remedy: thread_remedy(error) }
+    }
+}
+
+/// Returns what helps, beside fewer threads, against the limit that was met: the end of a sentence that asks for fewer.
+pub(crate) fn thread_remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        // EAGAIN: RLIMIT_NPROC, the cgroup's pids.max, or the system's threads-max.
+        std::io::ErrorKind::WouldBlock => ", or raise the limit on threads (`ulimit -u`, or pids.max of the container)",
+        std::io::ErrorKind::OutOfMemory => ": there is no memory for another stack",
+        _ => "",
     }
 }
 

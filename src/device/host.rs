@@ -56,7 +56,7 @@ fn builtin(builtin: Builtin, level: Level) -> HostKernel {
 /// | CUDA C++ | On the host device |
 /// |---|---|
 /// | `__global__`, `__device__`, `__host__`, `__constant__`, `__grid_constant__`, `__launch_bounds__`, `__forceinline__`, `__restrict__` | accepted, without effect but for inlining and aliasing |
-/// | `__shared__` | memory of the block's thread, not zeroed on CUDA; `extern __shared__` does not compile |
+/// | `__shared__` | thread-local to the block; zero at first here, uninitialized on CUDA; `extern __shared__` does not compile |
 /// | `dim3`, `uint3`, `threadIdx`, `blockIdx`, `blockDim`, `gridDim` | grids of one to three dimensions; `blockDim` is 1, 1, 1 |
 /// | `__syncthreads`, `_count`, `_and`, `_or`, `__syncwarp` | one thread: nothing to wait for |
 /// | `__threadfence`, `_block`, `_system` | a fence |

@@ -33,7 +33,12 @@ mod traits;
 
 pub use args::{KernelArgs, MAX_ARGS_BYTES};
 pub use args_layout::ArgsLayout;
+#[cfg(feature = "cuda")]
+pub use cuda::CudaDevice;
+pub(crate) use error::thread_remedy;
 pub use error::{CudaUnavailable, DeviceError};
+#[cfg(feature = "host")]
+pub use host::HostDevice;
 pub use info::{ClockSample, DeviceInfo, DeviceKind};
 pub use level::Level;
 pub use memory::Memory;

@@ -7,6 +7,7 @@ use super::traits::SharedDevice;
 
 /// Which device to use. Parses from `auto`, `cuda`, `cuda:N`, `host`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeviceSpec {
     /// CUDA where there is one, else the host.
     #[default]

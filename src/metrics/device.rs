@@ -329,8 +329,10 @@ impl DeviceMetrics {
         for row in self.copier.words()[rows.start / 8..rows.end / 8].chunks(row_words.max(1)) {
             counts.iter_mut().zip(row).for_each(|(sum, count)| *sum = sum.wrapping_add(*count));
         }
-        if words[metric_word::NOT_MIN] == 0 && counts.iter().any(|count| *count > 0) {
-            // The first value came between the copies of words and rows: the next reading has both.
+        let no_extremes = words[metric_word::NOT_MIN] == 0 && words[metric_word::MAX] != u64::MAX;
+        if no_extremes && counts.iter().any(|count| *count > 0) {
+            // The first value came between the copies of words and rows: the next reading has both. Of nothing but the
+            // largest value the first word is 0, too.
             return;
         }
         let (smallest, largest) = (!words[metric_word::NOT_MIN], words[metric_word::MAX]);

@@ -8,11 +8,11 @@ use crate::device::DeviceError;
 #[non_exhaustive]
 pub enum MetricError {
     /// A name that Prometheus or OpenTelemetry does not take.
-    #[error("the metric name `{name}` {why}: use letters, digits and _, a letter first, at most 255 bytes")]
+    #[error("the metric name `{name}` {why}")]
     BadName {
         /// The name, or its start.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do.
         why: &'static str,
     },
     /// A unit that is not the end of the name.
@@ -24,13 +24,13 @@ pub enum MetricError {
         unit: String,
     },
     /// A label name that Prometheus does not take.
-    #[error("metric `{metric}` has a label `{label}`, whose name {why}: use letters, digits and _, a letter first")]
+    #[error("metric `{metric}` has a label `{label}`, whose name {why}")]
     BadLabel {
         /// Name of the metric.
         metric: String,
         /// The label, or its start.
         label: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do.
         why: &'static str,
     },
     /// A label given twice.
@@ -74,7 +74,7 @@ pub enum MetricError {
         finest: u32,
     },
     /// Bounds that are not valid.
-    #[error("the bounds of histogram `{metric}` are no buckets: {why}")]
+    #[error("the bounds of histogram `{metric}` are not valid: {why}")]
     BadBuckets {
         /// Name of the metric.
         metric: String,
@@ -149,7 +149,8 @@ pub enum MetricError {
     },
     /// A metric for kernels, of a collector without a device.
     #[error(
-        "`{metric}` is for kernels, and the collector has no device: make it with on_device, or register with .on_host()"
+        "`{metric}` is for kernels, and the collector has no device: make the collector with \
+         TelemetryCollector::on_device, or register with .on_host()"
     )]
     NoDevice {
         /// Name of the metric.

@@ -30,12 +30,12 @@ pub(super) fn family_name(name: &str, kind: MetricKind) -> &str {
 /// first, then letters, digits and `_.-/`) both take.
 pub(super) fn check_name(name: &str) -> Result<(), MetricError> {
     let why = match name.as_bytes() {
-        [] => "is empty",
-        [first, ..] if !first.is_ascii_alphabetic() => "does not begin with a letter",
-        rest if !rest.iter().all(is_word) => "has other characters than letters, digits and _",
-        long if long.len() > MAX_NAME_BYTES => "is longer than 255 bytes",
+        [] => "is empty: use letters, digits and _, a letter first",
+        [first, ..] if !first.is_ascii_alphabetic() => "does not begin with a letter: put a letter first",
+        rest if !rest.iter().all(is_word) => "has other characters than letters, digits and _: replace them with _",
+        long if long.len() > MAX_NAME_BYTES => "is longer than 255 bytes: shorten it",
         ours if OURS.iter().any(|prefix| ours.starts_with(prefix.as_bytes())) => {
-            "begins with ringscope_ or telemetry_, as what ringscope itself exports does"
+            "begins with ringscope_ or telemetry_, as what ringscope itself exports does: choose another prefix"
         }
         _ => return Ok(()),
     };
@@ -53,12 +53,12 @@ pub(super) fn check_unit(name: &str, unit: &str) -> Result<(), MetricError> {
 
 pub(super) fn check_label(metric: &str, label: &str, kind: MetricKind) -> Result<(), MetricError> {
     let why = match label.as_bytes() {
-        [] => "is empty",
-        [first, ..] if first.is_ascii_digit() => "begins with a digit",
-        rest if !rest.iter().all(is_word) => "has other characters than letters, digits and _",
-        [b'_', b'_', ..] => "begins with __, which Prometheus keeps to itself",
-        b"le" | b"quantile" if kind == MetricKind::Histogram => "is that of a histogram's own label",
-        long if long.len() > MAX_NAME_BYTES => "is longer than 255 bytes",
+        [] => "is empty: use letters, digits and _, a letter first",
+        [first, ..] if first.is_ascii_digit() => "begins with a digit: put a letter first",
+        rest if !rest.iter().all(is_word) => "has other characters than letters, digits and _: replace them with _",
+        [b'_', b'_', ..] => "begins with __, which Prometheus keeps to itself: choose another prefix",
+        b"le" | b"quantile" if kind == MetricKind::Histogram => "is that of a histogram's own label: choose another",
+        long if long.len() > MAX_NAME_BYTES => "is longer than 255 bytes: shorten it",
         _ => return Ok(()),
     };
     Err(MetricError::BadLabel { metric: metric.to_owned(), label: start_of(label), why })
@@ -120,6 +120,29 @@ mod tests {
             &"n".repeat(256),
         ] {
             assert!(matches!(check_name(bad), Err(MetricError::BadName { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_the_remedy_for_it() {
+        let name = |name: &str| check_name(name).unwrap_err().to_string();
+        let label = |label: &str| check_label("m", label, MetricKind::Histogram).unwrap_err().to_string();
+        let long = "n".repeat(256);
+        let texts = [
+            (name(""), "is empty: use letters, digits and _, a letter first"),
+            (name("9a"), "put a letter first"),
+            (name("a-b"), "replace them with _"),
+            (name("ringscope_x"), "choose another prefix"),
+            (name(&long), "shorten it"),
+            (label(""), "is empty: use letters, digits and _, a letter first"),
+            (label("9"), "put a letter first"),
+            (label("a-b"), "replace them with _"),
+            (label("__a"), "choose another prefix"),
+            (label("le"), "choose another"),
+            (label(&long), "shorten it"),
+        ];
+        for (text, remedy) in texts {
+            assert!(text.ends_with(remedy), "{text}");
         }
     }
 

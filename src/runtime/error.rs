@@ -15,16 +15,16 @@ pub enum RuntimeError {
     #[error(transparent)]
     Device(#[from] DeviceError),
     /// The collector refused: an id that is bad or taken, a bound that is reached, telemetry that is off. What the device
-    /// died of is a [`Device`](Self::Device) error, and an unknown id an [`UnknownKernel`](Self::UnknownKernel), whoever
-    /// found it.
+    /// died of is a [`Device`](Self::Device) error, and an unknown id an [`UnknownKernel`](Self::UnknownKernel).
     #[error(transparent)]
     Telemetry(TelemetryError),
     /// No kernel of that id was launched.
-    #[error("no kernel `{id}` was launched: launch it first, or check the spelling (launched: {})", if launched.is_empty() { "none" } else { launched })]
+    #[error("no kernel `{id}` was launched: launch it first, or check the spelling{}", if launched.is_empty() { String::new() } else { format!(" (launched: {launched})") })]
     UnknownKernel {
         /// The id asked for.
         id: String,
-        /// The ids that were launched, separated by commas.
+        /// The ids that were launched, separated by commas; empty where there are none, or where the error comes from the
+        /// [collector](crate::RingKernelRuntime::collector), which does not say them.
         launched: String,
     },
     /// No source of that name.
@@ -133,7 +133,9 @@ pub enum RuntimeError {
         waited: Duration,
     },
     /// No reply came in time.
-    #[error("no reply of kernel `{id}` within {waited:?}: send it a message first, or wait longer")]
+    #[error(
+        "no reply of kernel `{id}` within {waited:?}: wait longer, or check that the handler replies and that a message was sent"
+    )]
     ReceiveTimedOut {
         /// The kernel.
         id: String,
@@ -180,6 +182,7 @@ impl From<TelemetryError> for RuntimeError {
     fn from(error: TelemetryError) -> Self {
         match error {
             TelemetryError::Device(error) => RuntimeError::Device(error),
+            TelemetryError::UnknownKernel { id, .. } => RuntimeError::UnknownKernel { id, launched: String::new() },
             error => RuntimeError::Telemetry(error),
         }
     }

@@ -53,13 +53,14 @@ impl LaunchOptions {
     }
 
     /// Sets what the kernel takes beside its ring: a copy of `args`, a `#[repr(C)]` struct with the fields of the kernel's
-    /// `Args`, whose size and alignment the launch compares. Default: none.
+    /// `Args`, whose size and alignment the launch compares. Memory that was [kept](Self::keep) so far stays kept.
+    /// Default: none.
     pub fn args<T: bytemuck::NoUninit>(mut self, args: &T) -> Self {
-        self.args = KernelArgs::new(args);
+        self.args = self.args.with_value(args);
         self
     }
 
-    /// Keeps `memory`, to which the arguments point, alive until all blocks have ended. Call it after
+    /// Keeps `memory`, to which the arguments point, alive until all blocks have ended; before or after
     /// [`args`](Self::args).
     pub fn keep(mut self, memory: &Memory) -> Self {
         self.args = self.args.keep(memory);

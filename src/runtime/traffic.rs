@@ -107,11 +107,11 @@ impl RingKernelRuntime {
     /// way at once, beside senders and receivers, who do not see the replies to calls.
     ///
     /// # Cancel safety
-    /// If the future is dropped before it is ready, the message may have been sent; its reply goes to nobody.
+    /// If the future is dropped before it is ready, the message may have been sent; its reply is discarded.
     ///
     /// # Errors
     /// [`RuntimeError::SendTimedOut`]: the message was not sent. [`RuntimeError::ReceiveTimedOut`]: it was, and its reply,
-    /// should it come, goes to nobody. As [`send`](Self::send) and [`receive`](Self::receive).
+    /// should it come, is discarded. As [`send`](Self::send) and [`receive`](Self::receive).
     ///
     /// ```
     /// # use std::time::Duration;

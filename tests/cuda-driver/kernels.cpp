@@ -2,10 +2,10 @@
 #include "../../kernels/compute.cu"
 #include "../../kernels/crc32c.cu"
 #include "../../kernels/echo.cu"
-#include "../../kernels/probe.cu"
+#include "../../kernels/probe/probe.cu"
 #include "../../kernels/vector_add.cu"
 #include "tally.cu"
 #if RINGSCOPE_LEVEL == 2
-#include "../../kernels/clock_probe.cu"
+#include "../../kernels/probe/clock_probe.cu"
 RINGSCOPE_ENTRY(clock_probe)
 #endif

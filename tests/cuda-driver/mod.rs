@@ -112,7 +112,7 @@ fn end(mut child: Child, deadline: Instant) -> Option<ExitStatus> {
     }
 }
 
-/// For whoever runs the tests: past the harness, which keeps what a passing test prints to itself.
+/// For the person who runs the tests: past the harness, which keeps what a passing test prints to itself.
 pub fn say(what: &str) {
     let _ = writeln!(std::io::stderr(), "{what}");
 }

@@ -36,7 +36,7 @@ const std::map<std::string, Known>& kernels() {
     return *all;
 }
 
-// kernels/probe.cu has the same.
+// kernels/probe/probe.cu has the same.
 struct ProbeArguments {
     ringscope_kernel_ref telemetry;
     u64 *in, *out, *words, *stop, what, count, rounds, scale;

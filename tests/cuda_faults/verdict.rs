@@ -70,7 +70,7 @@ fn tells(site: &Site, fault: Fault, outcome: &Outcome, functions: &BTreeSet<Stri
         false => error.names(result_of(fault), known),
     };
     if let Some((_, first)) = outcome.errors.first() {
-        // Of a query that failed once the snapshot tells, and whoever ends the kernel; in between it takes no messages.
+        // Of a query that failed once the snapshot tells, and the call that ends the kernel; in between it takes no messages.
         let said = outcome.errors.iter().any(|(_, error)| told(error)) && (told(first) || fault == Fault::OutOfMemory);
         expect(said, "the error names the call and the CUresult")?;
         let rest = outcome.errors.iter().all(|(_, error)| told(error) || error.follows());

@@ -157,7 +157,7 @@ on_stand_in! {
         // It is what they are, not something that was counted.
         runtime.reset_telemetry_blocking(None).expect("a reset");
         all_say_so();
-        // Whoever ends it is told, too, when it has ended.
+        // The call that ends it is told, too, when it has ended.
         let error = runtime.terminate_blocking("query").expect_err("it failed").to_string();
         assert!(error.starts_with(failures[1].1), "{error}");
         assert_eq!(driver.get("resident"), 1);

@@ -15,7 +15,7 @@ fn a_ring_kernel_at_level_0_is_the_ring_without_telemetry() {
     let Some(tools) = tools() else { return };
     let folder = folder("sass-ring");
     let built_in = folder.join("built_in.cu");
-    std::fs::write(&built_in, BUILT_IN.replace("#include \"clock_probe.cu\"", "")).expect("a temporary file");
+    std::fs::write(&built_in, BUILT_IN.replace("#include \"probe/clock_probe.cu\"", "")).expect("a temporary file");
     let stub = folder.join("stub");
     std::fs::create_dir_all(stub.join("ringscope")).expect("a temporary folder");
     std::fs::write(stub.join("ringscope/telemetry.cuh"), NO_TELEMETRY).expect("a temporary file");

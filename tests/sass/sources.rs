@@ -6,7 +6,7 @@ pub const BUILT_IN: &str = r#"
 #include "vector_add.cu"
 #include "compute.cu"
 #include "crc32c.cu"
-#include "clock_probe.cu"
+#include "probe/clock_probe.cu"
 "#;
 
 /// Kernels of somebody else, in three dresses: with ringscope's calls, with all of them but the record of a message

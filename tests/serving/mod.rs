@@ -38,7 +38,7 @@ impl Serving {
             said.push(line);
             Some(served?.split('/').next()?.to_owned())
         });
-        // Whoever does not read what it says stops it.
+        // A test that does not read what it says stops it.
         std::thread::spawn(move || lines.for_each(|line| eprintln!("ringscope serve: {line}")));
         Serving { child, address: address.unwrap_or_else(|| panic!("it says where it serves: {said:?}")), said }
     }

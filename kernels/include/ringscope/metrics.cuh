@@ -89,7 +89,7 @@ struct CounterRef {
 
 // ---- gauge ---------------------------------------------------------------------------------------------------------
 
-// An f64. Whoever sets it last is read; add, sub, max and min are exact whoever else changes it.
+// An f64. The last value set is read; add, sub, max and min are exact, whatever else changes it meanwhile.
 struct GaugeRef {
     Metric metric;
 

@@ -218,7 +218,7 @@ impl Hooks {
         std::thread::Builder::new()
             .name("ringscope-hook".into())
             .spawn(move || runner.run(callback, &notifications))
-            .map_err(|e| TelemetryError::NoThread { what: "a hook", message: e.to_string() })?;
+            .map_err(|e| TelemetryError::no_thread("a hook", &e))?;
         list.push(Hook { id, kind, queue, record });
         self.len.store(list.len(), Ordering::Relaxed);
         Ok(id)

@@ -73,7 +73,7 @@ pub(super) struct Running {
     /// The part of the GPU that its blocks take.
     share: f64,
     ended: AtomicBool,
-    /// What it died of: said again to whoever asks later.
+    /// What it died of: said again to later calls.
     died: OnceLock<DeviceError>,
     _keep: Vec<Memory>,
     _code: Option<Arc<dyn Send + Sync>>,
@@ -209,7 +209,7 @@ impl Gpu {
     /// Lets go of what ended kernels kept, and frees what was retired if none runs. At a launch and in drops: it may
     /// wait for kernels that are not known here.
     pub fn sweep(&self) {
-        // A kernel that died of an error has ended too; whoever asks its Launch learns of it.
+        // A kernel that died of an error has ended too; its Launch returns the error.
         let ended: Vec<_> = lock(&self.running).extract_if(.., |r| r.is_over()).collect();
         // Not under the lock: dropping memory retires it, which sweeps again.
         drop(ended);

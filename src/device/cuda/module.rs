@@ -231,7 +231,7 @@ impl Library {
         let module = match self.embedded {
             Some(_) => self.builtin(gpu, Builtin::Echo, level)?,
             None => {
-                let text = include_str!("../../../kernels/probe.cu");
+                let text = include_str!("../../../kernels/probe/probe.cu");
                 Arc::new(Module::load(gpu, &nvrtc::compile(text, "probe", level, &self.arch)?)?)
             }
         };
@@ -249,7 +249,7 @@ impl Library {
         let module = match self.embedded {
             Some(_) => self.builtin(gpu, Builtin::Echo, Level::default())?,
             None => {
-                let text = include_str!("../../../kernels/clock_probe.cu");
+                let text = include_str!("../../../kernels/probe/clock_probe.cu");
                 Arc::new(Module::load(gpu, &nvrtc::compile(text, NAME, Level::default(), &self.arch)?)?)
             }
         };

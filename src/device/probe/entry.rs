@@ -1,6 +1,6 @@
 //! The probe's entries, by their names.
 
-/// The kernels of `kernels/probe.cu`.
+/// The kernels of `kernels/probe/probe.cu`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// Clock, words, buckets, costs.

@@ -1,4 +1,4 @@
-//! Questions to a device, answered by a kernel of their own (`kernels/probe.cu`): what its clock does, whether its
+//! Questions to a device, answered by a kernel of their own (`kernels/probe/probe.cu`): what its clock does, whether its
 //! words are whole, what a record costs there. `ringscope doctor --deep` and `ringscope bench` ask them.
 
 mod args;

@@ -56,7 +56,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop.word(0).store(1, Ordering::Release);
-        // The blocks look at the word every few microseconds. What they died of is told by whoever asks next.
+        // The blocks look at the word every few microseconds. What they died of is returned by the next call.
         let _ = ends(&*self.launch, Duration::from_secs(5));
     }
 }

@@ -35,7 +35,7 @@ pub(super) const SNAPSHOT: &[ExportedFamily] = &[
     counter("telemetry_events", "Events that were reported, such as changes of a kernel's state and stalls", |s| count(s.self_metrics.events_total)),
     counter("telemetry_hook_panics", "Calls of hooks that panicked", |s| count(s.self_metrics.hook_panics_total)),
     ExportedFamily::new("telemetry_collection_duration_seconds", Histogram, "Time to take a snapshot, from the start of the copy to the finished value", Read::Snapshot(|s| Some(Sample::Histogram(Values::Seconds(&s.self_metrics.collection_duration))))).unit("seconds"),
-    ExportedFamily::new("telemetry_dropped", Counter, "Items dropped because their queue or buffer was full, by what they were dropped from", Read::Dropped(&[
+    ExportedFamily::new("telemetry_dropped", Counter, "Items dropped, by where: snapshots from the history (full or too old), notifications to hooks, snapshots to subscribers, series beyond the limit", Read::Dropped(&[
         ("history", |d| d.history),
         ("hooks", |d| d.hooks),
         ("subscribers", |d| d.subscribers),

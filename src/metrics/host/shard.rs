@@ -162,7 +162,7 @@ impl Cells {
             return;
         }
         let page = self.lanes[lane].get_or_init(|| Page::new(self.words));
-        // Before the first write: whoever knows of a write finds its page.
+        // Before the first write: a thread that knows of a write finds its page.
         self.used.fetch_max(lane as u64 + 1, Ordering::Relaxed);
         change.apply::<Alone>(&page.0);
     }

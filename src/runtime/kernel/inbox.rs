@@ -1,4 +1,4 @@
-//! The replies of one kernel: those of calls go to their callers, the others to whoever receives.
+//! The replies of one kernel: those of calls go to their callers, the others to receivers.
 
 use std::collections::{HashMap, VecDeque};
 

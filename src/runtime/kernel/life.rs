@@ -71,7 +71,7 @@ impl RingKernel {
         }
         self.note_end();
         ended?;
-        // What it was found failed of before is said to whoever ends it, too.
+        // What it was found failed of before is returned to the caller that ends it, too.
         said.map(RuntimeError::from).or_else(|| self.died_of()).map_or(Ok(()), Err)
     }
 

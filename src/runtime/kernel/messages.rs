@@ -151,11 +151,11 @@ impl RingKernel {
     /// them: see [`send`](Self::send).
     ///
     /// # Cancel safety
-    /// If the future is dropped before it is ready, the message may have been sent; its reply goes to nobody.
+    /// If the future is dropped before it is ready, the message may have been sent; its reply is discarded.
     ///
     /// # Errors
     /// [`RuntimeError::SendTimedOut`]: the message was not sent. [`RuntimeError::ReceiveTimedOut`]: it was, and its reply,
-    /// should it come, goes to nobody. As [`send`](Self::send) and [`receive`](Self::receive).
+    /// should it come, is discarded. As [`send`](Self::send) and [`receive`](Self::receive).
     pub async fn call(&self, payload: &[u8], timeout: Duration) -> Result<Reply, RuntimeError> {
         let deadline = wait::deadline(timeout);
         let sent = Offer::call(self, payload).within(deadline).await?;
@@ -296,7 +296,7 @@ impl RingKernel {
     }
 }
 
-/// A message that was sent by a call; the reply goes to nobody once this is dropped.
+/// A message that was sent by a call; the reply is discarded once this is dropped.
 struct Call<'a> {
     kernel: &'a RingKernel,
     n: u64,
