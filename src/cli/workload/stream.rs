@@ -19,7 +19,7 @@ use crate::cli::workload::input::{InputError, Limit, Source, shown};
 use crate::cli::workload::reader::Waits;
 use crate::cli::workload::silence::Silence;
 
-/// What whoever shows the stream may know of it while it runs.
+/// What a display may know of the stream while it runs.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Bytes of the input whose replies were received.
@@ -398,7 +398,7 @@ impl Lane {
 }
 
 /// Waiting politely while nothing moves: an answer is microseconds away, or it is not, and then the cores belong to
-/// whoever computes it.
+/// those who compute it.
 struct Idle {
     silence: Silence,
     tries: u32,
