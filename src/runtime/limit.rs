@@ -15,9 +15,10 @@ impl Limit for Option<Instant> {
     }
 }
 
-/// The longest time between two looks that counts. Looks are at most milliseconds apart; a longer time is one in which the
-/// process was stopped or frozen, and the blocks on its threads with it.
-const LONGEST_STEP: Duration = Duration::from_millis(100);
+/// The longest time between two looks that counts. Looks are milliseconds apart; where hundreds of blocks take turns on a few
+/// cores, a tenth of a second or several. A longer time is one in which the process was stopped or frozen, and the blocks on
+/// its threads with it.
+const LONGEST_STEP: Duration = Duration::from_millis(400);
 
 /// A limit that counts only time in which this process ran: what a kernel does not do while nobody can see it do it, is not
 /// held against it.

@@ -17,7 +17,7 @@ const RECORDS_LIMIT: Duration = Duration::from_secs(1);
 impl RingKernelRuntime {
     /// Reads everything now, on a thread that may block. Every message whose reply was received before the call is counted in
     /// it: kernels record after they reply, so it reads again, for up to a second, until that is so. Of a single reading
-    /// at most 100 ms count, so that time in which the process was stopped or frozen does not.
+    /// at most 400 ms count, so that time in which the process was stopped or frozen does not.
     ///
     /// A kernel of your own that replies and does not record all of its messages is waited for once, for that second, and
     /// not again; one that has no telemetry code at all is never waited for.
