@@ -82,9 +82,9 @@
 //!
 //! # Features
 //!
-//! On by default, since `cargo add ringscope` is for who links the library: `cuda` and `host` (needs a C++ compiler to
-//! build). By choice: `serde`; `json` (implies `serde`); `prometheus-protobuf` (native histograms; the text formats need no
-//! feature); `system` (processors and memory in every snapshot); `nvml` (GPUs, through NVIDIA's management library where
+//! On by default, since a dependency on ringscope is for those who link the library: `cuda` and `host` (needs a C++ compiler
+//! to build). By choice: `serde`; `json` (implies `serde`); `prometheus-protobuf` (native histograms; the text formats need
+//! no feature); `system` (processors and memory in every snapshot); `nvml` (GPUs, through NVIDIA's management library where
 //! there is a driver); `tracing` (what telemetry has to say of itself as `tracing` events, see the table in [`collector`];
 //! without it nothing is printed); `nvtx` (names what the host does in NVIDIA's profilers, see [`nvtx`]; needs a C compiler
 //! and libclang to build); and `cli`, the program, which implies the exports.
