@@ -175,11 +175,13 @@ impl Operations {
         let misses_before = self.latest.load().as_ref().map_or(0, |latest| latest.self_metrics.lookup_misses_total);
         let planned = Duration::from_nanos(self.planned_ns.load(Ordering::Relaxed));
         let derived = collection.derive(&reading, planned);
+        let snapshot = Arc::new(derived.snapshot);
+        // Before its events: whoever hears of one finds it in the newest snapshot.
+        self.latest.store(Some(Arc::clone(&snapshot)));
         for transition in &derived.transitions {
             self.notifier.event(&collection.entries()[transition.index].id, transition.kind);
         }
-        let snapshot = Arc::new(derived.snapshot);
-        self.publish(&snapshot);
+        self.notifier.snapshot(&snapshot);
         let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
         let series_dropped = (dropped > dropped_before).then_some(dropped);
         let misses = reading.lookup_misses;
@@ -193,16 +195,11 @@ impl Operations {
         let died_of = (!is_late_copy(&error)).then_some(&error);
         let mut newest = self.latest.load_full().as_deref().cloned();
         let mut failed = collection.fail(&mut newest, died_of);
+        let newest = newest.map(Arc::new);
+        newest.iter().for_each(|newest| self.latest.store(Some(Arc::clone(newest))));
         failed.retain(|entry| self.announce(entry, KernelState::Failed));
-        if let Some(newest) = newest {
-            self.publish(&Arc::new(newest));
-        }
+        newest.iter().for_each(|newest| self.notifier.snapshot(newest));
         Outcome { failed, ..Outcome::new(Err(error)) }
-    }
-
-    fn publish(&self, snapshot: &Arc<Snapshot>) {
-        self.latest.store(Some(Arc::clone(snapshot)));
-        self.notifier.snapshot(snapshot);
     }
 
     /// Says what there is to say of a collection, when the lock is free again: the user's subscriber may collect itself.
