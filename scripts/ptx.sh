@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Compiles the built-in kernels and the probes to PTX, kernels/ptx/l0.ptx to l2.ptx, with the NVRTC of CUDA 12.0, which it
+# installs without root into the ignored folder .nvrtc12 of this checkout.
+set -euo pipefail
+name=ptx
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+package=nvidia-cuda-nvrtc-cu12==12.0.140  # the oldest CUDA 12: any driver from 525 on reads its PTX
+
+usage() {
+    cat <<EOT
+usage: scripts/ptx.sh [--check]
+
+Compiles kernels/*.cu and kernels/probe/*.cu at the levels 0, 1 and 2 for compute_75, in PTX ISA 8.0, into kernels/ptx.
+The files are checked in and embedded in the crate: run this after every change of kernels/, and commit what it
+writes. The same sources give the same bytes, wherever the checkout is.
+
+--check compares kernels/ptx with a fresh compilation, writes nothing, and ends with 1 if a file differs.
+
+Installs $package from Python's packages into .nvrtc12 of this checkout (60 MB), and does nothing of
+that where it is already. Needs python3 with pip, and no GPU. To remove it all, delete .nvrtc12.
+EOT
+}
+
+fill() {
+    pip_install "$folder.part" "$package"
+    [[ -f $folder.part/nvidia/cuda_nvrtc/lib/libnvrtc.so.12 ]] || fail "the package has no libnvrtc.so.12"
+}
+
+check=
+[[ ${1-} != --check || $# != 1 ]] || { check=--check; shift; }
+no_arguments "$@"
+folder=$root/.nvrtc12
+once "$package" "Installing $package (60 MB)" fill
+
+python3 "$root/scripts/ptx.py" "$folder/nvidia/cuda_nvrtc/lib/libnvrtc.so.12" "$root" $check
