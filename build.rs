@@ -1,4 +1,4 @@
-//! Compiles the kernels: for CPU threads with the C++ compiler, and for GPUs with nvcc where there is one.
+//! Compiles the kernels: for CPU threads with the C++ compiler, and to machine code of GPUs with nvcc where there is one.
 
 use std::path::{Path, PathBuf};
 
@@ -75,7 +75,7 @@ mod cuda {
 
     use super::KERNELS;
 
-    /// Every architecture that gets machine code; newer ones run the PTX of the first.
+    /// Every architecture that gets machine code; others run the PTX in kernels/ptx.
     const ARCHITECTURES: [u32; 7] = [75, 80, 86, 89, 90, 100, 120];
 
     struct Nvcc {
@@ -105,7 +105,7 @@ mod cuda {
             }
             Err(why) => {
                 let path = nvcc.path.display();
-                println!("cargo::warning=no CUDA kernels are embedded, {path} failed: {}", one_line(&why));
+                println!("cargo::warning=no machine code is embedded, only PTX, which the driver compiles at first use: {path} failed: {}", one_line(&why));
                 None
             }
         });
@@ -134,7 +134,7 @@ mod cuda {
         let codes = run(Command::new(nvcc).arg("--list-gpu-code"))?;
         let supported = |sm: &u32| codes.split_whitespace().any(|code| code == format!("sm_{sm}"));
         let sass: Vec<u32> = ARCHITECTURES.into_iter().filter(supported).collect();
-        let oldest = *sass.first().ok_or("it supports none of the architectures that ringscope builds for")?;
+        sass.first().ok_or("it supports none of the architectures that ringscope builds for")?;
         let files = KERNELS.into_iter().chain(["probe/clock_probe"]);
         let source = files.fold(String::new(), |text, file| text + &format!("#include \"{file}.cu\"\n"));
         let unit = out.join("kernels.cu");
@@ -144,7 +144,6 @@ mod cuda {
             command.args(["-fatbin", "-std=c++17", "-O3", "-Werror", "all-warnings", "--threads", "2"]);
             command.arg("-I").arg(kernels).arg("-I").arg(kernels.join("include"));
             command.arg(format!("-DRINGSCOPE_LEVEL={level}"));
-            command.arg(format!("-gencode=arch=compute_{oldest},code=compute_{oldest}"));
             command.args(sass.iter().map(|sm| format!("-gencode=arch=compute_{sm},code=sm_{sm}")));
             run(command.arg(&unit).arg("-o").arg(out.join(format!("l{level}.fatbin"))))?;
         }
@@ -173,7 +172,10 @@ mod cuda {
             format!("Some([{}, {}, {}])", of(0), of(1), of(2))
         });
         let mut code = String::new();
-        let _ = writeln!(code, "/// The built-in kernels at each level, where nvcc was there to compile them.");
+        let _ = writeln!(
+            code,
+            "/// Machine code of the built-in kernels at each level, where nvcc was there to compile them."
+        );
         let _ = writeln!(code, "pub const FATBINS: Option<[&[u8]; 3]> = {fatbins};");
         let _ = writeln!(code, "/// The version of that nvcc, as cuDriverGetVersion writes it.");
         let _ = writeln!(code, "pub const TOOLKIT: i32 = {toolkit};");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use ringscope::abi::{RingArgs, RingDevice, RingHost};
 use ringscope::device::cuda::CudaDevice;
-use ringscope::device::{Device, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
+use ringscope::device::{CudaUnavailable, Device, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
 use stand_in::{StandIn, with_stand_in};
 
@@ -113,6 +113,10 @@ on_stand_in! {
         assert_eq!((info.name.as_str(), info.multiprocessors), ("Stand-in GPU 0", 4));
         assert!(info.detail.contains("9.0") && info.detail.contains("13.0"), "{}", info.detail);
         assert!(info.warnings[0].contains("watchdog"), "{:?}", info.warnings);
+        assert_eq!(info.driver_cuda, Some(13_000));
+        let code = info.kernel_code.expect("it has code").to_string();
+        let ptx = "embedded PTX (compute_75, ISA 8.0), compiled by the driver";
+        assert!(code == ptx || code.starts_with("machine code for sm_90 (nvcc "), "{code}");
         let clock = bench.device.clock().expect("a sample");
         assert!(clock.device_ns > 0 && clock.uncertainty_ns < 1_000_000_000, "{clock:?}");
         // A copy of the first sample would stand still.
@@ -243,5 +247,20 @@ on_stand_in! {
         assert!(matches!(error, DeviceError::Unsupported { .. }), "{error}");
         let source = module(b"", "ring");
         assert!(matches!(bench.device.load(&source, Level::Counters).map(|_| ()), Err(DeviceError::Compile { .. })));
+    }
+}
+
+#[test]
+fn a_driver_older_than_525_is_refused_with_its_version() {
+    if with_stand_in("a_driver_older_than_525_is_refused_with_its_version") {
+        StandIn.set("driver_version", 11_080);
+        let error = CudaDevice::open(0).map(|_| ()).expect_err("CUDA 11");
+        assert_eq!(error, CudaUnavailable::DriverTooOld { driver: 11_080 });
+        let text = error.to_string();
+        assert!(text.contains("CUDA 11.8,") && text.contains("update the NVIDIA driver to 525 or later"), "{text}");
+        let listed = CudaDevice::list().expect("they are there all the same");
+        assert!(listed.len() == 2 && listed.iter().all(|info| info.kernel_code.is_none()), "{listed:?}");
+        StandIn.set("driver_version", 12_000);
+        CudaDevice::open(0).expect("the oldest that is new enough");
     }
 }

@@ -1,4 +1,4 @@
-//! The program: what was asked (`args`, `help`), one folder for each command, what a terminal shows (`term`), and what is
+//! The program: what was asked (`args`, `help`), opening a device (`opening`), one folder for each command, what a terminal shows (`term`), and what is
 //! streamed through the kernels (`workload`).
 
 mod args;
@@ -6,6 +6,7 @@ mod bench;
 mod doctor;
 mod error;
 mod help;
+mod opening;
 mod run;
 mod serve;
 mod term;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::args_layout::ArgsLayout;
+use super::info::CudaVersion;
 use super::level::Level;
 
 /// Why a device did not do what it was asked.
@@ -188,13 +189,14 @@ pub enum CudaUnavailable {
         /// How many there are.
         count: usize,
     },
-    /// The driver cannot run what is embedded.
-    #[error("the driver supports CUDA {}.{}, and the embedded kernels need {}.{}: update the driver, or build ringscope with an older nvcc (RINGSCOPE_NVCC)", driver / 1000, driver % 1000 / 10, needed / 1000, needed % 1000 / 10)]
+    /// The driver is older than the kernels.
+    #[error(
+        "the driver supports CUDA {}, and ringscope's kernels need CUDA 12.0: update the NVIDIA driver to 525 or later",
+        CudaVersion(*driver)
+    )]
     DriverTooOld {
-        /// The driver's version, as in cuDriverGetVersion.
+        /// The version of CUDA that it supports, as cuDriverGetVersion writes it (11.8 is 11080).
         driver: i32,
-        /// The version of the toolkit that built the kernels.
-        needed: i32,
     },
     /// The device is older than the kernels.
     #[error(
@@ -208,11 +210,6 @@ pub enum CudaUnavailable {
         /// Its compute capability.
         minor: i32,
     },
-    /// Nothing to load and nothing to compile with.
-    #[error(
-        "this build embeds no compiled kernels (no nvcc was found when it was built) and NVRTC (libnvrtc.so) was not found to compile their sources: install NVRTC, or build ringscope with RINGSCOPE_NVCC, CUDA_HOME or nvcc on the PATH"
-    )]
-    NoKernels,
     /// A call failed while the device was opened.
     #[error("the CUDA device could not be opened: {0}")]
     Open(Box<DeviceError>),

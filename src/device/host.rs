@@ -95,6 +95,8 @@ impl HostDevice {
                 watchdog: None,
                 mig: None,
                 lazy_loading: None,
+                driver_cuda: None,
+                kernel_code: None,
             },
         }
     }

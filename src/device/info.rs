@@ -35,6 +35,55 @@ pub struct DeviceInfo {
     /// Whether the driver loads functions when they are first used; ringscope then uses all of its own before the first
     /// launch.
     pub lazy_loading: Option<bool>,
+    /// The version of CUDA that the driver supports, as cuDriverGetVersion writes it (13.0 is 13000).
+    pub driver_cuda: Option<i32>,
+    /// What the code of the built-in kernels is there; `None` on the host device, and with a driver that runs none of it.
+    pub kernel_code: Option<KernelCode>,
+}
+
+/// What the code of the built-in kernels on a GPU is. Displays as "machine code for sm_90 (nvcc 13.0)", or as "embedded PTX
+/// (compute_75, ISA 8.0), compiled by the driver".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(tag = "kind", rename_all = "snake_case"))]
+pub enum KernelCode {
+    /// Machine code that nvcc made when ringscope was built.
+    MachineCode {
+        /// The architecture that it was made for: 90 is sm_90.
+        architecture: u32,
+        /// The version of nvcc, written as cuDriverGetVersion writes versions (13.0 is 13000).
+        nvcc: i32,
+    },
+    /// PTX, which comes with ringscope. The driver compiles it: for seconds the first time, and from its cache
+    /// (`CUDA_CACHE_PATH`) later.
+    Ptx {
+        /// The oldest architecture that it runs on: 75 is compute_75.
+        architecture: u32,
+        /// The version of its instruction set.
+        isa: &'static str,
+    },
+}
+
+impl std::fmt::Display for KernelCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            KernelCode::MachineCode { architecture, nvcc } => {
+                write!(f, "machine code for sm_{architecture} (nvcc {})", CudaVersion(*nvcc))
+            }
+            KernelCode::Ptx { architecture, isa } => {
+                write!(f, "embedded PTX (compute_{architecture}, ISA {isa}), compiled by the driver")
+            }
+        }
+    }
+}
+
+/// A version as cuDriverGetVersion writes it, displayed as people do: 13000 is "13.0".
+pub(super) struct CudaVersion(pub i32);
+
+impl std::fmt::Display for CudaVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0 / 1000, self.0 % 1000 / 10)
+    }
 }
 
 impl DeviceInfo {
@@ -51,6 +100,8 @@ impl DeviceInfo {
             watchdog: None,
             mig: None,
             lazy_loading: None,
+            driver_cuda: None,
+            kernel_code: None,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) use error::thread_remedy;
 pub use error::{CudaUnavailable, DeviceError};
 #[cfg(feature = "host")]
 pub use host::HostDevice;
-pub use info::{ClockSample, DeviceInfo, DeviceKind};
+pub use info::{ClockSample, DeviceInfo, DeviceKind, KernelCode};
 pub use level::Level;
 pub use memory::Memory;
 pub use metric_table::MetricTable;

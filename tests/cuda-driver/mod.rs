@@ -242,7 +242,8 @@ impl StandIn {
         unsafe { get(what.as_ptr()) }
     }
 
-    /// Sets one: `hang_copies` is a switch.
+    /// Sets one: `hang_copies` is a switch; `driver_version` is what cuDriverGetVersion says (13000 unless it is set),
+    /// `capability_major` the first number of the compute capability (9).
     pub fn set(&self, what: &str, value: u64) {
         // SAFETY: the type is that of the function in door.cpp.
         let set = unsafe { symbol::<unsafe extern "C" fn(*const c_char, u64)>("stand_in_set") };

@@ -70,7 +70,7 @@ int load_code(Call& call, Function* f) {
 }
 }  // namespace
 
-// PTX of the stand-in's NVRTC names its entries; a fatbin or a cubin has all there are.
+// PTX names its entries; a fatbin or a cubin has all there are.
 API int cuModuleLoadDataEx(Module** made, const void* image, unsigned, void*, void*) {
     CALL();
     auto module = std::make_unique<Module>();
@@ -80,6 +80,7 @@ API int cuModuleLoadDataEx(Module** made, const void* image, unsigned, void*, vo
     std::memcpy(&magic, image, sizeof magic);
     module->has_all = magic == 0xba55ed50u || std::memcmp(text, "\x7f""ELF", 4) == 0;
     if (!module->has_all) {
+        state().counts["ptx"]++;
         std::string rest = text;
         if (rest.find(".version") == std::string::npos) return INVALID_IMAGE;
         const std::string before = ".entry ";

@@ -1,5 +1,5 @@
 // nvrtc.cpp: a stand-in for libnvrtc.so. What it compiles to says which entry the source defines, and no more: the
-// stand-in of the driver has the code of the crate's own kernels. `#error` does not compile, and is the log.
+// stand-in of the driver has the code of the tests' own kernels. `#error` does not compile, and is the log.
 #include <cstring>
 #include <string>
 
@@ -54,12 +54,7 @@ API int nvrtcCompileProgram(Program* p, int count, const char* const* options) {
     if (!p->log.empty()) return COMPILATION_FAILED;
     std::string ring = word_behind(p->text, "RINGSCOPE_RING_KERNEL(", ", )");
     std::string plain = word_behind(p->text, "__global__ void ", "( ");
-    p->output = ".version 8.0\n";
-    if (p->text.find("PROBE_ENTRY(") != std::string::npos) {
-        p->output += ".entry probe_l" + level + "\n.entry probe_metrics_l" + level + "\n";
-    } else {
-        p->output += ".entry " + (ring.empty() ? plain : ring + "_l" + level) + "\n";
-    }
+    p->output = ".version 8.0\n.entry " + (ring.empty() ? plain : ring + "_l" + level) + "\n";
     return level.empty() ? INVALID : SUCCESS;
 }
 API int nvrtcGetPTXSize(Program* p, size_t* n) { return size_of(p->output, n); }

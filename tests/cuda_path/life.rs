@@ -6,13 +6,28 @@ use ringscope::KernelState;
 use ringscope::device::cuda::CudaDevice;
 use ringscope::device::cuda::cudarc::driver::sys::CUresult;
 use ringscope::device::probe::Probe;
-use ringscope::device::{Device, DeviceSpec, KernelSource, Level, SharedDevice};
+use ringscope::device::{Device, DeviceSpec, KernelCode, KernelSource, Level, SharedDevice};
 use ringscope::runtime::{LaunchOptions, RuntimeError};
 
 use crate::stand_in::{Fault, assert_clean, on_stand_in};
 use crate::{WAIT, blocks, builder, soon, start, traffic};
 
 on_stand_in! {
+    fn the_embedded_ptx_is_all_that_a_driver_needs(driver) {
+        // A GPU that no nvcc knows yet, with the oldest driver.
+        driver.set("capability_major", 99);
+        driver.set("driver_version", 12_000);
+        let runtime = builder(DeviceSpec::Cuda(0)).build().expect("a runtime");
+        let code = runtime.device().kernel_code;
+        assert!(matches!(code, Some(KernelCode::Ptx { architecture: 75, .. })), "{code:?}");
+        assert!(driver.get("ptx") > 0, "it is what was loaded");
+        start(&runtime, "a", &blocks(2));
+        traffic(&runtime, "a", 300);
+        assert_eq!(runtime.telemetry_blocking("a").map(|k| k.messages_processed), Ok(300));
+        drop(runtime);
+        assert_clean(&driver);
+    }
+
     fn a_runtime_lives_its_whole_life(driver) {
         let runtime = builder(DeviceSpec::Cuda(0)).build().expect("a runtime");
         assert_eq!(runtime.device().name, "Stand-in GPU 0");

@@ -32,6 +32,20 @@ fn the_program_examines_a_device() {
 }
 
 #[test]
+fn the_doctor_says_what_runs_there() {
+    let Some(found) = program(&["doctor", "--json"]) else { return };
+    assert_eq!((&found["auto"], &found["nvrtc"]), (&"cuda:0".into(), &"12.0".into()), "{found}");
+    let info = &found["devices"][0]["info"];
+    assert_eq!(info["driver_cuda"], 13_000);
+    match info["kernel_code"]["kind"].as_str().expect("one of two") {
+        "ptx" => {
+            assert_eq!((&info["kernel_code"]["architecture"], &info["kernel_code"]["isa"]), (&75.into(), &"8.0".into()))
+        }
+        kind => assert_eq!((kind, &info["kernel_code"]["architecture"]), ("machine_code", &90.into())),
+    }
+}
+
+#[test]
 fn the_program_measures_a_device() {
     let Some(found) = program(&["bench", "--once", "--device", "cuda:0", "--json"]) else { return };
     assert_eq!(found["failures"], serde_json::json!([]), "{found}");

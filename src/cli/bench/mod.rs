@@ -18,6 +18,7 @@ use serde::Serialize;
 use self::plan::Bench;
 use crate::cli::args::BenchArgs;
 use crate::cli::error::CliError;
+use crate::cli::opening::opening;
 use crate::cli::term::text::{Style, Text, plain, styled};
 use crate::cli::term::{terminal, units};
 
@@ -43,8 +44,8 @@ struct Document {
 /// The device cannot be opened, or stdout not written.
 pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
     let start = Instant::now();
-    terminal::progress(Some("opening the device"));
-    let device = device::open(args.device).map_err(RuntimeError::from)?.device;
+    let selected = opening(args.device, "opening the device", || device::open(args.device));
+    let device = selected.map_err(RuntimeError::from)?.device;
     let bench = Bench::new(device, args)?;
     let info = bench.info();
     let mut sections = Sections { print: !args.json, failures: Vec::new() };

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::cli::args::DoctorArgs;
 use crate::cli::error::CliError;
+use crate::cli::opening::opening;
 use crate::cli::term::text::{Style, Text, paragraphs, plain, styled};
 use crate::cli::term::{terminal, units};
 
@@ -25,6 +26,8 @@ struct Findings {
     version: &'static str,
     /// What `--device auto` takes.
     auto: Option<String>,
+    /// The version of NVRTC, which compiles kernels of the user's own; ringscope's need none.
+    nvrtc: Option<String>,
     devices: Vec<Found>,
 }
 
@@ -50,12 +53,26 @@ pub fn doctor(args: &DoctorArgs) -> Result<bool, CliError> {
     devices.push(examine("host".to_owned(), DeviceSpec::Host).0);
     // As `auto` chooses: the first CUDA device or none, then the host.
     let auto = devices.iter().find(|d| d.usable && (d.device == "cuda:0" || d.device == "host"));
-    let findings = Findings { version: env!("CARGO_PKG_VERSION"), auto: auto.map(|d| d.device.clone()), devices };
+    let auto = auto.map(|d| d.device.clone());
+    let nvrtc = nvrtc_version().map(version);
+    let findings = Findings { version: env!("CARGO_PKG_VERSION"), auto, nvrtc, devices };
     match args.json {
         true => terminal::print_json(&findings)?,
         false => terminal::print_lines(&findings.lines(terminal::stdout_width().min(WIDTH)))?,
     }
     Ok(findings.devices.iter().any(|d| d.usable))
+}
+
+#[cfg(feature = "cuda")]
+use ringscope::device::cuda::nvrtc_version;
+#[cfg(not(feature = "cuda"))]
+fn nvrtc_version() -> Option<i32> {
+    None
+}
+
+/// 13000 is 13.0.
+fn version(number: i32) -> String {
+    format!("{}.{}", number / 1000, number % 1000 / 10)
 }
 
 /// Every CUDA device, or one finding that says why there is none.
@@ -84,8 +101,7 @@ fn examine(name: String, spec: DeviceSpec) -> (Found, Option<CudaUnavailable>) {
         info: None,
         round_trip_us: None,
     };
-    terminal::progress(Some(&format!("trying {name}")));
-    match device::open(spec) {
+    match opening(spec, &format!("trying {name}"), || device::open(spec)) {
         Ok(selected) => (try_out(name, selected.device), None),
         Err(error) => {
             let found = cannot(name, &error);
@@ -133,7 +149,7 @@ impl Findings {
         for device in &self.devices {
             let word = if device.usable { styled(Style::Good, "usable") } else { styled(Style::Bad, "not usable") };
             lines.push(Text::from(vec![styled(Style::Bold, &format!("{:names$}  ", device.device)), word]));
-            let says = device.says();
+            let says = device.says(self.nvrtc.as_deref());
             let says = says.iter().flat_map(|text| paragraphs(text, width.saturating_sub(indent)));
             lines.extend(says.map(|line| Text::from(vec![plain(&" ".repeat(indent))]).with(line)));
             lines.push(Text::default());
@@ -148,10 +164,14 @@ impl Findings {
 }
 
 impl Found {
-    fn says(&self) -> Vec<String> {
+    fn says(&self, nvrtc: Option<&str>) -> Vec<String> {
         let mut says = Vec::new();
         if let Some(info) = &self.info {
             says.push(format!("{}: {}", info.name, info.detail));
+            if let Some(code) = &info.kernel_code {
+                says.push(format!("ringscope's kernels: {code}"));
+                says.push(format!("kernels of your own: {}", own_kernels(nvrtc, info.driver_cuda)));
+            }
             says.extend(info.warnings.iter().map(|w| format!("warning: {w}")));
         }
         if let Some(us) = self.round_trip_us {
@@ -159,6 +179,20 @@ impl Found {
         }
         says.extend(self.reason.clone());
         says
+    }
+}
+
+/// Whether their sources can be compiled here.
+fn own_kernels(nvrtc: Option<&str>, driver: Option<i32>) -> String {
+    let major = |version: &str| version.split('.').next().and_then(|major| major.parse::<i32>().ok());
+    match nvrtc {
+        None => {
+            "NVRTC (libnvrtc.so), which compiles their sources, was not found; ringscope's own need none".to_owned()
+        }
+        Some(nvrtc) if major(nvrtc) > driver.map(|driver| driver / 1000) => {
+            format!("NVRTC {nvrtc} is newer than the driver, which may not load what it compiles: install an older one")
+        }
+        Some(nvrtc) => format!("NVRTC {nvrtc} compiles their sources"),
     }
 }
 
@@ -181,7 +215,7 @@ mod tests {
             round_trip_us: usable.then_some(12.0),
         };
         let devices = vec![device(true, Some(info)), device(false, None)];
-        let findings = Findings { version: "1", auto: None, devices };
+        let findings = Findings { version: "1", auto: None, nvrtc: None, devices };
         for width in [40, 80, 100] {
             let lines = findings.lines(width);
             assert!(lines.len() > 10 && lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
@@ -190,5 +224,13 @@ mod tests {
         assert_eq!(shown[2..4], ["cuda:0  usable", "        NVIDIA\\u{202e}"]);
         assert!(shown.contains(&"            ptxas: line 3".to_owned()), "{shown:?}");
         findings.lines(1);
+    }
+
+    #[test]
+    fn whether_kernels_of_ones_own_can_be_compiled() {
+        assert!(own_kernels(None, Some(12_000)).contains("was not found"));
+        assert_eq!(own_kernels(Some("12.9"), Some(12_000)), "NVRTC 12.9 compiles their sources");
+        assert_eq!(own_kernels(Some("12.9"), Some(13_000)), "NVRTC 12.9 compiles their sources");
+        assert!(own_kernels(Some("13.0"), Some(12_080)).contains("newer than the driver"));
     }
 }

@@ -2,14 +2,15 @@
 
 use crate::cli::args::RunArgs;
 use crate::cli::error::CliError;
+use crate::cli::opening::opening;
 use crate::cli::term::live::{Last, Live};
 use crate::cli::term::terminal;
 use crate::cli::workload::session::Session;
 
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn run(args: &RunArgs) -> Result<bool, CliError> {
-    terminal::progress(Some("opening the device and launching the kernels"));
-    let mut session = Session::start(args, args.limit())?;
+    let doing = "opening the device and launching the kernels";
+    let mut session = opening(args.device, doing, || Session::start(args, args.limit()))?;
     let live = Live::start(session.view());
     let mut outcome = session.stream()?;
     // Nothing was checked.

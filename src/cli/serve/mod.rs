@@ -15,6 +15,7 @@ use self::listen::ServeError;
 use self::routes::Routes;
 use crate::cli::args::ServeArgs;
 use crate::cli::error::CliError;
+use crate::cli::opening::opening;
 use crate::cli::term::live::{Last, Live};
 use crate::cli::term::terminal;
 use crate::cli::term::text::{Style, plain, styled};
@@ -29,7 +30,8 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     // Before anything is launched: an address that is taken is known at once.
     let listeners = args.listen.bind()?;
     let hosts = args.listen.hosts(&listeners);
-    let mut session = Session::start(&args.run, args.limit())?;
+    let doing = "opening the device and launching the kernels";
+    let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.limit()))?;
     // The first page is of this one.
     session.runtime().snapshot_blocking()?;
     session.runtime().collector().start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;

@@ -10,7 +10,7 @@ use super::clock::sample_clock;
 use super::embedded::code_for;
 use super::found::{Found, OLDEST, device_count, opening, start_driver};
 use super::gpu::Gpu;
-use super::{copier, driver, module, nvrtc};
+use super::{copier, driver, module};
 use crate::device::probe::Entry as ProbeEntry;
 use crate::device::sealed::Sealed;
 use crate::device::{
@@ -43,7 +43,10 @@ impl fmt::Debug for CudaDevice {
 
 impl CudaDevice {
     /// Opens the GPU of that index, with its primary context, loads ringscope's clock probe and reads the GPU's clock: it
-    /// waits for that, a few milliseconds, and at most some seconds where other kernels fill the GPU.
+    /// waits for that, a few milliseconds, and at most some seconds where other kernels fill the GPU. Where the kernels are
+    /// embedded as PTX ([`DeviceInfo::kernel_code`]) the driver compiles them first, which takes seconds at the first opening
+    /// on a machine; the driver keeps what it made in `CUDA_CACHE_PATH` (default: `~/.nv/ComputeCache`). The other
+    /// [`Level`]s are compiled when they are first used.
     ///
     /// # Errors
     /// Why CUDA cannot be used, with what to do about it.
@@ -62,7 +65,7 @@ impl CudaDevice {
         let context = CudaContext::new(ordinal).map_err(|e| opening(driver::error(NEW_CONTEXT, e.0)))?;
         let first_stream = first_stream(&context).map_err(|e| opening(driver::error(NEW_STREAM, e.0)))?;
         let gpu = Arc::new(Gpu::new(context, found.info.multiprocessors));
-        let library = module::Library::new(embedded, nvrtc::arch_for(major, minor));
+        let library = module::Library::new(embedded, found.capability);
         let clock = sample_clock(&gpu, &library).map_err(opening)?;
         Ok(CudaDevice { info: found.info, clock, library, gpu, _first_stream: first_stream })
     }

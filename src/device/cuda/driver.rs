@@ -175,6 +175,12 @@ fn remedy(result: sys::CUresult) -> Option<&'static str> {
         E::CUDA_ERROR_NO_BINARY_FOR_GPU => {
             "the module has no code for this GPU: compile it for its architecture, or to PTX"
         }
+        E::CUDA_ERROR_JIT_COMPILER_NOT_FOUND => {
+            "the driver's PTX compiler (libnvidia-ptxjitcompiler.so.1) is not there: in a container, pass it through (NVIDIA_DRIVER_CAPABILITIES=compute,utility)"
+        }
+        E::CUDA_ERROR_JIT_COMPILATION_DISABLED => {
+            "the kernels are PTX, which the driver is told not to compile: unset CUDA_DISABLE_PTX_JIT, or build ringscope with nvcc (RINGSCOPE_NVCC)"
+        }
         E::CUDA_ERROR_INVALID_IMAGE | E::CUDA_ERROR_INVALID_SOURCE => {
             "the module must be PTX, a cubin or a fatbin that this driver understands"
         }

@@ -1,39 +1,102 @@
-//! The kernels that were compiled when ringscope was built, and the drivers and GPUs that run them.
+//! The built-in kernels as the crate carries them: PTX always, machine code too where nvcc was there when it was built.
 
-use super::nvrtc::nvrtc_version;
-use crate::device::CudaUnavailable;
+use crate::device::{CudaUnavailable, KernelCode};
 
 include!(concat!(env!("OUT_DIR"), "/fatbins.rs"));
 
-/// The embedded code if it runs there, nothing if NVRTC can make some, or why there is neither.
-pub(super) fn code_for(capability: (i32, i32), version: i32) -> Result<Option<[&'static [u8]; 3]>, CudaUnavailable> {
-    match FATBINS {
-        Some(fatbins) if runs(SASS, TOOLKIT, capability, version) => Ok(Some(fatbins)),
-        _ if nvrtc_version().is_some_and(|nvrtc| nvrtc / 1000 <= version / 1000) => Ok(None),
-        Some(_) => Err(CudaUnavailable::DriverTooOld { driver: version, needed: TOOLKIT }),
-        None => Err(CudaUnavailable::NoKernels),
-    }
+/// What `scripts/ptx.sh` compiled, at each level. The driver makes machine code of it, and caches that on disk.
+const PTX: [&str; 3] = [
+    include_str!("../../../kernels/ptx/l0.ptx"),
+    include_str!("../../../kernels/ptx/l1.ptx"),
+    include_str!("../../../kernels/ptx/l2.ptx"),
+];
+/// Its `.target`.
+const PTX_ARCHITECTURE: u32 = 75;
+/// Its `.version`, and the first version of CUDA whose drivers read that.
+const PTX_ISA: &str = "8.0";
+const OLDEST_DRIVER: i32 = 12_000;
+
+/// Code of all built-ins at each level, and what it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Embedded {
+    pub levels: [&'static [u8]; 3],
+    pub code: KernelCode,
 }
 
-/// Machine code runs with any driver of its toolkit's major version, on GPUs of its own major architecture and
-/// the same or a later minor one. PTX needs a driver as new as the toolkit.
-fn runs(sass: &[u32], toolkit: i32, (major, minor): (i32, i32), version: i32) -> bool {
-    let native = sass.iter().any(|&sm| sm as i32 / 10 == major && sm as i32 % 10 <= minor);
-    version >= toolkit || (native && version / 1000 == toolkit / 1000)
+/// What a GPU of that compute capability runs with that driver: machine code if there is some, else PTX.
+pub(super) fn code_for(capability: (i32, i32), driver: i32) -> Result<Embedded, CudaUnavailable> {
+    if driver < OLDEST_DRIVER {
+        return Err(CudaUnavailable::DriverTooOld { driver });
+    }
+    let native = FATBINS.zip(native(SASS, TOOLKIT, capability, driver));
+    Ok(match native {
+        Some((levels, architecture)) => {
+            Embedded { levels, code: KernelCode::MachineCode { architecture, nvcc: TOOLKIT } }
+        }
+        None => Embedded {
+            levels: PTX.map(str::as_bytes),
+            code: KernelCode::Ptx { architecture: PTX_ARCHITECTURE, isa: PTX_ISA },
+        },
+    })
+}
+
+/// The architecture whose machine code runs there: of the GPU's major architecture and no later minor one, with any
+/// driver of its toolkit's major version or newer.
+fn native(sass: &[u32], toolkit: i32, (major, minor): (i32, i32), driver: i32) -> Option<u32> {
+    let runs = |sm: &&u32| **sm as i32 / 10 == major && **sm as i32 % 10 <= minor;
+    sass.iter().filter(runs).max().copied().filter(|_| driver / 1000 >= toolkit / 1000)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::module::check_image;
     use super::*;
 
     #[test]
-    fn which_drivers_and_gpus_run_the_embedded_code() {
+    fn which_drivers_and_gpus_run_the_machine_code() {
         const SASS: &[u32] = &[75, 80, 86, 90];
-        assert!(runs(SASS, 13000, (9, 0), 13000));
-        assert!(runs(SASS, 13020, (8, 9), 13000), "machine code, a driver of the same major version");
-        assert!(!runs(SASS, 13020, (12, 0), 13000), "PTX newer than the driver");
-        assert!(runs(SASS, 13000, (12, 0), 13020), "PTX for a newer GPU");
-        assert!(!runs(SASS, 13000, (9, 0), 12080), "another major version");
-        assert!(!runs(&[86], 13020, (8, 0), 13000), "machine code of a later minor architecture");
+        assert_eq!(native(SASS, 13000, (9, 0), 13000), Some(90));
+        assert_eq!(native(SASS, 13020, (8, 9), 13000), Some(86), "a driver of the same major version");
+        assert_eq!(native(SASS, 13000, (9, 0), 14000), Some(90), "a newer driver");
+        assert_eq!(native(SASS, 13000, (9, 0), 12080), None, "a driver of an older major version");
+        assert_eq!(native(SASS, 13000, (12, 0), 13020), None, "a newer GPU");
+        assert_eq!(native(&[86], 13020, (8, 0), 13000), None, "a GPU of an earlier minor architecture");
+        assert_eq!(native(&[], 0, (9, 0), 13000), None, "none was made");
+    }
+
+    #[test]
+    fn every_gpu_has_code_with_every_driver_from_525_on() {
+        for capability in [(7, 5), (9, 0), (12, 1), (20, 0)] {
+            for driver in [12_000, 12_080, 13_000, 14_000] {
+                let embedded = code_for(capability, driver).expect("there is PTX");
+                let is_ptx = embedded.levels.map(|image| image.starts_with(b"// Generated by scripts/ptx.sh"));
+                assert_eq!(is_ptx, [matches!(embedded.code, KernelCode::Ptx { .. }); 3], "{capability:?} {driver}");
+            }
+        }
+        assert!(matches!(code_for((20, 0), 13_000).unwrap().code, KernelCode::Ptx { .. }), "of an unknown GPU");
+        let error = code_for((9, 0), 11_080).expect_err("CUDA 11");
+        assert_eq!(error, CudaUnavailable::DriverTooOld { driver: 11_080 });
+        let text = error.to_string();
+        assert!(text.contains("11.8") && text.contains("525"), "{text}");
+    }
+
+    #[test]
+    fn the_ptx_is_what_it_is_said_to_be() {
+        for (level, text) in PTX.iter().enumerate() {
+            assert!(text.contains(&format!("\n.version {PTX_ISA}\n.target sm_{PTX_ARCHITECTURE}\n")), "level {level}");
+            for entry in ["crc32c", "vector_add", "echo", "compute", "probe", "probe_metrics"] {
+                assert!(text.contains(&format!(".visible .entry {entry}_l{level}(")), "{entry} at level {level}");
+            }
+            assert!(text.contains(".visible .entry clock_probe("), "level {level}");
+            assert!(!text.contains('\0'), "a NUL ends it for the driver");
+        }
+    }
+
+    #[test]
+    fn the_machine_code_is_whole() {
+        for image in FATBINS.into_iter().flatten() {
+            assert_eq!(check_image(image), Ok(()));
+            assert!(check_image(&image[..image.len() - 1]).is_err());
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_char, c_int};
 use cudarc::driver::sys;
 
 use super::driver::{self, driver, name_of};
+use super::embedded::code_for;
 use crate::device::{CudaUnavailable, DeviceError, DeviceInfo, DeviceKind};
 
 /// Oldest compute capability that the kernels are written for.
@@ -85,6 +86,8 @@ impl Found {
             multiprocessors,
             watchdog: Some(watchdog),
             lazy_loading: driver::loads_lazily()?,
+            driver_cuda: Some(version),
+            kernel_code: code_for((major, minor), version).ok().map(|embedded| embedded.code),
         };
         Ok(Found { info, capability: (major, minor) })
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use cudarc::driver::sys;
 
 use super::driver::{Stream, check, driver, error, optional};
+use super::embedded::Embedded;
 use super::gpu::{Gpu, Retired, Running, lock};
 use super::nvrtc;
 use crate::abi::RingArgs;
@@ -101,7 +102,7 @@ impl Module {
 }
 
 /// The driver takes no length: a binary that was cut off would be read past its end.
-fn check_image(image: &[u8]) -> Result<(), DeviceError> {
+pub(super) fn check_image(image: &[u8]) -> Result<(), DeviceError> {
     let word = |at: usize| image.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default()));
     let half = |at: usize| image.get(at..at + 2).map(|b| u64::from(u16::from_le_bytes([b[0], b[1]])));
     let needed = if image.starts_with(&0xba55_ed50u32.to_le_bytes()) {
@@ -191,50 +192,44 @@ impl Function {
 
 /// Where kernels come from on one GPU. Keeps ringscope's own, once for each level.
 pub(super) struct Library {
-    /// The embedded fatbins, if this driver and GPU can run them.
-    embedded: Option<[&'static [u8]; 3]>,
-    /// What NVRTC compiles for.
-    arch: String,
-    builtins: Mutex<HashMap<Key, Arc<Module>>>,
+    embedded: Embedded,
+    /// Of the GPU: what NVRTC compiles for.
+    capability: (i32, i32),
+    builtins: Mutex<HashMap<Level, Arc<Module>>>,
 }
 
-/// An embedded module holds all built-ins of its level, a compiled one holds one.
-type Key = (Level, Option<Builtin>);
-
 impl Library {
-    pub fn new(embedded: Option<[&'static [u8]; 3]>, arch: String) -> Self {
-        Library { embedded, arch, builtins: Mutex::default() }
+    pub fn new(embedded: Embedded, capability: (i32, i32)) -> Self {
+        Library { embedded, capability, builtins: Mutex::default() }
     }
 
-    /// The module with a built-in: the embedded one of its level, or compiled here.
-    fn builtin(&self, gpu: &Arc<Gpu>, which: Builtin, level: Level) -> Result<Arc<Module>, DeviceError> {
-        let key = (level, if self.embedded.is_some() { None } else { Some(which) });
+    /// The embedded module of that level, with all built-ins and probes. PTX takes the driver seconds the first time, and
+    /// milliseconds once its cache has what it made of it.
+    fn builtins(&self, gpu: &Arc<Gpu>, level: Level) -> Result<Arc<Module>, DeviceError> {
         let mut loaded = lock(&self.builtins);
-        if let Some(module) = loaded.get(&key) {
+        if let Some(module) = loaded.get(&level) {
             return Ok(Arc::clone(module));
         }
-        let module = Arc::new(match self.embedded {
-            Some(levels) => Module::load(gpu, levels[level as usize])?,
-            None => Module::load(gpu, &nvrtc::compile(which.cuda_source(), which.name(), level, &self.arch)?)?,
-        });
+        let module = Arc::new(Module::load(gpu, self.embedded.levels[level as usize])?);
         // All of it now, so that a later load of another one waits for no kernel.
         let builtins = Builtin::ALL.iter().map(|which| which.name());
         for name in builtins.chain(ProbeEntry::ALL.iter().map(|entry| entry.name())) {
             module.function(&entry_at(name, level))?;
         }
-        loaded.insert(key, Arc::clone(&module));
+        loaded.insert(level, Arc::clone(&module));
         Ok(module)
     }
 
-    /// An entry of the probe at that level: embedded with the built-ins, or compiled here.
+    /// Code of somebody's own, compiled by NVRTC.
+    fn compiled(&self, gpu: &Arc<Gpu>, text: &str, entry: &str, level: Level) -> Result<Arc<Module>, DeviceError> {
+        let (major, minor) = self.capability;
+        let image = nvrtc::compile(text, entry, level, &nvrtc::arch_for(major, minor))?;
+        Ok(Arc::new(Module::load(gpu, &image)?))
+    }
+
+    /// An entry of the probe at that level.
     pub fn probe(&self, gpu: &Arc<Gpu>, entry: ProbeEntry, level: Level) -> Result<Loaded, DeviceError> {
-        let module = match self.embedded {
-            Some(_) => self.builtin(gpu, Builtin::Echo, level)?,
-            None => {
-                let text = include_str!("../../../kernels/probe/probe.cu");
-                Arc::new(Module::load(gpu, &nvrtc::compile(text, "probe", level, &self.arch)?)?)
-            }
-        };
+        let module = self.builtins(gpu, level)?;
         match module.function(&entry_at(entry.name(), level))? {
             Some(function) if function.takes(&[size_of::<ProbeArgs>()])? => {
                 Loaded::new(function, Some(level), ArgsLayout::default())
@@ -246,26 +241,17 @@ impl Library {
     /// The clock probe: one `u64*` argument.
     pub fn clock_probe(&self, gpu: &Arc<Gpu>) -> Result<Function, DeviceError> {
         const NAME: &str = "clock_probe";
-        let module = match self.embedded {
-            Some(_) => self.builtin(gpu, Builtin::Echo, Level::default())?,
-            None => {
-                let text = include_str!("../../../kernels/probe/clock_probe.cu");
-                Arc::new(Module::load(gpu, &nvrtc::compile(text, NAME, Level::default(), &self.arch)?)?)
-            }
-        };
+        let module = self.builtins(gpu, Level::default())?;
         let missing = || DeviceError::NoEntry { entry: NAME.to_owned(), module: "the embedded module".to_owned() };
         module.function(NAME)?.ok_or_else(missing)
     }
 
     pub fn kernel(&self, gpu: &Arc<Gpu>, source: &KernelSource, level: Level) -> Result<Loaded, DeviceError> {
         let (module, entry) = match source {
-            KernelSource::Builtin(which) => (self.builtin(gpu, *which, level)?, which.name()),
+            KernelSource::Builtin(which) => (self.builtins(gpu, level)?, which.name()),
             KernelSource::CudaModule { image, entry } => (Arc::new(Module::load(gpu, image)?), entry.as_str()),
             other => match other.as_cuda_text() {
-                Some((text, entry)) => {
-                    let image = nvrtc::compile(text, entry, level, &self.arch)?;
-                    (Arc::new(Module::load(gpu, &image)?), entry)
-                }
+                Some((text, entry)) => (self.compiled(gpu, text, entry, level)?, entry),
                 None => {
                     return Err(DeviceError::Unsupported {
                         device: "a CUDA device",
@@ -393,13 +379,5 @@ mod tests {
         assert!(check_image(&fatbin[..31]).is_err());
         fatbin[8..16].fill(0xff);
         assert!(check_image(&fatbin).is_err(), "a size that overflows");
-    }
-
-    #[test]
-    fn the_embedded_fatbins_are_whole() {
-        for image in super::super::embedded::FATBINS.into_iter().flatten() {
-            assert_eq!(check_image(image), Ok(()));
-            assert!(check_image(&image[..image.len() - 1]).is_err());
-        }
     }
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use self::check::{Finding, Outcome, Target};
 use crate::cli::args::DoctorArgs;
 use crate::cli::error::CliError;
+use crate::cli::opening::opening;
 use crate::cli::term::text::{Style, StyledText, Text, plain, styled};
 use crate::cli::term::{terminal, units};
 
@@ -88,8 +89,9 @@ pub fn examine(args: &DoctorArgs) -> Result<bool, CliError> {
 }
 
 fn open(args: &DoctorArgs) -> Result<(Target, DeviceInfo), CliError> {
-    terminal::progress(Some("opening the device"));
-    let device = device::open(args.device.unwrap_or_default()).map_err(RuntimeError::from)?.device;
+    let spec = args.device.unwrap_or_default();
+    let selected = opening(spec, "opening the device", || device::open(spec));
+    let device = selected.map_err(RuntimeError::from)?.device;
     let info = device.info().clone();
     // What a child is to open is this device, whatever `auto` would choose then.
     let spec = match info.kind {
