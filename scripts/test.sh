@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Everything that proves ringscope, on a machine with Rust, a C++ compiler and Python; a GPU is used if there is one.
 #
-# Installs, into the ignored folders .cuda, .libclang and .prometheus of this checkout, nvcc, NVRTC and nvdisasm
-# (scripts/cuda-toolchain.sh), libclang (scripts/libclang.sh), Prometheus and parsers of its formats
-# (scripts/prometheus.sh), and nothing else. Steps: format, lints over every feature set, documentation, tests, the package, examples,
-# benchmarks once through, the sanitizers over the kernels, the kernels through nvcc and NVRTC.
+# Installs, into the ignored folders .cuda, .nvrtc12, .libclang and .prometheus of this checkout, nvcc, NVRTC and nvdisasm
+# (scripts/cuda-toolchain.sh), the NVRTC that makes the embedded PTX (scripts/ptx.sh), libclang (scripts/libclang.sh),
+# Prometheus and parsers of its formats (scripts/prometheus.sh), and nothing else. Steps: format, lints over every feature set,
+# documentation, tests, the package, examples, benchmarks once through, the sanitizers over the kernels, the kernels
+# through nvcc and NVRTC.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
     "") ;;
-    *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
 esac
 
 step() { printf '\n== %s\n' "$*"; }
@@ -19,8 +20,11 @@ step "nvcc, NVRTC, libclang and Prometheus"
 eval "$(scripts/cuda-toolchain.sh)"
 eval "$(scripts/libclang.sh)"
 eval "$(scripts/prometheus.sh)"
-export RINGSCOPE_REQUIRE_NVCC=1 RINGSCOPE_REQUIRE_PROMETHEUS=1
+export RINGSCOPE_REQUIRE_NVCC=1 RINGSCOPE_REQUIRE_PTX=1 RINGSCOPE_REQUIRE_PROMETHEUS=1
 export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="-D warnings" RUST_BACKTRACE=0
+
+step "the embedded PTX is what the kernels compile to"
+scripts/ptx.sh --check
 
 step "format"
 cargo fmt --check
@@ -41,10 +45,10 @@ scripts/msrv.py
 step "documentation"
 RINGSCOPE_NVCC=none cargo doc --quiet --no-deps -p ringscope --all-features
 
-step "tests, kernels embedded by nvcc"
+step "tests, with machine code by nvcc"
 cargo test --all-features -- --nocapture
 
-step "tests without embedded kernels, and with few features"
+step "tests with the embedded PTX alone, and with few features"
 RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --test cuda_driver --test cuda_absent
 RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_host --test metrics_registry --test export
 

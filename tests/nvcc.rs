@@ -83,6 +83,20 @@ fn every_kernel_compiles_for_every_architecture() {
     }
 }
 
+/// As a driver does it: `ptxas` is the same compiler.
+#[test]
+fn the_embedded_ptx_assembles_for_every_architecture() {
+    let Some(nvcc) = nvcc() else { return };
+    let to = folder("nvcc-ptx").join("kernels.cubin");
+    for (level, sm) in (0..=2).flat_map(|level| ARCHITECTURES.map(|sm| (level, sm))) {
+        let mut ptxas = Command::new(nvcc.with_file_name("ptxas"));
+        ptxas.args(["--warning-as-error", "-arch", &format!("sm_{sm}"), "-o"]).arg(&to);
+        let output = ptxas.arg(root().join(format!("kernels/ptx/l{level}.ptx"))).output().expect("ptxas starts");
+        assert!(output.status.success(), "{ptxas:?}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(std::fs::read(&to).expect("ptxas wrote it").starts_with(b"\x7fELF"), "{ptxas:?}");
+    }
+}
+
 #[test]
 fn a_kernel_of_ones_own_needs_one_header() {
     let Some(nvcc) = nvcc() else { return };

@@ -1,4 +1,5 @@
-//! The headers and the built-in kernels compile with NVRTC as they are embedded. Needs libnvrtc, and no GPU.
+//! The headers and the built-in kernels compile with NVRTC as they are embedded, and kernels/ptx is what they compile to.
+//! Needs libnvrtc, and no GPU.
 #![cfg(feature = "cuda")]
 
 mod toolkit;
@@ -34,6 +35,13 @@ fn the_built_ins_compile_to_ptx_and_to_machine_code() {
             assert!(cubin.starts_with(b"\x7fELF") && contains(&cubin, &entry), "{entry}");
         }
     }
+}
+
+#[test]
+fn the_embedded_ptx_is_what_the_kernels_compile_to() {
+    let Some(script) = toolkit::ptx_script() else { return };
+    let output = std::process::Command::new(script).arg("--check").output().expect("bash starts it");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What somebody gets who adds this crate: few dependencies, and a README whose links lead somewhere.
+//! What somebody gets who adds this crate: few dependencies, kernels that need no compiler, and a README whose links lead
+//! somewhere.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -24,6 +25,21 @@ fn a_linked_library_brings_few_crates() {
     assert!(crates("cuda") < 20, "with cuda alone: {}", crates("cuda"));
     assert!(crates("cuda host") < 26, "by default: {}", crates("cuda host"));
     assert!(crates("cuda host cli") > 60, "the same test counts what the program needs");
+}
+
+#[test]
+fn the_package_has_the_kernels_as_ptx_and_is_small() {
+    const MOST_BYTES: u64 = 4 << 20;
+    let list = cargo(&["package", "--package=ringscope", "--list", "--allow-dirty"]);
+    let files: BTreeSet<&str> = list.lines().collect();
+    for level in 0..=2 {
+        assert!(files.contains(format!("kernels/ptx/l{level}.ptx").as_str()), "level {level} is not in the package");
+    }
+    // What cargo makes itself is not there.
+    let bytes =
+        |file: &&str| std::fs::metadata(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).map_or(0, |m| m.len());
+    let all: u64 = files.iter().map(bytes).sum();
+    assert!(all > 1 << 20 && all < MOST_BYTES, "{all} bytes, before they are compressed");
 }
 
 /// Targets of Markdown links that are no web addresses, without their anchors.

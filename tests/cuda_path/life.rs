@@ -24,6 +24,7 @@ on_stand_in! {
         start(&runtime, "a", &blocks(2));
         traffic(&runtime, "a", 300);
         assert_eq!(runtime.telemetry_blocking("a").map(|k| k.messages_processed), Ok(300));
+        runtime.terminate_blocking("a").expect("it ends");
         drop(runtime);
         assert_clean(&driver);
     }

@@ -1,7 +1,7 @@
 //! Where a test finds the CUDA toolkit, and what it does without one: scripts/cuda-toolchain.sh brings it.
 //!
 //! RINGSCOPE_NVCC names an nvcc (`none`: there is none); without it, the one in .cuda of the checkout. A test that finds
-//! none says so aloud and passes, unless RINGSCOPE_REQUIRE_NVCC=1.
+//! none says so aloud and passes, unless RINGSCOPE_REQUIRE_NVCC=1; RINGSCOPE_REQUIRE_PTX=1 does the same for scripts/ptx.sh.
 #![allow(dead_code)] // Each test file uses some of it.
 
 use std::io::Write as _;
@@ -50,12 +50,25 @@ fn find() -> Option<Toolkit> {
     Some(Toolkit { nvcc, nvdisasm })
 }
 
+/// The script that compiles the kernels to PTX, where it has installed its compiler; skips aloud elsewhere.
+pub fn ptx_script() -> Option<PathBuf> {
+    let there = root().join(".nvrtc12/installed").is_file();
+    if !there {
+        unless_required("RINGSCOPE_REQUIRE_PTX", "no NVRTC of CUDA 12.0", "run scripts/ptx.sh");
+    }
+    there.then(|| root().join("scripts/ptx.sh"))
+}
+
 /// Says what is missing, or fails where it is required.
 pub fn skip(missing: &str) {
-    let required = std::env::var_os("RINGSCOPE_REQUIRE_NVCC").is_some_and(|v| v == "1");
-    assert!(!required, "RINGSCOPE_REQUIRE_NVCC=1, and there is {missing}: run scripts/cuda-toolchain.sh");
+    unless_required("RINGSCOPE_REQUIRE_NVCC", missing, "run scripts/cuda-toolchain.sh, export what it says");
+}
+
+fn unless_required(variable: &str, missing: &str, remedy: &str) {
+    let required = std::env::var_os(variable).is_some_and(|v| v == "1");
+    assert!(!required, "{variable}=1, and there is {missing}: {remedy}");
     // Not eprintln: the test harness would swallow it.
-    let _ = writeln!(std::io::stderr(), "skipped: {missing} (run scripts/cuda-toolchain.sh, export what it says)");
+    let _ = writeln!(std::io::stderr(), "skipped: {missing} ({remedy})");
 }
 
 /// A folder of one test, emptied.
