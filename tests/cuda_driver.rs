@@ -14,7 +14,7 @@ use ringscope::abi::{RingArgs, RingDevice, RingHost};
 use ringscope::device::cuda::CudaDevice;
 use ringscope::device::{CudaUnavailable, Device, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
-use stand_in::{StandIn, with_stand_in};
+use stand_in::{Runs, StandIn, with_stand_in};
 
 const SLOT_STRIDE: u32 = 128;
 
@@ -99,7 +99,7 @@ macro_rules! on_stand_in {
     ($(fn $name:ident($bench:ident) $body:block)*) => {
         $(#[test]
         fn $name() {
-            if with_stand_in(stringify!($name)) {
+            if with_stand_in(stringify!($name), Runs::Threads) {
                 let $bench = Bench::new();
                 $body
             }
@@ -252,7 +252,7 @@ on_stand_in! {
 
 #[test]
 fn a_driver_older_than_525_is_refused_with_its_version() {
-    if with_stand_in("a_driver_older_than_525_is_refused_with_its_version") {
+    if with_stand_in("a_driver_older_than_525_is_refused_with_its_version", Runs::Threads) {
         StandIn.set("driver_version", 11_080);
         let error = CudaDevice::open(0).map(|_| ()).expect_err("CUDA 11");
         assert_eq!(error, CudaUnavailable::DriverTooOld { driver: 11_080 });

@@ -1,5 +1,6 @@
 // contexts.cpp: what is asked before anything else: the devices, their contexts, the names of errors.
 #include "driver.h"
+#include "ptx_device.h"
 
 using namespace stand_in;
 
@@ -11,11 +12,13 @@ API int cuInit(unsigned flags) {
 API int cuDriverGetVersion(int* version) {
     CALL_AS(FREE_OF_CONTEXT);
     u64 told = state().counts["driver_version"];
-    *version = told == 0 ? 13000 : static_cast<int>(told);
+    *version = told == 0 ? (runs_ptx() ? 12000 : 13000) : static_cast<int>(told);
     return SUCCESS;
 }
 
 namespace {
+thread_local std::vector<Device*> pushed;  // below the current one
+
 struct Words {
     int code;
     const char *name, *text;
@@ -29,6 +32,7 @@ const Words* words_of(int code) {
         {INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
         {INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
         {INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+        {INVALID_PTX, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
         {INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
         {NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
         {NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
@@ -105,7 +109,7 @@ API int cuDevicePrimaryCtxRelease_v2(int ordinal) {
         }
     };
     for (auto& [address, range] : s.ranges)
-        if (range.device == d) s.graveyard.push_back(reinterpret_cast<void*>(address));
+        if (range.device == d) bury(address);
     of(s.ranges, [](Range& r) { return r.device; });
     for (auto& [_, stream] : s.streams)
         if (stream->device == d) stream->destroyed = true;
@@ -129,6 +133,23 @@ API int cuCtxSetCurrent(Device* context) {
     if (context != nullptr && context->error != SUCCESS && context->bind_fails_too) return context->error;
     if (context != nullptr && context->retained == 0) return INVALID_CONTEXT;
     current = context;
+    return SUCCESS;
+}
+API int cuCtxPushCurrent_v2(Device* context) {
+    CALL_AS(BIND);
+    if (context == nullptr) return INVALID_VALUE;
+    if (context->error != SUCCESS && context->bind_fails_too) return context->error;
+    if (context->retained == 0) return INVALID_CONTEXT;
+    pushed.push_back(current);
+    current = context;
+    return SUCCESS;
+}
+API int cuCtxPopCurrent_v2(Device** context) {
+    CALL_AS(BIND);
+    if (context != nullptr) *context = current;
+    if (current == nullptr) return INVALID_CONTEXT;
+    current = pushed.empty() ? nullptr : pushed.back();
+    if (!pushed.empty()) pushed.pop_back();
     return SUCCESS;
 }
 API int cuCtxGetStreamPriorityRange(int* least, int* greatest) {

@@ -63,7 +63,7 @@ API int stand_in_reset() {
     s.events.clear();
     s.functions.clear();
     s.modules.clear();
-    for (auto& [address, _] : s.ranges) s.graveyard.push_back(reinterpret_cast<void*>(address));
+    for (auto& [address, _] : s.ranges) bury(address);
     s.ranges.clear();
     for (Device& d : s.devices) {
         if (d.null_stream) d.null_stream->destroyed = true;

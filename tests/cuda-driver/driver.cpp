@@ -1,5 +1,6 @@
 // driver.cpp: what all calls share: the state, the streams' threads, and how a context dies.
 #include "driver.h"
+#include "ptx_device.h"
 
 namespace stand_in {
 State& state() {
@@ -19,7 +20,13 @@ void kill(Device* d, int error, bool bind_fails_too) {
     d->error = error;
     d->bind_fails_too = bind_fails_too;
     for (const Resident& resident : d->residents) __atomic_store_n(resident.word, resident.stop, __ATOMIC_RELEASE);
+    if (runs_ptx()) machine().stop_all(static_cast<ptx::u32>(d->ordinal));
     state().changed.notify_all();
+}
+
+void bury(u64 address) {
+    if (runs_ptx()) tell_machine_gone(address);
+    state().graveyard.push_back(reinterpret_cast<void*>(address));
 }
 
 static bool may_run(const Device* d, const Op& op) {

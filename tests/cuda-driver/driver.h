@@ -28,6 +28,11 @@
 #include <thread>
 #include <vector>
 
+namespace ptx {
+class Program;
+struct Entry;
+}  // namespace ptx
+
 #define API extern "C" __attribute__((visibility("default")))
 
 namespace stand_in {
@@ -41,6 +46,7 @@ enum Result : int {
     INVALID_DEVICE = 101,
     INVALID_IMAGE = 200,
     INVALID_CONTEXT = 201,
+    INVALID_PTX = 218,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
     NOT_READY = 600,
@@ -101,10 +107,12 @@ struct Module {
     Device* device = nullptr;
     bool has_all = false;
     std::set<std::string> entries;
+    std::shared_ptr<const ptx::Program> program;  // of a device that runs PTX; null else
 };
 struct Function {
     Module* module = nullptr;
     std::string name;
+    const ptx::Entry* entry = nullptr;  // of the program
     bool loaded = false;
 };
 struct Range {
@@ -155,6 +163,8 @@ extern thread_local Device* current;
 bool idle(const Device* d);
 // The context dies: blocks end as if told to, what is queued is dropped.
 void kill(Device* d, int error, bool bind_fails_too);
+// Freed memory stays mapped, but is nobody's.
+void bury(u64 address);
 void enqueue(const std::shared_ptr<Stream>& stream, Op op);
 
 // One call of the driver: counts it, decides what becomes of it, holds the lock.

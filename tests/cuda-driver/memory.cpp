@@ -1,5 +1,6 @@
 // memory.cpp: memory of devices and of the host, and what moves between the two.
 #include "driver.h"
+#include "ptx_device.h"
 
 using namespace stand_in;
 
@@ -14,6 +15,7 @@ int allocate(Call& call, u64* address, size_t bytes, bool pinned) {
     std::memset(memory, 0xa5, bytes);  // not zeroed, as the real one
     *address = reinterpret_cast<u64>(memory);
     s.ranges[*address] = Range{call.device, bytes, pinned};
+    if (runs_ptx()) tell_machine_of(*address, bytes, pinned);
     return SUCCESS;
 }
 
@@ -26,7 +28,7 @@ int release(Call& call, u64 address, bool pinned) {
     }
     if (int error = call.wait_until_idle()) return error;
     s.ranges.erase(address);
-    s.graveyard.push_back(reinterpret_cast<void*>(address));
+    bury(address);
     std::memset(reinterpret_cast<void*>(address), 0x5a, 64);
     return SUCCESS;
 }
@@ -82,7 +84,13 @@ static int copy(Call& call, void* to, const void* from, u64 on_device, u64 on_ho
     const Range* host = range_of(on_host, bytes);
     bool pageable = host == nullptr || !host->pinned;
     Op op;
-    op.run = [=] { copy_words(static_cast<char*>(to), static_cast<const char*>(from), bytes); };
+    bool to_host = from == reinterpret_cast<const void*>(on_device);
+    op.run = [=, device = call.device] {
+        char* target = static_cast<char*>(to);
+        const char* source = static_cast<const char*>(from);
+        if (runs_ptx()) copy_by_machine(device, target, source, bytes, to_host);
+        else copy_words(target, source, bytes);
+    };
     op.never = call.fault == FAULT_NEVER || s.counts["hang_copies"] != 0;
     enqueue(stream, std::move(op));
     if (!pageable) return SUCCESS;
@@ -106,7 +114,10 @@ API int cuMemsetD8Async(u64 at, unsigned char value, size_t bytes, Stream* on) {
         return INVALID_VALUE;
     }
     Op op;
-    op.run = [=] { std::memset(reinterpret_cast<void*>(at), value, bytes); };
+    op.run = [=, device = call.device] {
+        if (runs_ptx()) set_by_machine(device, at, value, bytes);
+        else std::memset(reinterpret_cast<void*>(at), value, bytes);
+    };
     op.never = call.fault == FAULT_NEVER;
     op.blocks = 1;  // it runs on the multiprocessors
     enqueue(stream, std::move(op));

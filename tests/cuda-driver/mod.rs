@@ -1,6 +1,9 @@
 //! Puts the stand-ins of the driver and of NVRTC where they are looked for, in a process of its own, and opens the
 //! stand-in's door.
 
+#[path = "objects.rs"]
+mod objects;
+
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_int};
 use std::fs::File;
@@ -13,29 +16,50 @@ use std::time::{Duration, Instant};
 use ringscope::device::cuda::cudarc::driver::sys;
 
 const CHILD: &str = "RINGSCOPE_TEST_STAND_IN";
+const RUNS: &str = "STAND_IN_RUNS";
 /// Far more than any of the tests takes: what waits for a kernel waits for ever.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// Runs the test of that name again, in a process that finds the stand-in where it looks for the driver, and passes on
 /// what it says. Whether this is that process.
 #[allow(dead_code, reason = "the tests of faults are in shares")]
-pub fn with_stand_in(test: &str) -> bool {
-    matches!(in_shares(test, 1), Role::Share(_))
+pub fn with_stand_in(test: &str, runs: Runs) -> bool {
+    matches!(in_shares(test, 1, runs), Role::Share(_))
+}
+
+/// What the stand-in runs kernels as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// Their sources, built for CPU threads: a block is one.
+    Threads,
+    /// The PTX that is loaded, on the PTX machine: a block is 32 lanes.
+    #[allow(dead_code, reason = "not every test runs both")]
+    Ptx,
 }
 
 /// Tests that run with the stand-in, each in a process of its own.
 #[allow(unused_macros, reason = "the tests of faults are in shares")]
 macro_rules! on_stand_in {
     ($(fn $name:ident($driver:ident) $body:block)*) => {
-        $(#[test]
+        $(fn $name($driver: $crate::stand_in::StandIn) $body)*
+
+        mod on_threads {
+            $($crate::stand_in::on_stand_in!(@test $name, Threads);)*
+        }
+        mod on_the_ptx_machine {
+            $($crate::stand_in::on_stand_in!(@test $name, Ptx);)*
+        }
+    };
+    (@test $name:ident, $runs:ident) => {
+        #[test]
         fn $name() {
             let test = concat!(module_path!(), "::", stringify!($name));
             // The harness leaves the crate out.
-            if $crate::stand_in::with_stand_in(test.split_once("::").map_or(test, |(_, name)| name)) {
-                let $driver = $crate::stand_in::StandIn;
-                $body
+            let test = test.split_once("::").map_or(test, |(_, name)| name);
+            if $crate::stand_in::with_stand_in(test, $crate::stand_in::Runs::$runs) {
+                super::$name($crate::stand_in::StandIn);
             }
-        })*
+        }
     };
 }
 #[allow(unused_imports, reason = "as above")]
@@ -53,7 +77,7 @@ pub enum Role {
 }
 
 /// [`with_stand_in`], in so many processes at once: the stand-in is one of a process, and what waits takes its time.
-pub fn in_shares(test: &str, shares: u64) -> Role {
+pub fn in_shares(test: &str, shares: u64, runs: Runs) -> Role {
     if let Some(share) = std::env::var(CHILD).ok().and_then(|share| share.parse().ok()) {
         return Role::Share(share);
     }
@@ -65,7 +89,7 @@ pub fn in_shares(test: &str, shares: u64) -> Role {
         say(&format!("skipped: {test}: no C++ compiler (c++) for the stand-in of the driver"));
         return Role::Skipped;
     };
-    let children: Vec<(Child, PathBuf)> = (0..shares).map(|share| start(test, share, &folder)).collect();
+    let children: Vec<(Child, PathBuf)> = (0..shares).map(|share| start(test, share, runs, &folder)).collect();
     let deadline = Instant::now() + LIMIT;
     let ended: Vec<_> = children.into_iter().map(|(child, log)| (end(child, deadline), log)).collect();
     let mut counts = BTreeMap::new();
@@ -80,15 +104,16 @@ pub fn in_shares(test: &str, shares: u64) -> Role {
     Role::Whole(counts)
 }
 
-fn start(test: &str, share: u64, folder: &Path) -> (Child, PathBuf) {
+fn start(test: &str, share: u64, runs: Runs, folder: &Path) -> (Child, PathBuf) {
     let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
     let path = [folder.to_owned()].into_iter().chain(std::env::split_paths(&path));
-    let log = folder.join(format!("{test}.{share}.log"));
+    let log = folder.join(format!("{}.{share}.log", test.replace("::", ".")));
     let out = File::create(&log).expect("a log");
     let err = out.try_clone().expect("a handle");
     let child = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", test, "--nocapture", "--test-threads", "1"])
         .env(CHILD, share.to_string())
+        .env(RUNS, if runs == Runs::Ptx { "ptx" } else { "threads" })
         .env("LD_LIBRARY_PATH", std::env::join_paths(path).expect("a path"))
         .stdout(Stdio::from(out))
         .stderr(Stdio::from(err))
@@ -136,17 +161,17 @@ pub fn build() -> Option<PathBuf> {
 }
 
 /// The parts of the stand-in; `driver.h` is what they share.
-const UNITS: [&str; 6] = ["driver", "contexts", "streams", "memory", "modules", "door"];
+const UNITS: [&str; 7] = ["driver", "contexts", "streams", "memory", "modules", "ptx_device", "door"];
 
 fn compile() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = root.join("tests/cuda-driver");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-stand-in", env!("CARGO_CRATE_NAME")));
     std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let machine = objects::ptx_machine()?;
     let cxx = || {
-        let mut cxx = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
-        cxx.args(["-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]);
-        cxx.arg("-I").arg(root.join("kernels/include"));
+        let mut cxx = objects::compiler();
+        cxx.arg("-O1");
         cxx
     };
     // All at once: the machine has more than one core.
@@ -168,7 +193,7 @@ fn compile() -> Option<PathBuf> {
     }
     let link = |cxx: &mut Command| assert!(cxx.status().expect("a compiler").success(), "{cxx:?}");
     let mut driver = cxx();
-    driver.args(["-shared", "-pthread", "-Wl,-soname,libcuda.so.1"]).args(objects);
+    driver.args(["-shared", "-pthread", "-Wl,-soname,libcuda.so.1"]).args(objects).args(machine);
     link(driver.arg("-o").arg(folder.join("libcuda.so.1")));
     link(cxx().arg("-shared").arg(sources.join("nvrtc.cpp")).arg("-o").arg(folder.join("libnvrtc.so")));
     // One library under both names; a hard link, which the standard library makes on every platform.
@@ -198,6 +223,11 @@ pub struct StandIn;
 
 #[allow(dead_code, reason = "each test uses some of these")]
 impl StandIn {
+    /// Whether kernels run as PTX, 32 lanes wide: fewer messages do, and take as long.
+    pub fn runs_ptx(&self) -> bool {
+        std::env::var_os(RUNS).is_some_and(|runs| runs == "ptx")
+    }
+
     /// From now on calls belong to this phase.
     pub fn phase(&self, phase: u32) {
         // SAFETY: the type is that of the function in door.cpp.

@@ -1,5 +1,6 @@
 // modules.cpp: code, which is the crate's kernels built for CPU threads (kernels.cpp), and its launch.
 #include "driver.h"
+#include "ptx_device.h"
 
 #include <ringscope/abi.h>
 
@@ -62,6 +63,18 @@ Resident resident_of(const std::string& name, const Argument* argument) {
     return {argument, &argument->ring.host->command, (1ull << 62) + RINGSCOPE_COMMAND_STOP};
 }
 
+// Where the caller gave a place for the compiler's log.
+void tell_log(const std::string& log, unsigned count, const int* options, void** values) {
+    constexpr int ERROR_LOG = 5, ERROR_LOG_BYTES = 6;
+    char* to = nullptr;
+    size_t bytes = 0;
+    for (unsigned i = 0; i < count; ++i) {
+        if (options[i] == ERROR_LOG) to = static_cast<char*>(values[i]);
+        if (options[i] == ERROR_LOG_BYTES) bytes = reinterpret_cast<size_t>(values[i]);
+    }
+    if (to != nullptr && bytes > 0) std::snprintf(to, bytes, "%s", log.c_str());
+}
+
 int load_code(Call& call, Function* f) {
     if (f->loaded) return SUCCESS;
     if (int error = call.wait_until_idle()) return error;
@@ -71,11 +84,19 @@ int load_code(Call& call, Function* f) {
 }  // namespace
 
 // PTX names its entries; a fatbin or a cubin has all there are.
-API int cuModuleLoadDataEx(Module** made, const void* image, unsigned, void*, void*) {
+API int cuModuleLoadDataEx(Module** made, const void* image, unsigned count, const int* options, void** values) {
     CALL();
     auto module = std::make_unique<Module>();
     module->device = call.device;
     const char* text = static_cast<const char*>(image);
+    if (runs_ptx()) {
+        std::string log;
+        module->program = load_ptx(text, log);
+        if (!module->program) {
+            tell_log(log, count, options, values);
+            return INVALID_PTX;
+        }
+    }
     unsigned magic = 0;
     std::memcpy(&magic, image, sizeof magic);
     module->has_all = magic == 0xba55ed50u || std::memcmp(text, "\x7f""ELF", 4) == 0;
@@ -110,7 +131,8 @@ API int cuModuleGetFunction(Function** made, Module* handle, const char* name) {
     State& s = state();
     auto found = find(s.modules, handle);
     if (found == s.modules.end()) return INVALID_HANDLE;
-    if (kernels().count(name) == 0 || (!found->second->has_all && found->second->entries.count(name) == 0)) return NOT_FOUND;
+    const ptx::Entry* entry = handle->program ? handle->program->entry(name) : nullptr;
+    if (handle->program ? entry == nullptr : kernels().count(name) == 0 || (!found->second->has_all && found->second->entries.count(name) == 0)) return NOT_FOUND;
     for (auto& [known, function] : s.functions)
         if (function->module == handle && function->name == name) {
             *made = known;
@@ -119,6 +141,7 @@ API int cuModuleGetFunction(Function** made, Module* handle, const char* name) {
     auto function = std::make_unique<Function>();
     function->module = handle;
     function->name = name;
+    function->entry = entry;
     *made = function.get();
     s.functions[*made] = std::move(function);
     return SUCCESS;
@@ -129,6 +152,13 @@ API int cuModuleGetGlobal_v2(u64* address, size_t* bytes, Module* handle, const 
     State& s = state();
     auto found = find(s.modules, handle);
     if (found == s.modules.end()) return INVALID_HANDLE;
+    if (handle->program) {
+        const ptx::Variable* variable = handle->program->variable(name);
+        if (variable == nullptr) return NOT_FOUND;
+        *address = variable->address;
+        *bytes = variable->bytes;
+        return SUCCESS;
+    }
     std::string kernel = name;
     size_t at = kernel.rfind("_args");
     if (at == std::string::npos) return NOT_FOUND;
@@ -152,9 +182,19 @@ API int cuFuncGetAttribute(int* value, int, Function* function) {
     *value = 32;
     return load_code(call, function);
 }
+API int cuFuncSetAttribute(Function* function, int, int) {
+    CALL();
+    return find(state().functions, function) == state().functions.end() ? INVALID_HANDLE : SUCCESS;
+}
 API int cuFuncGetParamInfo(Function* function, size_t index, size_t* offset, size_t* bytes) {
     CALL();
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
+    if (function->entry != nullptr) {
+        if (index >= function->entry->params.size()) return INVALID_VALUE;
+        *offset = function->entry->params[index].offset;
+        *bytes = function->entry->params[index].bytes;
+        return SUCCESS;
+    }
     size_t own = kernels().at(function->name).args_bytes;
     if (index > (own > 0 ? 1 : 0)) return INVALID_VALUE;
     *offset = index == 0 ? 0 : argument_bytes(function->name);
@@ -177,7 +217,9 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
     bool stays = function->name != "clock_probe";
     if (gx == 0 || gy != 1 || gz != 1 || bx != (stays ? 32 : 1) || by != 1 || bz != 1 || extra != nullptr) return INVALID_VALUE;
     if (int error = load_code(call, function)) return error;
-    Known known = kernels().at(function->name);
+    Known known = function->entry != nullptr ? Known{} : kernels().at(function->name);
+    std::vector<ptx::u8> packed;
+    if (function->entry != nullptr) packed = function->entry->pack(parameters);
     // The arguments are copied during the call, as by the real one.
     auto argument = std::make_shared<Argument>();
     std::memcpy(argument.get(), parameters[0], argument_bytes(function->name));
@@ -188,10 +230,19 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
     Op op;
     op.blocks = gx;
     op.never = call.fault == FAULT_NEVER;
-    op.run = [=] {
+    // Of its module no more may be there when it runs: the context that died took it along.
+    auto program = function->module->program;
+    const ptx::Entry* entry = function->entry;
+    op.run = [=, keep = program] {
         std::vector<std::thread> blocks;
         for (unsigned i = 0; i < gx; ++i)
             blocks.emplace_back([=] {
+                if (entry != nullptr) {
+                    int error = run_ptx_block(*entry, packed, i, gx, bx, 0, d);
+                    std::lock_guard<std::mutex> lock(state().lock);
+                    if (error != SUCCESS) kill(d, error, false);
+                    return;
+                }
                 void* list[] = {argument.get(), own->bytes};
                 const unsigned block[3] = {i, 0, 0}, grid[3] = {gx, 1, 1};
                 ringscope_host_run_block(known.entry, list, block, grid);
@@ -201,7 +252,7 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
         auto& all = d->residents;
         auto is_it = [&](const Resident& one) { return one.argument == argument.get(); };
         all.erase(std::remove_if(all.begin(), all.end(), is_it), all.end());
-        if (faults) kill(d, ILLEGAL_ADDRESS, false);
+        if (faults && entry == nullptr) kill(d, ILLEGAL_ADDRESS, false);
     };
     s.counts["launches"]++;
     enqueue(stream, std::move(op));

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use ringscope::KernelState;
 
 use life::{LATE_FAULTS, MESSAGES, Outcome, PHASES, Phase, Site, messages, run};
-use stand_in::{Fault, Role, StandIn, count, in_shares, say, tell};
+use stand_in::{Fault, Role, Runs, StandIn, count, in_shares, say, tell};
 use verdict::{EXEMPT, LEFT, wrong};
 
 /// So many calls of a function in a phase are broken each.
@@ -73,7 +73,7 @@ const UNSAID: &str = "unsaid ";
 /// The runs of some sites with each of these faults, in so many processes; prints their table.
 fn try_all(test: &str, shares: u64, faults: &[Fault], pick: impl Fn(&Site, Fault) -> bool) {
     let start = Instant::now();
-    match in_shares(test, shares) {
+    match in_shares(test, shares, Runs::Threads) {
         Role::Share(share) => {
             // Whatever else a process finds to be called, these are its own.
             let here = |site: &Site| (site.nth + site.call.len() as u64) % shares == share;
