@@ -124,33 +124,39 @@ class Recorder {
         if (on()) record_warp(finished(from_lane0(begun), begin_warp(), bytes_in, 0, code));
     }
 
-    // By one thread, word by word.
+    // By one thread, word by word: the count of messages last, so that who sees a message there finds the rest of it. On the
+    // host device for sure; on a GPU nothing orders them, and all are visible within a microsecond or two.
     __device__ __forceinline__ void record(const MessageRecord& m) {
         if (!on()) return;
         note_extremes(m);
         RINGSCOPE_UNROLL
-        for (u32 word = 0; word < RINGSCOPE_COUNTERS; ++word) {
-            u64 delta = counter_delta(m, word);
-            if (delta != 0) add(&shard_->counters[word], delta);
+        for (u32 word = 0; word < RINGSCOPE_SINGLE_WORDS; ++word) {
+            if (writes_word(m, word)) put(word, single_value(m, word));
         }
 #if RINGSCOPE_LEVEL >= 2
         if (buckets_ != nullptr) add(buckets_ + bucket_slot(duration(m), scale_), 1);
         if (waited(m)) add(buckets_ + waiting_ + bucket_slot(queued(m), scale_), 1);
 #endif
         RINGSCOPE_UNROLL
-        for (u32 word = 0; word < RINGSCOPE_SINGLE_WORDS; ++word) {
-            if (writes_word(m, word)) put(word, single_value(m, word));
+        for (u32 left = RINGSCOPE_COUNTERS; left > 0; --left) {
+            u64 delta = counter_delta(m, left - 1);
+            if (delta != 0) add(&shard_->counters[left - 1], delta);
         }
     }
 
     // By all lanes of one converged warp, `m` the same in all of them: lane i owns word i, lanes 16 and 17 the buckets. The
-    // whole record is one RED, and one store for the words that are not sums. The lanes meet before and after it: see above.
+    // whole record is one store for the words that are not sums, and one RED. The lanes meet before and after it: see above.
     __device__ __forceinline__ void record_warp(const MessageRecord& m) {
         if (!on()) return;
 #if RINGSCOPE_CUDA
         sync_lanes();
         note_extremes(m);
         u32 word = lane();
+        u32 written = 0;
+        RINGSCOPE_UNROLL
+        for (u32 w = 0; w < RINGSCOPE_SINGLE_WORDS; ++w) written |= writes_word(m, w) ? 1u << w : 0u;
+        u64 value = pick<0, RINGSCOPE_WORDS>(word, [&](u32 w) { return single_value(m, w); });
+        if ((written >> word) & 1u) put(word, value);
         u64 delta = pick<0, RINGSCOPE_WORDS>(word, [&](u32 w) { return counter_delta(m, w); });
         if (word >= RINGSCOPE_WORDS) delta = 0;
         u64* target = &shard_->counters[word & (RINGSCOPE_WORDS - 1)];
@@ -162,11 +168,6 @@ class Recorder {
         }
 #endif
         if (delta != 0) add(target, delta);
-        u32 written = 0;
-        RINGSCOPE_UNROLL
-        for (u32 w = 0; w < RINGSCOPE_SINGLE_WORDS; ++w) written |= writes_word(m, w) ? 1u << w : 0u;
-        u64 value = pick<0, RINGSCOPE_WORDS>(word, [&](u32 w) { return single_value(m, w); });
-        if ((written >> word) & 1u) put(word, value);
         sync_lanes();
 #else
         record(m);
