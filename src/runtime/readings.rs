@@ -10,7 +10,7 @@ use super::limit::{Limit, RunLimit};
 use crate::collector::TelemetryError;
 use crate::snapshot::{KernelTelemetry, Snapshot, Summary};
 
-/// How long a snapshot waits for records. A record is nanoseconds behind its reply, or as long as the system takes the
+/// How long a snapshot waits for records. A record is a microsecond or two behind its reply, or as long as the system takes the
 /// block's thread away.
 const RECORDS_LIMIT: Duration = Duration::from_secs(1);
 
