@@ -11,7 +11,7 @@ use bytemuck::{Pod, Zeroable};
 compile_error!("ringscope's shared memory holds 64-bit addresses: build it for a 64-bit target");
 
 /// Version of the layout; a kernel writes the one it was built with into its shards.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 /// Bytes of one line. A shard has two.
 pub const LINE_BYTES: usize = 128;
 /// Words of one line.
@@ -65,7 +65,7 @@ pub enum Word {
     QueueDepth = 5,
     QueueHighWater = 6,
     LastErrorCode = 7,
-    LatencyMinNs = 8,
+    LatencyNotMinNs = 8,
     LatencyMaxNs = 9,
     Abi = 10,
     LastErrorNs = 11,

@@ -198,6 +198,21 @@ impl Histogram {
         Histogram { scale: scale.min(MAX_SCALE), first: first + start, counts, count, sum, min, max }
     }
 
+    /// The extremes of these values, as far as somebody knows them who may have counted more values or fewer: inside the
+    /// first and the last used bucket, the bounds of which they are where nothing is known; `None` if there are no values.
+    pub(crate) fn extremes_by(&self, known: Option<(u64, u64)>) -> Option<(u64, u64)> {
+        let (first, last) = (slot_values(self.first, self.scale), slot_values(self.last()?, self.scale));
+        let (min, max) = known.unwrap_or((*first.start(), *last.end()));
+        let min = min.clamp(*first.start(), *first.end());
+        Some((min, max.clamp(*last.start(), *last.end()).max(min)))
+    }
+
+    /// With [these](Self::extremes_by) extremes.
+    pub(crate) fn with_extremes(mut self, known: Option<(u64, u64)>) -> Self {
+        (self.min, self.max) = self.extremes_by(known).unwrap_or((u64::MAX, 0));
+        self
+    }
+
     /// Counts one value.
     pub fn record(&mut self, value: u64) {
         let slot = slot_of(value, self.scale);
@@ -249,13 +264,9 @@ impl Histogram {
         let before =
             |slot: usize| slot.checked_sub(earlier.first).and_then(|i| earlier.counts.get(i)).copied().unwrap_or(0);
         let counts: Vec<u64> = self.slots().map(|(slot, count)| count.saturating_sub(before(slot))).collect();
-        let mut new =
-            Histogram::from_slots(self.scale, self.first, &counts, self.sum.wrapping_sub(earlier.sum), u64::MAX, 0);
-        if let Some(last) = new.last() {
-            new.min = self.min.max(*slot_values(new.first, self.scale).start());
-            new.max = self.max.min(*slot_values(last, self.scale).end());
-        }
-        new
+        let sum = self.sum.wrapping_sub(earlier.sum);
+        Histogram::from_slots(self.scale, self.first, &counts, sum, u64::MAX, 0)
+            .with_extremes(self.min().zip(self.max()))
     }
 
     /// Returns the scale: there are 2^scale buckets an octave.

@@ -53,7 +53,7 @@ pub struct ShardSums {
     pub last_error_ns: u64,
     /// An ABI version other than this crate's that a block was built with; 0 is none.
     pub foreign_abi: u64,
-    /// Smallest latency of any block; meaningless of no values.
+    /// Smallest latency of any block; more than the largest where none is known.
     pub latency_min_ns: u64,
     /// Largest latency of any block.
     pub latency_max_ns: u64,
@@ -131,8 +131,13 @@ impl KernelSums {
     /// it may hold more values than they knew of: only what agrees in all of them is complete.
     fn is_stale(&self, part: LatencyKind) -> bool {
         let (h, count) = (self.histogram(part), self.values(part));
-        let extremes = self.lines.extremes(part).filter(|_| count > 0);
+        let extremes = h.extremes_by(self.lines.extremes(part));
         (count, self.counter(part.sum()), extremes) != (h.count(), h.sum(), h.min().zip(h.max()))
+    }
+
+    /// Smallest and largest time of handling, where one is known.
+    pub(crate) fn latency_extremes(&self) -> Option<(u64, u64)> {
+        self.lines.extremes(LatencyKind::Handling)
     }
 
     /// One counter's sum.
@@ -308,11 +313,13 @@ impl Reader {
             }
             totals.end_ns = totals.end_ns.max(word(Word::EndNs));
             totals.last_message_ns = totals.last_message_ns.max(word(Word::LastMessageNs));
+            let has_ended = word(Word::State) == block_state::ENDED;
             if word(Word::HeartbeatNs) >= newest {
                 newest = word(Word::HeartbeatNs);
-                totals.queue_depth = word(Word::QueueDepth);
+                // For a block that has ended nothing waits, whatever it saw last.
+                totals.queue_depth = if has_ended { 0 } else { word(Word::QueueDepth) };
             }
-            if word(Word::State) != block_state::ENDED && word(Word::HeartbeatNs) < oldest {
+            if !has_ended && word(Word::HeartbeatNs) < oldest {
                 oldest = word(Word::HeartbeatNs);
                 (totals.oldest_heartbeat_ns, totals.oldest_block) = (oldest, block);
             }
@@ -321,8 +328,8 @@ impl Reader {
                 totals.last_error_ns = word(Word::LastErrorNs);
                 totals.last_error_code = word(Word::LastErrorCode);
             }
-            if shard.counters[Counter::LatencyCount as usize] > 0 {
-                totals.latency_min_ns = totals.latency_min_ns.min(word(Word::LatencyMinNs));
+            if word(Word::LatencyNotMinNs) != 0 {
+                totals.latency_min_ns = totals.latency_min_ns.min(!word(Word::LatencyNotMinNs));
                 totals.latency_max_ns = totals.latency_max_ns.max(word(Word::LatencyMaxNs));
             }
             if word(Word::QueuedNotMinNs) != 0 {
@@ -348,8 +355,8 @@ impl Reader {
             row.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
         }
         let totals = &self.totals[kernel];
-        let (min, max) = totals.lines.extremes(part).unwrap_or((u64::MAX, 0));
-        Histogram::from_slots(self.layout.scale(), slots.start, row, totals.counter(part.sum()), min, max)
+        let (sum, extremes) = (totals.counter(part.sum()), totals.lines.extremes(part));
+        Histogram::from_slots(self.layout.scale(), slots.start, row, sum, u64::MAX, 0).with_extremes(extremes)
     }
 }
 

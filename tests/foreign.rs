@@ -7,9 +7,11 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use ringscope::abi::{self, RingArgs, Word, block_state};
+use ringscope::abi::{self, Counter, RingArgs, Word, block_state};
 use ringscope::device::HostEntry;
-use ringscope::{DeviceSpec, KernelSource, KernelState, LaunchOptions, Level, RingKernelRuntime, RuntimeError};
+use ringscope::{
+    DeviceSpec, KernelSource, KernelState, KernelTelemetry, LaunchOptions, Level, RingKernelRuntime, RuntimeError,
+};
 
 const SOON: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_millis(100);
@@ -33,6 +35,16 @@ unsafe extern "C" fn half(args: *mut *mut c_void) {
     put(Word::State, block_state::ACTIVE);
     // SAFETY: it takes the same argument.
     unsafe { echo_l0_host(args) };
+}
+
+static LATE_SHARD: AtomicU64 = AtomicU64::new(0);
+
+/// The same, and says where its shard is: somebody else records its messages, later and word by word.
+unsafe extern "C" fn late(args: *mut *mut c_void) {
+    // SAFETY: a ring kernel has one argument.
+    LATE_SHARD.store(unsafe { (**args.cast::<*mut RingArgs>()).telemetry.shards }, Ordering::SeqCst);
+    // SAFETY: it takes the same argument.
+    unsafe { half(args) };
 }
 
 static LEAVE: AtomicBool = AtomicBool::new(false);
@@ -93,6 +105,42 @@ async fn waiting_for_records_leaves_the_worker_to_others() {
         let before = runtime.latest().unwrap().sequence;
         assert_eq!(runtime.snapshot().await.unwrap().sequence, before + 1);
     }
+}
+
+/// A reply is received, and the words of its record become visible one after the other, each as the newest for a reading or two
+/// if somebody goes on reading: what a reading that began after the reply returns.
+fn reading_of_a_late_record() -> KernelTelemetry {
+    let runtime = active(late);
+    runtime.call_blocking("w", b"x", SOON).unwrap();
+    let shard = LATE_SHARD.load(Ordering::SeqCst) as usize;
+    let put = |word: usize, value: u64| {
+        // SAFETY: a word of the kernel's only shard, which the runtime keeps; all accesses to it are atomic.
+        let place = unsafe { AtomicU64::from_ptr(std::ptr::with_exposed_provenance_mut(shard + word * 8)) };
+        place.store(value, Ordering::SeqCst);
+    };
+    let readings = || runtime.latest().map_or(0, |latest| latest.sequence);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| runtime.telemetry_blocking("w").unwrap());
+        for counter in [Counter::Sent, Counter::Received, Counter::Processed] {
+            let before = readings();
+            put(counter as usize, 1);
+            while readings() < before + 2 && !reading.is_finished() {
+                std::thread::yield_now();
+            }
+        }
+        put(16 + Word::LastMessageNs as usize, 7);
+        reading.join().unwrap()
+    })
+}
+
+#[test]
+fn a_snapshot_waits_for_all_words_of_a_record_and_not_only_for_one_count() {
+    let is_whole = |t: KernelTelemetry| {
+        let counts = (t.messages_sent, t.messages_received, t.messages_processed);
+        counts == (1, 1, 1) && t.last_message_time.is_some()
+    };
+    // It waits for a second of its own time: a machine that gives this test no more turns in that is asked again.
+    assert!((0..10).any(|_| is_whole(reading_of_a_late_record())));
 }
 
 #[tokio::test(flavor = "multi_thread")]

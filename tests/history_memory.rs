@@ -84,7 +84,7 @@ impl Block {
             self.word(self.kernel.buckets, slot_of(ns, self.kernel.scale)).fetch_add(1, Ordering::Relaxed);
             (self.min_ns, self.max_ns) = (self.min_ns.min(ns), self.max_ns.max(ns));
         }
-        self.put(Word::LatencyMinNs, self.min_ns);
+        self.put(Word::LatencyNotMinNs, !self.min_ns);
         self.put(Word::LatencyMaxNs, self.max_ns);
         self.put(Word::LastMessageNs, now_ns);
         self.put(Word::HeartbeatNs, now_ns + (*random >> 50));

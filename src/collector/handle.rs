@@ -181,6 +181,11 @@ impl TelemetryCollector {
     /// another, and never for a kernel. It blocks for the time of the copy: from async code prefer
     /// [`latest`](Self::latest).
     ///
+    /// A kernel records a message after it replied to it, and a GPU shows the words of a record one by one, within a microsecond
+    /// or two: a reading at the moment of the reply may lack some.
+    /// [`RingKernelRuntime::snapshot`](crate::RingKernelRuntime::snapshot), which knows the replies, reads again until it has
+    /// all.
+    ///
     /// # Errors
     /// [`TelemetryError::Disabled`]; [`TelemetryError::Device`] if the device failed: then [`latest`](Self::latest)
     /// has the last good numbers, with its kernels `Failed` unless the copy was merely late or they had ended before.

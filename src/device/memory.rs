@@ -87,14 +87,15 @@ impl Memory {
         unsafe { host.add(at) }
     }
 
-    /// Copies words with relaxed loads, each of them whole.
+    /// Copies words one after the other, each of them whole.
     #[cfg(feature = "host")]
     pub(super) fn load_words(&self, at: usize, to: &mut [u64]) {
         let from = self.span(at, to.len() * 8).as_ptr().cast::<u64>();
         assert!(at.is_multiple_of(8), "words at byte {at}");
         for (i, word) in to.iter_mut().enumerate() {
+            // Acquire: who sees a count finds what the host device's blocks wrote before it in the words behind.
             // SAFETY: in bounds (span) and aligned (above); all accesses to it are atomic.
-            *word = unsafe { AtomicU64::from_ptr(from.add(i)) }.load(Ordering::Relaxed);
+            *word = unsafe { AtomicU64::from_ptr(from.add(i)) }.load(Ordering::Acquire);
         }
     }
 }

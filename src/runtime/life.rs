@@ -72,7 +72,7 @@ impl RingKernelRuntime {
     }
 
     /// Lets an active kernel finish the messages in hand and take no more; its queue stays. A block that is never
-    /// idle looks for commands every 32 messages. Waits for nothing.
+    /// idle looks for commands after a message, if it did not in the 50 µs before. Waits for nothing.
     ///
     /// # Errors
     /// [`RuntimeError::UnknownKernel`], [`RuntimeError::BadTransition`].
@@ -89,7 +89,8 @@ impl RingKernelRuntime {
     }
 
     /// Ends a kernel after the messages in hand, and waits until it has ended; what is queued is counted as dropped. A block
-    /// that is never idle looks for commands every 32 messages. Of an ended kernel it changes nothing.
+    /// that is never idle looks for commands after a message, if it did not in the 50 µs before. Of an ended kernel it changes
+    /// nothing.
     ///
     /// # Cancel safety
     /// If the future is dropped after it was polled, the kernel is ended all the same.

@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use super::error::RuntimeError;
 use super::handle::{RingKernelRuntime, off_the_worker};
-use super::kernel::{RingKernel, records_nothing};
+use super::kernel::{AwaitedRecords, RingKernel, records_nothing};
 use super::limit::{Limit, RunLimit};
 use crate::collector::TelemetryError;
 use crate::snapshot::{KernelTelemetry, Snapshot, Summary};
 
-/// How long a snapshot waits for records. A record is nanoseconds behind its reply, or as long as the system takes the
+/// How long a snapshot waits for records. A record is a microsecond or two behind its reply, or as long as the system takes the
 /// block's thread away.
 const RECORDS_LIMIT: Duration = Duration::from_secs(1);
 
 impl RingKernelRuntime {
-    /// Reads everything now, on a thread that may block. Every message whose reply was received before the call is counted in
-    /// it: kernels record after they reply, so it reads again, for up to a second, until that is so. Of a single reading
-    /// at most 400 ms count, so that time in which the process was stopped or frozen does not.
+    /// Reads everything now, on a thread that may block. Every message whose reply was received before the call is in it, in
+    /// all counters, in both histograms and in the time of the last message: kernels record after they reply, so it reads
+    /// again, for up to a second, until the counts are there; and of a kernel that has answered all that it was sent, until
+    /// two readings agree, up to three times. Of a single reading at most 400 ms count, so that time in which the process was
+    /// stopped or frozen does not.
     ///
     /// A kernel of your own that replies and does not record all of its messages is waited for once, for that second, and
     /// not again; one that has no telemetry code at all is never waited for.
@@ -39,17 +41,17 @@ impl RingKernelRuntime {
     pub fn snapshot_blocking(&self) -> Result<Arc<Snapshot>, RuntimeError> {
         let kernels = self.inner.all_kernels();
         kernels.iter().for_each(RingKernel::note_end);
-        let received: Vec<(&RingKernel, u64)> = kernels.iter().map(|k| (k, k.replies_received())).collect();
+        let mut awaited: Vec<AwaitedRecords<'_>> = kernels.iter().map(AwaitedRecords::new).collect();
         let mut limit = RunLimit::new(RECORDS_LIMIT);
         loop {
             let snapshot = self.inner.collector.snapshot()?;
-            let is_behind =
-                |(k, replies): &(&RingKernel, u64)| snapshot.kernel(k.id()).is_some_and(|t| k.is_behind(t, *replies));
-            if !received.iter().any(is_behind) {
+            // What is complete in one reading is so in the next.
+            awaited.retain_mut(|k| snapshot.kernel(k.kernel().id()).is_some_and(|t| k.are_missing(t)));
+            if awaited.is_empty() {
                 return Ok(snapshot);
             }
             if limit.left().is_zero() {
-                received.iter().filter(|k| is_behind(k)).for_each(|(kernel, _)| kernel.give_up_on_records());
+                awaited.iter().for_each(AwaitedRecords::give_up);
                 return Ok(snapshot);
             }
             std::thread::yield_now();

@@ -209,9 +209,9 @@ pub struct KernelTelemetry {
     /// Buckets of the latencies of handling.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::buckets"))]
     pub histogram: Arc<Histogram>,
-    /// Replies published since the launch, whatever was reset.
+    /// Messages since the launch, whatever was reset, whose records these numbers have, as far as counts can tell it.
     #[cfg_attr(feature = "serde", serde(skip))]
-    pub(crate) sent_since_launch: u64,
+    pub(crate) recorded_since_launch: u64,
 }
 
 /// A block that gave no sign of life for longer than

@@ -48,10 +48,12 @@ impl Instruction {
         matches!(self.base(), "MEMBAR" | "ERRBAR" | "CGAERRBAR" | "FENCE" | "CCTL" | "BAR" | "UCGABAR_ARV")
     }
     /// To a function, and the return from one. Two spellings are none, both of ptxas for sm_75 to sm_89: a far jump,
-    /// `CALL.REL.NOINC` to a label of the same function; and what stands behind a shuffle's `BRA.DIV`, for a warp that
-    /// is not converged, where ringscope's always are.
+    /// `CALL.REL.NOINC` to a label of the same function; and what stands behind a shuffle's or a meeting's
+    /// `BRA.DIV`, for a warp that is not converged, where ringscope's always are.
     pub fn is_call(&self) -> bool {
-        let none = ["`(.L_", "__cuda_sm70_shflsync"].iter().any(|target| self.operands.contains(target));
+        let none = ["`(.L_", "__cuda_sm70_shflsync", "__cuda_sm70_warpsync"]
+            .iter()
+            .any(|target| self.operands.contains(target));
         matches!(self.base(), "CALL" | "UCALL" | "JCAL") && !none || self.base() == "RET"
     }
     pub fn is_local(&self) -> bool {

@@ -50,8 +50,8 @@ fn document(everything: &Everything) -> String {
              ATOM, no\ncompare-and-swap loop, no fence, no call and no load but of constant tables to what level 0 has; \
              nothing spills, and\nnothing has a stack; a kernel at level 0 is byte for byte the kernel that never heard of \
              ringscope, and a ring kernel at\nlevel 0 the ring without telemetry; the record of a warp is one RED and one \
-             store. One thing is not counted as a call: what\nptxas for sm_75 to sm_89 puts behind each shuffle for a warp \
-             that is not converged. A warp of a ring always is.\n\n";
+             store. One thing is not counted as a call: what\nptxas for sm_75 to sm_89 puts behind each shuffle and each \
+             meeting of the lanes, for a warp that is not converged. A warp of a ring\nalways is.\n\n";
     text += "Instructions are all that lie in the kernel, the paths that a message seldom takes included, padding not. \
              REDs are those\nof telemetry. Three figures are those of levels 0, 1 and 2.\n\n";
     text += "## Ring kernels\n\n";

@@ -74,6 +74,7 @@ struct Recorder {
     __device__ Recorder(const KernelRef&, u32) {}
     __device__ static constexpr bool on() { return false; }
     __device__ u64 begin() const { return 0; }
+    __device__ u64 begin_warp() const { return 0; }
     __device__ void record_warp(const MessageRecord&) {}
     template <class... Any> __device__ void idle(Any...) {}
     template <class... Any> __device__ void heartbeat(Any...) {}

@@ -10,7 +10,7 @@
 #define RINGSCOPE_ABI_H
 
 // A kernel built with one layout must not be read with another: a block says which it was built with.
-#define RINGSCOPE_ABI_VERSION 2u
+#define RINGSCOPE_ABI_VERSION 3u
 
 typedef unsigned char ringscope_u8;
 typedef unsigned int ringscope_u32;
@@ -52,8 +52,8 @@ enum ringscope_word {
     RINGSCOPE_QUEUE_DEPTH = 5,      // messages waiting when this block last looked
     RINGSCOPE_QUEUE_HIGH_WATER = 6,
     RINGSCOPE_LAST_ERROR_CODE = 7,
-    RINGSCOPE_LATENCY_MIN_NS = 8,   // valid when latency_count > 0
-    RINGSCOPE_LATENCY_MAX_NS = 9,
+    RINGSCOPE_LATENCY_NOT_MIN_NS = 8,  // the shortest time of handling, its complement: 0 before the first is known
+    RINGSCOPE_LATENCY_MAX_NS = 9,      // valid when the word before is not 0
     RINGSCOPE_ABI = 10,             // RINGSCOPE_ABI_VERSION of the header the kernel was built with
     RINGSCOPE_LAST_ERROR_NS = 11,   // device clock; which block's last error is the last one
     RINGSCOPE_QUEUED_NOT_MIN_NS = 12,  // the shortest wait's complement, 0 while none is known

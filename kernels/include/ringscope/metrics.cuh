@@ -8,6 +8,11 @@
 //
 // Registered on the host (TelemetryCollector::counter and its like), read with the snapshot. Every count is exact.
 // What is switched off, or was never registered, records nothing. RINGSCOPE_LEVEL=0 removes all of it.
+//
+// Each thread looks up for itself. Of threads that look up while the host registers, some find the metric and others do not;
+// a thread that did not has to look again. What a warp or a block does together is therefore put to the vote: add_warp and
+// observe_warp count once all lanes have found the metric, and nothing before; a flush adds once all threads have, and keeps
+// until then. A metric that a kernel takes by value all threads have.
 #ifndef RINGSCOPE_METRICS_CUH
 #define RINGSCOPE_METRICS_CUH
 
@@ -57,6 +62,9 @@ __device__ __forceinline__ u64 key(double v) {
 }
 __device__ __forceinline__ bool is_finite(double v) { return (bits_of(v) & 0x7ff0000000000000ull) != 0x7ff0000000000000ull; }
 
+// Whether each lane of the warp has the metric. Without telemetry none has, and nobody is asked.
+__device__ __forceinline__ bool all_lanes_have(bool on) { return RINGSCOPE_LEVEL > 0 && all_lanes(on); }
+
 // The largest of all lanes' values.
 __device__ __forceinline__ u64 max_of_lanes(u64 v) {
 #if RINGSCOPE_CUDA
@@ -79,9 +87,9 @@ struct CounterRef {
     __device__ __forceinline__ void add(u64 n = 1) const {
         if (on()) metric::add(metric::word(metric, metric.slot, RINGSCOPE_METRIC_VALUE, metric::stripe(metric)), n);
     }
-    // By all lanes of a converged warp, each with its own n.
+    // By all lanes of a converged warp, each with its own n. Counts if all of them have the metric.
     __device__ __forceinline__ void add_warp(u64 n) const {
-        if (!on()) return;
+        if (!metric::all_lanes_have(on())) return;
         u64 sum = sum_lanes(n);
         if (lane() == 0) add(sum);
     }
@@ -149,9 +157,10 @@ struct HistogramRef {
         else observe((double)v);
     }
 
-    // By all lanes of a converged warp, each with its own value: a bucket each, and the rest once for all.
+    // By all lanes of a converged warp, each with its own value: a bucket each, and the rest once for all. Counts if all of
+    // them have the metric.
     __device__ __forceinline__ void observe_warp(u64 v) const {
-        if (!on()) return;
+        if (!metric::all_lanes_have(on())) return;
         if (is_explicit()) return observe_double((double)v);
         add_row(bucket_slot(v, metric.scale), 1);
         u64 sum = sum_lanes(v), largest = metric::max_of_lanes(v), smallest = ~metric::max_of_lanes(~v);
@@ -254,9 +263,9 @@ __device__ __forceinline__ Metric at(const ringscope_kernel_ref& telemetry, u32 
 }
 }  // namespace metric
 
-// By any thread. A kernel that was launched before the registration finds what was registered when it looks. What it does
-// not find, or what is of another kind, records nothing; each thread's look-up in vain is counted, and the snapshot's
-// self_metrics.lookup_misses_total shows how many there were.
+// By any thread, alone or with others. A kernel that was launched before the registration finds what was registered when it
+// looks. What it does not find, or what is of another kind, records nothing; each thread's look-up in vain is counted, and the
+// snapshot's self_metrics.lookup_misses_total shows how many there were.
 __device__ __forceinline__ CounterRef counter(const ringscope_kernel_ref& telemetry, u32 index) {
     return CounterRef{metric::at(telemetry, index, RINGSCOPE_METRIC_COUNTER)};
 }
@@ -281,8 +290,9 @@ __device__ __forceinline__ HistogramFamilyRef histogram_family(const ringscope_k
 // ---- twins in shared memory ------------------------------------------------------------------------------------------
 
 // Both live in __shared__ memory and belong to a block: `begin` and `flush` are for all of its threads together, what
-// is between for any of them. A flush adds what was counted to the metric, and starts anew. Counts are u32, which shared
-// memory adds without a loop: flush before 2^32 of them.
+// is between for any of them. A flush adds what was counted to the metric, and starts anew; where a thread has not found the
+// metric yet, all of it stays for the next one: some threads' buckets without the others' would never agree with the count.
+// Counts are u32, which shared memory adds without a loop: flush before 2^32 of them.
 
 struct LocalCounter {
     u32 low, high;  // of one u64
@@ -298,7 +308,7 @@ struct LocalCounter {
     }
     __device__ __forceinline__ void add(u64 n = 1) { add_local(&low, &high, n); }
     __device__ __forceinline__ void flush(const CounterRef& to) {
-        __syncthreads();
+        if (!__syncthreads_and(to.on())) return;
         if (thread_index() == 0) {
             to.add((u64)high << 32 | low);
             low = high = 0;
@@ -325,7 +335,7 @@ struct LocalHistogram {
         if (thread_index() == 0) clear_head();
         __syncthreads();
     }
-    // `to` is the metric that it will be flushed to.
+    // `to` is the metric that it will be flushed to. A thread that has not found it counts nothing.
     __device__ __forceinline__ void observe(const HistogramRef& to, u64 v) {
         if (!to.on()) return;
         if (!holds(to)) return to.observe(v);
@@ -336,14 +346,14 @@ struct LocalHistogram {
         lower_local(&smallest, v);
     }
     __device__ __forceinline__ void flush(const HistogramRef& to) {
-        __syncthreads();
-        bool mine = to.on() && holds(to);
+        // One answer for all threads; and whoever counted before it, did so before what follows.
+        if (!__syncthreads_and(to.on() && holds(to))) return;
         for (u32 i = thread_index(); i < RINGSCOPE_BUCKETS(MaxScale); i += thread_count()) {
-            if (mine && buckets[i] != 0) to.add_row(i, buckets[i]);
+            if (buckets[i] != 0) to.add_row(i, buckets[i]);
             buckets[i] = 0;
         }
         if (thread_index() == 0) {
-            if (mine && count != 0) to.add_head(count, (u64)sum_high << 32 | sum_low, smallest, largest);
+            if (count != 0) to.add_head(count, (u64)sum_high << 32 | sum_low, smallest, largest);
             clear_head();
         }
         __syncthreads();

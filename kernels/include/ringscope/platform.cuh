@@ -57,8 +57,11 @@ __device__ __forceinline__ u32 lane() {
     asm("mov.u32 %0, %%laneid;" : "=r"(id));
     return id;
 }
-// What follows is for all lanes of the warp together: sync_lanes makes them meet, the others want them met.
+// What follows is for all lanes of the warp together. sync_lanes makes them meet and orders their memory: what any lane did
+// before, and what it acquired, comes before what the others do after. A shuffle or a vote hands on its value, and orders no
+// memory: between one lane's acquire and another's access, or many lanes' stores and one lane's release, stands a sync_lanes.
 __device__ __forceinline__ void sync_lanes() { __syncwarp(); }
+__device__ __forceinline__ bool all_lanes(bool v) { return __all_sync(0xffffffffu, v) != 0; }
 __device__ __forceinline__ u32 from_lane0(u32 v) { return __shfl_sync(0xffffffffu, v, 0); }
 __device__ __forceinline__ u64 from_lane0(u64 v) { return __shfl_sync(0xffffffffu, v, 0); }
 __device__ __forceinline__ u32 xor_lanes(u32 v) {
@@ -82,6 +85,7 @@ __device__ __forceinline__ u32 leading_zeros(u64 v) { return (u32)__clzll((long 
 constexpr u32 LANES = 1;
 inline u32 lane() { return 0; }
 inline void sync_lanes() {}
+inline bool all_lanes(bool v) { return v; }
 inline u32 from_lane0(u32 v) { return v; }
 inline u64 from_lane0(u64 v) { return v; }
 inline u32 xor_lanes(u32 v) { return v; }

@@ -99,9 +99,9 @@ class Ring {
    private:
     friend class Reply;
     friend class Context;
-    // A look at the host's words is a round trip over the link: a block that is never idle takes one every so
-    // many messages.
-    static constexpr u64 REFRESH_EVERY = 32;
+    // A look at the host's words is a round trip over the link: a block that is never idle takes one this often. So a
+    // command to hold or to stop is seen with the first message that ends later than that.
+    static constexpr u64 REFRESH_NS = 50000;
     static constexpr u32 HEARTBEAT_EVERY = 64;
 
     // splitmix64's finalizer: which messages error injection refuses depends on their number alone.
@@ -151,7 +151,7 @@ class Ring {
     u64 tail_ = 0;         // the host's words as this block knows them
     u64 command_ = 0;
     u64 out_head_ = 0;
-    u64 taken_ = 0;
+    u64 refreshed_ns_ = 0;  // when the host's words were last looked at with a queue
     u64 last_end_ns_ = 0;  // when the message before ended: with a queue, when the next began
     u32 stated_ = RINGSCOPE_STATE_HELD;
     bool has_ticket_ = false;
@@ -160,7 +160,7 @@ class Ring {
     // The loop of a ring kernel.
     template <class Handler>
     __device__ __forceinline__ void run(Context& context, Handler& handler) {
-        last_end_ns_ = rec_.begin();
+        last_end_ns_ = rec_.begin();  // lane 0 alone looks at it
         for (;;) {
             Message m;
             MessageRecord record;
@@ -171,7 +171,7 @@ class Ring {
             publish(m, reply, record);
             // After publishing: the fence of a message does not wait for its own record, and by the next
             // message's fence the record is long done.
-            record.end_ns = rec_.begin();
+            record.end_ns = rec_.begin_warp();
             last_end_ns_ = record.end_ns;
             rec_.record_warp(record);
         }
@@ -243,9 +243,16 @@ __device__ __forceinline__ bool Ring::wait_for_ticket(MessageRecord& record) {
         ticket_ = take_ticket(&args_.device->ticket);
         has_ticket_ = true;
     }
-    if ((++taken_ % REFRESH_EVERY) == 0) refresh();
-    else look();
     u64 since = last_end_ns_;
+    // Without telemetry the clock is read here: an instruction, where a look at the host is a round trip. A clock that was
+    // set back looks at once.
+    u64 now = rec_.on() ? since : clock_ns();
+    if (now - refreshed_ns_ >= REFRESH_NS) {
+        refreshed_ns_ = now;
+        refresh();
+    } else {
+        look();
+    }
     for (u32 attempt = 0;; ++attempt) {
         u32 command = this->command();
         if (command == RINGSCOPE_COMMAND_STOP) {
@@ -257,9 +264,9 @@ __device__ __forceinline__ bool Ring::wait_for_ticket(MessageRecord& record) {
         if (state != stated_) rec_.state(stated_ = state);
         if (command == RINGSCOPE_COMMAND_RUN && ticket_ < tail_) {
             // Without a wait, work on this message began when the one before was done: one clock read less.
-            u64 now = attempt == 0 && since != 0 ? since : rec_.begin();
-            if (since != 0 && now > since) record.wait_ns = now - since;
-            record.begin_ns = now;
+            u64 begun = attempt == 0 && since != 0 ? since : rec_.begin();
+            if (since != 0 && begun > since) record.wait_ns = begun - since;
+            record.begin_ns = begun;
             record.queue_depth = tail_ - ticket_ - 1;
             return true;
         }
@@ -312,6 +319,8 @@ __device__ __forceinline__ u8* Reply::open(u32 bytes) {
         }
         if (ring_.rec_.on() && lane() == 0 && retries_ != 0) held_ns_ = ring_.rec_.begin() - held_ns_;
         ticket_ = from_lane0(ticket_);
+        // Lane 0 acquired the host's word that the slot is free again: only after meeting it may the others write there.
+        sync_lanes();
         if (from_lane0(stopped) == 0) slot_ = reinterpret_cast<u8*>(ring_.out_slot(ticket_));
     }
     bytes_ = bytes;

@@ -46,12 +46,18 @@ struct MessageRecord {
 
 // A block's pen. Every thread of the block may hold one; records are made by one thread, always the same, or by
 // one warp. From several, the counters stay exact; the extremes and other single words are the last writer's.
+//
+// Who writes a word of line 1: thread 0 when the block begins and when its pen goes, and who records. A warp's record is
+// ordered on both sides: before it and after it the lanes meet, so that what lane 0 writes of the same words (idle,
+// heartbeat, its end) is the older or the newer as it looks in the code. Where others than the warp of thread 0, or its
+// thread 0, record, a __syncthreads() before the pen goes makes the end of the block the last that it says.
 class Recorder {
    public:
 #if RINGSCOPE_LEVEL == 0
     __device__ __forceinline__ explicit Recorder(const KernelRef&, u32 = 0) {}
     __device__ __forceinline__ bool on() const { return false; }
     __device__ __forceinline__ u64 begin() const { return 0; }
+    __device__ __forceinline__ u64 begin_warp() const { return 0; }
     __device__ __forceinline__ void end(u64, u64 = 0, u64 = 0) {}
     __device__ __forceinline__ void fail(u64, u32, u64 = 0) {}
     __device__ __forceinline__ void end_warp(u64, u64 = 0, u64 = 0) {}
@@ -99,49 +105,58 @@ class Recorder {
 
     // The time at which work on a message starts; pass it to end or fail.
     __device__ __forceinline__ u64 begin() const { return on() ? clock_ns() : 0; }
+    // The same by all lanes of one converged warp: lane 0's, for lanes may read the clock at different moments.
+    __device__ __forceinline__ u64 begin_warp() const { return on() ? from_lane0(clock_ns()) : 0; }
 
     // By one thread: a message was handled and its result published.
     __device__ __forceinline__ void end(u64 begun, u64 bytes_in = 0, u64 bytes_out = 0) {
-        if (on()) record(finished(begun, bytes_in, bytes_out, RINGSCOPE_OK));
+        if (on()) record(finished(begun, clock_ns(), bytes_in, bytes_out, RINGSCOPE_OK));
     }
     // By one thread: a message was refused, with a code from 1.
     __device__ __forceinline__ void fail(u64 begun, u32 code, u64 bytes_in = 0) {
-        if (on()) record(finished(begun, bytes_in, 0, code));
+        if (on()) record(finished(begun, clock_ns(), bytes_in, 0, code));
     }
-    // By all lanes of one converged warp, with the same arguments.
+    // By all lanes of one converged warp, with the same arguments; of `begun` lane 0's counts.
     __device__ __forceinline__ void end_warp(u64 begun, u64 bytes_in = 0, u64 bytes_out = 0) {
-        if (on()) record_warp(finished(begun, bytes_in, bytes_out, RINGSCOPE_OK));
+        if (on()) record_warp(finished(from_lane0(begun), begin_warp(), bytes_in, bytes_out, RINGSCOPE_OK));
     }
     __device__ __forceinline__ void fail_warp(u64 begun, u32 code, u64 bytes_in = 0) {
-        if (on()) record_warp(finished(begun, bytes_in, 0, code));
+        if (on()) record_warp(finished(from_lane0(begun), begin_warp(), bytes_in, 0, code));
     }
 
-    // By one thread, word by word.
+    // By one thread, word by word: the count of messages last, so that who sees a message there finds the rest of it. On the
+    // host device for sure; on a GPU nothing orders them, and all are visible within a microsecond or two.
     __device__ __forceinline__ void record(const MessageRecord& m) {
         if (!on()) return;
         note_extremes(m);
         RINGSCOPE_UNROLL
-        for (u32 word = 0; word < RINGSCOPE_COUNTERS; ++word) {
-            u64 delta = counter_delta(m, word);
-            if (delta != 0) add(&shard_->counters[word], delta);
+        for (u32 word = 0; word < RINGSCOPE_SINGLE_WORDS; ++word) {
+            if (writes_word(m, word)) put(word, single_value(m, word));
         }
 #if RINGSCOPE_LEVEL >= 2
         if (buckets_ != nullptr) add(buckets_ + bucket_slot(duration(m), scale_), 1);
         if (waited(m)) add(buckets_ + waiting_ + bucket_slot(queued(m), scale_), 1);
 #endif
         RINGSCOPE_UNROLL
-        for (u32 word = 0; word < RINGSCOPE_SINGLE_WORDS; ++word) {
-            if (writes_word(m, word)) put(word, single_value(m, word));
+        for (u32 left = RINGSCOPE_COUNTERS; left > 0; --left) {
+            u64 delta = counter_delta(m, left - 1);
+            if (delta != 0) add(&shard_->counters[left - 1], delta);
         }
     }
 
-    // By one converged warp: lane i owns word i, lanes 16 and 17 the buckets. The whole record is one RED, and
-    // one store for the words that are not sums.
+    // By all lanes of one converged warp, `m` the same in all of them: lane i owns word i, lanes 16 and 17 the buckets. The
+    // whole record is one store for the words that are not sums, and one RED. The lanes meet before and after it: see above.
     __device__ __forceinline__ void record_warp(const MessageRecord& m) {
         if (!on()) return;
 #if RINGSCOPE_CUDA
+        sync_lanes();
         note_extremes(m);
         u32 word = lane();
+        u32 written = 0;
+        RINGSCOPE_UNROLL
+        for (u32 w = 0; w < RINGSCOPE_SINGLE_WORDS; ++w) written |= writes_word(m, w) ? 1u << w : 0u;
+        u64 value = pick<0, RINGSCOPE_WORDS>(word, [&](u32 w) { return single_value(m, w); });
+        if ((written >> word) & 1u) put(word, value);
         u64 delta = pick<0, RINGSCOPE_WORDS>(word, [&](u32 w) { return counter_delta(m, w); });
         if (word >= RINGSCOPE_WORDS) delta = 0;
         u64* target = &shard_->counters[word & (RINGSCOPE_WORDS - 1)];
@@ -153,11 +168,7 @@ class Recorder {
         }
 #endif
         if (delta != 0) add(target, delta);
-        u32 written = 0;
-        RINGSCOPE_UNROLL
-        for (u32 w = 0; w < RINGSCOPE_SINGLE_WORDS; ++w) written |= writes_word(m, w) ? 1u << w : 0u;
-        u64 value = pick<0, RINGSCOPE_WORDS>(word, [&](u32 w) { return single_value(m, w); });
-        if ((written >> word) & 1u) put(word, value);
+        sync_lanes();
 #else
         record(m);
 #endif
@@ -199,10 +210,10 @@ class Recorder {
             return (lane & (Count / 2)) != 0 ? high : low;
         }
     }
-    __device__ __forceinline__ static MessageRecord finished(u64 begun, u64 in, u64 out, u32 status) {
+    __device__ __forceinline__ static MessageRecord finished(u64 begun, u64 ended, u64 in, u64 out, u32 status) {
         MessageRecord m;
         m.begin_ns = begun;
-        m.end_ns = clock_ns();
+        m.end_ns = ended;
         m.bytes_in = in;
         m.bytes_out = out;
         m.status = status;
@@ -244,7 +255,7 @@ class Recorder {
             case RINGSCOPE_LAST_ERROR_CODE:
             case RINGSCOPE_LAST_ERROR_NS: return m.status != RINGSCOPE_OK;
 #if RINGSCOPE_LEVEL >= 2
-            case RINGSCOPE_LATENCY_MIN_NS:
+            case RINGSCOPE_LATENCY_NOT_MIN_NS:
             case RINGSCOPE_LATENCY_MAX_NS: return buckets_ != nullptr;
             case RINGSCOPE_QUEUED_NOT_MIN_NS:
             case RINGSCOPE_QUEUED_MAX_NS: return waited(m);
@@ -261,7 +272,7 @@ class Recorder {
             case RINGSCOPE_QUEUE_HIGH_WATER: return high_water_;
             case RINGSCOPE_LAST_ERROR_CODE: return m.status;
 #if RINGSCOPE_LEVEL >= 2
-            case RINGSCOPE_LATENCY_MIN_NS: return min_ns_;
+            case RINGSCOPE_LATENCY_NOT_MIN_NS: return ~min_ns_;
             case RINGSCOPE_LATENCY_MAX_NS: return max_ns_;
             case RINGSCOPE_QUEUED_NOT_MIN_NS: return ~queued_min_ns_;
             case RINGSCOPE_QUEUED_MAX_NS: return queued_max_ns_;

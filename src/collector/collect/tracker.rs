@@ -147,7 +147,7 @@ impl KernelTracker {
             wait_time,
             blocks,
             histogram,
-            sent_since_launch: sums.counter(Counter::Sent),
+            recorded_since_launch: recorded(sums),
         }
     }
 
@@ -204,6 +204,18 @@ impl KernelTracker {
         self.derived = Some((Arc::clone(now), Arc::clone(&since), latency));
         (since, latency)
     }
+}
+
+/// Messages whose records are in these sums: each of its words becomes visible by itself, so as the one that has the fewest
+/// tells it.
+fn recorded(sums: &KernelSums) -> u64 {
+    let timed = sums.counter(Counter::LatencyCount);
+    if sums.lines.last_message_ns == 0 || (timed > 0 && sums.latency_extremes().is_none()) {
+        return 0;
+    }
+    let handled = sums.counter(Counter::Processed).saturating_add(sums.counter(Counter::Errors));
+    let counted = sums.counter(Counter::Received).min(sums.counter(Counter::Sent)).min(handled);
+    if timed > 0 { counted.min(timed).min(sums.latency.count()) } else { counted }
 }
 
 /// What the windows' rates are differences of.

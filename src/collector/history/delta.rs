@@ -151,7 +151,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         wait_time,
         blocks,
         histogram: _,
-        sent_since_launch,
+        recorded_since_launch,
     } = k;
     [
         *state as u64,
@@ -180,7 +180,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         busy_time.as_nanos() as u64,
         wait_time.as_nanos() as u64,
         u64::from(*blocks),
-        *sent_since_launch,
+        *recorded_since_launch,
         *queue_full,
     ]
 }
@@ -226,7 +226,7 @@ fn kernel_of(
         wait_time: Duration::from_nanos(w[24]),
         blocks: w[25] as u32,
         histogram,
-        sent_since_launch: w[26],
+        recorded_since_launch: w[26],
     }
 }
 

@@ -4,7 +4,7 @@ use super::page::{COUNTS, MAX, NOT_MIN, SUM, counts, highest};
 use super::shard::{Cells, Change, Writer};
 use super::sync::AtomicU64;
 use crate::abi::buckets;
-use crate::histogram::{Coarseness, Histogram as ExponentialHistogram, slot_values};
+use crate::histogram::{Coarseness, Histogram as ExponentialHistogram};
 
 /// Counts one value.
 pub(super) struct ObserveWhole {
@@ -25,12 +25,8 @@ impl Change for ObserveWhole {
 
 pub(super) fn read(cells: &Cells, scale: u32) -> ExponentialHistogram {
     let counts = counts(cells, buckets(scale));
-    let (mut min, mut max) = (!highest(cells, NOT_MIN), highest(cells, MAX));
     // While the very first value is being observed, its bucket may be seen before its extremes are.
-    if min > max {
-        let used = |count: &u64| *count > 0;
-        min = counts.iter().position(used).map_or(min, |slot| *slot_values(slot, scale).start());
-        max = counts.iter().rposition(used).map_or(max, |slot| *slot_values(slot, scale).end());
-    }
-    ExponentialHistogram::from_slots(scale, 0, &counts, cells.sum(SUM), min, max)
+    let extremes = (!highest(cells, NOT_MIN), highest(cells, MAX));
+    let known = (extremes.0 <= extremes.1).then_some(extremes);
+    ExponentialHistogram::from_slots(scale, 0, &counts, cells.sum(SUM), u64::MAX, 0).with_extremes(known)
 }

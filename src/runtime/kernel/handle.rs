@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) looks: AtomicU32,
     /// Whether its records were waited for in vain: a kernel may reply and not record it.
     pub(super) silent: AtomicBool,
+    /// Replies as of which all of its numbers are known to be there, nothing having been under way.
+    pub(super) settled: AtomicU64,
     /// What it died of, if it is found failed.
     pub(super) died_of: OnceLock<RuntimeError>,
 }
@@ -62,6 +64,7 @@ impl RingKernel {
                 collector: Arc::downgrade(collector),
                 looks: AtomicU32::new(0),
                 silent: AtomicBool::new(false),
+                settled: AtomicU64::new(0),
                 died_of: OnceLock::new(),
             }),
         }
@@ -85,21 +88,6 @@ impl RingKernel {
     /// Returns how many replies were taken from its ring so far, those included that came too late for their call.
     pub fn replies_received(&self) -> u64 {
         self.inbox().taken()
-    }
-
-    /// Whether `telemetry` lacks the records of these replies, and they may still come.
-    pub(in crate::runtime) fn is_behind(&self, telemetry: &KernelTelemetry, replies: u64) -> bool {
-        if replies > 0 && telemetry.sent_since_launch >= replies {
-            // It was slow once, and has caught up: the next time it is waited for again.
-            self.shared.silent.store(false, Ordering::Relaxed);
-        }
-        let missing = telemetry.sent_since_launch < replies && !records_nothing(telemetry, replies);
-        missing && !self.shared.silent.load(Ordering::Relaxed)
-    }
-
-    /// Its records were waited for in vain; they are not waited for again before it has caught up.
-    pub(in crate::runtime) fn give_up_on_records(&self) {
-        self.shared.silent.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn producer(&self) -> MutexGuard<'_, Producer> {

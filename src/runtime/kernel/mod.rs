@@ -4,6 +4,8 @@ mod handle;
 mod inbox;
 mod life;
 mod messages;
+mod records;
 
 pub use handle::RingKernel;
 pub(super) use handle::records_nothing;
+pub(super) use records::AwaitedRecords;
