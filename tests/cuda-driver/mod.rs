@@ -195,7 +195,15 @@ fn compile() -> Option<PathBuf> {
     let mut driver = cxx();
     driver.args(["-shared", "-pthread", "-Wl,-soname,libcuda.so.1"]).args(objects).args(machine);
     link(driver.arg("-o").arg(folder.join("libcuda.so.1")));
-    link(cxx().arg("-shared").arg(sources.join("nvrtc.cpp")).arg("-o").arg(folder.join("libnvrtc.so")));
+    let kernels = sources.join("ptx/kernels");
+    link(
+        cxx()
+            .arg("-shared")
+            .arg(format!("-DTEST_KERNELS=\"{}\"", kernels.display()))
+            .arg(sources.join("nvrtc.cpp"))
+            .arg("-o")
+            .arg(folder.join("libnvrtc.so")),
+    );
     // One library under both names; a hard link, which the standard library makes on every platform.
     let _ = std::fs::remove_file(folder.join("libcuda.so"));
     std::fs::hard_link(folder.join("libcuda.so.1"), folder.join("libcuda.so")).expect("a link");

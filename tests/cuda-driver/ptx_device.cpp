@@ -41,7 +41,8 @@ void check_races() {
     if (!memory().races().empty()) give_up("a data race: " + memory().races().front().text);
 }
 
-constexpr size_t PIECE = 32;  // words that are copied before others have their turn
+// Bytes that are copied before others have their turn: a few words of what is small, and of what is large a part.
+constexpr size_t LEAST = 256, TURNS = 256;
 }  // namespace
 
 bool runs_ptx() {
@@ -113,8 +114,9 @@ void in_pieces(const Device* device, size_t bytes, const std::function<void(ptx:
     standing.device = static_cast<ptx::u32>(device->ordinal);
     ptx::Agent agent = 0;
     machine().with_memory([&](ptx::Memory& m) { agent = m.begin(standing); });
-    for (size_t at = 0; at < bytes; at += PIECE * 8) {
-        size_t count = std::min(PIECE * 8, bytes - at);
+    size_t each = std::max(LEAST, bytes / TURNS / 8 * 8);
+    for (size_t at = 0; at < bytes; at += each) {
+        size_t count = std::min(each, bytes - at);
         machine().with_memory([&](ptx::Memory& m) { piece(m, agent, at, count); });
     }
     machine().with_memory([&](ptx::Memory& m) {
@@ -136,9 +138,7 @@ void copy_by_machine(const Device* device, char* to, const char* from, size_t by
 
 void set_by_machine(const Device* device, u64 at, unsigned char value, size_t bytes) {
     in_pieces(device, bytes, [=](ptx::Memory& m, ptx::Agent agent, size_t offset, size_t count) {
-        unsigned char piece[PIECE * 8];
-        std::memset(piece, value, count);
-        m.copy_bytes_in(agent, at + offset, piece, count);
+        m.copy_bytes_in(agent, at + offset, std::vector<unsigned char>(count, value).data(), count);
     });
 }
 }  // namespace stand_in

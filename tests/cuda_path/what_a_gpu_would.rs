@@ -155,7 +155,7 @@ fn in_a_thread(context: usize, what: &'static str, call: DriverCall) -> (&'stati
 }
 
 fn load_probe(module: &mut sys::CUmodule) -> CUresult {
-    let image = c".version 8.0\n.entry clock_probe\n";
+    let image = c".version 8.0\n.target sm_75\n.address_size 64\n.visible .entry clock_probe(\n.param .u64 place\n)\n{\nret;\n}\n";
     // SAFETY: a place for the answer; text that ends with a NUL; no options.
     unsafe { sys::cuModuleLoadDataEx(module, image.as_ptr().cast(), 0, std::ptr::null_mut(), std::ptr::null_mut()) }
 }
