@@ -156,3 +156,5 @@ void test_memory();
 void test_warps();
 void test_blocks();
 void test_refusals();
+void test_rings();
+void test_probes();

@@ -137,8 +137,9 @@ void meeting() {
     faults("setp.eq.u32 %p2, %w0, 3;\n@%p2 exit;\nbar.warp.sync -1;", 32, Outcome::WRONG_SYNC, "bar.warp.sync -1; waits for lane 3, which has exited");
     // A warp that the block's threads do not fill is whole with those it has.
     gives("bar.warp.sync -1;\nst.global.u32 [%d1], 1;", 40, [](u32) { return u64(1); });
-    faults("setp.lt.u32 %p2, %w0, 16;\n@%p2 bar.warp.sync 0xffff;\n@!%p2 bar.warp.sync -1;\nbar.warp.sync -1;\nbar.warp.sync 0xffffffff;\n@%p2 bar.warp.sync -1;", 32,
-           Outcome::DEADLOCK, "bar.warp.sync");
+    // Masks that do not agree: lane 0 says that all meet, those from 16 on that they meet with lane 0.
+    faults("setp.lt.u32 %p2, %w0, 16;\n@%p2 bar.warp.sync -1;\n@!%p2 bar.warp.sync 0xffff0001;", 32, Outcome::DEADLOCK,
+           "lanes 0xffff of warp 0 wait (mask 0xffffffff): k line 17: @%p2 bar.warp.sync -1;; lanes 0xffff0000 of warp 0 wait (mask 0xffff0001): k line 18");
 }
 }  // namespace
 
