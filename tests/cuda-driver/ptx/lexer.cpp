@@ -15,6 +15,7 @@ class Lexer {
         for (skip(); at_ < text_.size(); skip()) {
             tokens_.emplace_back();
             tokens_.back().line = line_;
+            tokens_.back().at = at_;
             next(tokens_.back());
         }
         tokens_.emplace_back();

@@ -11,6 +11,7 @@ struct Token {
     std::string text;  // a name has its dots: `ld.global.u32`, `%tid.x`, `.reg`
     u64 value = 0;     // a number's bits
     u32 line = 0;
+    size_t at = 0;  // in the text
 
     bool is(const char* what) const { return (kind == NAME || kind == SIGN) && text == what; }
 };

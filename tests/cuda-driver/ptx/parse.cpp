@@ -48,7 +48,7 @@ struct Braces {
 
 class Parser {
    public:
-    Parser(const std::string& text, Program& into) : tokens_(words_of(text)), into_(into) {}
+    Parser(const std::string& text, Program& into) : text_(text), tokens_(words_of(text)), into_(into) {}
 
     void module() {
         while (here().kind != Token::END) {
@@ -337,10 +337,14 @@ class Parser {
     }
     // For people.
     std::string text_of(size_t first) const {
-        std::string text = entry_->name + " line " + std::to_string(tokens_[first].line) + ":";
-        for (size_t i = first; !tokens_[i].is(";") && tokens_[i].kind != Token::END; ++i)
-            text += (tokens_[i].kind == Token::SIGN && !tokens_[i].is("@") && i + 1 != first ? "" : " ") + tokens_[i].text;
-        return text + ";";
+        std::string text = entry_->name + " line " + std::to_string(tokens_[first].line) + ": ";
+        for (size_t at = tokens_[first].at; at < text_.size(); ++at) {
+            bool space = text_[at] == ' ' || text_[at] == '\t' || text_[at] == '\n';
+            if (!space) text += text_[at];
+            else if (text.back() != ' ') text += ' ';
+            if (text_[at] == ';') break;
+        }
+        return text;
     }
     Operand named(const std::string& name) const {
         for (auto open = open_.rbegin(); open != open_.rend(); ++open) {
@@ -421,6 +425,7 @@ class Parser {
         }
     }
 
+    const std::string& text_;
     std::vector<Token> tokens_;
     size_t at_ = 0;
     Program& into_;

@@ -59,7 +59,7 @@ u64 Stage::add(const Launch& launch, Dim3 index) {
     b.index = index;
     b.multiprocessor = static_cast<u32>(next_multiprocessor_++ % std::max(settings.multiprocessors, 1u));
     b.dynamic_shared = (entry.shared_bytes + 15u) / 16 * 16;
-    b.shared_bytes = b.dynamic_shared + launch.shared_bytes;
+    b.shared_bytes = launch.shared_bytes == 0 ? entry.shared_bytes : b.dynamic_shared + launch.shared_bytes;
     // Whatever was there before: nobody may count on it.
     b.shared.resize((b.shared_bytes + 7) / 8 + 1);
     for (u64& word : b.shared) word = random_.next() * 0x100000001u;

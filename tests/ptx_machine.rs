@@ -1,0 +1,121 @@
+//! The PTX machine that the stand-in of the driver runs kernels on: each opcode against the PTX manual, warps, blocks, faults,
+//! and the crate's own kernels against the same sources as C++. Needs a C++ compiler (c++).
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The machine, on a memory without weakness: that has tests of its own.
+const MACHINE: [&str; 11] =
+    ["parse", "decode", "lexer", "alu", "alu_float", "warp", "access", "sync", "stage", "machine", "plain_memory"];
+const TESTS: [&str; 10] = [
+    "tests_main",
+    "integers_test",
+    "bits_test",
+    "floats_test",
+    "memory_test",
+    "warps_test",
+    "blocks_test",
+    "refusals_test",
+    "rings_test",
+    "probes_test",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn say(what: &str) {
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
+
+/// The program with all the tests; `None` without a C++ compiler.
+fn program() -> Option<PathBuf> {
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(compile).clone()
+}
+
+fn cxx() -> Command {
+    Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()))
+}
+
+fn compile() -> Option<PathBuf> {
+    cxx().arg("--version").output().ok()?;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ptx-machine");
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let sources = root().join("tests/cuda-driver");
+    let unit = |name: &str| (format!("{name}.o"), sources.join(format!("ptx/{name}.cpp")), 0);
+    let units: Vec<(String, PathBuf, u32)> = (0..=2)
+        .map(|level| (format!("kernels_l{level}.o"), sources.join("kernels.cpp"), level))
+        .chain(TESTS.into_iter().chain(MACHINE).map(unit))
+        .chain([("shim.o".to_owned(), root().join("kernels/host/shim.cpp"), 0)])
+        .collect();
+    let at_once = std::thread::available_parallelism().map_or(2, |n| n.get());
+    for some in units.chunks(at_once) {
+        let started: Vec<_> = some
+            .iter()
+            .map(|(object, source, level)| {
+                let mut cxx = cxx();
+                cxx.args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]);
+                cxx.arg(root().join("kernels/include")).arg(format!("-DRINGSCOPE_LEVEL={level}"));
+                cxx.arg("-c").arg(source).arg("-o").arg(folder.join(object));
+                (cxx.spawn().expect("it starts again"), cxx)
+            })
+            .collect();
+        for (mut child, cxx) in started {
+            assert!(child.wait().expect("a compiler").success(), "{cxx:?}");
+        }
+    }
+    let tests = folder.join("machine_tests");
+    let mut link = cxx();
+    link.arg("-pthread").args(units.iter().map(|(object, ..)| folder.join(object))).arg("-o").arg(&tests);
+    assert!(link.status().expect("a compiler").success(), "{link:?}");
+    Some(tests)
+}
+
+/// Runs those of the program's tests.
+fn run(names: &[&str]) {
+    if cfg!(not(unix)) {
+        return say("skipped: the PTX machine is for Unix");
+    }
+    let Some(program) = program() else {
+        return say("skipped: the PTX machine: no C++ compiler (c++)");
+    };
+    let output = Command::new(program).arg(root().join("kernels/ptx")).args(names).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{said}", output.status);
+}
+
+#[test]
+fn each_opcode_does_what_the_manual_says() {
+    run(&["integers", "bits", "floats", "conversions"]);
+}
+
+#[test]
+fn each_space_and_each_order_is_understood_and_a_wrong_address_is_a_fault() {
+    run(&["memory"]);
+}
+
+#[test]
+fn lanes_go_their_own_ways_and_meet_where_they_must() {
+    run(&["warps"]);
+}
+
+#[test]
+fn blocks_have_barriers_and_run_by_a_seed_or_on_threads() {
+    run(&["blocks"]);
+}
+
+#[test]
+fn what_is_not_understood_is_an_error_that_names_it() {
+    run(&["refusals"]);
+}
+
+#[test]
+fn the_crates_kernels_do_as_ptx_what_they_do_as_cpp() {
+    if !root().join("kernels/ptx").exists() {
+        return say("skipped: the crate's kernels are not there as PTX");
+    }
+    run(&["rings", "probes"]);
+}
