@@ -36,7 +36,8 @@ Word& MemoryState::touch(u64 address) {
     std::unique_ptr<Word>& place = range->place(address);
     if (place != nullptr) return *place;
     const u64 at = address & ~u64{7};
-    if (!range->pinned()) return *(place = std::make_unique<Word>(at, range, read_real(at)));
+    if (!range->pinned) return *(place = std::make_unique<Word>(at, range, read_real(at)));
+    if (range->shadow.empty()) range->look_at_host();
     const std::size_t i = range->index(at);
     place = std::make_unique<Word>(at, range, range->shadow[i]);
     if (range->host_epoch[i] != 0) {
@@ -138,13 +139,7 @@ void Memory::add_range(u64 address, u64 bytes, bool pinned) {
     auto range = std::make_unique<Range>();
     range->base = address;
     range->bytes = bytes;
-    if (pinned) {
-        const std::size_t n = range->words();
-        range->shadow.resize(n);
-        range->host_epoch.resize(n, 0);
-        range->host_mask.resize(n, 0);
-        for (std::size_t i = 0; i < n; ++i) range->shadow[i] = read_real(range->first() + i * 8);
-    }
+    range->pinned = pinned;
     state_->ranges[address] = std::move(range);
 }
 
@@ -201,6 +196,8 @@ void Memory::end(Agent agent) {
     MemoryState& s = *state_;
     Actor& actor = s.actor(agent);
     s.make_visible_all(actor);
+    // Who waits for a copy has acquired what it read.
+    if (actor.life->standing.kind == Standing::COPY) s.fence(actor, Order::ACQUIRE, Scope::SYS);
     const Head head = actor.publish(Scope::SYS);
     for (auto& host : s.actors)
         if (host->alive && host->is_host() && host->life != actor.life) host->learn(head);
@@ -209,6 +206,7 @@ void Memory::end(Agent agent) {
     actor.known = std::make_shared<Clock>();
     actor.unfenced.clear();
     for (Head& fence : actor.fences) fence = Head{};
+    actor.fenced = nullptr;
     s.free.push_back(agent);
 }
 
@@ -216,7 +214,7 @@ u64 Memory::load(Agent agent, const Access& access) {
     MemoryState& s = *state_;
     Actor& actor = s.actor(agent);
     Word& word = s.touch(access.address);
-    if (word.range->pinned()) s.notice(word);
+    if (word.range->pinned) s.notice(word);
     const u32 seen = s.choose(actor, word, access);
     const u64 value = part(word.value_at(seen), access);
     s.read(actor, word, s.stamp(actor, access, value), seen);
@@ -227,7 +225,7 @@ void Memory::store(Agent agent, const Access& access, u64 value) {
     MemoryState& s = *state_;
     Actor& actor = s.actor(agent);
     Word& word = s.touch(access.address);
-    if (word.range->pinned()) s.notice(word);
+    if (word.range->pinned) s.notice(word);
     Write write;
     static_cast<Stamp&>(write) = s.stamp(actor, access, value);
     s.check_write(actor, word, write);
@@ -250,7 +248,7 @@ u64 Memory::rmw(Agent agent, const Access& access, Rmw what, u64 operand, u64 co
     MemoryState& s = *state_;
     Actor& actor = s.actor(agent);
     Word& word = s.touch(access.address);
-    const bool pinned = word.range->pinned();
+    const bool pinned = word.range->pinned;
     const u64 all = bits_of(u8((1u << access.bytes) - 1));
     for (;;) {
         if (pinned) {
@@ -336,11 +334,11 @@ void Memory::copy_bytes_in(Agent copy, u64 to, const void* from, u64 bytes) {
         write.value = value << at * 8;
         Range& range = *s.range_of(to);
         // Where no lane lives, whoever begins later begins after the copy.
-        if (range.find(to) == nullptr && !range.pinned() && s.alive[Standing::LANE] == 0) {
+        if (range.find(to) == nullptr && !range.pinned && s.alive[Standing::LANE] == 0) {
             write_real(to & ~u64{7}, write.value, write.mask);
         } else {
             Word& word = s.touch(to);
-            if (range.pinned()) s.notice(word);
+            if (range.pinned) s.notice(word);
             write.by = actor.life;
             write.site = "a copy from the host";
             write.epoch = actor.now;
@@ -360,7 +358,7 @@ u64 Memory::host_load(Agent host, const Access& access) {
     Access system = access;
     system.scope = Scope::SYS;
     Word& word = s.touch(access.address);
-    if (word.range->pinned()) s.notice(word);
+    if (word.range->pinned) s.notice(word);
     const u64 value = part(read_real(word.address), access);
     s.read(s.actor(host), word, s.stamp(s.actor(host), system, value), word.visible);
     return value;

@@ -60,7 +60,8 @@ struct Actor {
     ClockRef known = std::make_shared<Clock>();
     Epoch now = 1;
     bool alive = false;
-    Head fences[3];               // the latest release fence of each scope: what later strong stores hand over
+    Head fences[3];               // the latest release fence of each scope
+    HeadsRef fenced;              // those, for what later strong stores hand over
     Heads unfenced;               // what relaxed loads saw: an acquire fence is still missing
     std::deque<Pending> pending;  // its stores that are not in the real memory, oldest first
 

@@ -5,7 +5,7 @@
 
 namespace ptx {
 // The oldest write that this agent may still see: none older than what happened before, by writing or by seeing.
-static u32 floor_of(const Actor& actor, const Word& word, bool strong) {
+static u32 floor_of(const Actor& actor, const Word& word) {
     u32 floor = word.oldest();
     for (auto write = word.writes.rbegin(); write != word.writes.rend(); ++write) {
         if (!actor.knows(*write->by, write->epoch)) continue;
@@ -15,14 +15,16 @@ static u32 floor_of(const Actor& actor, const Word& word, bool strong) {
     if (floor == word.newest()) return floor;
     for (const Read& read : word.reads)
         if (read.strong && read.seen > floor && actor.knows(*read.by, read.first)) floor = read.seen;
-    return strong ? std::max(floor, word.strong_floor) : floor;
+    return floor;
 }
 
 u32 MemoryState::choose(const Actor& by, const Word& word, const Access& access) {
     const u32 newest = word.newest();
     if (!settings.weak || word.writes.empty()) return newest;
     const bool strong = access.order != Order::WEAK;
-    const u32 floor = floor_of(by, word, strong);
+    u32 floor = floor_of(by, word);
+    // A strong load also sees none that is older than what strong loads saw that are forgotten, and none whose writer is.
+    if (strong) floor = std::max({floor, word.strong_floor, word.first_of(mask_of(access))});
     if (floor == newest) return newest;
     const Write& last = word.writes.back();
     const u32 any = floor + u32(below(newest - floor + 1));
@@ -49,13 +51,27 @@ void MemoryState::observe(Actor& by, Word& word, const Stamp& load, u32 seen) {
     }
 }
 
+// Whether each of them is there already, as it is or in one of several agents that holds it.
+static bool has(const Heads& heads, const Heads& all) {
+    return std::all_of(all.begin(), all.end(), [&](const Head& head) {
+        return std::any_of(heads.begin(), heads.end(), [&](const Head& h) {
+            return h.scope == head.scope && h.by == head.by && h.epoch == head.epoch;
+        });
+    });
+}
+
 // What a strong store gives to whoever acquires it: the fences before it and its own release, besides what it was given.
 void MemoryState::hand_over(Actor& by, const Access& access, HeadsRef& given) {
-    const bool fenced = std::any_of(std::begin(by.fences), std::end(by.fences), [](const Head& f) { return f.by != nullptr; });
-    if (!fenced && !releases(access.order)) return;
+    if (!releases(access.order)) {
+        if (by.fenced == nullptr || (given != nullptr && has(*given, *by.fenced))) return;
+        if (given == nullptr) {
+            given = by.fenced;
+            return;
+        }
+    }
     Heads heads = given == nullptr ? Heads{} : *given;
-    for (const Head& fence : by.fences)
-        if (fence.by != nullptr) add(heads, fence);
+    if (by.fenced != nullptr)
+        for (const Head& fence : *by.fenced) add(heads, fence);
     if (releases(access.order)) {
         if (access.scope != Scope::CTA) make_visible_before(by);
         add(heads, by.publish(access.scope));
@@ -83,13 +99,17 @@ void MemoryState::fence(Actor& by, Order order, Scope scope) {
     const Head head = by.publish(scope);
     for (int narrower = 0; narrower < int(scope); ++narrower) by.fences[narrower] = Head{};
     by.fences[int(scope)] = head;
+    Heads fenced;
+    for (const Head& fence : by.fences)
+        if (fence.by != nullptr) fenced.push_back(fence);
+    by.fenced = std::make_shared<const Heads>(std::move(fenced));
     if (order == Order::SC) add(sc, head);
 }
 
 // In the word's order: nobody reads a word's writes the other way round.
 void MemoryState::make_visible(Word& word, u32 seq) {
     if (seq <= word.visible) return;
-    const bool pinned = word.range->pinned();
+    const bool pinned = word.range->pinned;
     if (pinned) notice(word);
     for (const Write& write : word.writes) {
         if (write.seq <= word.visible || write.seq > seq) continue;
@@ -102,7 +122,7 @@ void MemoryState::make_visible(Word& word, u32 seq) {
 }
 
 void MemoryState::is_visible(Word& word, u32 seq) {
-    if (word.range->pinned())
+    if (word.range->pinned)
         for (const Write& write : word.writes)
             if (write.seq > word.visible && write.seq <= seq) host_learns(write);
     word.visible = seq;

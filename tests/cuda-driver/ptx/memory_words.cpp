@@ -57,14 +57,41 @@ Write& Word::append(Write write) {
     return writes.back();
 }
 
-// The oldest that are visible become the base; the newest stays, for its heads are still to be seen.
+// The oldest that are visible become the base, but for the newest of each byte: what it hands over is still to be seen. One
+// that stays behind takes the number of the one that goes.
 void Word::fold() {
-    auto kept = writes.begin();
-    while (kept + WRITES / 2 < writes.end() && kept->seq <= visible) {
-        base = mixed(base, kept->value, kept->mask);
-        ++kept;
+    for (std::size_t i = 0; i + WRITES / 2 < writes.size() && writes[i].seq <= visible;) {
+        const Write& old = writes[i];
+        u8 later = 0;
+        for (std::size_t k = i + 1; k < writes.size(); ++k) later |= writes[k].mask;
+        if ((old.mask & ~later) != 0) {
+            ++i;
+            continue;
+        }
+        base = mixed(base, old.value, old.mask);
+        for (std::size_t k = 0; k < i; ++k) {
+            writes[k].mask &= u8(~old.mask);
+            writes[k].excused = true;
+            ++writes[k].seq;
+        }
+        writes.erase(writes.begin() + std::ptrdiff_t(i));
     }
-    writes.erase(writes.begin(), kept);
+}
+
+u32 Word::first_of(u8 mask) const {
+    if (writes.empty() || writes.front().seq == 1) return oldest();
+    for (const Write& write : writes)
+        if ((write.mask & mask) != 0) return write.seq;
+    return oldest();
+}
+
+// From now on the host's writes are looked for; those before are known to all.
+void Range::look_at_host() {
+    const std::size_t n = words();
+    shadow.resize(n);
+    host_epoch.resize(n, 0);
+    host_mask.resize(n, 0);
+    for (std::size_t i = 0; i < n; ++i) shadow[i] = read_real(first() + i * 8);
 }
 
 Word* Range::find(u64 address) const {

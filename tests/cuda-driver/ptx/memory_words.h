@@ -53,6 +53,8 @@ class Word {
     // The write that a load of those bytes sees, of those up to `seq`; null: the base.
     Write* seen_at(u32 seq, u8 mask);
     Write& append(Write write);
+    // The oldest cut that shows those bytes by a write that is remembered, if there is one.
+    u32 first_of(u8 mask) const;
 
     const u64 address;
     Range* const range;
@@ -74,20 +76,21 @@ struct Range {
 
     u64 base = 0;
     u64 bytes = 0;
+    bool pinned = false;
     std::vector<std::unique_ptr<Page>> pages;
-    // Of pinned memory, by word: what the machine last knew of the host's memory; when it found the host's latest
+    // Of pinned memory that a device has touched, by word: what the machine last knew of the host's memory; when it found the host's latest
     // write, and which bytes that was.
     std::vector<u64> shadow;
     std::vector<Epoch> host_epoch;
     std::vector<u8> host_mask;
 
-    bool pinned() const { return !shadow.empty(); }
     bool has(u64 address, u64 n) const { return address >= base && address - base < bytes && n <= bytes - (address - base); }
     u64 first() const { return base & ~u64{7}; }
     std::size_t index(u64 address) const { return std::size_t((address - first()) >> 3); }
     std::size_t words() const { return index(base + bytes - 1) + 1; }
     Word* find(u64 address) const;
     std::unique_ptr<Word>& place(u64 address);
+    void look_at_host();
     void forget_words() { pages.clear(); }
 };
 }  // namespace ptx
