@@ -42,7 +42,7 @@ fn cxx() -> Command {
 
 fn compile() -> Option<PathBuf> {
     cxx().arg("--version").output().ok()?;
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ptx-machine");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ptx-machine-tests");
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     let sources = root().join("tests/cuda-driver");
     let unit = |name: &str| (format!("{name}.o"), sources.join(format!("ptx/{name}.cpp")), 0);
