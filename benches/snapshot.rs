@@ -41,7 +41,7 @@ fn record(kernel: &KernelRef, ns: u64) {
     set(Word::Abi, 1);
     set(Word::StartNs, 1);
     set(Word::LastMessageNs, 2);
-    set(Word::LatencyMinNs, ns);
+    set(Word::LatencyNotMinNs, !ns);
     set(Word::LatencyMaxNs, ns);
 }
 

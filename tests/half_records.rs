@@ -2,13 +2,18 @@
 #![cfg(feature = "host")]
 #![allow(unsafe_code)]
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ringscope::abi::{ABI_VERSION, Counter, Word, block_state};
 use ringscope::device::host::HostDevice;
 use ringscope::histogram::{slot_of, slot_values};
-use ringscope::{KernelRef, KernelTelemetry, TelemetryCollector, TelemetryConfig};
+use ringscope::{KernelRef, KernelTelemetry, LaunchOptions, RingKernelRuntime, TelemetryCollector, TelemetryConfig};
+
+const SOON: Duration = Duration::from_secs(60);
 
 /// A block whose words the test writes.
 struct Block {
@@ -94,4 +99,28 @@ fn for_a_block_that_has_ended_nothing_waits() {
     block.put(Word::EndNs, 2);
     block.put(Word::State, block_state::ENDED);
     assert_eq!(block.read().queue_depth, 0);
+}
+
+/// All that a record is made of, after each reply: nothing of it comes with the next reading only.
+#[test]
+fn what_was_replied_to_is_in_the_next_reading_with_all_its_words() {
+    const MESSAGES: u64 = 200;
+    for spec in common::devices() {
+        let runtime = RingKernelRuntime::builder().device(spec.clone()).telemetry(true).build().unwrap();
+        runtime.launch_blocking("w", &LaunchOptions::new().kernel("echo")).unwrap();
+        runtime.activate_blocking("w").unwrap();
+        let mut last_sum = 0;
+        for n in 1..=MESSAGES {
+            runtime.call_blocking("w", b"12345678", SOON).unwrap();
+            let t = runtime.telemetry_blocking("w").unwrap();
+            assert_eq!((t.messages_received, t.messages_sent, t.messages_processed, t.errors), (n, n, n, 0), "{spec}");
+            assert_eq!((t.bytes_in, t.bytes_out), (8 * n, 8 * n), "{spec}");
+            let (h, waiting) = (&t.histogram, t.waiting.as_ref().map(|waiting| waiting.histogram.count()));
+            assert_eq!((h.count(), u128::from(h.sum()), waiting), (n, t.busy_time.as_nanos(), Some(n)), "{spec}");
+            assert!(t.last_message_time >= t.start_time && t.last_message_time.is_some(), "{spec}");
+            let of_this = h.sum() - last_sum;
+            assert!((h.min().unwrap()..=h.max().unwrap()).contains(&of_this), "{of_this} of {h:?} on {spec}");
+            last_sum = h.sum();
+        }
+    }
 }

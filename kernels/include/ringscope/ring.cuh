@@ -247,9 +247,11 @@ __device__ __forceinline__ bool Ring::wait_for_ticket(MessageRecord& record) {
     // Without telemetry the clock is read here: an instruction, where a look at the host is a round trip. A clock that was
     // set back looks at once.
     u64 now = rec_.on() ? since : clock_ns();
+    bool at_once = since != 0;
     if (now - refreshed_ns_ >= REFRESH_NS) {
         refreshed_ns_ = now;
         refresh();
+        at_once = false;  // this trip is no handling
     } else {
         look();
     }
@@ -264,7 +266,7 @@ __device__ __forceinline__ bool Ring::wait_for_ticket(MessageRecord& record) {
         if (state != stated_) rec_.state(stated_ = state);
         if (command == RINGSCOPE_COMMAND_RUN && ticket_ < tail_) {
             // Without a wait, work on this message began when the one before was done: one clock read less.
-            u64 begun = attempt == 0 && since != 0 ? since : rec_.begin();
+            u64 begun = attempt == 0 && at_once ? since : rec_.begin();
             if (since != 0 && begun > since) record.wait_ns = begun - since;
             record.begin_ns = begun;
             record.queue_depth = tail_ - ticket_ - 1;
