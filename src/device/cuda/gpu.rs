@@ -279,6 +279,17 @@ impl Gpu {
         running
     }
 
+    /// Whether the blocks that are known leave room for one of a kernel of which `resident` fill the GPU.
+    pub fn leaves_room(&self, resident: u32) -> bool {
+        let running = lock(&self.running);
+        free_blocks(resident, running.iter().map(|r| r.share), running.len()) > 0
+    }
+
+    /// Whether a kernel is known that has not been found ended.
+    pub fn runs_something(&self) -> bool {
+        !lock(&self.running).is_empty()
+    }
+
     pub fn reserve_streams(&self, count: usize) -> Result<(), DeviceError> {
         for _ in 0..count {
             let stream = Stream::new(&self.context)?;
