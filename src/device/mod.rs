@@ -14,6 +14,7 @@
 mod args;
 mod args_layout;
 mod clock_fit;
+mod clock_line;
 mod command_word;
 #[cfg(feature = "cuda")]
 pub mod cuda;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::clock_fit::{ClockFit, Line, Outcome};
+use super::clock_fit::{ClockFit, Outcome};
+use super::clock_line::Line;
 use super::command_word::CommandWord;
 use super::info::ClockSample;
 use super::timeline::{Marks, Timeline};

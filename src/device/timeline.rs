@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::clock_fit::Line;
+use super::clock_line::Line;
 
 /// Marks that are kept. When there are more, every second one goes.
 const MARKS: usize = 256;
