@@ -100,6 +100,16 @@ pub mod command {
     pub const MASK: u64 = 3;
 }
 
+/// What [`RingHost::clock_answer`] holds: the low bits of a command's number above those of a time.
+pub mod clock_answer {
+    /// Bits of the time.
+    pub const BITS: u32 = 48;
+    /// Those bits.
+    pub const TIME_MASK: u64 = (1 << BITS) - 1;
+    /// The low bits of the number, where they are not moved up.
+    pub const NUMBER_MASK: u64 = (1 << (64 - BITS)) - 1;
+}
+
 /// What a handler answers. From 256 on the numbers belong to the handler's author.
 pub mod status {
     /// Handled.
@@ -232,7 +242,7 @@ metric_refs! {
     HistogramFamilyRef,
 }
 
-/// The words of a ring that the host writes.
+/// The words of a ring that the host writes, and one that it reads.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct RingHost {
@@ -244,6 +254,9 @@ pub struct RingHost {
     /// Replies taken so far.
     pub out_head: u64,
     pad1: [u64; 15],
+    /// What the clock of the block read that saw the newest command first: see [`clock_answer`].
+    pub clock_answer: u64,
+    pad2: [u64; 15],
 }
 
 /// The words of a ring that blocks share, in device memory.
@@ -293,7 +306,8 @@ pub struct SlotOut {
     pub bytes: u32,
     /// A [`status`].
     pub status: u32,
-    pad: u64,
+    /// When it was published, device clock; 0 is not known.
+    pub time_ns: u64,
 }
 
 /// The first argument of a ring kernel; its author's, where there are any, are the second.

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::abi::{COUNTERS, Counter, KernelRef, Word, block_state};
 pub(crate) use crate::device::ShardRange;
-use crate::device::{Copier, DeviceError, LatencyKind, Memory, SharedDevice, SlabLayout, shard};
+use crate::device::{
+    ClockSample, Copier, DeviceError, Internal, LatencyKind, Memory, SharedDevice, SlabLayout, Timekeeper, Timeline,
+    shard,
+};
 use crate::histogram::{Histogram, slot_of};
 use crate::nvtx;
 
@@ -147,7 +150,7 @@ impl KernelSums {
 }
 
 /// When and how the totals were read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     /// When the copy began.
     pub at: Instant,
@@ -157,15 +160,42 @@ pub struct Reading {
     pub copied_bytes: usize,
     /// The device's clock when the copy began.
     pub device_ns: u64,
+    /// How far that may be wrong, in nanoseconds; 0 where the clock is the host's own.
+    pub device_uncertainty_ns: u64,
+    /// How much faster it runs than the host's, in parts in 10^9.
+    pub device_drift_ppb: i64,
+    /// How often its fit started anew.
+    pub device_clock_restarts: u64,
+    /// Times of the device's clock in the past; `None` where the clock is the host's own.
+    pub timeline: Option<Timeline>,
     /// Unix time when the copy began.
     pub unix_ns: u64,
     /// Look-ups of metrics by all kernels so far that found none.
     pub lookup_misses: u64,
 }
 
+impl Reading {
+    /// One of nothing, now.
+    pub(crate) fn at(clock: &ClockSample) -> Self {
+        Reading {
+            at: Instant::now(),
+            copy_duration: Duration::ZERO,
+            copied_bytes: 0,
+            device_ns: clock.device_ns,
+            device_uncertainty_ns: clock.uncertainty_ns,
+            device_drift_ppb: clock.drift_ppb,
+            device_clock_restarts: clock.restarts,
+            timeline: None,
+            unix_ns: clock.unix_ns,
+            lookup_misses: 0,
+        }
+    }
+}
+
 /// Reads a slab; owns it.
 pub struct Reader {
     device: SharedDevice,
+    time: Arc<Timekeeper>,
     slab: Memory,
     layout: SlabLayout,
     copier: Box<dyn Copier>,
@@ -182,10 +212,11 @@ impl Reader {
     /// [`DeviceError::OutOfMemory`], or the failed call.
     pub fn new(device: SharedDevice, shards: u32, scale: u32, limit: Duration) -> Result<Self, DeviceError> {
         let layout = SlabLayout::new(shards, scale);
+        let time = device.timekeeper(Internal(()))?;
         let slab = device.allocate(layout.bytes())?;
         let copier = device.copier(&slab)?;
         let row = vec![0; layout.buckets()];
-        Ok(Reader { device, slab, layout, copier, limit, totals: Vec::new(), row })
+        Ok(Reader { device, time, slab, layout, copier, limit, totals: Vec::new(), row })
     }
 
     /// Shards of the slab.
@@ -231,11 +262,14 @@ impl Reader {
         totals.resize_with(spans.len(), || KernelSums::new(Arc::new(Histogram::new(self.layout.scale()))));
         totals.iter_mut().zip(spans).for_each(|(totals, span)| self.add_up(*span, &mut totals.lines));
         self.totals = totals;
+        // What the blocks wrote was written by now.
+        let newest = self.totals.iter().map(|t| t.lines.heartbeat_ns.max(t.lines.last_message_ns)).max();
+        self.time.copied(newest.unwrap_or(0));
         self.refresh_histograms(spans, &mut ranges)?;
         let copied_bytes = ranges.iter().map(Range::len).sum();
-        let (device_ns, unix_ns) = (clock.device_ns, clock.unix_ns);
         let lookup_misses = self.totals.iter().map(|totals| totals.lines.lookup_misses).sum();
-        Ok(Reading { at, copy_duration: at.elapsed(), copied_bytes, device_ns, unix_ns, lookup_misses })
+        let read = Reading { at, copied_bytes, lookup_misses, ..Reading::at(&clock) };
+        Ok(Reading { copy_duration: at.elapsed(), timeline: self.time.timeline(), ..read })
     }
 
     fn copy(&mut self, ranges: &[Range<usize>]) -> Result<(), DeviceError> {

@@ -40,12 +40,14 @@ fn rust_facts() -> BTreeMap<String, u64> {
             scale = scale, bounds_count = bounds_count, kind = kind, series = series, index = index,
             reserved = reserved
         }
-        ringscope_ring_host = RingHost { tail = tail, command = command, out_head = out_head }
+        ringscope_ring_host = RingHost { tail = tail, command = command, out_head = out_head,
+            clock_answer = clock_answer }
         ringscope_ring_device = RingDevice {
             ticket = ticket, seen_tail = seen_tail, seen_command = seen_command, out_ticket = out_ticket
         }
         ringscope_slot_in = SlotIn { done = done, seq = seq, bytes = bytes, sent_ns = sent_ns }
-        ringscope_slot_out = SlotOut { ready = ready, seq = seq, bytes = bytes, status = status }
+        ringscope_slot_out = SlotOut { ready = ready, seq = seq, bytes = bytes, status = status,
+            time_ns = time_ns }
         ringscope_ring_args = RingArgs {
             telemetry = telemetry, host = host, device = device, in = input, out = output, slots = slots,
             slot_stride = slot_stride, slot_bytes = slot_bytes, reserved = reserved, refuse_below = refuse_below

@@ -24,6 +24,8 @@ fn everything() -> Result<Snapshot, TelemetryError> {
     snapshot.time = at(1_700_000_000_123_456_789);
     snapshot.copy_duration = Duration::from_nanos(12_345);
     snapshot.copied_bytes = 4096;
+    snapshot.device_clock.uncertainty = Duration::from_nanos(2_345);
+    (snapshot.device_clock.drift_ppb, snapshot.device_clock.restarts_total) = (-23_456, 2);
     for kernel in &mut snapshot.kernels {
         (kernel.start_time, kernel.last_message_time, kernel.last_sign_of_life) = (None, None, None);
         (kernel.throughput, kernel.windowed_throughput, kernel.uptime) = (0.0, 0.0, Duration::ZERO);

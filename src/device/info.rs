@@ -106,7 +106,14 @@ impl DeviceInfo {
     }
 }
 
-/// One moment on both clocks.
+impl ClockSample {
+    /// Returns that of a device whose clock is Unix time, for readings without a device.
+    pub(crate) fn of_unix(unix_ns: u64) -> Self {
+        ClockSample { device_ns: unix_ns, unix_ns, uncertainty_ns: 0, drift_ppb: 0, tick_ns: 1, restarts: 0 }
+    }
+}
+
+/// One moment on both clocks, and what is known of the device's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClockSample {
@@ -114,6 +121,14 @@ pub struct ClockSample {
     pub device_ns: u64,
     /// Unix time at that moment, in nanoseconds.
     pub unix_ns: u64,
-    /// The two were read at most this far apart, in nanoseconds.
+    /// How far the device's clock may have been from `device_ns` at that moment, in nanoseconds. 0 on the host device, whose
+    /// clock is the host's steady one.
     pub uncertainty_ns: u64,
+    /// How much faster the device's clock runs than the host's steady one, in parts in 10^9.
+    pub drift_ppb: i64,
+    /// How much the device's clock moves at once, in nanoseconds.
+    pub tick_ns: u64,
+    /// How often what was known of the device's clock turned out to be wrong, and was learned anew: one of the clocks was set,
+    /// or steered.
+    pub restarts: u64,
 }

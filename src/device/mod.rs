@@ -13,6 +13,9 @@
 
 mod args;
 mod args_layout;
+mod clock_fit;
+mod clock_line;
+mod command_word;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 mod error;
@@ -29,10 +32,13 @@ mod sealed;
 mod select;
 mod slab;
 mod source;
+mod timekeeper;
+mod timeline;
 mod traits;
 
 pub use args::{KernelArgs, MAX_ARGS_BYTES};
 pub use args_layout::ArgsLayout;
+pub(crate) use command_word::Command;
 #[cfg(feature = "cuda")]
 pub use cuda::CudaDevice;
 pub(crate) use error::thread_remedy;
@@ -44,11 +50,15 @@ pub use level::Level;
 pub use memory::Memory;
 pub use metric_table::MetricTable;
 pub use ring::Reply;
-pub(crate) use ring::{Command, Consumer, IdleRing, Producer, RingShape, Stamp};
+pub(crate) use ring::{Consumer, IdleRing, Producer, RingShape};
 #[doc(hidden)]
 pub use sealed::Internal;
 pub use select::{DeviceSpec, ParseDeviceSpecError, Selected, auto, open};
 pub(crate) use slab::ShardRange;
 pub(crate) use slab::{LatencyKind, SlabLayout, shard};
 pub use source::{Builtin, HEADERS, HostEntry, HostKernel, HostSource, KernelSource};
+#[doc(hidden)]
+pub use timekeeper::Timekeeper;
+#[doc(hidden)]
+pub use timeline::Timeline;
 pub use traits::{Copier, Device, Kernel, Launch, SharedDevice};

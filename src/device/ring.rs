@@ -1,14 +1,18 @@
 //! The host's two ends of a ring: who writes what is in `kernels/include/ringscope/abi.h`.
 
 use std::mem::{offset_of, size_of};
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::args::KernelArgs;
+use super::command_word::{Command, CommandWord};
 use super::error::DeviceError;
+use super::level::Level;
 use super::memory::Memory;
+use super::sealed::Internal;
+use super::timekeeper::Timekeeper;
 use super::traits::{Device, Kernel, Launch};
-use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut, command};
+use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut};
 
 /// Sizes of a kernel's rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +37,6 @@ impl RingShape {
     pub(crate) fn mapped_bytes(self) -> usize {
         size_of::<RingHost>() + 2 * self.ring_bytes()
     }
-}
-
-/// A command to the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Command {
-    /// Stay resident, take no messages.
-    Hold,
-    /// Take messages.
-    Run,
-    /// Return after the message in hand.
-    Stop,
 }
 
 /// A kernel's reply to one message.
@@ -77,20 +70,44 @@ impl Rings {
     }
 }
 
-/// The device's clock, as the host knows it: what a message is stamped with when it is sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp {
-    device_ns: u64,
-    at: Instant,
+/// When messages were sent, on the host's clock: what the replies' times are compared with. A slot for each of the ring's.
+#[derive(Debug)]
+struct SentTimes {
+    slots: Box<[SentTime]>,
 }
 
-impl Stamp {
-    pub(crate) fn new(device: &dyn Device) -> Result<Self, DeviceError> {
-        Ok(Stamp { device_ns: device.clock()?.device_ns, at: Instant::now() })
+#[derive(Debug, Default)]
+struct SentTime {
+    /// 1 + the number of the message; 0 while it is being written.
+    message: AtomicU64,
+    host: AtomicU64,
+}
+
+impl SentTimes {
+    fn new(slots: u32) -> Self {
+        SentTimes { slots: (0..slots).map(|_| SentTime::default()).collect() }
     }
 
-    fn now(&self) -> u64 {
-        self.device_ns + self.at.elapsed().as_nanos() as u64
+    fn slot(&self, n: u64) -> &SentTime {
+        &self.slots[(n as usize) & (self.slots.len() - 1)]
+    }
+
+    /// By the sender alone.
+    fn note(&self, n: u64, host: i64) {
+        let slot = self.slot(n);
+        slot.message.store(0, Ordering::Relaxed);
+        fence(Ordering::Release);
+        slot.host.store(host as u64, Ordering::Relaxed);
+        slot.message.store(n + 1, Ordering::Release);
+    }
+
+    /// Of that message, unless another has taken its slot.
+    fn of(&self, n: u64) -> Option<i64> {
+        let slot = self.slot(n);
+        let is_its = |order| slot.message.load(order) == n.wrapping_add(1);
+        let host = is_its(Ordering::Acquire).then(|| slot.host.load(Ordering::Relaxed))?;
+        fence(Ordering::Acquire);
+        is_its(Ordering::Relaxed).then_some(host as i64)
     }
 }
 
@@ -99,8 +116,11 @@ impl Stamp {
 pub(crate) struct Producer {
     rings: Rings,
     tail: u64,
-    commands: u64,
-    stamp: Option<Stamp>,
+    word: Arc<CommandWord>,
+    time: Arc<Timekeeper>,
+    /// Whether messages say when they were sent.
+    stamps: bool,
+    sent: Option<Arc<SentTimes>>,
 }
 
 /// The receiving end: the only writer of the ring's out_head.
@@ -108,6 +128,10 @@ pub(crate) struct Producer {
 pub(crate) struct Consumer {
     rings: Rings,
     head: u64,
+    time: Arc<Timekeeper>,
+    sent: Option<Arc<SentTimes>>,
+    /// Whether the last look was in vain: what is found then came a moment ago.
+    looked: bool,
 }
 
 /// A kernel's rings before its launch.
@@ -120,8 +144,8 @@ pub(crate) struct IdleRing {
 }
 
 impl IdleRing {
-    /// Makes the rings. With a stamp, messages say when they were sent.
-    pub(crate) fn new(device: &dyn Device, shape: RingShape, stamp: Option<Stamp>) -> Result<Self, DeviceError> {
+    /// Makes the rings. Messages say when they were sent, if they are to be stamped.
+    pub(crate) fn new(device: &dyn Device, shape: RingShape, stamps: bool) -> Result<Self, DeviceError> {
         debug_assert!(shape.slots.is_power_of_two());
         let mapped = device.allocate_mapped(shape.mapped_bytes())?;
         let shared = device.allocate(size_of::<RingDevice>())?;
@@ -136,8 +160,13 @@ impl IdleRing {
             slot_bytes: shape.slot_bytes,
             ..RingArgs::default()
         };
-        let producer = Producer { rings: rings.clone(), tail: 0, commands: 0, stamp };
-        Ok(IdleRing { producer, consumer: Consumer { rings, head: 0 }, args, memory: vec![mapped, shared] })
+        let time = device.timekeeper(Internal(()))?;
+        let sent = (stamps && time.takes_bounds()).then(|| Arc::new(SentTimes::new(shape.slots)));
+        let word = Arc::new(CommandWord::new(mapped.clone()));
+        let consumer =
+            Consumer { rings: rings.clone(), head: 0, time: Arc::clone(&time), sent: sent.clone(), looked: false };
+        let producer = Producer { rings, tail: 0, word, time, stamps, sent };
+        Ok(IdleRing { producer, consumer, args, memory: vec![mapped, shared] })
     }
 
     /// Starts a kernel on them. `telemetry` is of the memory given with it, or null. `own` has the layout that the kernel
@@ -160,7 +189,11 @@ impl IdleRing {
         // SAFETY: a kernel takes one RingArgs, and its author's arguments of this layout where it has any. The addresses
         // in the first are those of this ring's memory, sized in `new`, and of the collector's; all of it is in `keep`.
         // The host's side of it is the two ends and the reader. For the second, who made the kernel's source answers.
-        unsafe { kernel.launch(blocks, &parameters[..count], keep) }
+        let launch = unsafe { kernel.launch(blocks, &parameters[..count], keep) }?;
+        if telemetry.shards != 0 && kernel.level() != Some(Level::Off) {
+            self.producer.time.may_ask(&self.producer.word);
+        }
+        Ok(launch)
     }
 }
 
@@ -183,8 +216,12 @@ impl Producer {
         unsafe { std::ptr::copy_nonoverlapping(payload.as_ptr(), to.as_ptr(), payload.len()) };
         mapped.word(slot + offset_of!(SlotIn, seq)).store(n, Ordering::Relaxed);
         mapped.word(slot + offset_of!(SlotIn, bytes)).store(payload.len() as u64, Ordering::Relaxed);
-        if let Some(stamp) = &self.stamp {
-            mapped.word(slot + offset_of!(SlotIn, sent_ns)).store(stamp.now(), Ordering::Relaxed);
+        if self.stamps {
+            let host = self.time.host_now();
+            mapped.word(slot + offset_of!(SlotIn, sent_ns)).store(self.time.device_at(host), Ordering::Relaxed);
+            if let Some(sent) = &self.sent {
+                sent.note(n, host);
+            }
         }
         self.tail = n + 1;
         mapped.word(offset_of!(RingHost, tail)).store(self.tail, Ordering::Release);
@@ -202,14 +239,7 @@ impl Producer {
 
     /// Tells the kernel what to do from now on.
     pub fn command(&mut self, next: Command) {
-        let low = match next {
-            Command::Hold => command::HOLD,
-            Command::Run => command::RUN,
-            Command::Stop => command::STOP,
-        };
-        self.commands += 1;
-        let word = self.commands * (command::MASK + 1) + low;
-        self.rings.mapped.word(offset_of!(RingHost, command)).store(word, Ordering::Release);
+        self.word.set(next);
     }
 
     /// Messages sent so far.
@@ -220,9 +250,11 @@ impl Producer {
 
 impl Consumer {
     /// Whether the next reply is there.
-    pub(crate) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&mut self) -> bool {
         let ready = self.rings.out_slot(self.head) + offset_of!(SlotOut, ready);
-        self.rings.mapped.word(ready).load(Ordering::Acquire) == self.head + 1
+        let is_ready = self.rings.mapped.word(ready).load(Ordering::Acquire) == self.head + 1;
+        self.looked |= !is_ready;
+        is_ready
     }
 
     /// The next reply, if it is there.
@@ -240,10 +272,14 @@ impl Consumer {
         let mapped = &self.rings.mapped;
         // Acquire: the reply was written before it was said to be ready.
         if mapped.word(slot + offset_of!(SlotOut, ready)).load(Ordering::Acquire) != n + 1 {
+            self.looked = true;
             return None;
         }
+        let fresh = std::mem::take(&mut self.looked) && self.time.takes_bounds();
+        let seen = if fresh { self.time.host_now() } else { 0 };
         let seq = mapped.word(slot + offset_of!(SlotOut, seq)).load(Ordering::Relaxed);
         let sizes = mapped.word(slot + offset_of!(SlotOut, bytes)).load(Ordering::Relaxed);
+        let time_ns = mapped.word(slot + offset_of!(SlotOut, time_ns)).load(Ordering::Relaxed);
         // A device that writes nonsense must not make the host read outside of the slot.
         let len = (sizes as u32).min(self.rings.shape.slot_bytes) as usize;
         let from = mapped.span(slot + SLOT_HEADER, len);
@@ -256,6 +292,9 @@ impl Consumer {
         }
         self.head = n + 1;
         mapped.word(offset_of!(RingHost, out_head)).store(self.head, Ordering::Release);
+        if fresh && time_ns != 0 {
+            self.time.heard(self.sent.as_ref().and_then(|sent| sent.of(seq)), seen, time_ns);
+        }
         Some(Reply { seq, status: (sizes >> 32) as u32, payload })
     }
 }

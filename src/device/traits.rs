@@ -13,6 +13,7 @@ use super::memory::Memory;
 use super::probe::Entry as ProbeEntry;
 use super::sealed::{Internal, Sealed};
 use super::source::KernelSource;
+use super::timekeeper::Timekeeper;
 
 /// A device that runs ring kernels and lets their memory be read meanwhile. Sealed: a program uses the devices of this
 /// crate.
@@ -71,13 +72,26 @@ pub trait Device: Sealed + Send + Sync + fmt::Debug {
     /// The failed call.
     fn reserve_launches(&self, count: usize) -> Result<(), DeviceError>;
 
-    /// Returns both clocks now; it asks nothing of a GPU. On CUDA they are read when the device is opened, and the host's
-    /// steady time is added since: another clock kernel might wait behind resident ones. The clocks' drift against each
-    /// other shows in times, by parts in a million; durations that a kernel measured are not affected.
+    /// Returns both clocks now. It asks nothing of a GPU and waits for nothing.
+    ///
+    /// A GPU's clock drifts against the host's, by 10 to 100 parts in a million. On CUDA its offset and its drift are fitted
+    /// all the time, from when the device is first used for a runtime or a collector: a kernel's reply says what the clock read after
+    /// its message was sent and before the reply was received; what was copied has been written before; and every second,
+    /// at first more often, a thread asks a ring kernel that polls for messages, in the word of its commands, or where
+    /// none answers starts a kernel of one thread, if the kernels that the device knows of leave room for a block. So the
+    /// [uncertainty](ClockSample::uncertainty_ns) is a few microseconds; it grows, by less than 1 µs a second once the drift is
+    /// known, while the GPU is full of kernels that do not answer. Kernels built at level 0 read no clock and answer nothing.
     ///
     /// # Errors
     /// The failed call.
     fn clock(&self) -> Result<ClockSample, DeviceError>;
+
+    /// Returns who fits the device's clock.
+    ///
+    /// # Errors
+    /// The failed call.
+    #[doc(hidden)]
+    fn timekeeper(&self, _: Internal) -> Result<Arc<Timekeeper>, DeviceError>;
 }
 
 /// A loaded kernel, which keeps its code loaded.

@@ -11,7 +11,7 @@ use super::waker::Waker;
 use crate::collector::{TelemetryCollector, TelemetryConfig};
 use crate::device::{
     self, Builtin, CudaUnavailable, DeviceKind, DeviceSpec, IdleRing, Kernel, KernelSource, Level, RingShape,
-    SharedDevice, Stamp,
+    SharedDevice,
 };
 
 /// Configures a [`RingKernelRuntime`].
@@ -232,8 +232,7 @@ impl RuntimeBuilder {
     fn rings(&self, device: &SharedDevice, level: Level) -> Result<Vec<IdleRing>, RuntimeError> {
         // Only the histogram of waiting looks at it.
         let times_queue = self.telemetry && level >= Level::Histograms;
-        let stamp = times_queue.then(|| Stamp::new(&**device)).transpose()?;
-        (0..self.max_kernels).map(|_| Ok(IdleRing::new(&**device, self.shape, stamp)?)).collect()
+        (0..self.max_kernels).map(|_| Ok(IdleRing::new(&**device, self.shape, times_queue)?)).collect()
     }
 
     fn open(&self) -> Result<(SharedDevice, Option<CudaUnavailable>), RuntimeError> {

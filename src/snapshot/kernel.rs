@@ -176,8 +176,9 @@ pub struct KernelTelemetry {
     pub latency: Option<Latency>,
     /// Time of waiting in the queue, from the send to the moment a block takes the message; `None` before the first,
     /// below level 2, and for kernels that no [`RingKernelRuntime`](crate::RingKernelRuntime) sends to. It combines the
-    /// host's clock and the device's: on CUDA it is right to some microseconds at first, and the two drift apart by parts
-    /// in a million, milliseconds in an hour.
+    /// host's clock and the device's, and is right to within [`DeviceClock::uncertainty`](super::DeviceClock::uncertainty),
+    /// on CUDA a few microseconds: a shorter wait is not told from none, and a message that seems to have been sent after it
+    /// was taken waited for 0.
     pub waiting: Option<Arc<Waiting>>,
     /// Messages waiting when the kernel last looked.
     pub queue_depth: u64,

@@ -1,6 +1,7 @@
 //! [`Snapshot`]: one immutable value with everything known at one instant, and what is derived from it.
 
 mod convert;
+mod device_clock;
 mod kernel;
 mod rates;
 mod self_metrics;
@@ -18,6 +19,7 @@ use crate::metrics::{self, Family};
 #[cfg(feature = "serde")]
 pub(crate) use convert::unix_seconds;
 pub(crate) use convert::{rate, ratio};
+pub use device_clock::DeviceClock;
 pub use kernel::{KernelState, KernelTelemetry, Latency, Stall, Waiting};
 pub use rates::{Rates, WindowRate};
 pub(crate) use rates::{RatesBuilder, WindowCounts};
@@ -41,6 +43,8 @@ pub struct Snapshot {
     pub copy_duration: Duration,
     /// Bytes copied from the device.
     pub copied_bytes: usize,
+    /// How well the device's clock was known.
+    pub device_clock: DeviceClock,
     /// Each kernel and host actor.
     pub kernels: Vec<KernelTelemetry>,
     /// Each [metric](crate::metrics), sorted by name.

@@ -161,7 +161,7 @@ pub fn build() -> Option<PathBuf> {
 }
 
 /// The parts of the stand-in; `driver.h` is what they share.
-const UNITS: [&str; 7] = ["driver", "contexts", "streams", "memory", "modules", "ptx_device", "door"];
+const UNITS: [&str; 8] = ["driver", "contexts", "streams", "memory", "modules", "ptx_device", "door", "clock"];
 
 fn compile() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -171,7 +171,7 @@ fn compile() -> Option<PathBuf> {
     let machine = objects::ptx_machine()?;
     let cxx = || {
         let mut cxx = objects::compiler();
-        cxx.arg("-O1");
+        cxx.args(["-O1", "-DRINGSCOPE_HOST_OWN_CLOCK"]);
         cxx
     };
     // All at once: the machine has more than one core.
@@ -288,6 +288,30 @@ impl StandIn {
         let what = CString::new(what).expect("a name");
         // SAFETY: a NUL-terminated name, which is copied.
         unsafe { set(what.as_ptr(), value) }
+    }
+
+    /// Lets the GPUs' clock run faster than the host's by so many parts in 10^9, in ticks of so many nanoseconds, from now on.
+    pub fn set_clock(&self, drift_ppb: i64, tick_ns: u64) {
+        // SAFETY: the type is that of the function in clock.cpp.
+        let set = unsafe { symbol::<unsafe extern "C" fn(i64, u64)>("stand_in_set_clock") };
+        // SAFETY: it takes any numbers.
+        unsafe { set(drift_ppb, tick_ns) }
+    }
+
+    /// Sets the GPUs' clock ahead, or back.
+    pub fn step_clock(&self, by_ns: i64) {
+        // SAFETY: the type is that of the function in clock.cpp.
+        let step = unsafe { symbol::<unsafe extern "C" fn(i64)>("stand_in_step_clock") };
+        // SAFETY: it takes any number.
+        unsafe { step(by_ns) }
+    }
+
+    /// What the GPUs' clock reads.
+    pub fn clock_ns(&self) -> u64 {
+        // SAFETY: the type is that of the function in clock.cpp.
+        let read = unsafe { symbol::<unsafe extern "C" fn() -> u64>("stand_in_clock_ns") };
+        // SAFETY: no arguments.
+        unsafe { read() }
     }
 
     /// That device's context is dead from now on.

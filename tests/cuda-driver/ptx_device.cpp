@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <random>
 
+#include "../../kernels/host/shim.h"
+
 namespace stand_in {
 namespace {
 u64 from_environment(const char* name, u64 otherwise) {
@@ -59,6 +61,8 @@ ptx::Machine& machine() {
         ptx::MachineSettings settings;
         settings.seed = seed();
         settings.multiprocessors = MULTIPROCESSORS;
+        settings.clock = [] { return u64(ringscope_host::clock_ns()); };  // clock.cpp has the drift and the tick
+        settings.tick_ns = 1;
         return new ptx::Machine(memory(), settings);
     }();
     return *one;

@@ -134,13 +134,14 @@ typedef struct ringscope_kernel_ref {
 // ---- the rings (mapped pinned memory, but for ringscope_ring_device) --------------------------------
 
 // The low bits of a command word; the rest counts the commands, so that a later command is a larger word
-// and blocks can hand it on with an atomic max.
+// and blocks can hand it on with an atomic max. One that repeats the last asks what time it is: see clock_answer.
 enum ringscope_command {
     RINGSCOPE_COMMAND_HOLD = 0,
     RINGSCOPE_COMMAND_RUN = 1,
     RINGSCOPE_COMMAND_STOP = 2,
     RINGSCOPE_COMMAND_MASK = 3
 };
+#define RINGSCOPE_CLOCK_BITS 48
 
 typedef struct ringscope_ring_host {
     ringscope_u64 tail;      // writer: host, release. Messages sent so far.
@@ -148,6 +149,9 @@ typedef struct ringscope_ring_host {
     ringscope_u64 pad0[14];
     ringscope_u64 out_head;  // writer: host, release. Replies taken so far.
     ringscope_u64 pad1[15];
+    ringscope_u64 clock_answer;  // writer: device, relaxed: one word says all. RINGSCOPE_CLOCK_BITS of the device
+                                 // clock, read after a new command was seen; above them the low bits of its number
+    ringscope_u64 pad2[15];
 } ringscope_ring_host;
 
 // Device memory, written by the blocks of one kernel; one line for each word that they contend for.
@@ -175,7 +179,7 @@ typedef struct ringscope_slot_out {
     ringscope_u64 seq;     // writer: device, before ready. The message that it answers.
     ringscope_u32 bytes;   // writer: device, before ready
     ringscope_u32 status;  // writer: device, before ready. enum ringscope_status
-    ringscope_u64 pad;
+    ringscope_u64 time_ns; // writer: device, before ready. When that was, device clock; 0 is not known.
 } ringscope_slot_out;
 
 #define RINGSCOPE_SLOT_HEADER 32
@@ -219,7 +223,7 @@ RINGSCOPE_ASSERT_ABI(sizeof(ringscope_metric) == 64, "as is a metric, and two of
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_slot_in) == RINGSCOPE_SLOT_HEADER &&
                          sizeof(ringscope_slot_out) == RINGSCOPE_SLOT_HEADER,
                      "payloads start 32 bytes into a slot, 16-byte aligned");
-RINGSCOPE_ASSERT_ABI(sizeof(ringscope_ring_host) == 2 * RINGSCOPE_LINE_BYTES,
-                     "sender and receiver write different lines");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_ring_host) == 3 * RINGSCOPE_LINE_BYTES,
+                     "sender, receiver and device write different lines");
 
 #endif  // RINGSCOPE_ABI_H

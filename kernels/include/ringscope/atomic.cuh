@@ -76,6 +76,9 @@ __device__ __forceinline__ void publish_system(u64* first, u64 a, u64* second, u
     asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(global_address(first)), "l"(a) : "memory");
     asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(global_address(second)), "l"(b) : "memory");
 }
+__device__ __forceinline__ void store_relaxed_system(u64* p, u64 v) {
+    asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(global_address(p)), "l"(v) : "memory");
+}
 __device__ __forceinline__ void store_release_system(u64* p, u64 v) {
     asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(global_address(p)), "l"(v) : "memory");
 }
@@ -134,6 +137,7 @@ inline void publish_system(u64* first, u64 a, u64* second, u64 b) {
     __atomic_store_n(first, a, __ATOMIC_RELEASE);
     __atomic_store_n(second, b, __ATOMIC_RELEASE);
 }
+inline void store_relaxed_system(u64* p, u64 v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 inline void store_release_system(u64* p, u64 v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 #endif
 }  // namespace ringscope

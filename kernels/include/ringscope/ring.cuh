@@ -117,7 +117,17 @@ class Ring {
         u64 command = load_acquire_system(&args_.host->command);
         u64 tail = load_acquire_system(&args_.host->tail);
         if (tail > tail_) raise_release_gpu(&args_.device->seen_tail, tail_ = tail);
-        if (command > command_) raise_release_gpu(&args_.device->seen_command, command_ = command);
+        if (command > command_) {
+            answer_the_clock(command);
+            raise_release_gpu(&args_.device->seen_command, command_ = command);
+        }
+    }
+    // What the clock reads now that this command was seen: later than it was written, and earlier than the host sees the
+    // answer. One word, so that it needs no order. Level 0 and a null ref read no clock: the host does without.
+    __device__ __forceinline__ void answer_the_clock(u64 command) {
+        if (!rec_.on()) return;
+        u64 number = command / (RINGSCOPE_COMMAND_MASK + 1) << RINGSCOPE_CLOCK_BITS;
+        store_relaxed_system(&args_.host->clock_answer, number | (clock_ns() & ((1ull << RINGSCOPE_CLOCK_BITS) - 1)));
     }
     // Reads the device's copies.
     __device__ __forceinline__ void look() {
@@ -345,6 +355,7 @@ __device__ __forceinline__ void Ring::publish(const Message& m, Reply& reply, Me
             slot->seq = m.seq;
             slot->bytes = reply.bytes_;
             slot->status = record.status;
+            if (RINGSCOPE_LEVEL > 0) slot->time_ns = rec_.begin();
             publish_system(done, m.seq + 1, &slot->ready, reply.ticket_ + 1);
         }
         record.bytes_out = reply.bytes_;

@@ -6,7 +6,7 @@ mod tracker;
 mod watchdog;
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::clock::{SteadyClock, nanoseconds};
 use super::config::TelemetryConfig;
@@ -16,11 +16,11 @@ use super::notify::EventKind;
 use super::registry::{Entry, Origin, Registry};
 use super::standard::{ObservedKernel, Registrar, StandardMetrics, StandardSets};
 use crate::abi::KernelRef;
-use crate::device::Memory;
+use crate::device::{ClockSample, Memory};
 use crate::machine::Sampler;
 use crate::metrics::{Registry as MetricRegistry, View};
 use crate::reader::{KernelSums, Reader, Reading, ShardRange};
-use crate::snapshot::{KernelState, KernelTelemetry, RatesBuilder, Snapshot};
+use crate::snapshot::{DeviceClock, KernelState, KernelTelemetry, RatesBuilder, Snapshot};
 
 use costs::Costs;
 use rate_windows::RateWindows;
@@ -214,6 +214,11 @@ impl Collection {
             time: UNIX_EPOCH + Duration::from_nanos(reading.unix_ns),
             copy_duration: reading.copy_duration,
             copied_bytes: reading.copied_bytes,
+            device_clock: DeviceClock {
+                uncertainty: Duration::from_nanos(reading.device_uncertainty_ns),
+                drift_ppb: reading.device_drift_ppb,
+                restarts_total: reading.device_clock_restarts,
+            },
             kernels,
             self_metrics: self.costs.metrics(&self.counts, reading, &metrics),
             metrics,
@@ -231,7 +236,12 @@ impl Collection {
         let excused_ns = self.pauses.note(now_ns, limit_ns, nanoseconds(planned));
         let mut context = ReadContext {
             reading,
-            look: Look { now_ns, device_ns: reading.device_ns, excused_ns, limit_ns },
+            look: Look {
+                now_ns,
+                device_ns: reading.device_ns.saturating_sub(reading.device_uncertainty_ns),
+                excused_ns,
+                limit_ns,
+            },
             longest: (0..bases.len()).max_by_key(|i| bases[*i].over).unwrap_or(0),
             bases: &bases,
             rates: None,
@@ -318,12 +328,5 @@ fn note(entry: &Entry, stalled: bool, state: KernelState, mut happened: impl FnM
 /// A reading of a collector without a device.
 fn without_device() -> Reading {
     let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-    Reading {
-        at: Instant::now(),
-        copy_duration: Duration::ZERO,
-        copied_bytes: 0,
-        device_ns: unix_ns,
-        unix_ns,
-        lookup_misses: 0,
-    }
+    Reading::at(&ClockSample::of_unix(unix_ns))
 }

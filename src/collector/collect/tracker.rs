@@ -8,6 +8,7 @@ use super::super::registry::{Entry, Origin};
 use super::rate_windows::Base;
 use super::watchdog::{Look, Watch};
 use crate::abi::{COUNTERS, Counter};
+use crate::device::Timeline;
 use crate::histogram::Histogram;
 use crate::reader::{KernelSums, Reading};
 use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, RatesBuilder, Waiting, WindowCounts, rate, ratio};
@@ -49,7 +50,7 @@ struct Baseline {
 }
 
 impl Baseline {
-    fn new(entry: &Entry, sums: &KernelSums, clock: TimeAnchor) -> Self {
+    fn new(entry: &Entry, sums: &KernelSums, clock: TimeAnchor<'_>) -> Self {
         Baseline {
             uptime: clock.uptime(sums),
             counters: sums.lines.counters,
@@ -249,30 +250,41 @@ impl ReadContext<'_> {
 /// From an entry's clock to Unix time: device kernels go by the device's clock, host actors by the collector's steady
 /// one, and neither notices when the wall clock is set.
 #[derive(Clone, Copy)]
-struct TimeAnchor {
+struct TimeAnchor<'a> {
     now_ns: u64,
     unix_ns: u64,
+    /// Where the entry's clock is not the host's, the host's times of it.
+    timeline: Option<&'a Timeline>,
 }
 
-impl TimeAnchor {
-    fn new(entry: &Entry, reading: &Reading, steady_ns: u64) -> Self {
-        let now_ns = match entry.origin {
-            Origin::Device(_) => reading.device_ns,
-            Origin::Host(_) => steady_ns,
+impl<'a> TimeAnchor<'a> {
+    fn new(entry: &Entry, reading: &'a Reading, steady_ns: u64) -> Self {
+        let (now_ns, timeline) = match entry.origin {
+            Origin::Device(_) => (reading.device_ns, reading.timeline.as_ref()),
+            Origin::Host(_) => (steady_ns, None),
         };
-        TimeAnchor { now_ns, unix_ns: reading.unix_ns }
+        TimeAnchor { now_ns, unix_ns: reading.unix_ns, timeline }
     }
 
     /// The time of a word; 0 is never.
     pub(super) fn time(self, ns: u64) -> Option<SystemTime> {
-        let ago = i128::from(self.now_ns) - i128::from(ns);
+        let ago = self.between(ns, self.now_ns);
         let unix = u64::try_from(i128::from(self.unix_ns) - ago).unwrap_or(0);
         (ns != 0).then(|| UNIX_EPOCH + Duration::from_nanos(unix))
     }
 
+    /// Nanoseconds of the host between two times of the entry's clock.
+    fn between(self, from: u64, to: u64) -> i128 {
+        match self.timeline {
+            Some(timeline) => i128::from(timeline.host_ns_between(from, to)),
+            None => i128::from(to) - i128::from(from),
+        }
+    }
+
     fn uptime(self, sums: &KernelSums) -> Duration {
         let end = if sums.lines.end_ns == 0 { self.now_ns } else { sums.lines.end_ns };
-        Duration::from_nanos(if sums.lines.start_ns == 0 { 0 } else { end.saturating_sub(sums.lines.start_ns) })
+        let up = if sums.lines.start_ns == 0 { 0 } else { self.between(sums.lines.start_ns, end) };
+        Duration::from_nanos(u64::try_from(up).unwrap_or(0))
     }
 }
 
@@ -281,7 +293,7 @@ mod tests {
     use super::super::super::clock::SteadyClock;
     use super::super::super::registry::Registry;
     use super::*;
-    use std::time::Instant;
+    use crate::device::ClockSample;
 
     const HOUR: u64 = 3_600_000_000_000;
 
@@ -296,15 +308,7 @@ mod tests {
         for (seconds, unix_ns) in [(1, 100 * HOUR), (2, 99 * HOUR), (3, 5000 * HOUR)] {
             actor.processed(None);
             actor.receive();
-            let at = Instant::now();
-            let reading = Reading {
-                at,
-                copy_duration: Duration::ZERO,
-                copied_bytes: 0,
-                device_ns: unix_ns,
-                unix_ns,
-                lookup_misses: 0,
-            };
+            let reading = Reading::at(&ClockSample::of_unix(unix_ns));
             let now_ns = started + seconds * 1_000_000_000;
             let look = Look { now_ns, device_ns: unix_ns, excused_ns: 0, limit_ns: u64::MAX };
             let mut context = ReadContext { reading: &reading, look, bases: &[], longest: 0, rates: None, room: 0 };

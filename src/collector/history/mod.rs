@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, Series};
-use crate::snapshot::{KernelTelemetry, RatesBuilder, SelfMetrics, Snapshot};
+use crate::snapshot::{DeviceClock, KernelTelemetry, RatesBuilder, SelfMetrics, Snapshot};
 
 use delta::{Coder, Reader, Writer};
 
@@ -178,6 +178,11 @@ fn code(
     let time = word(|s| delta::time_word(s.time));
     let copy_duration = word(|s| s.copy_duration.as_nanos() as u64);
     let copied_bytes = word(|s| s.copied_bytes as u64);
+    let device_clock = DeviceClock {
+        uncertainty: Duration::from_nanos(word(|s| s.device_clock.uncertainty.as_nanos() as u64)),
+        drift_ppb: word(|s| s.device_clock.drift_ppb as u64) as i64,
+        restarts_total: word(|s| s.device_clock.restarts_total),
+    };
     let windows = windows(coder, now);
     let count = windows.len();
     let mut rates = RatesBuilder::new(windows, Box::default(), 0);
@@ -202,6 +207,7 @@ fn code(
         time: delta::time_of(time).unwrap_or(UNIX_EPOCH),
         copy_duration: Duration::from_nanos(copy_duration),
         copied_bytes: copied_bytes as usize,
+        device_clock,
         kernels,
         metrics,
         self_metrics,

@@ -1,74 +1,212 @@
-//! The GPU's clock beside the host's, read when the device is opened.
+//! The GPU's clock: read when the device is opened, and asked after from then on.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::driver::{self, Stream};
 use super::gpu::{Gpu, not_ready};
 use super::module;
-use crate::device::{ClockSample, DeviceError, Memory};
+use crate::device::timekeeper::{Bracket, Timekeeper};
+use crate::device::{DeviceError, Memory};
 
-/// Both clocks at one moment, and that moment on the clock that is never set: of 16 looks, the one with the shortest
-/// round trip.
-pub(super) fn sample_clock(gpu: &Arc<Gpu>, library: &module::Library) -> Result<(ClockSample, Instant), DeviceError> {
-    const LOOKS: usize = 16;
-    const SETTLE: Duration = Duration::from_millis(100);
-    let probe = library.clock_probe(gpu)?;
-    let stream = Stream::new(&gpu.context)?;
-    let mapped = gpu.mapped(size_of::<u64>())?;
-    let mut best: Option<(ClockSample, Instant)> = None;
-    for _ in 0..LOOKS {
-        let sample = match look_at_clock(gpu, &probe, &stream, &mapped) {
-            Ok(sample) => sample,
-            Err(e) => {
-                let settled = driver::wait(SETTLE, || driver::stream_is_done(&gpu.context, stream.raw()));
-                if matches!(settled, Ok(false)) {
-                    // The kernel is still waiting for room, and will write it.
-                    gpu.count_late(true);
-                    std::mem::forget((mapped, probe));
-                }
-                return Err(e);
-            }
-        };
-        if best.is_none_or(|(best, _)| sample.0.uncertainty_ns < best.uncertainty_ns) {
-            best = Some(sample);
-        }
-    }
-    best.ok_or_else(|| not_ready("cuLaunchKernel", "the GPU's clock was not read"))
+/// The coarsest tick of any GPU, where one does not tell its own.
+const COARSEST_TICK: u64 = 1024;
+/// A mapped word that the host looks at while a kernel of one thread writes it.
+const LOOK: Duration = Duration::from_micros(200);
+
+/// A kernel of one thread that reads the clock. One at a time; nothing waits for it but its first run.
+pub(super) struct ClockProbe {
+    gpu: Arc<Gpu>,
+    /// What it uses, until it is known to have ended or is given up.
+    parts: Option<Parts>,
+    epoch: Instant,
+    /// When it was started, if its answer was not seen yet.
+    started: Option<i64>,
 }
 
-fn look_at_clock(
-    gpu: &Gpu,
-    probe: &module::Function,
-    stream: &Stream,
-    mapped: &Memory,
-) -> Result<(ClockSample, Instant), DeviceError> {
-    const LIMIT: Duration = Duration::from_secs(5);
-    let word = mapped.word(0);
-    word.store(0, Ordering::Relaxed);
-    // Should the system take this thread away between the two, the round trip tells.
-    let start = Instant::now();
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // SAFETY: the probe takes one pointer by value, to a word that outlives it (see the caller).
-    unsafe { probe.start(1, 1, stream, &[&mapped.device_address().to_ne_bytes()]) }?;
-    let mut asked = 0u32;
-    let seen = driver::wait(LIMIT, || {
-        asked += 1;
-        // The word itself is seen sooner than the end of the kernel; the stream tells of an error.
-        let there = word.load(Ordering::Acquire) != 0;
-        Ok(there || (asked.is_multiple_of(1024) && driver::stream_is_done(&gpu.context, stream.raw())?))
-    })?;
-    let round_trip = start.elapsed();
-    let ended = seen && driver::wait(LIMIT, || driver::stream_is_done(&gpu.context, stream.raw()))?;
-    if !ended {
-        return Err(not_ready("cuLaunchKernel", "a kernel of one thread did not run: other kernels fill the GPU"));
+struct Parts {
+    function: module::Function,
+    stream: Stream,
+    mapped: Memory,
+}
+
+impl ClockProbe {
+    fn new(gpu: &Arc<Gpu>, library: &module::Library) -> Result<Self, DeviceError> {
+        let parts = Parts {
+            function: library.clock_probe(gpu)?,
+            stream: Stream::new(&gpu.context)?,
+            mapped: gpu.mapped(2 * size_of::<u64>())?,
+        };
+        Ok(ClockProbe { gpu: Arc::clone(gpu), parts: Some(parts), epoch: Instant::now(), started: None })
     }
-    let half = round_trip / 2;
-    let sample = ClockSample {
-        device_ns: word.load(Ordering::Acquire),
-        unix_ns: (unix + half).as_nanos() as u64,
-        uncertainty_ns: round_trip.as_nanos().div_ceil(2) as u64,
-    };
-    Ok((sample, start + half))
+
+    fn now(&self) -> i64 {
+        self.epoch.elapsed().as_nanos() as i64
+    }
+
+    fn parts(&self) -> Result<&Parts, DeviceError> {
+        self.parts.as_ref().ok_or_else(|| not_ready("cuLaunchKernel", "the clock is not read any more"))
+    }
+
+    /// Starts it, and looks for its answer for so long.
+    fn look(&mut self, limit: Duration) -> Result<Option<Bracket>, DeviceError> {
+        let from = self.now();
+        let parts = self.parts()?;
+        parts.mapped.word(0).store(0, Ordering::Relaxed);
+        parts.mapped.word(8).store(0, Ordering::Relaxed);
+        // SAFETY: the probe takes one pointer by value, to two words that outlive it (see drop).
+        unsafe { parts.function.start(1, 1, &parts.stream, &[&parts.mapped.device_address().to_ne_bytes()]) }?;
+        self.started = Some(from);
+        let mut asked = 0u32;
+        driver::wait(limit, || {
+            asked += 1;
+            let parts = self.parts()?;
+            // The word itself is seen sooner than the end of the kernel; the stream tells of an error.
+            let there = parts.mapped.word(0).load(Ordering::Acquire) != 0;
+            Ok(there || (asked.is_multiple_of(1024) && driver::stream_is_done(&self.gpu.context, parts.stream.raw())?))
+        })?;
+        self.answer()
+    }
+
+    /// Its answer, once.
+    fn answer(&mut self) -> Result<Option<Bracket>, DeviceError> {
+        let Some(from) = self.started else { return Ok(None) };
+        let device = self.parts()?.mapped.word(0).load(Ordering::Acquire) as i64;
+        let to = self.now();
+        Ok((device != 0).then(|| {
+            self.started = None;
+            Bracket { from, to, device }
+        }))
+    }
+
+    fn has_ended(&self) -> Result<bool, DeviceError> {
+        driver::stream_is_done(&self.gpu.context, self.parts()?.stream.raw())
+    }
+
+    /// Reads the clock some times, where nothing else runs yet; also returns its tick.
+    fn open(&mut self) -> Result<(Vec<Bracket>, u64), DeviceError> {
+        const LOOKS: usize = 16;
+        const LIMIT: Duration = Duration::from_secs(5);
+        let (mut brackets, mut tick) = (Vec::with_capacity(LOOKS), u64::MAX);
+        for _ in 0..LOOKS {
+            let bracket = self.look(LIMIT)?;
+            let ended = bracket.is_some() && driver::wait(LIMIT, || self.has_ended())?;
+            let Some(bracket) = bracket.filter(|_| ended) else {
+                return Err(not_ready(
+                    "cuLaunchKernel",
+                    "a kernel of one thread did not run: other kernels fill the GPU",
+                ));
+            };
+            brackets.push(bracket);
+            match self.parts()?.mapped.word(8).load(Ordering::Acquire) {
+                0 | u64::MAX => {}
+                step => tick = tick.min(step),
+            }
+        }
+        Ok((brackets, if tick == u64::MAX { COARSEST_TICK } else { tick }))
+    }
+
+    /// Takes the answer of the last run, should it be there by now, and starts another if there is room for a block.
+    fn read(&mut self, time: &Timekeeper) -> Result<(), DeviceError> {
+        if let Some(bracket) = self.answer()? {
+            time.read(bracket);
+        }
+        if !self.has_ended()? || !self.gpu.leaves_room(self.parts()?.function.resident()?) {
+            return Ok(());
+        }
+        if let Some(bracket) = self.look(LOOK)? {
+            time.read(bracket);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ClockProbe {
+    fn drop(&mut self) {
+        const SETTLE: Duration = Duration::from_millis(100);
+        let settled = driver::wait(SETTLE, || self.has_ended());
+        if matches!(settled, Ok(false)) {
+            // The kernel is still waiting for room, and will write its words.
+            self.gpu.count_late(true);
+            std::mem::forget(self.parts.take());
+        }
+    }
+}
+
+/// Reads the clock for the first time.
+pub(super) fn open_clock(gpu: &Arc<Gpu>, library: &module::Library) -> Result<GpuClock, DeviceError> {
+    let mut probe = ClockProbe::new(gpu, library)?;
+    let (brackets, tick) = probe.open()?;
+    let time = Timekeeper::fitted(probe.epoch, &brackets, tick)
+        .ok_or_else(|| not_ready("cuLaunchKernel", "the GPU's clock was not read"))?;
+    Ok(GpuClock { time: Arc::new(time), over: Arc::default(), keeper: Mutex::new(Keeper::Idle(probe)) })
+}
+
+/// The fit of a GPU's clock, and the thread that keeps it up to date once somebody uses it.
+pub(super) struct GpuClock {
+    pub(super) time: Arc<Timekeeper>,
+    over: Arc<AtomicBool>,
+    keeper: Mutex<Keeper>,
+}
+
+enum Keeper {
+    Idle(ClockProbe),
+    /// Says, by hanging up, that the thread has let go of everything.
+    Working(Receiver<()>),
+    /// No thread could be made: traffic alone keeps the fit.
+    None,
+}
+
+impl GpuClock {
+    /// The fit, which is kept up to date from now on.
+    pub(super) fn kept(&self) -> &Arc<Timekeeper> {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        *keeper = match std::mem::replace(&mut *keeper, Keeper::None) {
+            Keeper::Idle(probe) => self.start(probe),
+            other => other,
+        };
+        &self.time
+    }
+
+    fn start(&self, probe: ClockProbe) -> Keeper {
+        let (done, ended) = channel();
+        let (time, over) = (Arc::clone(&self.time), Arc::clone(&self.over));
+        let work = move || keep(probe, &time, &over, done);
+        match std::thread::Builder::new().name("ringscope-time".into()).spawn(work) {
+            Ok(_) => Keeper::Working(ended),
+            Err(_) => Keeper::None,
+        }
+    }
+}
+
+impl Drop for GpuClock {
+    /// Waits for the thread, which looks up every few microseconds; but not for a driver that hangs.
+    fn drop(&mut self) {
+        const LIMIT: Duration = Duration::from_secs(2);
+        self.over.store(true, Ordering::Release);
+        self.time.ring();
+        if let Keeper::Working(ended) = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            let _: Result<(), RecvTimeoutError> = ended.recv_timeout(LIMIT);
+        }
+    }
+}
+
+/// Asks the blocks that poll the host's words; where there are none that answer, a kernel of one thread.
+fn keep(mut probe: ClockProbe, time: &Timekeeper, over: &AtomicBool, done: Sender<()>) {
+    let is_over = || over.load(Ordering::Acquire);
+    let mut works = true;
+    loop {
+        time.rest();
+        if is_over() {
+            break;
+        }
+        // Nobody is told of a dead context here; who uses the device finds out.
+        if !time.ask(is_over) && works && (time.was_wanted() || probe.gpu.runs_something()) {
+            works = probe.read(time).is_ok();
+        }
+    }
+    drop(probe);
+    drop(done);
 }

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 use cudarc::driver::{CudaContext, CudaStream};
 
-use super::clock::sample_clock;
+use super::clock::{GpuClock, open_clock};
 use super::embedded::code_for;
 use super::found::{Found, OLDEST, device_count, opening, start_driver};
 use super::gpu::Gpu;
@@ -14,7 +13,8 @@ use super::{copier, driver, module};
 use crate::device::probe::Entry as ProbeEntry;
 use crate::device::sealed::Sealed;
 use crate::device::{
-    ClockSample, Copier, CudaUnavailable, Device, DeviceError, DeviceInfo, Kernel, KernelSource, Launch, Level, Memory,
+    ClockSample, Copier, CudaUnavailable, Device, DeviceError, DeviceInfo, Internal, Kernel, KernelSource, Launch,
+    Level, Memory, Timekeeper,
 };
 
 /// What cudarc calls there; its error does not say which of them failed.
@@ -27,8 +27,8 @@ const NEW_STREAM: &str = "CudaContext::new_stream (cuCtxGetCurrent, cuCtxSetCurr
 /// frees nothing while one of them runs.
 pub struct CudaDevice {
     info: DeviceInfo,
-    /// Both clocks when the device was opened, and when that was.
-    clock: (ClockSample, Instant),
+    /// Dropped before the GPU is swept: its thread lets go of the GPU.
+    clock: GpuClock,
     library: module::Library,
     gpu: Arc<Gpu>,
     /// Held so that cudarc synchronizes the context at nobody's first stream.
@@ -66,7 +66,7 @@ impl CudaDevice {
         let first_stream = first_stream(&context).map_err(|e| opening(driver::error(NEW_STREAM, e.0)))?;
         let gpu = Arc::new(Gpu::new(context, found.info.multiprocessors));
         let library = module::Library::new(embedded, found.capability);
-        let clock = sample_clock(&gpu, &library).map_err(opening)?;
+        let clock = open_clock(&gpu, &library).map_err(opening)?;
         Ok(CudaDevice { info: found.info, clock, library, gpu, _first_stream: first_stream })
     }
 
@@ -125,9 +125,11 @@ impl Device for CudaDevice {
     }
 
     fn clock(&self) -> Result<ClockSample, DeviceError> {
-        let (sample, at) = self.clock;
-        let since = at.elapsed().as_nanos() as u64;
-        Ok(ClockSample { device_ns: sample.device_ns + since, unix_ns: sample.unix_ns + since, ..sample })
+        Ok(self.clock.kept().sample())
+    }
+
+    fn timekeeper(&self, _: Internal) -> Result<Arc<Timekeeper>, DeviceError> {
+        Ok(Arc::clone(self.clock.kept()))
     }
 }
 

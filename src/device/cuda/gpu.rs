@@ -279,6 +279,18 @@ impl Gpu {
         running
     }
 
+    /// Whether the blocks that are known leave room for one of a kernel of which `resident` fill the GPU.
+    pub fn leaves_room(&self, resident: u32) -> bool {
+        let all = lock(&self.running);
+        let shares: Vec<f64> = all.iter().filter(|r| !r.ended.load(Ordering::Acquire)).map(|r| r.share).collect();
+        free_blocks(resident, shares.iter().copied(), shares.len()) > 0
+    }
+
+    /// Whether a kernel is known that has not been found ended.
+    pub fn runs_something(&self) -> bool {
+        lock(&self.running).iter().any(|r| !r.ended.load(Ordering::Acquire))
+    }
+
     pub fn reserve_streams(&self, count: usize) -> Result<(), DeviceError> {
         for _ in 0..count {
             let stream = Stream::new(&self.context)?;

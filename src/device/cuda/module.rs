@@ -161,7 +161,7 @@ impl Function {
     }
 
     /// Blocks that fill the GPU.
-    fn resident(&self) -> Result<u32, DeviceError> {
+    pub fn resident(&self) -> Result<u32, DeviceError> {
         let mut each: c_int = 0;
         // SAFETY: a place for the answer; the function is alive.
         unsafe { driver!(cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut each, self.raw, THREADS as c_int, 0)) }?;
@@ -238,7 +238,7 @@ impl Library {
         }
     }
 
-    /// The clock probe: one `u64*` argument.
+    /// The clock probe: one `u64*` argument, to two words.
     pub fn clock_probe(&self, gpu: &Arc<Gpu>) -> Result<Function, DeviceError> {
         const NAME: &str = "clock_probe";
         let module = self.builtins(gpu, Level::default())?;

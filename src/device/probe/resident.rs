@@ -152,6 +152,9 @@ impl<'a> ClockServer<'a> {
             device_ns: self.probe.answer(0),
             unix_ns: unix.as_nanos() as u64 + round_trip / 2,
             uncertainty_ns: round_trip.div_ceil(2),
+            drift_ppb: 0,
+            tick_ns: 0,
+            restarts: 0,
         })
     }
 }
