@@ -252,7 +252,7 @@ fn headers(page: &str) -> Vec<(String, String, String, Option<String>)> {
 }
 
 fn is_ours(name: &str) -> bool {
-    ["ringscope_", "telemetry_", "event_", "network_"].iter().any(|prefix| name.starts_with(prefix)) || name == "event"
+    name.starts_with("ringscope_") || name.starts_with("telemetry_")
 }
 
 #[test]

@@ -235,8 +235,10 @@ impl fmt::Display for OperationRecord {
             }
         }
         write!(f, " {} after {:?}", self.status, self.duration)?;
-        if self.retries > 0 {
-            write!(f, ", {} retries", self.retries)?;
+        match self.retries {
+            0 => {}
+            1 => f.write_str(", 1 retry")?,
+            more => write!(f, ", {more} retries")?,
         }
         self.error.iter().try_for_each(|error| write!(f, ": {}", error.escape_debug()))
     }
