@@ -7,12 +7,12 @@ use super::sample::{Sample, Values, count};
 /// In the order of a page.
 #[rustfmt::skip]
 pub(super) const OPERATIONS: &[ExportedFamily] = &[
-    ExportedFamily::new("event", Counter, "Operations that ended, by how: succeeded, failed, or abandoned, which is dropped without a result", Read::OperationStatus),
+    ExportedFamily::new("event", Counter, "Operations that ended, by status; abandoned ones were dropped without a result", Read::OperationStatus),
     ExportedFamily::new("event_running", Gauge, "Operations that have started and not ended", Read::Operation(|o| count(o.counts.running))),
     ExportedFamily::new("event_retries", Counter, "Retries of operations", Read::Operation(|o| count(o.retries))),
     ExportedFamily::new("event_duration_seconds", Histogram, "Duration of operations that ended", Read::Operation(|o| Some(Sample::Histogram(Values::Seconds(&o.duration))))).unit("seconds"),
     ExportedFamily::new("event_duration_nanoseconds", Histogram, "Duration of operations that ended", Read::OperationNative(|o| Some(Sample::Histogram(Values::Native(&o.duration))))).unit("nanoseconds"),
-    ExportedFamily::new("network_operations", Counter, "Network operations that ended, by how: succeeded, failed, or abandoned, which is dropped without a result", Read::NetworkStatus),
+    ExportedFamily::new("network_operations", Counter, "Network operations that ended, by status; abandoned ones were dropped without a result", Read::NetworkStatus),
     ExportedFamily::new("network_operations_running", Gauge, "Network operations that have started and not ended", Read::Network(|n| count(n.counts.running))),
     ExportedFamily::new("network_sent_bytes", Counter, "Bytes sent to the peer", Read::Network(|n| count(n.bytes_sent))).unit("bytes"),
     ExportedFamily::new("network_received_bytes", Counter, "Bytes received from the peer", Read::Network(|n| count(n.bytes_received))).unit("bytes"),
