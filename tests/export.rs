@@ -32,6 +32,7 @@ fn everything() -> Result<Snapshot, TelemetryError> {
     }
     kernel(&mut snapshot);
     snapshot.gpus = Some(gpus().into());
+    operations(&collector, &mut snapshot)?;
     snapshot.kernels[1].state = KernelState::Failed;
     snapshot.kernels[1].messages_received = u64::MAX;
     Ok(snapshot)
@@ -75,6 +76,29 @@ fn kernel(snapshot: &mut Snapshot) {
     kernel.error_rate = 1.0 / 11.0;
     kernel.latency = ringscope::Latency::from_histogram(&histogram);
     kernel.histogram = Arc::new(histogram);
+}
+
+/// Operations of two names and one peer, with times of no moment.
+fn operations(collector: &TelemetryCollector, snapshot: &mut Snapshot) -> Result<(), TelemetryError> {
+    collector.monitor_operations()?;
+    let mut retried = collector.operation("resize").start()?;
+    retried.retry("no memory");
+    retried.succeed();
+    collector.operation("a \"quoted\" \\ name\nof two lines").start()?.fail("an error");
+    let running = collector.operation("resize").start()?;
+    let mut request = collector.network_operation("http", "::1", 8080)?;
+    request.sent(300);
+    request.received(1 << 33);
+    request.succeed();
+    let mut all = (**collector.snapshot()?.operations.as_ref().expect("they are monitored")).clone();
+    running.succeed();
+    let mut histogram = Histogram::new(3);
+    histogram.record(1_500_000);
+    let histogram = Arc::new(histogram);
+    all.by_name.iter_mut().for_each(|of| of.duration = Arc::clone(&histogram));
+    all.network.iter_mut().for_each(|of| of.latency = Arc::clone(&histogram));
+    snapshot.operations = Some(Arc::new(all));
+    Ok(())
 }
 
 /// A metric of every kind, with values that are hard to write.

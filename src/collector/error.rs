@@ -1,5 +1,6 @@
 //! What a collector refuses, with the remedy in the message.
 
+use super::ops::OperationError;
 use crate::device::{DeviceError, thread_remedy};
 use crate::metrics::MetricError;
 
@@ -94,6 +95,15 @@ pub enum TelemetryError {
         /// What it must be.
         must: &'static str,
     },
+    /// Operations are monitored with other bounds than those asked for.
+    #[error("operations are monitored already, with other bounds: set the bounds where they are switched on first")]
+    AlreadyMonitored,
+    /// Events are not monitored.
+    #[error("operations and events are not monitored: call monitor_operations() first")]
+    NotMonitored,
+    /// An operation or an event was refused.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
     /// A metric was refused.
     #[error(transparent)]
     Metric(#[from] MetricError),

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::actor::{Actor, ActorHandle};
 use super::config::{self, TelemetryConfig};
+use super::core::Core;
 use super::error::TelemetryError;
 use super::history::SnapshotHistory;
 use super::notify::{HookId, HookKind, HookReport, Notification, Subscription};
-use super::operations::Operations;
 use super::standard::StandardMetrics;
 use crate::abi::KernelRef;
 use crate::device::{Memory, MetricTable, SharedDevice};
@@ -23,13 +23,13 @@ use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
 /// asking it to tell somebody, is [`TelemetryError::Disabled`].
 #[derive(Clone)]
 pub struct TelemetryCollector {
-    pub(super) operations: Arc<Operations>,
+    pub(super) core: Arc<Core>,
 }
 
 impl TelemetryCollector {
     /// Makes a collector of host actors with the default config. One that is not enabled records nothing.
     pub fn new(enabled: bool) -> Self {
-        Self::from_operations(Operations::new(enabled, &TelemetryConfig::default(), None))
+        Self::from_core(Core::new(enabled, &TelemetryConfig::default(), None))
     }
 
     /// Makes a collector of host actors with bounds and times of one's own.
@@ -38,7 +38,7 @@ impl TelemetryCollector {
     /// [`TelemetryError::BadSetting`], as [`TelemetryConfig::check`].
     pub fn with_config(enabled: bool, config: TelemetryConfig) -> Result<Self, TelemetryError> {
         config.check()?;
-        Ok(Self::from_operations(Operations::new(enabled, &config, None)))
+        Ok(Self::from_core(Core::new(enabled, &config, None)))
     }
 
     /// Makes a collector of the kernels of `device`, and of host actors. Allocates its slab: make it before the first
@@ -48,16 +48,16 @@ impl TelemetryCollector {
     /// [`TelemetryError::BadSetting`], as [`TelemetryConfig::check`]; [`TelemetryError::Device`].
     pub fn on_device(device: SharedDevice, config: TelemetryConfig) -> Result<Self, TelemetryError> {
         config.check()?;
-        Ok(Self::from_operations(Operations::on_device(&device, &config)?))
+        Ok(Self::from_core(Core::on_device(&device, &config)?))
     }
 
-    fn from_operations(operations: Operations) -> Self {
-        TelemetryCollector { operations: Arc::new(operations) }
+    fn from_core(core: Core) -> Self {
+        TelemetryCollector { core: Arc::new(core) }
     }
 
     /// Returns whether it records.
     pub fn enabled(&self) -> bool {
-        self.operations.enabled
+        self.core.enabled
     }
 
     // ---- device kernels ------------------------------------------------------------------------------
@@ -70,14 +70,14 @@ impl TelemetryCollector {
     /// # Errors
     /// A name that is empty, too long or taken; a bound that is reached; [`TelemetryError::NoDevice`].
     pub fn register(&self, id: &str, blocks: u32) -> Result<KernelRef, TelemetryError> {
-        let operations = &*self.operations;
-        if !operations.enabled {
+        let core = &*self.core;
+        if !core.enabled {
             return Ok(KernelRef::default());
         }
-        let collection = operations.collection();
+        let collection = core.collection();
         let all = collection.shards().ok_or(TelemetryError::NoDevice)?;
-        let shards = operations.registry_mut().add_kernel(id, blocks, all)?;
-        let table = operations.metrics.table();
+        let shards = core.registry_mut().add_kernel(id, blocks, all)?;
+        let table = core.metrics.table();
         let (metrics, metric_count) = table.map_or((0, 0), |t| (t.memory.device_address(), t.places));
         Ok(KernelRef { metrics, metric_count, ..collection.kernel_ref(shards) })
     }
@@ -85,7 +85,7 @@ impl TelemetryCollector {
     /// Returns the memory that registered kernels and their metrics write to. It must outlive their blocks; the collector
     /// keeps it as well. Empty without a device. The host cannot write to it, on no device: kernels follow addresses in it.
     pub fn memory(&self) -> Vec<Memory> {
-        self.operations
+        self.core
             .memory()
             .into_iter()
             .chain(self.metric_table().map(|table| table.memory))
@@ -95,29 +95,29 @@ impl TelemetryCollector {
 
     /// Returns where kernels look up the metrics that were made for them; `None` without a device.
     pub fn metric_table(&self) -> Option<MetricTable> {
-        self.operations.metrics.table()
+        self.core.metrics.table()
     }
 
     /// Takes back a registration of which nothing was launched. If something was registered since, its place stays
     /// taken.
     pub(crate) fn forget(&self, id: &str) {
-        let _collection = self.operations.collection();
-        self.operations.registry_mut().remove_newest(id);
+        let _collection = self.core.collection();
+        self.core.registry_mut().remove_newest(id);
     }
 
     /// Says what state a kernel is in, as its commander knows it.
     pub(crate) fn set_state(&self, id: &str, state: KernelState) {
-        self.operations.set_state(id, state);
+        self.core.set_state(id, state);
     }
 
     /// Says that a kernel is dead, and of what, which its telemetry carries from now on.
     pub(crate) fn set_failed(&self, id: &str, died_of: &str) {
-        self.operations.set_failed(id, died_of);
+        self.core.set_failed(id, died_of);
     }
 
     /// Where the kernel's senders count that its queue was full.
     pub(crate) fn queue_full(&self, id: &str) -> Arc<AtomicU64> {
-        self.operations.registry().get(id).map(|entry| Arc::clone(&entry.queue_full)).unwrap_or_default()
+        self.core.registry().get(id).map(|entry| Arc::clone(&entry.queue_full)).unwrap_or_default()
     }
 
     // ---- host actors ---------------------------------------------------------------------------------
@@ -128,8 +128,8 @@ impl TelemetryCollector {
     /// # Errors
     /// A bad name, a bound that is reached, or the id of a device kernel.
     pub fn actor(&self, id: &str) -> Result<ActorHandle, TelemetryError> {
-        match self.operations.enabled {
-            true => Ok(self.operations.actor(id)?.handle()),
+        match self.core.enabled {
+            true => Ok(self.core.actor(id)?.handle()),
             false => Ok(ActorHandle::disabled()),
         }
     }
@@ -169,8 +169,8 @@ impl TelemetryCollector {
     }
 
     fn record(&self, id: &str, what: impl FnOnce(&Actor)) -> Result<(), TelemetryError> {
-        if self.operations.enabled {
-            what(&*self.operations.actor(id)?);
+        if self.core.enabled {
+            what(&*self.core.actor(id)?);
         }
         Ok(())
     }
@@ -190,12 +190,12 @@ impl TelemetryCollector {
     /// [`TelemetryError::Disabled`]; [`TelemetryError::Device`] if the device failed: then [`latest`](Self::latest)
     /// has the last good numbers, with its kernels `Failed` unless the copy was merely late or they had ended before.
     pub fn snapshot(&self) -> Result<Arc<Snapshot>, TelemetryError> {
-        self.operations.snapshot()
+        self.core.snapshot()
     }
 
     /// Returns the newest snapshot, whichever thread took it; `None` before the first. Takes no lock.
     pub fn latest(&self) -> Option<Arc<Snapshot>> {
-        self.operations.latest()
+        self.core.latest()
     }
 
     /// Reads everything now, and returns one kernel.
@@ -203,8 +203,8 @@ impl TelemetryCollector {
     /// # Errors
     /// [`TelemetryError::UnknownKernel`], and as [`snapshot`](Self::snapshot).
     pub fn telemetry(&self, id: &str) -> Result<KernelTelemetry, TelemetryError> {
-        self.operations.check_enabled()?;
-        self.operations.index_of(id)?;
+        self.core.check_enabled()?;
+        self.core.index_of(id)?;
         let snapshot = self.snapshot()?;
         match snapshot.kernel(id) {
             Some(kernel) => Ok(kernel.clone()),
@@ -235,7 +235,7 @@ impl TelemetryCollector {
     /// # Errors
     /// [`TelemetryError::UnknownKernel`], and as [`snapshot`](Self::snapshot).
     pub fn reset(&self, id: Option<&str>) -> Result<(), TelemetryError> {
-        self.operations.reset(id)
+        self.core.reset(id)
     }
 
     // ---- periodic reading ----------------------------------------------------------------------------
@@ -247,23 +247,23 @@ impl TelemetryCollector {
     /// [`TelemetryError::BadSetting`] for an interval of 0; [`TelemetryError::Disabled`];
     /// [`TelemetryError::NoThread`].
     pub fn start_collection(&self, interval: Duration) -> Result<(), TelemetryError> {
-        self.operations.check_enabled()?;
+        self.core.check_enabled()?;
         let must = "longer than 0: stop_collection() ends periodic collection";
         config::within("interval", interval, Duration::from_nanos(1)..=Duration::MAX, must)?;
-        let collector = Arc::downgrade(&self.operations);
+        let collector = Arc::downgrade(&self.core);
         // If the user's last clone went meanwhile, `tick` drops the collector; nothing waits for that.
         let tick = move || {
-            Weak::upgrade(&collector).is_some_and(|operations| {
-                operations.tick();
+            Weak::upgrade(&collector).is_some_and(|core| {
+                core.tick();
                 true
             })
         };
-        self.operations.start_periodic(interval, tick)
+        self.core.start_periodic(interval, tick)
     }
 
     /// Stops the periodic reading, after the snapshot in hand; does nothing where there is none.
     pub fn stop_collection(&self) {
-        self.operations.stop_periodic();
+        self.core.stop_periodic();
     }
 
     /// Returns the snapshots that [periodic collection](Self::start_collection) took, the oldest first, without those that
@@ -276,7 +276,7 @@ impl TelemetryCollector {
 
     /// Returns the snapshots that [periodic collection](Self::start_collection) took, as they are kept.
     pub fn history(&self) -> SnapshotHistory {
-        self.operations.history().share()
+        self.core.history().share()
     }
 
     // ---- telling -------------------------------------------------------------------------------------
@@ -301,8 +301,8 @@ impl TelemetryCollector {
     /// # Errors
     /// [`TelemetryError::Disabled`].
     pub fn subscribe(&self) -> Result<Subscription, TelemetryError> {
-        self.operations.check_enabled()?;
-        Ok(self.operations.notifier.subscribe())
+        self.core.check_enabled()?;
+        Ok(self.core.notifier.subscribe())
     }
 
     /// Calls `callback` with every snapshot, or every event of a kind, on a thread of its own and in their order.
@@ -334,18 +334,18 @@ impl TelemetryCollector {
         kind: HookKind,
         callback: impl FnMut(&Notification) + Send + 'static,
     ) -> Result<HookId, TelemetryError> {
-        self.operations.check_enabled()?;
-        self.operations.notifier.add_hook(kind, callback)
+        self.core.check_enabled()?;
+        self.core.notifier.add_hook(kind, callback)
     }
 
     /// Removes a hook; it still hears what it was told already. Returns whether it was there.
     pub fn remove_hook(&self, id: HookId) -> bool {
-        self.operations.notifier.remove_hook(id)
+        self.core.notifier.remove_hook(id)
     }
 
     /// Returns what became of each hook's calls, in the order in which the hooks were added.
     pub fn hooks(&self) -> Vec<HookReport> {
-        self.operations.notifier.hooks()
+        self.core.notifier.hooks()
     }
 
     /// Registers a set of metrics, and fills it with every snapshot from the next one on. What kernels counted before
@@ -366,14 +366,14 @@ impl TelemetryCollector {
     /// # Errors
     /// [`TelemetryError::Disabled`]; names that are taken by other metrics, or no room for more.
     pub fn install(&self, set: StandardMetrics) -> Result<(), TelemetryError> {
-        self.operations.check_enabled()?;
-        self.operations.collection().install(set)
+        self.core.check_enabled()?;
+        self.core.collection().install(set)
     }
 }
 
 impl std::fmt::Debug for TelemetryCollector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let registered = self.operations.registry().len();
+        let registered = self.core.registry().len();
         write!(f, "TelemetryCollector({registered} kernels, enabled: {})", self.enabled())
     }
 }

@@ -34,7 +34,7 @@ impl TelemetryCollector {
     }
 
     fn builder<T: Instrument>(&self, name: &str, help: &str) -> Result<Builder<T>, TelemetryError> {
-        Ok(Builder::new(Arc::clone(&self.operations.metrics), name, help))
+        Ok(Builder::new(Arc::clone(&self.core.metrics), name, help))
     }
 
     /// Reads everything now, and returns one metric: what it is, its series and their values. A counter is found with
@@ -45,7 +45,7 @@ impl TelemetryCollector {
     pub fn metric(&self, name: &str) -> Result<Family, TelemetryError> {
         let snapshot = self.snapshot()?;
         snapshot.metric(name).cloned().ok_or_else(|| {
-            self.operations.notifier.say(Message::UnknownMetric { metric: name });
+            self.core.notifier.say(Message::UnknownMetric { metric: name });
             TelemetryError::UnknownMetric { name: name.to_owned(), registered: snapshot.metrics.len() }
         })
     }

@@ -28,6 +28,7 @@ mod actor;
 mod clock;
 mod collect;
 mod config;
+mod core;
 mod counts;
 mod error;
 mod handle;
@@ -36,6 +37,7 @@ mod log;
 mod metrics;
 mod notify;
 mod operations;
+mod ops;
 mod periodic;
 mod registry;
 mod standard;
@@ -47,6 +49,11 @@ pub use handle::TelemetryCollector;
 pub use history::SnapshotHistory;
 pub use notify::{
     EventKind, HookId, HookKind, HookReport, KernelEvent, MAX_HOOKS, MAX_PANICS, Notification, Subscription,
+};
+pub use ops::{
+    ApplicationEvent, DeviceMessage, EventFilter, EventSubscription, MAX_ERROR_BYTES, MAX_METADATA_BYTES, Metered,
+    NetworkOperation, NetworkRecord, Operation, OperationBuilder, OperationError, OperationRecord, OperationsConfig,
+    PeerThroughput, RetryStats, ThreadInfo,
 };
 pub use registry::MAX_ID_BYTES;
 pub(crate) use registry::check_id;

@@ -1,312 +1,184 @@
-//! What a collector does: it reads, publishes, keeps, tells, and says what went wrong.
+//! The collector's operations, network operations and events of the application.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-
-use super::actor::Actor;
-use super::clock::SteadyClock;
-use super::collect::{Collection, Transition};
-use super::config::TelemetryConfig;
-use super::counts::Counts;
 use super::error::TelemetryError;
-use super::history::{Bounds, History};
-use super::log::Message;
-use super::notify::{EventKind, Notifier};
-use super::periodic::{Periodic, kept_interval};
-use super::registry::{Entry, Registry};
-use crate::device::{DeviceError, Memory, SharedDevice};
-use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
-use crate::reader::Reader;
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot};
+use super::handle::TelemetryCollector;
+use super::ops::{
+    ApplicationEvent, EventFilter, EventSubscription, Monitor, NetworkOperation, NetworkRecord, OperationBuilder,
+    OperationError, OperationRecord, OperationsConfig, PeerThroughput, RetryStats,
+};
+use crate::snapshot::OperationStatus;
 
-/// What all clones of a collector share.
-pub(super) struct Operations {
-    pub(super) enabled: bool,
-    pub(super) metrics: Arc<MetricRegistry>,
-    pub(super) notifier: Notifier,
-    registry: RwLock<Registry>,
-    counts: Arc<Counts>,
-    collection: Mutex<Collection>,
-    latest: ArcSwapOption<Snapshot>,
-    history: Mutex<History>,
-    periodic: Mutex<Option<Periodic>>,
-    /// The interval of periodic reading; 0 without.
-    planned_ns: AtomicU64,
-}
-
-impl Operations {
-    /// With a config that was checked.
-    pub(super) fn new(enabled: bool, config: &TelemetryConfig, device: Option<(Reader, DeviceMetrics)>) -> Self {
-        let (reader, device_metrics) = device.unzip();
-        let metrics = match enabled {
-            true => MetricRegistry::new(config.max_series, config.scale, device_metrics),
-            false => MetricRegistry::disabled(config.max_series, config.scale),
-        };
-        let (metrics, clock, counts) = (Arc::new(metrics), SteadyClock::start(), Arc::<Counts>::default());
-        let bounds =
-            Bounds { snapshots: config.history_snapshots, age: config.history_age, bytes: config.history_bytes };
-        let collection = Collection::new(config, clock, reader, Arc::clone(&metrics), Arc::clone(&counts));
-        Operations {
-            enabled,
-            metrics,
-            notifier: Notifier::new(Arc::clone(&counts), config.hook_queue, config.hook_limit),
-            registry: RwLock::new(Registry::new(config.max_kernels, config.scale, clock)),
-            counts,
-            collection: Mutex::new(collection),
-            latest: ArcSwapOption::empty(),
-            history: Mutex::new(History::new(bounds)),
-            periodic: Mutex::default(),
-            planned_ns: AtomicU64::new(0),
-        }
+impl TelemetryCollector {
+    /// Switches on the monitoring of operations, network operations and events, with the default bounds. Before, and with
+    /// a collector that is off, their calls cost a branch and do nothing. A second time changes nothing.
+    ///
+    /// ```
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// telemetry.monitor_operations()?;
+    /// telemetry.operation("resize").id(7).start()?.succeed();
+    /// telemetry.operation("resize").id(8).start()?.fail("not an image");
+    /// let snapshot = telemetry.snapshot()?;
+    /// let resize = snapshot.operations.as_ref().and_then(|all| all.operation("resize")).expect("it is monitored");
+    /// assert_eq!((resize.counts.succeeded, resize.counts.failed), (1, 1));
+    /// assert_eq!(telemetry.failed_events()[0].id.as_deref(), Some("8"));
+    /// # Ok::<(), ringscope::TelemetryError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TelemetryError::Disabled`].
+    pub fn monitor_operations(&self) -> Result<(), TelemetryError> {
+        self.core.check_enabled()?;
+        self.core.ops.turn_on(None)
     }
 
-    /// Allocates what kernels of a device count in.
-    pub(super) fn on_device(device: &SharedDevice, config: &TelemetryConfig) -> Result<Self, TelemetryError> {
-        let reader = Reader::new(Arc::clone(device), config.max_blocks, config.scale, config.copy_limit)?;
-        let room = Capacity { metrics: config.device_metrics, buckets: config.device_buckets };
-        let metrics = DeviceMetrics::new(device, room, config.copy_limit)?;
-        Ok(Self::new(true, config, Some((reader, metrics))))
+    /// Switches on the monitoring of operations with bounds of one's own; see
+    /// [`monitor_operations`](Self::monitor_operations).
+    ///
+    /// # Errors
+    /// [`TelemetryError::Disabled`]; [`TelemetryError::BadSetting`], as [`OperationsConfig::check`];
+    /// [`TelemetryError::AlreadyMonitored`] if it is on with other bounds.
+    pub fn monitor_operations_with(&self, config: &OperationsConfig) -> Result<(), TelemetryError> {
+        self.core.check_enabled()?;
+        config.check()?;
+        self.core.ops.turn_on(Some(config))
     }
 
-    pub(super) fn check_enabled(&self) -> Result<(), TelemetryError> {
-        if self.enabled { Ok(()) } else { Err(TelemetryError::Disabled) }
+    fn monitor(&self) -> Option<&Arc<Monitor>> {
+        self.core.ops.get()
     }
 
-    /// Nobody panics while holding it; if somebody did, the trackers are those of the last reading.
-    pub(super) fn collection(&self) -> MutexGuard<'_, Collection> {
-        self.collection.lock().unwrap_or_else(PoisonError::into_inner)
+    // ---- operations ----------------------------------------------------------------------------------
+
+    /// Begins to describe an operation of that name, at most 255 bytes: add an id and labels, then
+    /// [`start`](OperationBuilder::start) it. Names are counted each by itself up to
+    /// [`max_names`](OperationsConfig::max_names): name what is done, and put in the id what it is done to.
+    pub fn operation<'a>(&'a self, name: &'a str) -> OperationBuilder<'a> {
+        OperationBuilder::new(self.monitor(), name)
     }
 
-    pub(super) fn registry(&self) -> RwLockReadGuard<'_, Registry> {
-        self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the operations that ended and are kept, in the order of their ends, and messages of device kernels among
+    /// them. Empty until operations are monitored, as all of these lists. Those that run are counted in
+    /// [`Snapshot::operations`](crate::Snapshot::operations), where all counts and losses are.
+    pub fn operations(&self) -> Vec<OperationRecord> {
+        self.monitor().map(|monitor| monitor.operations()).unwrap_or_default()
     }
 
-    pub(super) fn registry_mut(&self) -> RwLockWriteGuard<'_, Registry> {
-        self.registry.write().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the kept operations that failed, and messages that device kernels refused. Of a kernel without spans it is
+    /// known how many errors it counted between two snapshots, and the code and time of the newest: that is one entry.
+    pub fn failed_events(&self) -> Vec<OperationRecord> {
+        self.operations_that(|of| of.status == OperationStatus::Failed)
     }
 
-    pub(super) fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the kept operations that nobody said the end of; see [`Operation`](super::Operation).
+    pub fn abandoned_events(&self) -> Vec<OperationRecord> {
+        self.operations_that(|of| of.status == OperationStatus::Abandoned)
     }
 
-    // ---- kernels and actors --------------------------------------------------------------------------
-
-    pub(super) fn actor(&self, id: &str) -> Result<Arc<Actor>, TelemetryError> {
-        let known = self.registry().actor(id)?;
-        known.map_or_else(|| self.registry_mut().actor_or_new(id), Ok)
+    /// Returns the kept operations that took longer than `threshold`, however they ended, and such messages of device
+    /// kernels. Those that took longer than [`slow_limit`](OperationsConfig::slow_limit) are kept longest.
+    pub fn slow_events(&self, threshold: Duration) -> Vec<OperationRecord> {
+        self.operations_that(|of| of.duration > threshold)
     }
 
-    pub(super) fn memory(&self) -> Option<Memory> {
-        self.collection().slab()
+    fn operations_that(&self, are: impl Fn(&OperationRecord) -> bool) -> Vec<OperationRecord> {
+        let mut all = self.operations();
+        all.retain(are);
+        all
     }
 
-    pub(super) fn index_of(&self, id: &str) -> Result<usize, TelemetryError> {
-        let found = self.registry().index_of(id);
-        found.inspect_err(|_| self.notifier.say(Message::UnknownKernel { kernel_id: id }))
+    /// Returns how often operations were retried, from the counts: what left the lists is in it, and what runs.
+    pub fn retry_stats(&self) -> RetryStats {
+        self.monitor().map(|monitor| RetryStats::new(&monitor.telemetry().by_name)).unwrap_or_default()
     }
 
-    /// Notes and tells what state a kernel was commanded to.
-    pub(super) fn set_state(&self, id: &str, state: KernelState) {
-        let entry = self.registry().get(id).cloned();
-        if let Some(entry) = entry {
-            entry.set_state(state);
-            self.announce(&entry, state);
-        }
+    // ---- network -------------------------------------------------------------------------------------
+
+    /// Begins a network operation: of that kind (the protocol, say), with that peer; a name, a kind and a host have at most
+    /// 255 bytes. Pairs of kind and peer are counted each by itself up to [`max_peers`](OperationsConfig::max_peers). A
+    /// stream of tokio's counts by itself as [`Metered`](super::Metered).
+    ///
+    /// # Errors
+    /// [`OperationError`] for a text that is empty or too long. Then nothing was counted.
+    pub fn network_operation(&self, kind: &str, host: &str, port: u16) -> Result<NetworkOperation, OperationError> {
+        NetworkOperation::start(self.monitor(), kind, host, port)
     }
 
-    /// Notes and tells that a kernel is dead, and of what.
-    pub(super) fn set_failed(&self, id: &str, died_of: &str) {
-        let entry = self.registry().get(id).cloned();
-        if let Some(entry) = entry {
-            entry.set_failed(died_of);
-            if self.announce(&entry, KernelState::Failed) {
-                self.notifier.say(Message::KernelFailed { kernel_id: id, reason: died_of });
-            }
-        }
+    /// Returns the network operations that ended and are kept, in the order of their ends.
+    pub fn network_operations(&self) -> Vec<NetworkRecord> {
+        self.monitor().map(|monitor| monitor.network_operations()).unwrap_or_default()
     }
 
-    /// Tells that a kernel is in a state, unless that was told last. Whether it did.
-    fn announce(&self, entry: &Entry, state: KernelState) -> bool {
-        let tells = entry.tell_once(state);
-        if tells {
-            self.notifier.event(&entry.id, EventKind::from_state(state));
-        }
-        tells
+    /// Returns the kept network operations that failed.
+    pub fn failed_network_ops(&self) -> Vec<NetworkRecord> {
+        self.network_that(|of| of.status == OperationStatus::Failed)
     }
 
-    // ---- reading -------------------------------------------------------------------------------------
-
-    pub(super) fn latest(&self) -> Option<Arc<Snapshot>> {
-        self.latest.load_full()
+    /// Returns the kept network operations whose peer took longer than `threshold` to answer, or that ended after a longer
+    /// time without an answer.
+    pub fn slow_network_ops(&self, threshold: Duration) -> Vec<NetworkRecord> {
+        self.network_that(|of| of.latency > threshold)
     }
 
-    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, TelemetryError> {
-        self.check_enabled()?;
-        let outcome = self.collect(&mut self.collection());
-        self.say(&outcome);
-        outcome.result
+    fn network_that(&self, are: impl Fn(&NetworkRecord) -> bool) -> Vec<NetworkRecord> {
+        let mut all = self.network_operations();
+        all.retain(are);
+        all
     }
 
-    pub(super) fn reset(&self, id: Option<&str>) -> Result<(), TelemetryError> {
-        self.check_enabled()?;
-        let only = id.map(|id| self.index_of(id)).transpose()?;
-        let outcome = {
-            let mut collection = self.collection();
-            collection.reset(&self.registry, only)?;
-            for (_, entry) in collection.entries().iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o == *i)) {
-                self.notifier.event(&entry.id, EventKind::Reset);
-            }
-            self.collect(&mut collection)
-        };
-        self.say(&outcome);
-        outcome.result.map(drop)
+    /// Returns bytes, and bytes per second since the first operation with it, of each peer, sorted by host and port.
+    pub fn throughput_by_peer(&self) -> Vec<PeerThroughput> {
+        self.monitor().map(|monitor| monitor.throughput()).unwrap_or_default()
     }
 
-    /// Reads, publishes and tells, while nobody else does: so that snapshots and events come in their order.
-    fn collect(&self, collection: &mut Collection) -> Outcome {
-        let dropped_before = self.counts.dropped_series.load(Ordering::Relaxed);
-        let reading = match collection.read(&self.registry) {
-            Ok(reading) => reading,
-            Err(error) => return self.collection_failed(collection, error),
-        };
-        let misses_before = self.latest.load().as_ref().map_or(0, |latest| latest.self_metrics.lookup_misses_total);
-        let planned = Duration::from_nanos(self.planned_ns.load(Ordering::Relaxed));
-        let derived = collection.derive(&reading, planned);
-        let snapshot = Arc::new(derived.snapshot);
-        // Before its events: whoever hears of one finds it in the newest snapshot.
-        self.latest.store(Some(Arc::clone(&snapshot)));
-        for transition in &derived.transitions {
-            self.notifier.event(&collection.entries()[transition.index].id, transition.kind);
-        }
-        self.notifier.snapshot(&snapshot);
-        let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
-        let series_dropped = (dropped > dropped_before).then_some(dropped);
-        let misses = reading.lookup_misses;
-        let lookup_misses = (misses > misses_before).then_some(misses);
-        Outcome { series_dropped, lookup_misses, transitions: derived.transitions, ..Outcome::new(Ok(snapshot)) }
-    }
+    // ---- events --------------------------------------------------------------------------------------
 
-    /// The last good numbers stay, and say that nothing newer could be read; their device kernels are `Failed`, unless the
-    /// copy was merely late.
-    fn collection_failed(&self, collection: &mut Collection, error: TelemetryError) -> Outcome {
-        let died_of = (!is_late_copy(&error)).then_some(&error);
-        let mut newest = self.latest.load_full().as_deref().cloned();
-        let mut failed = collection.fail(&mut newest, died_of);
-        let newest = newest.map(Arc::new);
-        newest.iter().for_each(|newest| self.latest.store(Some(Arc::clone(newest))));
-        failed.retain(|entry| self.announce(entry, KernelState::Failed));
-        newest.iter().for_each(|newest| self.notifier.snapshot(newest));
-        Outcome { failed, ..Outcome::new(Err(error)) }
-    }
-
-    /// Says what there is to say of a collection, when the lock is free again: the user's subscriber may collect itself.
-    fn say(&self, outcome: &Outcome) {
-        let say = |message: Message<'_>| self.notifier.say(message);
-        self.notifier.say_dropped();
-        match &outcome.result {
-            Ok(snapshot) => {
-                for transition in &outcome.transitions {
-                    message_of(transition.kind, &snapshot.kernels[transition.index]).into_iter().for_each(say);
-                }
-            }
-            Err(error) if is_late_copy(error) => say(Message::CollectionFailed { error }),
-            Err(error) => say(Message::DeviceFailed { error }),
-        }
-        if let Err(error) = &outcome.result {
-            let reason = error.to_string();
-            for entry in &outcome.failed {
-                say(Message::KernelFailed { kernel_id: &entry.id, reason: &reason });
-            }
-        }
-        if let Some(dropped) = outcome.series_dropped {
-            say(Message::SeriesDropped { dropped });
-        }
-        if let Some(misses) = outcome.lookup_misses {
-            say(Message::MetricNotFound { misses });
-        }
-    }
-
-    // ---- periodic reading ----------------------------------------------------------------------------
-
-    /// Calls `tick` at that interval, or changes the interval of the one that runs.
-    pub(super) fn start_periodic(
+    /// Records an event of the application: its name, a number, labels that it is chosen by, and whatever else there is to
+    /// know. At most 32 labels and 32 entries of metadata, with names of up to 255 bytes, labels' values of up to 1024, and
+    /// metadata of up to 8 KiB together. It counts in `telemetry_events_total`.
+    ///
+    /// # Errors
+    /// [`OperationError`] for what is empty, too long, too much or given twice, and for a value that is not finite. Then
+    /// nothing was recorded. None where events are not monitored.
+    pub fn record_event(
         &self,
-        interval: Duration,
-        tick: impl FnMut() -> bool + Send + 'static,
-    ) -> Result<(), TelemetryError> {
-        let mut periodic = self.periodic.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*periodic {
-            Some(running) => running.set_interval(interval),
-            None => *periodic = Some(Periodic::start(interval, tick)?),
-        }
-        let planned = kept_interval(interval).as_nanos() as u64;
-        self.planned_ns.store(planned, Ordering::Relaxed);
-        Ok(())
+        name: &str,
+        value: f64,
+        labels: &[(&str, &str)],
+        metadata: &[(&str, &str)],
+    ) -> Result<(), OperationError> {
+        self.monitor().map_or(Ok(()), |monitor| monitor.record_event(name, value, labels, metadata))
     }
 
-    pub(super) fn stop_periodic(&self) {
-        let mut periodic = self.periodic.lock().unwrap_or_else(PoisonError::into_inner);
-        periodic.take();
-        self.planned_ns.store(0, Ordering::Relaxed);
+    /// Returns the kept events that `filter` takes, the oldest first.
+    pub fn events(&self, filter: &EventFilter) -> Vec<Arc<ApplicationEvent>> {
+        self.monitor().map(|monitor| monitor.events(filter)).unwrap_or_default()
     }
 
-    /// Takes a snapshot and keeps it. On the periodic reader's thread, beside those who take the next one.
-    pub(super) fn tick(&self) {
-        let _range = crate::nvtx::range("ringscope: tick");
-        // `latest` shows a failure; a late copy is tried again.
-        let Ok(snapshot) = self.snapshot() else { return };
-        let dropped = {
-            let mut history = self.history();
-            let dropped = history.push(&snapshot, Instant::now());
-            self.counts.history_snapshots.store(history.len() as u64, Ordering::Relaxed);
-            self.counts.history_bytes.store(history.bytes() as u64, Ordering::Relaxed);
-            dropped
-        };
-        if dropped > 0 {
-            self.counts.dropped_history.fetch_add(dropped, Ordering::Relaxed);
-            self.notifier.say(Message::SnapshotsForgotten { dropped });
-        }
+    /// Returns events that `filter` takes as they come, from now on; as a [`Stream`](futures_core::Stream), or by
+    /// [`EventSubscription::next`].
+    ///
+    /// # Errors
+    /// [`TelemetryError::Disabled`]; [`TelemetryError::NotMonitored`] before
+    /// [`monitor_operations`](Self::monitor_operations).
+    pub fn subscribe_events(&self, filter: EventFilter) -> Result<EventSubscription, TelemetryError> {
+        self.core.check_enabled()?;
+        let monitor = self.monitor().ok_or(TelemetryError::NotMonitored)?;
+        Ok(monitor.subscribe(filter))
     }
-}
 
-/// What came of one collection.
-struct Outcome {
-    result: Result<Arc<Snapshot>, TelemetryError>,
-    transitions: Vec<Transition>,
-    /// The kernels that the device took with it.
-    failed: Vec<Arc<Entry>>,
-    /// All series that had no room so far, if there are more of them now.
-    series_dropped: Option<u64>,
-    /// All look-ups of metrics by kernels that found none, if there are more of them now.
-    lookup_misses: Option<u64>,
-}
+    // ---- JSON ----------------------------------------------------------------------------------------
 
-impl Outcome {
-    fn new(result: Result<Arc<Snapshot>, TelemetryError>) -> Self {
-        Outcome { result, transitions: Vec::new(), failed: Vec::new(), series_dropped: None, lookup_misses: None }
-    }
-}
-
-fn is_late_copy(error: &TelemetryError) -> bool {
-    matches!(error, TelemetryError::Device(DeviceError::CopyTimedOut { .. }))
-}
-
-/// What there is to say of an event, if anything.
-fn message_of(kind: EventKind, kernel: &KernelTelemetry) -> Option<Message<'_>> {
-    let kernel_id = &*kernel.kernel_id;
-    match kind {
-        EventKind::Stalled => {
-            let block = kernel.stall.as_ref().map_or(0, |stall| stall.block);
-            Some(Message::KernelStalled { kernel_id, block })
-        }
-        EventKind::Recovered => Some(Message::KernelRecovered { kernel_id }),
-        EventKind::Failed => {
-            let reason = kernel.last_error.as_deref().unwrap_or_default();
-            Some(Message::KernelFailed { kernel_id, reason })
-        }
-        _ => None,
+    /// Writes everything that is known of operations as one JSON document, on one line: `monitored`, `counts` as in a
+    /// snapshot, `retries`, `throughput`, and the lists `operations`, `network_operations` and `events`. Texts are escaped
+    /// as JSON wants it. Takes no snapshot.
+    ///
+    /// # Errors
+    /// Returns the JSON writer's error; none is known that these values cause.
+    #[cfg(feature = "json")]
+    pub fn metrics_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&self.monitor().map(|monitor| super::ops::Report::new(monitor)).unwrap_or_default())
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::histogram::Histogram;
 use crate::machine::GpuMetrics;
-use crate::snapshot::{KernelState, Snapshot};
+use crate::snapshot::{KernelState, OperationCounts, OperationsTelemetry, Snapshot};
 
 /// The nested form: all kernels together. The first keys of each part are those that dashboards of task queues know;
 /// what is not known is `null`.
@@ -19,6 +19,8 @@ pub(super) struct Nested {
     tasks: TaskCounts,
     latency: LatencyMillis,
     system: System,
+    /// `None` where operations are not monitored.
+    operations: Option<Operations>,
 }
 
 /// What became of the messages.
@@ -80,6 +82,34 @@ struct System {
     gpus: Option<Arc<[GpuMetrics]>>,
 }
 
+/// Operations of all names together, and network operations with all peers.
+#[derive(Serialize)]
+struct Operations {
+    #[serde(flatten)]
+    counts: OperationCounts,
+    retries: u64,
+    network: Network,
+}
+
+#[derive(Serialize)]
+struct Network {
+    #[serde(flatten)]
+    counts: OperationCounts,
+    bytes_sent: u64,
+    bytes_received: u64,
+}
+
+impl Operations {
+    fn new(all: &OperationsTelemetry) -> Operations {
+        let network = Network {
+            counts: all.network_totals(),
+            bytes_sent: all.network.iter().map(|of| of.bytes_sent).sum(),
+            bytes_received: all.network.iter().map(|of| of.bytes_received).sum(),
+        };
+        Operations { counts: all.totals(), retries: all.retries(), network }
+    }
+}
+
 impl Nested {
     pub(super) fn from_snapshot(snapshot: &Snapshot) -> Nested {
         let timestamp = snapshot.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
@@ -88,6 +118,7 @@ impl Nested {
             tasks: TaskCounts::from_snapshot(snapshot),
             latency: LatencyMillis::from_histogram(&snapshot.merged_latencies()),
             system: System::from_snapshot(snapshot),
+            operations: snapshot.operations.as_deref().map(Operations::new),
         }
     }
 }

@@ -15,7 +15,8 @@
 //! `prometheus-protobuf`) the one format that has native histograms. [`PageFormat::negotiate`] chooses among them by a
 //! scraper's `Accept` header, as `ringscope serve` does. A page is of one snapshot, and its order is always the same.
 //!
-//! Names begin with `ringscope_`, which metrics of your own may not; counters end in `_total`; units are base units. Every
+//! Names begin with `ringscope_` or `telemetry_`, which metrics of your own may not; those of operations are
+//! `event_total` and such, and no metric of your own may have one of them; counters end in `_total`; units are base units. Every
 //! kernel is a value of the label `kernel`. The metrics of your own follow, sorted by name. [`catalog`] lists every
 //! family of ringscope's own with its type, unit, help text and labels, for dashboards and alerts.
 //! `# UNIT` is part of OpenMetrics; in the classic text it is a comment, there for people.
@@ -44,7 +45,7 @@
 //!
 //! # JSON
 //!
-//! With the feature `json`, `export_json` writes the sums over all kernels as `timestamp`, `tasks`, `latency` and `system`,
+//! With the feature `json`, `export_json` writes the sums over all kernels as `timestamp`, `tasks`, `latency`, `system` and `operations`,
 //! and `export_json_full` everything there is.
 
 mod catalog;
@@ -139,6 +140,10 @@ impl Snapshot {
     /// * `latency`, in milliseconds: `avg_ms`, `p50_ms`, `p95_ms`, `p99_ms`, …;
     /// * `system`: `cpu_percent`, `memory_mb` (10^6 bytes), `throughput_tasks_per_sec`, `gpu_utilization_percent` (the
     ///   mean of all GPUs), `gpu_memory_used_mb` (their sum), ….
+    ///
+    /// * `operations`: `started`, `running`, `succeeded`, `failed`, `abandoned`, `retries`, and the same of `network` with
+    ///   `bytes_sent` and `bytes_received`; `null` where they are not
+    ///   [monitored](crate::TelemetryCollector::monitor_operations).
     ///
     /// What is not known is `null`: the GPU's values without a GPU, the latencies before the first message.
     ///

@@ -96,12 +96,12 @@ pub enum MetricError {
         /// What was asked for.
         asked: String,
     },
-    /// Its series would have the names of another metric's.
-    #[error("`{metric}` and the registered `{other}` would both be exported as `{name}`: rename one of them")]
+    /// Its series would have the names of another metric's, or of a family that ringscope itself exports.
+    #[error("`{metric}` and `{other}` would both be exported as `{name}`: rename one of them")]
     NameTaken {
         /// The new metric.
         metric: String,
-        /// The registered one.
+        /// The other one: registered, or of ringscope's own.
         other: String,
         /// The name that both have.
         name: String,

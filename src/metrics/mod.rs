@@ -27,7 +27,8 @@
 //! # Names
 //!
 //! A metric's name is letters, digits and `_` after a letter, at most 255 bytes: what Prometheus and OpenTelemetry both
-//! take as it is; one that begins with `ringscope_` or `telemetry_` is ringscope's own. A label's is the same, or begins with one `_`;
+//! take as it is; one that begins with `ringscope_` or `telemetry_` is ringscope's own, as are `event_total` and the other
+//! families of [operations](crate::TelemetryCollector::monitor_operations). A label's is the same, or begins with one `_`;
 //! a histogram has no label `le` or `quantile`. If there is a unit, the name ends with it (`wait_seconds`). Counters
 //! are exported with `_total` at the end; a name that has it already means the same counter. Two metrics whose series
 //! would be exported under one name are refused.
@@ -74,6 +75,7 @@ pub use name::{MAX_LABEL_VALUE_BYTES, MAX_LABELS, MAX_NAME_BYTES};
 pub use value::{Description, Distribution, Family, HistogramValue, Labels, Series, Value};
 
 pub(crate) use device::{Capacity, DeviceMetrics};
+pub(crate) use host::Counters;
 pub(crate) use registry::{Registry, View};
 pub(crate) use value::find;
 

@@ -13,6 +13,27 @@ pub const MAX_LABELS: usize = 32;
 /// What the names of ringscope's own families begin with on a page for Prometheus.
 const OURS: [&str; 2] = ["ringscope_", "telemetry_"];
 
+/// The families that ringscope itself exports under names without such a beginning: those of operations.
+const OURS_BY_NAME: [(&str, MetricKind); 11] = [
+    ("event", MetricKind::Counter),
+    ("event_running", MetricKind::Gauge),
+    ("event_retries", MetricKind::Counter),
+    ("event_duration_seconds", MetricKind::Histogram),
+    ("event_duration_nanoseconds", MetricKind::Histogram),
+    ("network_operations", MetricKind::Counter),
+    ("network_operations_running", MetricKind::Gauge),
+    ("network_sent_bytes", MetricKind::Counter),
+    ("network_received_bytes", MetricKind::Counter),
+    ("network_latency_seconds", MetricKind::Histogram),
+    ("network_latency_nanoseconds", MetricKind::Histogram),
+];
+
+/// The family of ringscope's own whose series have that name.
+pub(super) fn ours_with_sample(name: &str) -> Option<&'static str> {
+    let has = |(family, kind): &&(&'static str, MetricKind)| sample_names(family, *kind).iter().any(|own| own == name);
+    OURS_BY_NAME.iter().find(has).map(|(family, _)| *family)
+}
+
 /// What a counter's series are called where they are exported ends so; its family is called without.
 const TOTAL: &str = "_total";
 

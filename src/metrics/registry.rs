@@ -9,7 +9,9 @@ use super::error::{Difference, MetricError};
 use super::explicit::check_bounds;
 use super::host::{Counter, Counters, Gauge, Histogram};
 use super::kind::{Buckets, MetricKind};
-use super::name::{MAX_LABELS, check_label, check_label_value, check_name, check_unit, family_name, sample_names};
+use super::name::{
+    MAX_LABELS, check_label, check_label_value, check_name, check_unit, family_name, ours_with_sample, sample_names,
+};
 use super::value::{Description, Family, Labels, Series, Value};
 use crate::abi::{MAX_SCALE, MetricRef};
 use crate::device::{DeviceError, MetricTable};
@@ -213,8 +215,9 @@ impl Families {
             return entry.check(asked);
         }
         for name in sample_names(&asked.name, asked.kind) {
-            if let Some(other) = self.sample_names.get(&name) {
-                let (metric, other) = (asked.name.to_string(), other.to_string());
+            let other = self.sample_names.get(&name).map(|other| other.to_string());
+            if let Some(other) = other.or_else(|| ours_with_sample(&name).map(str::to_owned)) {
+                let metric = asked.name.to_string();
                 return Err(MetricError::NameTaken { metric, other, name });
             }
         }

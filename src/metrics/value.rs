@@ -76,13 +76,20 @@ pub struct Series {
 }
 
 /// A label set: names and values, sorted by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
     pub(super) names: Arc<[Arc<str>]>,
     pub(super) values: Arc<[Arc<str>]>,
 }
 
 impl Labels {
+    /// Makes a label set of pairs that are sorted by name.
+    pub(crate) fn from_sorted(pairs: Vec<(&str, &str)>) -> Self {
+        let (names, values): (Vec<Arc<str>>, Vec<Arc<str>>) =
+            pairs.into_iter().map(|(n, v)| (n.into(), v.into())).unzip();
+        Labels { names: names.into(), values: values.into() }
+    }
+
     /// Returns the value of the label `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)

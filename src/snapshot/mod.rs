@@ -3,6 +3,7 @@
 mod convert;
 mod device_clock;
 mod kernel;
+mod operations;
 mod rates;
 mod self_metrics;
 mod tasks;
@@ -16,11 +17,14 @@ use crate::histogram::Histogram;
 use crate::machine::{GpuMetrics, SystemMetrics};
 use crate::metrics::{self, Family};
 
-#[cfg(feature = "serde")]
-pub(crate) use convert::unix_seconds;
 pub(crate) use convert::{rate, ratio};
+#[cfg(feature = "serde")]
+pub(crate) use convert::{seconds, unix_seconds};
 pub use device_clock::DeviceClock;
 pub use kernel::{KernelState, KernelTelemetry, Latency, Stall, Waiting};
+pub use operations::{
+    ListCounts, NetworkTelemetry, OperationCounts, OperationStatus, OperationTelemetry, OperationsTelemetry,
+};
 pub use rates::{Rates, WindowRate};
 pub(crate) use rates::{RatesBuilder, WindowCounts};
 pub use self_metrics::{Dropped, SelfMetrics};
@@ -49,6 +53,9 @@ pub struct Snapshot {
     pub kernels: Vec<KernelTelemetry>,
     /// Each [metric](crate::metrics), sorted by name.
     pub metrics: Vec<Family>,
+    /// Operations, network operations and events of the application; `None` until they are
+    /// [monitored](crate::TelemetryCollector::monitor_operations).
+    pub operations: Option<Arc<OperationsTelemetry>>,
     /// What collecting costs, and what was dropped.
     pub self_metrics: SelfMetrics,
     /// The machine's processors and memory; `None` without the feature `system`, and before the first sample.

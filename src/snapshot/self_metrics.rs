@@ -42,7 +42,8 @@ pub struct SelfMetrics {
     /// thread's look-up counts. A metric that was not found records nothing.
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_lookup_misses_total"))]
     pub lookup_misses_total: u64,
-    /// Number of [events](crate::collector::KernelEvent) so far.
+    /// Number of events so far: [of kernels](crate::collector::KernelEvent), and
+    /// [of the application](crate::TelemetryCollector::record_event).
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_events_total"))]
     pub events_total: u64,
     /// The most that counters of this snapshot lie apart in time.
@@ -81,4 +82,14 @@ pub struct Dropped {
     pub subscribers: u64,
     /// Series that the standard metrics could not register, and counted under `overflow`.
     pub series: u64,
+    /// Ended operations that left their list: it was full, or they were too old. They are counted all the same.
+    pub operations: u64,
+    /// Ended network operations that left their list.
+    pub network_operations: u64,
+    /// Messages of device kernels that left their list.
+    pub device_messages: u64,
+    /// Events of the application that left their list.
+    pub application_events: u64,
+    /// Events of the application that had left their list before a subscriber looked at them.
+    pub event_subscribers: u64,
 }

@@ -8,7 +8,7 @@ use super::super::counts::Counts;
 use crate::histogram::Histogram;
 use crate::metrics::Family;
 use crate::reader::Reading;
-use crate::snapshot::{Dropped, SelfMetrics};
+use crate::snapshot::{Dropped, ListCounts, OperationsTelemetry, SelfMetrics};
 
 /// What one reader at a time counts.
 #[derive(Debug)]
@@ -41,7 +41,14 @@ impl Costs {
         self.failures
     }
 
-    pub(super) fn metrics(&self, counts: &Counts, reading: &Reading, metrics: &[Family]) -> SelfMetrics {
+    pub(super) fn metrics(
+        &self,
+        counts: &Counts,
+        reading: &Reading,
+        metrics: &[Family],
+        operations: Option<&OperationsTelemetry>,
+    ) -> SelfMetrics {
+        let evicted = |of: fn(&OperationsTelemetry) -> ListCounts| operations.map_or(0, |all| of(all).evicted);
         SelfMetrics {
             collection_runs_total: self.runs,
             collection_failures_total: self.failures,
@@ -59,6 +66,11 @@ impl Costs {
                 hooks: get(&counts.dropped_hooks),
                 subscribers: get(&counts.dropped_subscribers),
                 series: get(&counts.dropped_series),
+                operations: evicted(|all| all.operations_kept),
+                network_operations: evicted(|all| all.network_kept),
+                device_messages: evicted(|all| all.device_messages_kept),
+                application_events: evicted(|all| all.events_kept),
+                event_subscribers: get(&counts.dropped_event_subscribers),
             },
             hook_calls_total: get(&counts.hook_calls),
             hook_panics_total: get(&counts.hook_panics),

@@ -13,9 +13,10 @@ use super::config::TelemetryConfig;
 use super::counts::Counts;
 use super::error::TelemetryError;
 use super::notify::EventKind;
+use super::ops::{EndedMessage, ErrorsSeen, Switch};
 use super::registry::{Entry, Origin, Registry};
 use super::standard::{ObservedKernel, Registrar, StandardMetrics, StandardSets};
-use crate::abi::KernelRef;
+use crate::abi::{Counter, KernelRef};
 use crate::device::{ClockSample, Memory};
 use crate::machine::Sampler;
 use crate::metrics::{Registry as MetricRegistry, View};
@@ -53,6 +54,9 @@ pub(super) struct Collection {
     pauses: Pauses,
     sequence: u64,
     costs: Costs,
+    /// Operations of the application, and the kernels' errors among them.
+    ops: Arc<Switch>,
+    errors_seen: ErrorsSeen,
     standard: StandardSets,
     /// Samples the machine, from the first snapshot on.
     machine: Option<Sampler>,
@@ -77,6 +81,7 @@ impl Collection {
         clock: SteadyClock,
         reader: Option<Reader>,
         metric_registry: Arc<MetricRegistry>,
+        ops: Arc<Switch>,
         counts: Arc<Counts>,
     ) -> Self {
         Collection {
@@ -97,6 +102,8 @@ impl Collection {
             pauses: Pauses::default(),
             sequence: 0,
             costs: Costs::new(config.scale),
+            ops,
+            errors_seen: ErrorsSeen::default(),
             standard: StandardSets::default(),
             machine: None,
         }
@@ -208,6 +215,8 @@ impl Collection {
         self.sequence += 1;
         self.fill_standard_metrics(&kernels);
         let metrics = self.metrics.read();
+        self.feed_errors(reading);
+        let operations = self.ops.get().map(|monitor| Arc::new(monitor.telemetry()));
         let sample = self.machine.as_ref().map(Sampler::newest).unwrap_or_default();
         let snapshot = Snapshot {
             sequence: self.sequence,
@@ -220,8 +229,9 @@ impl Collection {
                 restarts_total: reading.device_clock_restarts,
             },
             kernels,
-            self_metrics: self.costs.metrics(&self.counts, reading, &metrics),
+            self_metrics: self.costs.metrics(&self.counts, reading, &metrics, operations.as_deref()),
             metrics,
+            operations,
             system: sample.system,
             gpus: sample.gpus,
         };
@@ -257,6 +267,26 @@ impl Collection {
         self.window_counts = context.rates.map_or(0, RatesBuilder::finish);
         self.trackers = trackers;
         (kernels, transitions)
+    }
+
+    /// Adds what kernels counted as errors since the last reading to the lists of operations: how many, and the code and
+    /// time of the newest, which is what is known without spans.
+    fn feed_errors(&mut self, reading: &Reading) {
+        let Some(monitor) = self.ops.get() else { return };
+        let now_ns = self.clock.ns_at(reading.at);
+        let mut seen = std::mem::take(&mut self.errors_seen);
+        for (index, (entry, sums)) in self.sums().enumerate().filter(|(_, (entry, _))| entry.shards().is_some()) {
+            let (code, noted_ns) = (sums.lines.last_error_code as u32, sums.lines.last_error_ns);
+            // Copied between the first error's count and its note: the next reading has both.
+            let messages = if noted_ns == 0 { 0 } else { seen.new_ones(index, sums.counter(Counter::Errors)) };
+            if messages > 0 {
+                let ago = reading.device_ns.saturating_sub(noted_ns);
+                let (kernel, begun_ns) = (&entry.id, now_ns.saturating_sub(ago));
+                let (block, number, duration) = (None, None, Duration::ZERO);
+                monitor.device_message(&EndedMessage { kernel, block, number, begun_ns, duration, code, messages });
+            }
+        }
+        self.errors_seen = seen;
     }
 
     /// From the reading that the snapshot is made of, and before its metrics are read: so they agree with its kernels.

@@ -73,7 +73,7 @@ impl Coder for Reader<'_> {
 }
 
 /// Words of which few change: which ones, then those.
-fn words<const N: usize>(coder: &mut impl Coder, before: &[u64; N], now: Option<&[u64; N]>) -> [u64; N] {
+pub(super) fn words<const N: usize>(coder: &mut impl Coder, before: &[u64; N], now: Option<&[u64; N]>) -> [u64; N] {
     const { assert!(N <= 64) };
     let changed = coder.word(0, || {
         let now = now.unwrap_or(before);
@@ -278,7 +278,7 @@ fn window_counts(
 // ---- histograms --------------------------------------------------------------------------------------
 
 /// The same one again where nothing was counted.
-fn histogram(coder: &mut impl Coder, before: &Arc<Histogram>, now: Option<&Histogram>) -> Arc<Histogram> {
+pub(super) fn histogram(coder: &mut impl Coder, before: &Arc<Histogram>, now: Option<&Histogram>) -> Arc<Histogram> {
     if coder.word(0, || u64::from(now.is_some_and(|now| *now != **before))) == 0 {
         return Arc::clone(before);
     }
@@ -357,7 +357,7 @@ pub(super) fn value(coder: &mut impl Coder, before: Option<&Value>, like: &Value
 
 // ---- the rest ----------------------------------------------------------------------------------------
 
-const SELF_WORDS: usize = 17;
+const SELF_WORDS: usize = 22;
 
 pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Option<&SelfMetrics>) -> SelfMetrics {
     let w = words(coder, &self_words(before), now.map(self_words).as_ref());
@@ -371,7 +371,17 @@ pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Op
         skew: Duration::from_nanos(w[4]),
         history_snapshots: w[5] as usize,
         history_bytes: w[6] as usize,
-        dropped: Dropped { history: w[7], hooks: w[8], subscribers: w[9], series: w[10] },
+        dropped: Dropped {
+            history: w[7],
+            hooks: w[8],
+            subscribers: w[9],
+            series: w[10],
+            operations: w[17],
+            network_operations: w[18],
+            device_messages: w[19],
+            application_events: w[20],
+            event_subscribers: w[21],
+        },
         hook_calls_total: w[11],
         hook_panics_total: w[12],
         hook_slow_total: w[13],
@@ -382,7 +392,18 @@ pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Op
 }
 
 fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
-    let Dropped { history, hooks, subscribers, series } = m.dropped;
+    // All of the fields, by name: a new one must find its place here.
+    let Dropped {
+        history,
+        hooks,
+        subscribers,
+        series,
+        operations,
+        network_operations,
+        device_messages,
+        application_events,
+        event_subscribers,
+    } = m.dropped;
     [
         m.collection_runs_total,
         m.collection_failures_total,
@@ -401,6 +422,11 @@ fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
         m.hooks_disabled,
         m.lookup_misses_total,
         m.metric_series as u64,
+        operations,
+        network_operations,
+        device_messages,
+        application_events,
+        event_subscribers,
     ]
 }
 

@@ -5,6 +5,7 @@
 //! oldest can go.
 
 mod delta;
+mod operations;
 
 use std::collections::VecDeque;
 use std::mem::size_of;
@@ -201,6 +202,8 @@ fn code(
     let nothing = SelfMetrics::default();
     let self_metrics =
         delta::self_metrics(coder, before.map_or(&nothing, |s| &s.self_metrics), now.map(|s| &s.self_metrics));
+    let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.operations.clone());
+    let operations = operations::operations(coder, of(before).as_ref(), of(now).as_ref());
     let system = delta::system(coder, before.and_then(|s| s.system.as_ref()), now.and_then(|s| s.system.as_ref()));
     Snapshot {
         sequence,
@@ -210,6 +213,7 @@ fn code(
         device_clock,
         kernels,
         metrics,
+        operations,
         self_metrics,
         system,
         gpus,

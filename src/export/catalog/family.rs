@@ -6,7 +6,10 @@ use super::kind::FamilyKind;
 use super::sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink};
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, MetricKind};
-use crate::snapshot::{Dropped, KernelState, KernelTelemetry, Snapshot};
+use crate::snapshot::{
+    Dropped, KernelState, KernelTelemetry, NetworkTelemetry, OperationCounts, OperationStatus, OperationTelemetry,
+    Snapshot,
+};
 
 /// A family of metrics that ringscope itself exports, with a fixed name.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,15 @@ pub(super) enum Read {
     /// One sample for each histogram of the user's.
     ValuesDropped,
     Gpu(fn(&GpuMetrics) -> Option<Sample<'_>>),
+    /// For each name of operations.
+    Operation(fn(&OperationTelemetry) -> Option<Sample<'_>>),
+    OperationNative(fn(&OperationTelemetry) -> Option<Sample<'_>>),
+    /// One sample for each way of ending.
+    OperationStatus,
+    /// For each kind of network operation with each peer.
+    Network(fn(&NetworkTelemetry) -> Option<Sample<'_>>),
+    NetworkNative(fn(&NetworkTelemetry) -> Option<Sample<'_>>),
+    NetworkStatus,
 }
 
 impl ExportedFamily {
@@ -58,7 +70,7 @@ impl ExportedFamily {
 
     /// Returns whether the family is only on pages of a format with native histograms, which is protobuf.
     pub fn is_native_only(&self) -> bool {
-        matches!(self.read, Read::KernelNative(_))
+        matches!(self.read, Read::KernelNative(_) | Read::OperationNative(_) | Read::NetworkNative(_))
     }
 
     pub(super) const fn new(name: &'static str, kind: FamilyKind, help: &'static str, read: Read) -> Self {
@@ -69,6 +81,10 @@ impl ExportedFamily {
             Read::Dropped(_) => &["what"],
             Read::ValuesDropped => &["metric"],
             Read::Gpu(_) => &["gpu", "uuid"],
+            Read::Operation(_) | Read::OperationNative(_) => &["name"],
+            Read::OperationStatus => &["name", "status"],
+            Read::Network(_) | Read::NetworkNative(_) => &["kind", "peer"],
+            Read::NetworkStatus => &["kind", "peer", "status"],
         };
         ExportedFamily { name, kind, unit: None, help, labels, read }
     }
@@ -81,8 +97,11 @@ impl ExportedFamily {
     /// Hands the family and its samples in `snapshot` to `sink`; without a sample, nothing.
     pub(super) fn visit<S: Sink>(&self, snapshot: &Snapshot, sink: &mut S) {
         let kernels = &snapshot.kernels;
+        let operations = snapshot.operations.as_deref();
+        let by_name = operations.map_or(&[][..], |all| &all.by_name);
+        let network = operations.map_or(&[][..], |all| &all.network);
         match self.read {
-            Read::KernelNative(_) if !S::NATIVE => {}
+            _ if self.is_native_only() && !S::NATIVE => {}
             Read::Kernel(read) | Read::KernelNative(read) => self.each(kernels, read, sink, |kernel, sample, sink| {
                 sink.sample(LabelSet::Pairs(&[("kernel", &kernel.kernel_id)]), sample);
             }),
@@ -95,6 +114,21 @@ impl ExportedFamily {
             Read::Snapshot(read) => self.each(std::slice::from_ref(snapshot), read, sink, |_, sample, sink| {
                 sink.sample(LabelSet::Pairs(&[]), sample);
             }),
+            Read::Operation(read) | Read::OperationNative(read) => {
+                self.each(by_name, read, sink, |of, sample, sink| {
+                    sink.sample(LabelSet::Pairs(&[("name", &of.name)]), sample);
+                })
+            }
+            Read::OperationStatus => {
+                self.statuses(by_name.iter().map(|of| (&of.counts, [("name", &*of.name)])), sink);
+            }
+            Read::Network(read) | Read::NetworkNative(read) => self.each(network, read, sink, |of, sample, sink| {
+                sink.sample(LabelSet::Pairs(&[("kind", &of.kind), ("peer", &of.peer)]), sample);
+            }),
+            Read::NetworkStatus => {
+                let of_each = network.iter().map(|of| (&of.counts, [("kind", &*of.kind), ("peer", &*of.peer)]));
+                self.statuses(of_each, sink);
+            }
             Read::KernelState => self.states(kernels, sink),
             Read::TaskLatency => {
                 self.begin(sink);
@@ -130,6 +164,24 @@ impl ExportedFamily {
             self.begin(sink);
         }
         samples.for_each(|(one, sample)| write(one, &sample, sink));
+    }
+
+    /// Writes a sample for each way in which each of `all` may end.
+    fn statuses<'a, S: Sink, const N: usize>(
+        &self,
+        all: impl Iterator<Item = (&'a OperationCounts, [(&'a str, &'a str); N])>,
+        sink: &mut S,
+    ) {
+        for (i, (counts, labels)) in all.enumerate() {
+            if i == 0 {
+                self.begin(sink);
+            }
+            for status in OperationStatus::ALL {
+                let labels = labels.iter().copied().chain([("status", status.name())]).collect::<Vec<_>>();
+                let ended = Number::Count(counts.with_status(*status));
+                sink.sample(LabelSet::Pairs(&labels), &Sample::Number(ended));
+            }
+        }
     }
 
     fn states<S: Sink>(&self, kernels: &[KernelTelemetry], sink: &mut S) {

@@ -9,6 +9,7 @@ mod family;
 mod gpus;
 mod kernels;
 mod kind;
+mod operations;
 mod sample;
 mod snapshot;
 
@@ -30,7 +31,7 @@ use crate::snapshot::Snapshot;
 /// assert_eq!(polls.sample_name(), "ringscope_kernel_polls_total");
 /// ```
 pub fn catalog() -> impl Iterator<Item = &'static ExportedFamily> {
-    let tables = [kernels::KERNELS, snapshot::SNAPSHOT, gpus::GPUS];
+    let tables = [kernels::KERNELS, snapshot::SNAPSHOT, operations::OPERATIONS, gpus::GPUS];
     tables.into_iter().flatten().chain([&snapshot::VALUES_DROPPED])
 }
 
@@ -99,6 +100,9 @@ mod tests {
         let collector = crate::TelemetryCollector::new(true);
         collector.record_processed("w", Some(Duration::from_micros(3))).expect("a kernel");
         collector.histogram("sizes", "Sizes").and_then(|h| Ok(h.on_host()?)).expect("a histogram").observe(1);
+        collector.monitor_operations().expect("it is enabled");
+        collector.operation("resize").start().expect("a good name").succeed();
+        collector.network_operation("http", "a", 80).expect("a good name").succeed();
         let mut snapshot = (*collector.snapshot().expect("a snapshot")).clone();
         let now = Some(snapshot.time);
         let kernel = &mut snapshot.kernels[0];
@@ -146,7 +150,9 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for ExportedFamily { name, unit, kind, help, .. } in catalog() {
             assert!(seen.insert(name), "{name} is there twice");
-            assert!(name.starts_with("ringscope_") || name.starts_with("telemetry_"), "{name}");
+            let collector = crate::TelemetryCollector::new(true);
+            let of_a_user = collector.gauge(name, "The same name").expect("a builder").on_host();
+            assert!(of_a_user.is_err(), "a metric of the user's may not be called {name}");
             assert!(unit.is_none_or(|unit| name.ends_with(&format!("_{unit}"))), "{name} has the unit {unit:?}");
             // What promtool and the formats reserve.
             let reserved = ["_total", "_created", "_bucket", "_count", "_sum", "_info"];

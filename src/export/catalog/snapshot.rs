@@ -35,14 +35,19 @@ pub(super) const SNAPSHOT: &[ExportedFamily] = &[
     gauge("telemetry_registered_metrics", "Number of registered metrics; all label sets of one name are one metric", |s| count(s.self_metrics.metrics_count as u64)),
     gauge("telemetry_metric_series", "Number of series of registered metrics; each label set is one series", |s| count(s.self_metrics.metric_series as u64)),
     counter("telemetry_lookup_misses", "Look-ups by kernels that found no metric of their index and kind; what was to be recorded in it is lost", |s| count(s.self_metrics.lookup_misses_total)),
-    counter("telemetry_events", "Events that were reported, such as changes of a kernel's state and stalls", |s| count(s.self_metrics.events_total)),
+    counter("telemetry_events", "Events that were reported: changes of a kernel's state, stalls, and events recorded by the application", |s| count(s.self_metrics.events_total)),
     counter("telemetry_hook_panics", "Calls of hooks that panicked", |s| count(s.self_metrics.hook_panics_total)),
     ExportedFamily::new("telemetry_collection_duration_seconds", Histogram, "Time to take a snapshot, from the start of the copy to the finished value", Read::Snapshot(|s| Some(Sample::Histogram(Values::Seconds(&s.self_metrics.collection_duration))))).unit("seconds"),
-    ExportedFamily::new("telemetry_dropped", Counter, "Items dropped, by where: snapshots from the history (full or too old), notifications to hooks, snapshots to subscribers, series beyond the limit", Read::Dropped(&[
+    ExportedFamily::new("telemetry_dropped", Counter, "Items dropped, by where: snapshots from the history (full or too old), notifications to hooks, snapshots to subscribers, series beyond the limit, entries from the lists of operations, network operations, device messages and application events, application events to subscribers", Read::Dropped(&[
         ("history", |d| d.history),
         ("hooks", |d| d.hooks),
         ("subscribers", |d| d.subscribers),
         ("series", |d| d.series),
+        ("operations", |d| d.operations),
+        ("network_operations", |d| d.network_operations),
+        ("device_messages", |d| d.device_messages),
+        ("application_events", |d| d.application_events),
+        ("event_subscribers", |d| d.event_subscribers),
     ])),
 ];
 

@@ -71,12 +71,12 @@ impl std::fmt::Debug for Counter {
 
 /// Makes counters, [`BLOCK`] of them over the same cells.
 #[derive(Default)]
-pub(in crate::metrics) struct Counters {
+pub(crate) struct Counters {
     next: Option<Counter>,
 }
 
 impl Counters {
-    pub(in crate::metrics) fn make(&mut self) -> Counter {
+    pub(crate) fn make(&mut self) -> Counter {
         let made = self.next.take().unwrap_or_else(|| Counter { cells: Arc::new(Cells::new(BLOCK)), index: FIRST });
         let index = made.index + 1;
         self.next = (index < FIRST + BLOCK).then(|| Counter { cells: Arc::clone(&made.cells), index });

@@ -50,7 +50,7 @@ enum Layout {
 
 impl Histogram {
     /// Makes a histogram without values, which stays so if it is not enabled.
-    pub(in crate::metrics) fn new(layout: &Buckets, enabled: bool) -> Self {
+    pub(crate) fn new(layout: &Buckets, enabled: bool) -> Self {
         let (counts, layout) = match layout {
             Buckets::Exponential { scale } => {
                 (buckets(*scale), Layout::Exponential { scale: *scale, coarseness: Coarseness::from_scale(*scale) })

@@ -11,6 +11,6 @@ mod sync;
 mod thread;
 
 pub use counter::Counter;
-pub(super) use counter::Counters;
+pub(crate) use counter::Counters;
 pub use gauge::Gauge;
 pub use histogram::{Histogram, Observation};

@@ -1,0 +1,318 @@
+//! What a collector does: it reads, publishes, keeps, tells, and says what went wrong.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+
+use super::actor::Actor;
+use super::clock::SteadyClock;
+use super::collect::{Collection, Transition};
+use super::config::TelemetryConfig;
+use super::counts::Counts;
+use super::error::TelemetryError;
+use super::history::{Bounds, History};
+use super::log::Message;
+use super::notify::{EventKind, Notifier};
+use super::ops::Switch;
+use super::periodic::{Periodic, kept_interval};
+use super::registry::{Entry, Registry};
+use crate::device::{DeviceError, Memory, SharedDevice};
+use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
+use crate::reader::Reader;
+use crate::snapshot::{KernelState, KernelTelemetry, Snapshot};
+
+/// What all clones of a collector share.
+pub(super) struct Core {
+    pub(super) enabled: bool,
+    pub(super) metrics: Arc<MetricRegistry>,
+    pub(super) notifier: Notifier,
+    /// Operations of the application.
+    pub(super) ops: Arc<Switch>,
+    registry: RwLock<Registry>,
+    counts: Arc<Counts>,
+    collection: Mutex<Collection>,
+    latest: ArcSwapOption<Snapshot>,
+    history: Mutex<History>,
+    periodic: Mutex<Option<Periodic>>,
+    /// The interval of periodic reading; 0 without.
+    planned_ns: AtomicU64,
+}
+
+impl Core {
+    /// With a config that was checked.
+    pub(super) fn new(enabled: bool, config: &TelemetryConfig, device: Option<(Reader, DeviceMetrics)>) -> Self {
+        let (reader, device_metrics) = device.unzip();
+        let metrics = match enabled {
+            true => MetricRegistry::new(config.max_series, config.scale, device_metrics),
+            false => MetricRegistry::disabled(config.max_series, config.scale),
+        };
+        let (metrics, clock, counts) = (Arc::new(metrics), SteadyClock::start(), Arc::<Counts>::default());
+        let bounds =
+            Bounds { snapshots: config.history_snapshots, age: config.history_age, bytes: config.history_bytes };
+        let ops = Arc::new(Switch::new(config.scale, clock, Arc::clone(&counts)));
+        let collection =
+            Collection::new(config, clock, reader, Arc::clone(&metrics), Arc::clone(&ops), Arc::clone(&counts));
+        Core {
+            enabled,
+            metrics,
+            ops,
+            notifier: Notifier::new(Arc::clone(&counts), config.hook_queue, config.hook_limit),
+            registry: RwLock::new(Registry::new(config.max_kernels, config.scale, clock)),
+            counts,
+            collection: Mutex::new(collection),
+            latest: ArcSwapOption::empty(),
+            history: Mutex::new(History::new(bounds)),
+            periodic: Mutex::default(),
+            planned_ns: AtomicU64::new(0),
+        }
+    }
+
+    /// Allocates what kernels of a device count in.
+    pub(super) fn on_device(device: &SharedDevice, config: &TelemetryConfig) -> Result<Self, TelemetryError> {
+        let reader = Reader::new(Arc::clone(device), config.max_blocks, config.scale, config.copy_limit)?;
+        let room = Capacity { metrics: config.device_metrics, buckets: config.device_buckets };
+        let metrics = DeviceMetrics::new(device, room, config.copy_limit)?;
+        Ok(Self::new(true, config, Some((reader, metrics))))
+    }
+
+    pub(super) fn check_enabled(&self) -> Result<(), TelemetryError> {
+        if self.enabled { Ok(()) } else { Err(TelemetryError::Disabled) }
+    }
+
+    /// Nobody panics while holding it; if somebody did, the trackers are those of the last reading.
+    pub(super) fn collection(&self) -> MutexGuard<'_, Collection> {
+        self.collection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn registry(&self) -> RwLockReadGuard<'_, Registry> {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn registry_mut(&self) -> RwLockWriteGuard<'_, Registry> {
+        self.registry.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- kernels and actors --------------------------------------------------------------------------
+
+    pub(super) fn actor(&self, id: &str) -> Result<Arc<Actor>, TelemetryError> {
+        let known = self.registry().actor(id)?;
+        known.map_or_else(|| self.registry_mut().actor_or_new(id), Ok)
+    }
+
+    pub(super) fn memory(&self) -> Option<Memory> {
+        self.collection().slab()
+    }
+
+    pub(super) fn index_of(&self, id: &str) -> Result<usize, TelemetryError> {
+        let found = self.registry().index_of(id);
+        found.inspect_err(|_| self.notifier.say(Message::UnknownKernel { kernel_id: id }))
+    }
+
+    /// Notes and tells what state a kernel was commanded to.
+    pub(super) fn set_state(&self, id: &str, state: KernelState) {
+        let entry = self.registry().get(id).cloned();
+        if let Some(entry) = entry {
+            entry.set_state(state);
+            self.announce(&entry, state);
+        }
+    }
+
+    /// Notes and tells that a kernel is dead, and of what.
+    pub(super) fn set_failed(&self, id: &str, died_of: &str) {
+        let entry = self.registry().get(id).cloned();
+        if let Some(entry) = entry {
+            entry.set_failed(died_of);
+            if self.announce(&entry, KernelState::Failed) {
+                self.notifier.say(Message::KernelFailed { kernel_id: id, reason: died_of });
+            }
+        }
+    }
+
+    /// Tells that a kernel is in a state, unless that was told last. Whether it did.
+    fn announce(&self, entry: &Entry, state: KernelState) -> bool {
+        let tells = entry.tell_once(state);
+        if tells {
+            self.notifier.event(&entry.id, EventKind::from_state(state));
+        }
+        tells
+    }
+
+    // ---- reading -------------------------------------------------------------------------------------
+
+    pub(super) fn latest(&self) -> Option<Arc<Snapshot>> {
+        self.latest.load_full()
+    }
+
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, TelemetryError> {
+        self.check_enabled()?;
+        let outcome = self.collect(&mut self.collection());
+        self.say(&outcome);
+        outcome.result
+    }
+
+    pub(super) fn reset(&self, id: Option<&str>) -> Result<(), TelemetryError> {
+        self.check_enabled()?;
+        let only = id.map(|id| self.index_of(id)).transpose()?;
+        let outcome = {
+            let mut collection = self.collection();
+            collection.reset(&self.registry, only)?;
+            for (_, entry) in collection.entries().iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o == *i)) {
+                self.notifier.event(&entry.id, EventKind::Reset);
+            }
+            self.collect(&mut collection)
+        };
+        self.say(&outcome);
+        outcome.result.map(drop)
+    }
+
+    /// Reads, publishes and tells, while nobody else does: so that snapshots and events come in their order.
+    fn collect(&self, collection: &mut Collection) -> Outcome {
+        let dropped_before = self.counts.dropped_series.load(Ordering::Relaxed);
+        let reading = match collection.read(&self.registry) {
+            Ok(reading) => reading,
+            Err(error) => return self.collection_failed(collection, error),
+        };
+        let misses_before = self.latest.load().as_ref().map_or(0, |latest| latest.self_metrics.lookup_misses_total);
+        let planned = Duration::from_nanos(self.planned_ns.load(Ordering::Relaxed));
+        let derived = collection.derive(&reading, planned);
+        let snapshot = Arc::new(derived.snapshot);
+        // Before its events: whoever hears of one finds it in the newest snapshot.
+        self.latest.store(Some(Arc::clone(&snapshot)));
+        for transition in &derived.transitions {
+            self.notifier.event(&collection.entries()[transition.index].id, transition.kind);
+        }
+        self.notifier.snapshot(&snapshot);
+        let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
+        let series_dropped = (dropped > dropped_before).then_some(dropped);
+        let misses = reading.lookup_misses;
+        let lookup_misses = (misses > misses_before).then_some(misses);
+        Outcome { series_dropped, lookup_misses, transitions: derived.transitions, ..Outcome::new(Ok(snapshot)) }
+    }
+
+    /// The last good numbers stay, and say that nothing newer could be read; their device kernels are `Failed`, unless the
+    /// copy was merely late.
+    fn collection_failed(&self, collection: &mut Collection, error: TelemetryError) -> Outcome {
+        let died_of = (!is_late_copy(&error)).then_some(&error);
+        let mut newest = self.latest.load_full().as_deref().cloned();
+        let mut failed = collection.fail(&mut newest, died_of);
+        let newest = newest.map(Arc::new);
+        newest.iter().for_each(|newest| self.latest.store(Some(Arc::clone(newest))));
+        failed.retain(|entry| self.announce(entry, KernelState::Failed));
+        newest.iter().for_each(|newest| self.notifier.snapshot(newest));
+        Outcome { failed, ..Outcome::new(Err(error)) }
+    }
+
+    /// Says what there is to say of a collection, when the lock is free again: the user's subscriber may collect itself.
+    fn say(&self, outcome: &Outcome) {
+        let say = |message: Message<'_>| self.notifier.say(message);
+        self.notifier.say_dropped();
+        match &outcome.result {
+            Ok(snapshot) => {
+                for transition in &outcome.transitions {
+                    message_of(transition.kind, &snapshot.kernels[transition.index]).into_iter().for_each(say);
+                }
+            }
+            Err(error) if is_late_copy(error) => say(Message::CollectionFailed { error }),
+            Err(error) => say(Message::DeviceFailed { error }),
+        }
+        if let Err(error) = &outcome.result {
+            let reason = error.to_string();
+            for entry in &outcome.failed {
+                say(Message::KernelFailed { kernel_id: &entry.id, reason: &reason });
+            }
+        }
+        if let Some(dropped) = outcome.series_dropped {
+            say(Message::SeriesDropped { dropped });
+        }
+        if let Some(misses) = outcome.lookup_misses {
+            say(Message::MetricNotFound { misses });
+        }
+    }
+
+    // ---- periodic reading ----------------------------------------------------------------------------
+
+    /// Calls `tick` at that interval, or changes the interval of the one that runs.
+    pub(super) fn start_periodic(
+        &self,
+        interval: Duration,
+        tick: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<(), TelemetryError> {
+        let mut periodic = self.periodic.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*periodic {
+            Some(running) => running.set_interval(interval),
+            None => *periodic = Some(Periodic::start(interval, tick)?),
+        }
+        let planned = kept_interval(interval).as_nanos() as u64;
+        self.planned_ns.store(planned, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn stop_periodic(&self) {
+        let mut periodic = self.periodic.lock().unwrap_or_else(PoisonError::into_inner);
+        periodic.take();
+        self.planned_ns.store(0, Ordering::Relaxed);
+    }
+
+    /// Takes a snapshot and keeps it. On the periodic reader's thread, beside those who take the next one.
+    pub(super) fn tick(&self) {
+        let _range = crate::nvtx::range("ringscope: tick");
+        // `latest` shows a failure; a late copy is tried again.
+        let Ok(snapshot) = self.snapshot() else { return };
+        let dropped = {
+            let mut history = self.history();
+            let dropped = history.push(&snapshot, Instant::now());
+            self.counts.history_snapshots.store(history.len() as u64, Ordering::Relaxed);
+            self.counts.history_bytes.store(history.bytes() as u64, Ordering::Relaxed);
+            dropped
+        };
+        if dropped > 0 {
+            self.counts.dropped_history.fetch_add(dropped, Ordering::Relaxed);
+            self.notifier.say(Message::SnapshotsForgotten { dropped });
+        }
+    }
+}
+
+/// What came of one collection.
+struct Outcome {
+    result: Result<Arc<Snapshot>, TelemetryError>,
+    transitions: Vec<Transition>,
+    /// The kernels that the device took with it.
+    failed: Vec<Arc<Entry>>,
+    /// All series that had no room so far, if there are more of them now.
+    series_dropped: Option<u64>,
+    /// All look-ups of metrics by kernels that found none, if there are more of them now.
+    lookup_misses: Option<u64>,
+}
+
+impl Outcome {
+    fn new(result: Result<Arc<Snapshot>, TelemetryError>) -> Self {
+        Outcome { result, transitions: Vec::new(), failed: Vec::new(), series_dropped: None, lookup_misses: None }
+    }
+}
+
+fn is_late_copy(error: &TelemetryError) -> bool {
+    matches!(error, TelemetryError::Device(DeviceError::CopyTimedOut { .. }))
+}
+
+/// What there is to say of an event, if anything.
+fn message_of(kind: EventKind, kernel: &KernelTelemetry) -> Option<Message<'_>> {
+    let kernel_id = &*kernel.kernel_id;
+    match kind {
+        EventKind::Stalled => {
+            let block = kernel.stall.as_ref().map_or(0, |stall| stall.block);
+            Some(Message::KernelStalled { kernel_id, block })
+        }
+        EventKind::Recovered => Some(Message::KernelRecovered { kernel_id }),
+        EventKind::Failed => {
+            let reason = kernel.last_error.as_deref().unwrap_or_default();
+            Some(Message::KernelFailed { kernel_id, reason })
+        }
+        _ => None,
+    }
+}
