@@ -100,6 +100,7 @@ pub mod nvtx;
 mod reader;
 pub mod runtime;
 pub mod snapshot;
+pub mod trace;
 
 pub use abi::KernelRef;
 pub use collector::{ActorHandle, HookKind, Subscription, TelemetryCollector, TelemetryConfig, TelemetryError};

@@ -114,7 +114,7 @@ impl ClockSample {
 }
 
 /// One moment on both clocks, and what is known of the device's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClockSample {
     /// The device's clock in nanoseconds, which kernels record with.

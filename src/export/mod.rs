@@ -51,7 +51,11 @@
 mod catalog;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "trace")]
+mod perfetto;
 mod prometheus;
+#[cfg(feature = "trace")]
+mod traces;
 
 pub use catalog::{ExportedFamily, FamilyKind, catalog};
 pub use prometheus::PageFormat;

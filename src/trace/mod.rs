@@ -1,0 +1,64 @@
+//! Traces: what happened when, on the host and on devices, on one clock.
+//!
+//! A [`Trace`] is what was recorded in a period: [spans](Span), [instants](Instant), [samples of counters](CounterSample),
+//! each on a [track](Track), and [how much is missing where](Lost). It does not say who recorded it: a [`Tracer`] does so
+//! for the host's threads. [`export`](crate::export#traces) writes it for viewers and servers.
+//!
+//! ```
+//! use ringscope::trace::Tracer;
+//!
+//! let tracer = Tracer::new("importer");
+//! {
+//!     let batch = tracer.span("data_processing").attribute("batch_id", 123).start();
+//!     let parse = tracer.span("parse").start(); // a part of the batch: that is the thread's current span
+//!     parse.event("header read");
+//!     drop(parse);
+//!     batch.succeed();
+//! }
+//! let spans = tracer.spans();
+//! assert_eq!(spans.iter().map(|s| &*s.name).collect::<Vec<_>>(), ["parse", "data_processing"]);
+//! assert_eq!(spans[0].parent, Some(spans[1].context.span_id()));
+//! ```
+//!
+//! # Between processes
+//!
+//! [`TraceContext`] is W3C's Trace Context. What came in with a request is the parent of the span that answers it; what
+//! goes out with a request is the context of the span that waits for it.
+//!
+//! ```
+//! use ringscope::trace::{SpanKind, TraceContext, Tracer};
+//!
+//! let tracer = Tracer::new("shop");
+//! let incoming = TraceContext::from_headers("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None)?;
+//! let request = tracer.span("GET /cart").parent(&incoming).kind(SpanKind::Server).start();
+//! let outgoing = request.context().traceparent(); // for the requests that this one makes
+//! assert!(outgoing.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+//! # Ok::<(), ringscope::trace::ContextError>(())
+//! ```
+//!
+//! # Bounds
+//!
+//! A tracer keeps [so many](TracerConfig) spans, instants and samples; the oldest go first, and [`Trace::lost`] says how
+//! many and until when. A tracer that is switched [off](Tracer::off) costs one look at a word for each span.
+
+mod context;
+mod id;
+#[cfg(feature = "tracing")]
+mod layer;
+mod record;
+mod recorded;
+mod time;
+mod tracer;
+mod track;
+mod value;
+
+pub use context::{ContextError, TraceContext};
+pub use id::{FlowId, SpanId, TraceId};
+#[cfg(feature = "tracing")]
+pub use layer::TracerLayer;
+pub use record::{CounterSample, Instant, InstantKind, Lost, Message, Span, SpanEvent, SpanKind, Status};
+pub use recorded::{Source, Trace};
+pub use time::{DeviceClock, Time};
+pub use tracer::{ActiveSpan, Entered, SentMessage, SpanBuilder, SpanGuard, Tracer, TracerConfig, TracerLosses};
+pub use track::{BlockTrack, DeviceTrack, SmTrack, ThreadTrack, Track};
+pub use value::{Attribute, Name, Value};
