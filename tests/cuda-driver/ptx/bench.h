@@ -13,11 +13,14 @@ using namespace ptx;
 
 // Of the whole program: main returns them.
 inline unsigned checks = 0, failures = 0;
+inline std::string first_failure;  // since somebody cleared it
+inline bool quiet = false;
 
 inline void check(bool ok, const std::string& what) {
     ++checks;
     if (ok) return;
-    if (++failures <= 40) std::printf("wrong: %s\n", what.c_str());
+    if (first_failure.empty()) first_failure = what;
+    if (++failures <= 40 && !quiet) std::printf("wrong: %s\n", what.c_str());
 }
 inline std::string hex(u64 v) {
     char text[24];

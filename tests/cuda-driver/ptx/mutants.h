@@ -1,0 +1,31 @@
+// mutants.h: one instruction of a kernel, made a little wrong.
+#pragma once
+#include "program.h"
+
+namespace mutants {
+using namespace ptx;
+
+struct Mutant {
+    std::string what;    // "acquire to relaxed"
+    size_t at = 0;       // the instruction
+    Instruction wrong;   // what stands there instead
+    size_t with = 0;     // a second one that changes place with it; the same one for none
+};
+
+// All of an entry: each acquire, release and fence weakened, each scope of a strong access made smaller, each bar.warp.sync and
+// bar.sync dropped, neighbouring stores swapped, a bit of each lane mask lost.
+std::vector<Mutant> of(const Entry& entry);
+
+// Puts it in, and takes it out again.
+class Applied {
+   public:
+    Applied(Entry& entry, const Mutant& mutant);
+    ~Applied();
+    Applied(const Applied&) = delete;
+    Applied& operator=(const Applied&) = delete;
+
+   private:
+    Entry& entry_;
+    std::vector<Instruction> before_;
+};
+}  // namespace mutants
