@@ -8,7 +8,7 @@
 using namespace litmus;
 
 namespace {
-enum : unsigned { X = 0, REPLY = 8, TAIL = 16, READY = 24 };
+enum : unsigned { X = 0, Y = 4, REPLY = 8, TAIL = 16, READY = 24 };
 constexpr How from_host = at(acquire, Scope::SYS), to_host = at(release, Scope::SYS);
 
 // The host sends one word, a lane answers with another, the host takes the answer and sends again.
@@ -205,17 +205,86 @@ LITMUS(a_slot_that_the_host_uses_again_while_a_lane_reads_it) {
     CHECK(w.load(lane, X, weak) == 2);
 }
 
+// Until both have come that far beside each other.
+constexpr u64 ENOUGH = 20000;
+
 LITMUS(atomics_of_both_sides_on_a_pinned_word_lose_nothing) {
     World w(1, true);
     Agent lane = w.lane(0);
-    constexpr u64 EACH = 20000;
+    std::atomic<u64> by_host{0};
+    std::atomic<bool> over{false};
     std::thread host([&] {
-        for (u64 i = 0; i < EACH; ++i) __atomic_fetch_add(&w.words[X], 1, __ATOMIC_ACQ_REL);
+        for (; !over; ++by_host) __atomic_fetch_add(&w.words[X], 1, __ATOMIC_ACQ_REL);
     });
-    for (u64 i = 0; i < EACH; ++i) w.add(lane, X, 1, at(acq_rel, Scope::SYS), i % 2 == 0);
+    u64 by_lane = 0;
+    for (; by_lane < ENOUGH || by_host < ENOUGH; ++by_lane) w.add(lane, X, 1, at(acq_rel, Scope::SYS), by_lane % 2 == 0);
+    over = true;
     host.join();
-    CHECK(w.real(X) == 2 * EACH);
+    CHECK(w.real(X) == by_lane + by_host);
     CHECK_SAID(!w.raced(), w.race());
+}
+
+LITMUS(what_an_atomic_of_a_lane_publishes_is_there_before_it) {
+    World w(1, true);
+    Agent lane = w.lane(0);
+    std::atomic<u64> looks{0};
+    std::atomic<bool> over{false}, early{false};
+    std::thread host([&] {
+        for (; !over; ++looks) {
+            const u64 n = __atomic_load_n(&w.words[X], __ATOMIC_ACQUIRE);
+            if (__atomic_load_n(&w.words[REPLY], __ATOMIC_RELAXED) < n) early = true;
+        }
+    });
+    for (u64 i = 1; i < ENOUGH || looks < ENOUGH; ++i) {
+        w.store(lane, REPLY, i, weak);
+        w.add(lane, X, 1, to_host);
+    }
+    over = true;
+    host.join();
+    CHECK(!early);
+}
+
+LITMUS(what_the_host_wrote_before_a_launch_the_launch_knows) {
+    World w(1, true);
+    Agent other = w.lane(0);
+    w.load(other, Y, weak);
+    __atomic_store_n(&w.words[X], 5, __ATOMIC_RELAXED);
+    Agent lane = w.lane(1);
+    CHECK(w.load(lane, X, weak) == 5);
+    CHECK_SAID(!w.raced(), w.race());
+    w.load(other, X, weak, "ld X");  // launched before
+    CHECK_SAID(w.race().find("ld X") != std::string::npos, w.race());
+}
+
+LITMUS(a_store_that_is_still_on_its_way_races_with_the_hosts) {
+    World w(1, true);
+    Agent lane = w.lane(0);
+    w.store(lane, X, 1, weak, "st X");
+    __atomic_store_n(&w.words[X], 2, __ATOMIC_RELAXED);
+    w.memory.settle();
+    CHECK(w.real(X) == 1);
+    CHECK_SAID(w.race().find("st X") != std::string::npos, w.race());
+}
+
+LITMUS(a_host_that_waited_for_a_copy_knows_what_was_in_it) {
+    for (bool copied : {false, true}) {
+        World w(1);
+        alignas(8) u64 pinned[8] = {};
+        const u64 slot = reinterpret_cast<u64>(&pinned[0]), flag = reinterpret_cast<u64>(&pinned[4]);
+        w.memory.add_range(slot, sizeof pinned, true);
+        Agent lane = w.lane(0);
+        w.memory.load(lane, World::access(slot, weak, "ld slot"));
+        w.store(lane, X, 1, to_host);
+        while (w.real(X) == 0) w.memory.step();
+        Agent copy = w.copy();
+        if (copied) CHECK(w.memory.copy_word_out(copy, w.address(X)) == 1);
+        w.memory.end(copy);
+        __atomic_store_n(&pinned[0], 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&pinned[4], 1, __ATOMIC_RELEASE);
+        while (w.memory.load(lane, World::access(flag, from_host, "ld flag")) != 1) {}
+        CHECK_SAID(w.raced() != copied, w.race());
+        w.memory.remove_range(slot);
+    }
 }
 
 LITMUS(words_that_host_and_lane_share_keep_the_bytes_of_both) {

@@ -154,7 +154,7 @@ LITMUS(a_barrier_orders_its_lanes_only) {
     a = v.lane(0), b = v.lane(0), c = v.lane(0);
     v.store(a, X, 1, weak);
     v.memory.meet({a, b});
-    v.memory.meet({b, c});
+    v.memory.meet({c, b});
     v.load(c, X, weak);  // by way of b
     CHECK_SAID(!v.raced(), v.race());
 }

@@ -78,6 +78,26 @@ LITMUS(mp_with_fences_does_not) {
     }
 }
 
+LITMUS(mp_by_a_read_modify_write_that_acquires) {
+    for (Rmw what : {Rmw::ADD, Rmw::CAS})
+        for (u64 compare : {u64{0}, u64{1}}) {
+            Outcomes seen = over_seeds([&](World& w) {
+                Agent a = w.lane(0), b = w.lane(1);
+                u64 flag = 0, data = 9;
+                w.interleave({{[&] { w.store(a, X, 1, weak); }, [&] { w.add(a, FLAG, 1, release, true); }},
+                              {[&] {
+                                   const Access take = World::access(w.address(FLAG), acquire, "take");
+                                   flag = w.memory.rmw(b, take, what, 0, compare, false);
+                               },
+                               [&] { if (flag == 1) data = w.load(b, X, weak); }}});
+                return pair(flag, data);
+            });
+            NEVER(seen, "10");
+            NEVER(seen, "race");
+            SOMETIMES(seen, "11");
+        }
+}
+
 LITMUS(mp_without_one_half_shows_stale_data_and_races) {
     for (int half = 0; half < 4; ++half) {
         Mp how;
@@ -275,54 +295,6 @@ LITMUS(a_release_sequence_goes_through_read_modify_writes) {
     SOMETIMES(broken, "race");
     // A scope that does not include the others is a race by itself.
     SOMETIMES(chain(at(relaxed, Scope::CTA), false), "race");
-}
-
-LITMUS(an_acquire_of_an_older_value_orders_what_that_published) {
-    // More values than a word remembers; the upper half of the flag's word is somebody else's.
-    for (u8 bytes : {u8(8), u8(4)}) {
-        Outcomes seen = over_seeds([&](World& w) {
-            Agent a = w.lane(0), b = w.lane(1), c = w.lane(2);
-            constexpr unsigned VALUES = 40;
-            const Access other = World::access(w.address(FLAG, 4), in(relaxed, 4), "beside");
-            World::Thread writer, reader, beside;
-            bool wrong = false, behind = false;
-            for (unsigned i = 1; i <= VALUES; ++i) {
-                writer.push_back([&w, a, i] { w.store(a, 100 + i, i, weak); });
-                writer.push_back([&w, a, i, bytes] {
-                    w.memory.store(a, World::access(w.address(FLAG), in(release, bytes), "flag"), i);
-                });
-                if (bytes == 4) beside.push_back([&w, c, other, i] { w.memory.store(c, other, i); });
-            }
-            for (unsigned i = 0; i < VALUES / 4; ++i)
-                reader.push_back([&, b, bytes] {
-                    const u64 flag = w.memory.load(b, World::access(w.address(FLAG), in(acquire, bytes), "flag"));
-                    behind |= flag < VALUES;
-                    for (unsigned k = 1; k <= flag; ++k) wrong |= w.load(b, 100 + k, weak) != k;
-                });
-            w.interleave({writer, reader, beside});
-            return std::string(wrong ? "wrong" : behind ? "behind" : "newest");
-        }, 300);
-        NEVER(seen, "wrong");
-        NEVER(seen, "race");
-        SOMETIMES(seen, "behind");
-    }
-}
-
-LITMUS(bytes_written_once_stay_beside_bytes_written_often) {
-    for (u64 seed = 1; seed <= 50; ++seed) {
-        World w(seed);
-        Agent a = w.lane(0), b = w.lane(1);
-        auto at_byte = [&](unsigned byte, u8 bytes) { return World::access(w.address(X, byte), in(relaxed, bytes), "bytes"); };
-        for (unsigned byte = 4; byte < 8; ++byte) w.memory.store(a, at_byte(byte, 1), byte);
-        for (u64 i = 1; i <= 200; ++i) {
-            w.memory.store(i % 2 == 0 ? a : b, at_byte(0, 4), i);
-            w.memory.step();
-            CHECK(w.memory.load(b, at_byte(0, 4)) <= i);
-            CHECK(w.memory.load(a, at_byte(unsigned(4 + i % 4), 1)) == 4 + i % 4);
-        }
-        w.memory.settle();
-        CHECK(w.real(X) == 0x07060504000000c8 && !w.raced());
-    }
 }
 
 LITMUS(no_add_is_lost) {

@@ -22,9 +22,9 @@ u32 MemoryState::choose(const Actor& by, const Word& word, const Access& access)
     const u32 newest = word.newest();
     if (!settings.weak || word.writes.empty()) return newest;
     const bool strong = access.order != Order::WEAK;
-    u32 floor = floor_of(by, word);
-    // A strong load also sees none that is older than what strong loads saw that are forgotten, and none whose writer is.
-    if (strong) floor = std::max({floor, word.strong_floor, word.first_of(mask_of(access))});
+    // None that is older than what strong loads saw that are forgotten, and for a strong load none whose writer is.
+    u32 floor = std::max(floor_of(by, word), word.seen_floor);
+    if (strong) floor = std::max(floor, word.first_of(mask_of(access)));
     if (floor == newest) return newest;
     const Write& last = word.writes.back();
     const u32 any = floor + u32(below(newest - floor + 1));

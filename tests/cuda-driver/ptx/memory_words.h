@@ -61,7 +61,7 @@ class Word {
     u64 base;               // below the writes that are remembered
     u32 next = 1;
     u32 visible = 0;        // up to this number the writes are in the real memory
-    u32 strong_floor = 0;   // strong loads saw this, by whom is forgotten
+    u32 seen_floor = 0;     // strong loads saw this, by whom is forgotten
     std::vector<Write> writes;
     std::vector<Read> reads;
 
