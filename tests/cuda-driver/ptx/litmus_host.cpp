@@ -1,5 +1,5 @@
-// litmus_host.cpp: the host beside the lanes: one that tells what it does, exactly; and one that does not, a thread that uses
-// pinned memory with plain instructions as the crate's Rust code does.
+// litmus_host.cpp: the host beside the lanes: one that tells what it does, exactly; and one that does not, a thread
+// that uses pinned memory with plain instructions as the crate's Rust code does.
 #include <atomic>
 #include <thread>
 
@@ -22,7 +22,12 @@ Outcomes told(const Words& how) {
         u64 tail = 0, data = 9, ready = 0, reply = 9;
         w.interleave({{[&] { w.memory.host_store(host, host_access(X, weak), 1); },
                        [&] { w.memory.host_store(host, host_access(TAIL, how.send), 1); },
-                       [&] { for (int i = 0; i < 40 && ready == 0; ++i) w.memory.step(), ready = w.memory.host_load(host, host_access(READY, how.receive)); },
+                       [&] {
+                           for (int i = 0; i < 40 && ready == 0; ++i) {
+                               w.memory.step();
+                               ready = w.memory.host_load(host, host_access(READY, how.receive));
+                           }
+                       },
                        [&] { if (ready == 1) reply = w.memory.host_load(host, host_access(REPLY, weak)); },
                        [&] { if (ready == 1) w.memory.host_store(host, host_access(X, weak), 2); }},
                       {[&] { for (int i = 0; i < 3 && tail == 0; ++i) tail = w.load(lane, TAIL, how.take); },
@@ -44,7 +49,8 @@ LITMUS(a_host_that_tells_hands_over_both_ways) {
     of_a_narrow_scope.answer = release;
     host_without_release.send = at(relaxed, Scope::SYS);
     host_without_acquire.receive = at(relaxed, Scope::SYS);
-    for (const Words& how : {without_acquire, without_release, of_a_narrow_scope, host_without_release, host_without_acquire})
+    for (const Words& how :
+         {without_acquire, without_release, of_a_narrow_scope, host_without_release, host_without_acquire})
         SOMETIMES(told(how), "race");
     SOMETIMES(told(without_acquire), "data 0 reply 1");
     SOMETIMES(told(without_release), "data 1 reply 0");
@@ -69,8 +75,8 @@ LITMUS(a_host_that_tells_is_known_to_launches_and_knows_of_ends) {
 }
 
 namespace {
-// A ring in pinned memory between a thread, with atomics and plain words, and two blocks of two lanes: the first lane of each
-// acquires the tail, a barrier, both read the message and write the reply, a barrier, the first lane publishes.
+// A ring in pinned memory between a thread, with atomics and plain words, and two blocks of two lanes: the first lane
+// of each acquires the tail, a barrier, both read the message and write the reply, a barrier, the first lane publishes.
 constexpr unsigned SLOTS = 2, SLOT = 16, PAYLOAD = 6, MESSAGES = 24, BLOCKS = 2;
 enum : unsigned { RING_TAIL = 0, IN = 64, OUT = 256, DONE = 6, OUT_READY = 6 };
 
@@ -112,16 +118,17 @@ void serve(World& w, Block& block, const Ring& how, Ran& ran) {
 
 // The host's part, which tells nobody.
 void send_and_receive(u64* words, std::atomic<bool>& over, Ran& ran) {
-    auto word = [&](unsigned i) -> u64& { return words[i]; };
     u64 sent = 0, received = 0;
-    auto get = [&](unsigned i, int order) { return order == 0 ? __atomic_load_n(&word(i), __ATOMIC_RELAXED) : __atomic_load_n(&word(i), __ATOMIC_ACQUIRE); };
+    auto get = [&](unsigned i) { return __atomic_load_n(&words[i], __ATOMIC_RELAXED); };
+    auto acquired = [&](unsigned i) { return __atomic_load_n(&words[i], __ATOMIC_ACQUIRE); };
     while (received < MESSAGES && !over) {
         const unsigned in = IN + unsigned(sent % SLOTS) * SLOT, out = OUT + unsigned(received % SLOTS) * SLOT;
-        if (sent < MESSAGES && sent < received + SLOTS && (sent < SLOTS || get(in + DONE, 1) == sent - SLOTS + 1)) {
-            for (unsigned i = 0; i < PAYLOAD; ++i) __atomic_store_n(&word(in + i), sent * 100 + i + 1, __ATOMIC_RELAXED);
-            __atomic_store_n(&word(RING_TAIL), ++sent, __ATOMIC_RELEASE);
-        } else if (get(out + OUT_READY, 1) == received + 1) {
-            for (unsigned i = 0; i < PAYLOAD; ++i) ran.stale_reply |= get(out + i, 0) != received * 100 + i + 8;
+        if (sent < MESSAGES && sent < received + SLOTS && (sent < SLOTS || acquired(in + DONE) == sent - SLOTS + 1)) {
+            for (unsigned i = 0; i < PAYLOAD; ++i)
+                __atomic_store_n(&words[in + i], sent * 100 + i + 1, __ATOMIC_RELAXED);
+            __atomic_store_n(&words[RING_TAIL], ++sent, __ATOMIC_RELEASE);
+        } else if (acquired(out + OUT_READY) == received + 1) {
+            for (unsigned i = 0; i < PAYLOAD; ++i) ran.stale_reply |= get(out + i) != received * 100 + i + 8;
             ++received;
         } else {
             std::this_thread::yield();
@@ -201,7 +208,7 @@ LITMUS(a_slot_that_the_host_uses_again_while_a_lane_reads_it) {
     __atomic_store_n(&w.words[X], 2, __ATOMIC_RELAXED);  // nobody said that it may
     __atomic_store_n(&w.words[TAIL], 2, __ATOMIC_RELEASE);
     while (w.load(lane, TAIL, from_host) != 2) {}
-    CHECK_SAID(w.race().find("ld payload") != std::string::npos && w.race().find("the host writes") != std::string::npos, w.race());
+    for (const char* part : {"ld payload", "the host writes"}) CHECK_SAID(w.race().find(part) != std::string::npos, w.race());
     CHECK(w.load(lane, X, weak) == 2);
 }
 
@@ -217,7 +224,8 @@ LITMUS(atomics_of_both_sides_on_a_pinned_word_lose_nothing) {
         for (; !over; ++by_host) __atomic_fetch_add(&w.words[X], 1, __ATOMIC_ACQ_REL);
     });
     u64 by_lane = 0;
-    for (; by_lane < ENOUGH || by_host < ENOUGH; ++by_lane) w.add(lane, X, 1, at(acq_rel, Scope::SYS), by_lane % 2 == 0);
+    for (; by_lane < ENOUGH || by_host < ENOUGH; ++by_lane)
+        w.add(lane, X, 1, at(acq_rel, Scope::SYS), by_lane % 2 == 0);
     over = true;
     host.join();
     CHECK(w.real(X) == by_lane + by_host);
@@ -297,7 +305,8 @@ LITMUS(words_that_host_and_lane_share_keep_the_bytes_of_both) {
             if (w.random(2) == 0) w.memory.step();
             __atomic_store_n(&halves[1], i, __ATOMIC_RELEASE);
             CHECK(w.memory.load(lane, World::access(w.address(X), in(weak, 4), "low")) == i);
-            if (w.random(4) == 0) CHECK(w.memory.load(lane, World::access(w.address(X, 4), in(at(relaxed, Scope::SYS), 4), "high")) <= i);
+            const Access high = World::access(w.address(X, 4), in(at(relaxed, Scope::SYS), 4), "high");
+            if (w.random(4) == 0) CHECK(w.memory.load(lane, high) <= i);
         }
         w.memory.settle();
         CHECK(w.real(X) == (u64{20} << 32 | 20));

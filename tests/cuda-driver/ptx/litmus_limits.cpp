@@ -1,5 +1,5 @@
-// litmus_limits.cpp: what a word remembers is bounded; what is forgotten may hide a race, never make one, and never lets a load
-// see what it must not.
+// litmus_limits.cpp: what a word remembers is bounded; what is forgotten may hide a race, never make one, and never
+// lets a load see what it must not.
 #include "litmus.h"
 
 using namespace litmus;
@@ -43,7 +43,7 @@ LITMUS(bytes_written_once_stay_beside_bytes_written_often) {
     for (u64 seed = 1; seed <= 50; ++seed) {
         World w(seed);
         Agent a = w.lane(0), b = w.lane(1);
-        auto at_byte = [&](unsigned byte, u8 bytes) { return World::access(w.address(X, byte), in(relaxed, bytes), "bytes"); };
+        auto at_byte = [&](unsigned byte, u8 bytes) { return World::access(w.address(X, byte), in(relaxed, bytes), "b"); };
         for (unsigned byte = 4; byte < 8; ++byte) w.memory.store(a, at_byte(byte, 1), byte);
         for (u64 i = 1; i <= 200; ++i) {
             w.memory.store(i % 2 == 0 ? a : b, at_byte(0, 4), i);

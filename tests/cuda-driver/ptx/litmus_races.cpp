@@ -1,5 +1,5 @@
-// litmus_races.cpp: what is reported as a race, and what is not. Races do not depend on the seed where the order of execution
-// is given: they are found without the memory having to go wrong.
+// litmus_races.cpp: what is reported as a race, and what is not. Races do not depend on the seed where the order of
+// execution is given: they are found without the memory having to go wrong.
 #include "litmus.h"
 
 using namespace litmus;
