@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 const MEMORY: [&str; 7] = ["", "_clocks", "_host", "_order", "_races", "_rmw", "_words"];
-const LITMUS: [&str; 5] = ["", "_test", "_races", "_visible", "_host"];
+const LITMUS: [&str; 6] = ["", "_host", "_limits", "_races", "_test", "_visible"];
 
 #[test]
 fn the_memory_is_as_weak_as_ptx_permits_and_no_weaker() {

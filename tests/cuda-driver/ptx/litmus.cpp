@@ -1,6 +1,8 @@
 // litmus.cpp: see the header; runs all tests, or those whose names have a word that is given.
 #include "litmus.h"
 
+#include <utility>
+
 namespace litmus {
 std::vector<Test>& tests() {
     static std::vector<Test> all;
@@ -9,7 +11,9 @@ std::vector<Test>& tests() {
 
 static unsigned failures = 0;
 void fail(const char* file, int line, const std::string& what) {
+    static int last = 0;
     ++failures;
+    if (std::exchange(last, line) == line) return;  // once is enough
     const char* name = std::strrchr(file, '/');
     std::printf("  %s:%d: %s\n", name == nullptr ? file : name + 1, line, what.c_str());
 }

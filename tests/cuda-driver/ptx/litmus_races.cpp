@@ -1,5 +1,5 @@
-// litmus_races.cpp: what is reported as a race, and what is not. Races do not depend on the seed where the order of execution
-// is given: they are found without the memory having to go wrong.
+// litmus_races.cpp: what is reported as a race, and what is not. Races do not depend on the seed where the order of
+// execution is given: they are found without the memory having to go wrong.
 #include "litmus.h"
 
 using namespace litmus;
@@ -154,7 +154,7 @@ LITMUS(a_barrier_orders_its_lanes_only) {
     a = v.lane(0), b = v.lane(0), c = v.lane(0);
     v.store(a, X, 1, weak);
     v.memory.meet({a, b});
-    v.memory.meet({b, c});
+    v.memory.meet({c, b});
     v.load(c, X, weak);  // by way of b
     CHECK_SAID(!v.raced(), v.race());
 }

@@ -62,14 +62,16 @@ LITMUS(never_after_a_release) {
     };
     const How system = at(relaxed, Scope::SYS);
     for (const Outcomes& seen : {published(at(release, Scope::SYS), -1, Scope::SYS), published(release, -1, Scope::SYS),
-                                 published(system, int(Order::ACQ_REL), Scope::SYS), published(system, int(Order::SC), Scope::SYS),
+                                 published(system, int(Order::ACQ_REL), Scope::SYS),
+                                 published(system, int(Order::SC), Scope::SYS),
                                  published(system, int(Order::RELEASE), Scope::GPU)}) {
         for (const char* wrong : {"00", "01", "10"}) NEVER(seen, wrong);
         SOMETIMES(seen, "11");
         SOMETIMES(seen, "late");  // the release itself has time
     }
     for (const Outcomes& seen : {published(system, -1, Scope::SYS), published(at(release, Scope::CTA), -1, Scope::SYS),
-                                 published(system, int(Order::ACQUIRE), Scope::SYS), published(system, int(Order::ACQ_REL), Scope::CTA)})
+                                 published(system, int(Order::ACQUIRE), Scope::SYS),
+                                 published(system, int(Order::ACQ_REL), Scope::CTA)})
         for (const char* outcome : {"00", "01", "10"}) SOMETIMES(seen, outcome);
 }
 

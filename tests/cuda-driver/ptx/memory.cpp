@@ -128,7 +128,7 @@ void MemoryState::remember_read(const Actor& by, Word& word, const Stamp& stamp,
 // What it saw, nobody may see undone, and the write that it saw may be ordered by it: on the safe side from now on.
 void MemoryState::forget(Word& word, const Read& read) {
     if (!read.strong) return;
-    word.strong_floor = std::max(word.strong_floor, read.seen);
+    word.seen_floor = std::max(word.seen_floor, read.seen);
     if (Write* write = word.find(read.seen)) write->excused = true;
 }
 

@@ -1,10 +1,26 @@
-// memory.h: the memory that the lanes of the PTX machine see: as weak as PTX allows within reason, and watched for races.
+// memory.h: the memory that the lanes of the PTX machine see: as weak as PTX allows within reason, and watched for
+// races.
 //
-// Whoever touches memory is an agent: a lane, a stream's copies, the host. Each has a vector clock. A word (8 aligned bytes)
-// remembers its latest writes in the order in which they came about, each with its writer's clock. A load may be answered by
-// any of them that is not older than what happened before the load: so a plain load may see an SM's stale line, and only an
-// acquire ends that. What is stored reaches the real memory, which the host and the copy engine read, later and in any order,
-// but before what a release or a fence of the same agent publishes. Addresses are the process's own.
+// Whoever touches memory is an agent: a lane, a stream's copies, the host. Each has a vector clock. A word (8 aligned
+// bytes) remembers its latest writes in the order in which they came about, each with its writer's clock. A load may be
+// answered by any of them that is not older than what happened before the load: so a plain load may see an SM's stale
+// line, and only an acquire ends that. What is stored reaches the real memory, which the host and the copy engine read,
+// later and in any order, but before what a release or a fence of the same agent publishes. Addresses are the process's
+// own; the first and the last word of a range are readable as a whole.
+//
+// Not produced, though PTX permits it: load buffering (a load that sees a store that comes later), and stores of two
+// agents to one word in another order than that in which they were executed (2+2W).
+//
+// A race is two accesses to a byte, at least one a write, that nothing orders, unless both are strong, of one size, and
+// each one's scope includes the other agent. Nothing else is reported. What may be missed:
+// - A word remembers about 8 writes and 16 kinds of reads: a race with an older one, unless a later one races as well.
+// - The silent host (pinned ranges: it writes without telling) is found by comparing bytes. Its loads are not seen, nor
+//   its stores of what was there already, nor those to a range before a device first touches it. What it did before a
+//   store that a lane acquires is looked for after the lane's load, so writes of a moment later count as acquired too; and
+//   it is taken to have acquired whatever release of a device is visible in pinned memory, and what copies brought it.
+//   (A host that tells, by host_load and host_store, is judged exactly.)
+// - A copy to or from words that no lane has touched: while no lane lives it is taken to have happened before them all.
+// - A relaxed load that saw a write orders what comes after it; where the reader is forgotten, it is taken to.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -24,13 +40,13 @@ enum class Rmw : u8 { ADD, MIN, MAX, AND, OR, XOR, EXCHANGE, CAS, ADD_F32, ADD_F
 
 using Agent = u32;
 
-// One access of one lane. `site` names the instruction for a report: "crc32c_l2 line 812: ld.relaxed.gpu.global.u64 …".
+// One access of one lane. `site` names the instruction for a report: "crc32c_l2 line 812: ld.relaxed.gpu.global…".
 struct Access {
     u64 address = 0;
     u8 bytes = 8;  // 1, 2, 4 or 8, and aligned to itself; a vector is several accesses
     Order order = Order::WEAK;
     Scope scope = Scope::GPU;
-    const char* site = "";
+    const char* site = "";  // has to live as long as the memory
 };
 
 // Where an agent stands: decides which scopes include another.

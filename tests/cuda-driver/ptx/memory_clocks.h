@@ -1,6 +1,6 @@
-// memory_clocks.h: what happened before what. An agent knows a clock: of each agent how far it had come when the two last
-// met. Its own epoch rises whenever it lets others know; what it does is stamped with the epoch, so that "happened before"
-// is one comparison.
+// memory_clocks.h: what happened before what. An agent knows a clock: of each agent how far it had come when the two
+// last met. Its own epoch rises whenever it lets others know; what it does is stamped with the epoch, so that "happened
+// before" is one comparison.
 #pragma once
 #include <deque>
 

@@ -1,6 +1,6 @@
-// memory_host.cpp: the host that does not tell. It writes pinned memory with plain instructions while the machine runs; what
-// differs from what the machine knows was written by it. What it did before such a write is known by looking at all pinned
-// memory after the write was seen, so nothing that a lane has acquired is ever taken for a race.
+// memory_host.cpp: the host that does not tell. It writes pinned memory with plain instructions while the machine runs;
+// what differs from what the machine knows was written by it. What it did before such a write is known by looking at
+// all pinned memory after the write was seen, so nothing that a lane has acquired is ever taken for a race.
 #include <cstring>
 
 #include "memory_state.h"

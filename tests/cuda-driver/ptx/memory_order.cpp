@@ -22,13 +22,14 @@ u32 MemoryState::choose(const Actor& by, const Word& word, const Access& access)
     const u32 newest = word.newest();
     if (!settings.weak || word.writes.empty()) return newest;
     const bool strong = access.order != Order::WEAK;
-    u32 floor = floor_of(by, word);
-    // A strong load also sees none that is older than what strong loads saw that are forgotten, and none whose writer is.
-    if (strong) floor = std::max({floor, word.strong_floor, word.first_of(mask_of(access))});
+    // None that is older than what strong loads saw that are forgotten, and for a strong load none whose writer is.
+    u32 floor = std::max(floor_of(by, word), word.seen_floor);
+    if (strong) floor = std::max(floor, word.first_of(mask_of(access)));
     if (floor == newest) return newest;
     const Write& last = word.writes.back();
     const u32 any = floor + u32(below(newest - floor + 1));
-    // A strong load of a fitting scope goes where the stores go, a weak one is answered by the multiprocessor's old line.
+    // A strong load of a fitting scope goes where the stores go, a weak one is answered by the multiprocessor's old
+    // line.
     if (strong && mutual(last.scope, *last.by, access.scope, *by.life)) return one_in(2) ? newest : any;
     return one_in(4) ? any : floor;
 }
@@ -39,7 +40,8 @@ void MemoryState::observe(Actor& by, Word& word, const Stamp& load, u32 seen) {
     const bool others = write->by != load.by;
     const u32 seq = write->seq;
     const HeadsRef heads = write->unheard ? heard(word, seq) : write->heads;
-    // What another agent has seen is where all agents see it: so what this one releases comes after it for the host too.
+    // What another agent has seen is where all agents see it: so what this one releases comes after it for the host
+    // too.
     if (others) make_visible(word, seq);
     if (heads == nullptr) return;
     for (const Head& head : *heads) {
@@ -60,7 +62,8 @@ static bool has(const Heads& heads, const Heads& all) {
     });
 }
 
-// What a strong store gives to whoever acquires it: the fences before it and its own release, besides what it was given.
+// What a strong store gives to whoever acquires it: the fences before it and its own release, besides what it was
+// given.
 void MemoryState::hand_over(Actor& by, const Access& access, HeadsRef& given) {
     if (!releases(access.order)) {
         if (by.fenced == nullptr || (given != nullptr && has(*given, *by.fenced))) return;

@@ -4,7 +4,8 @@
 #include "memory_state.h"
 
 namespace ptx {
-// Both strong, each meant for the other, of the same bytes. Copies and the silent host go by words whatever was written.
+// Both strong, each meant for the other, of the same bytes. Copies and the silent host go by words whatever was
+// written.
 static bool morally_strong(const Stamp& a, const Stamp& b) {
     if (!a.strong || !b.strong || !mutual(a.scope, *a.by, b.scope, *b.by)) return false;
     auto by_words = [](const Stamp& s) { return s.by->standing.kind == Standing::COPY || s.by->number == SILENT_HOST; };
@@ -65,7 +66,8 @@ static std::string what(const Stamp& access, const char* verb) {
 
 static const char* why(const Stamp& a, const Stamp& b) {
     if (!a.strong || !b.strong) return "nothing orders the two";
-    if (!mutual(a.scope, *a.by, b.scope, *b.by)) return "nothing orders the two, and their scopes do not include each other";
+    if (!mutual(a.scope, *a.by, b.scope, *b.by))
+        return "nothing orders the two, and their scopes do not include each other";
     return "nothing orders the two, and their sizes differ";
 }
 
@@ -74,9 +76,10 @@ void MemoryState::report(const Word& word, const Stamp& first, const char* did, 
     if (!reported_.insert({first.site, second.site}).second) return;
     const u64 address = word.address + u64(__builtin_ctz(unsigned(first.mask & second.mask)));
     char place[120];
-    std::snprintf(place, sizeof place, "race at 0x%llx (byte %llu of the %llu at 0x%llx): ", (unsigned long long)address,
-                  (unsigned long long)(address - word.range->base), (unsigned long long)word.range->bytes,
-                  (unsigned long long)word.range->base);
+    using Long = unsigned long long;
+    const Range& range = *word.range;
+    std::snprintf(place, sizeof place, "race at 0x%llx (byte %llu of the %llu at 0x%llx): ", Long(address),
+                  Long(address - range.base), Long(range.bytes), Long(range.base));
     races.push_back(Race{place + what(first, did) + ", and " + what(second, does) + ": " + why(first, second)});
 }
 }  // namespace ptx

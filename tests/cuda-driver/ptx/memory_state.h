@@ -1,5 +1,5 @@
-// memory_state.h: what the parts of the memory share: memory.cpp (what an access does), memory_order.cpp (what it may see,
-// what it learns, what becomes visible), memory_host.cpp (the host that does not tell), memory_races.cpp.
+// memory_state.h: what the parts of the memory share: memory.cpp (what an access does), memory_order.cpp (what it may
+// see, what it learns, what becomes visible), memory_host.cpp (the host that does not tell), memory_races.cpp.
 #pragma once
 #include <map>
 #include <set>

@@ -26,7 +26,8 @@ static void write_pieces(u64 address, u64 value, u8 mask) {
 void write_real(u64 address, u64 value, u8 mask) {
     if (mask == 0xff) return write_pieces<u64>(address, value, mask);
     if (mask == 0x0f || mask == 0xf0) return write_pieces<u32>(address, value, mask);
-    if (mask == 0x03 || mask == 0x0c || mask == 0x30 || mask == 0xc0) return write_pieces<std::uint16_t>(address, value, mask);
+    const bool half = mask == 0x03 || mask == 0x0c || mask == 0x30 || mask == 0xc0;
+    if (half) return write_pieces<std::uint16_t>(address, value, mask);
     write_pieces<u8>(address, value, mask);
 }
 
@@ -57,8 +58,8 @@ Write& Word::append(Write write) {
     return writes.back();
 }
 
-// The oldest that are visible become the base, but for the newest of each byte: what it hands over is still to be seen. One
-// that stays behind takes the number of the one that goes.
+// The oldest that are visible become the base, but for the newest of each byte: what it hands over is still to be seen.
+// One that stays behind takes the number of the one that goes.
 void Word::fold() {
     for (std::size_t i = 0; i + WRITES / 2 < writes.size() && writes[i].seq <= visible;) {
         const Write& old = writes[i];

@@ -61,7 +61,7 @@ class Word {
     u64 base;               // below the writes that are remembered
     u32 next = 1;
     u32 visible = 0;        // up to this number the writes are in the real memory
-    u32 strong_floor = 0;   // strong loads saw this, by whom is forgotten
+    u32 seen_floor = 0;     // strong loads saw this, by whom is forgotten
     std::vector<Write> writes;
     std::vector<Read> reads;
 
@@ -78,13 +78,15 @@ struct Range {
     u64 bytes = 0;
     bool pinned = false;
     std::vector<std::unique_ptr<Page>> pages;
-    // Of pinned memory that a device has touched, by word: what the machine last knew of the host's memory; when it found the host's latest
-    // write, and which bytes that was.
+    // Of pinned memory that a device has touched, by word: what the machine last knew of the host's memory; when it
+    // found the host's latest write, and which bytes that was.
     std::vector<u64> shadow;
     std::vector<Epoch> host_epoch;
     std::vector<u8> host_mask;
 
-    bool has(u64 address, u64 n) const { return address >= base && address - base < bytes && n <= bytes - (address - base); }
+    bool has(u64 address, u64 n) const {
+        return address >= base && address - base < bytes && n <= bytes - (address - base);
+    }
     u64 first() const { return base & ~u64{7}; }
     std::size_t index(u64 address) const { return std::size_t((address - first()) >> 3); }
     std::size_t words() const { return index(base + bytes - 1) + 1; }
