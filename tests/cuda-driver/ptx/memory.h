@@ -37,7 +37,8 @@ struct Access {
 struct Standing {
     enum Kind : u8 { LANE, COPY, HOST } kind = LANE;
     u32 device = 0;
-    u64 block = 0;  // the same number for lanes of one block, no other block of the process has it
+    u64 block = 0;   // the same number for lanes of one block, no other block of the process has it
+    u32 thread = 0;  // within the block; for reports alone
 };
 
 struct Race {
@@ -66,6 +67,8 @@ class Memory {
 
     // A new agent, after all that the host has done so far; numbers of agents that ended are used again.
     Agent begin(const Standing& standing);
+    // The same for all lanes of a launch, which looks at the host's memory once.
+    std::vector<Agent> begin(const std::vector<Standing>& standings);
     // All that it did is visible, and happened before what the host does from now on.
     void end(Agent agent);
 
