@@ -70,6 +70,11 @@ bool Memory::has(u64 address, u64 bytes) const {
     return address - start < size && bytes <= size - (address - start);
 }
 Agent Memory::begin(const Standing&) { return state_->next++; }
+std::vector<Agent> Memory::begin(const std::vector<Standing>& standings) {
+    std::vector<Agent> agents;
+    for (const Standing& standing : standings) agents.push_back(begin(standing));
+    return agents;
+}
 void Memory::end(Agent) {}
 u64 Memory::load(Agent, const Access& access) { return get(access.address, access.bytes); }
 void Memory::store(Agent, const Access& access, u64 value) { set(access.address, access.bytes, value); }

@@ -71,13 +71,16 @@ u64 Stage::add(const Launch& launch, Dim3 index) {
     Standing standing;
     standing.device = launch.device;
     standing.block = b.number;
+    std::vector<Standing> standings;
+    for (; standing.thread < threads; ++standing.thread) standings.push_back(standing);
+    std::vector<Agent> agents = memory.begin(standings);
     for (u32 n = 0; n < b.warps.size(); ++n) {
         Warp& w = b.warps[n];
         w.number = n;
         u64 left = threads - u64(n) * LANES;
         w.ready = w.exists = left >= LANES ? ~0u : (1u << left) - 1;
         w.registers.reset(static_cast<u64*>(std::calloc(std::max(entry.registers, 1u) * u64(LANES), sizeof(u64))));
-        each(w.exists, [&](u32 lane) { w.agent[lane] = memory.begin(standing); });
+        each(w.exists, [&](u32 lane) { w.agent[lane] = agents[n * LANES + lane]; });
     }
     blocks_.push_back(std::move(made));
     return b.number;
