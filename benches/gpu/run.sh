@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the sections of this pack on this machine's GPU, each under two minutes, and writes a report of each at once.
 set -uo pipefail
+caller=$PWD
 cd "$(dirname "$0")" || exit 1
 pack=$PWD
 
@@ -47,6 +48,7 @@ done
 limit=${RINGSCOPE_SECTION_SECONDS:-110}
 [[ $limit =~ ^[1-9][0-9]*$ ]] || { echo "run.sh: RINGSCOPE_SECTION_SECONDS is not a number of seconds: $limit" >&2; exit 2; }
 to=${to:-$pack/reports/$(uname -n)-$(date -u +%Y-%m-%d-%H%M%S)}
+[[ $to = /* ]] || to=$caller/$to
 mkdir -p "$to" && to=$(cd "$to" && pwd) || exit 1
 rm -f "$to/verdict"
 
@@ -80,7 +82,8 @@ section() {
         code=124
         echo "It does not end even when it is killed: the driver holds it. It is left behind." >>"$report"
     else
-        wait "$running" || code=$?
+        # In braces: the shell would say that it was killed.
+        { wait "$running"; } 2>/dev/null || code=$?
     fi
     running=
     case $code in
