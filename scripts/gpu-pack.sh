@@ -49,7 +49,7 @@ done
 (cd examples/bring-your-own-kernel && CARGO_TARGET_DIR=../../target/examples executables test --quiet --release) |
     while read -r _ path; do install -s "$path" "$pack/test-bring-your-own-kernel"; done
 
-"${CXX:-c++}" -std=c++17 -O2 -Wall -Wextra -Werror -pthread -static-libstdc++ -static-libgcc benches/gpu/*.cpp -ldl -o "$pack/measure"
+"${CXX:-c++}" -std=c++17 -O2 -Wall -Wextra -Werror -pthread benches/gpu/*.cpp -ldl -o "$pack/measure"
 strip "$pack/measure"
 scripts/ptx.sh --of benches/gpu/kernels.cu "$pack/measure.ptx"
 cp -r benches/gpu/run.sh benches/gpu/common.sh benches/gpu/sections "$pack"
@@ -58,7 +58,7 @@ cp -r benches/gpu/run.sh benches/gpu/common.sh benches/gpu/sections "$pack"
 newest() { objdump -T "$pack"/ringscope "$pack"/test-* "$pack/measure" | grep -oE "\b$1_[0-9.]+" | sort -Vu | tail -1; }
 {
     echo "packed by scripts/gpu-pack.sh from $(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes')"
-    for library in GLIBC GLIBCXX CXXABI; do echo "needs $(newest $library)"; done | grep -v 'needs $' || true
+    for library in GLIBC GLIBCXX CXXABI; do echo "needs $(newest $library)"; done
 } >"$pack/pack.txt"
 
 bytes=$(du -sb "$pack" | cut -f1)
