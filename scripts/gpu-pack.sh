@@ -1,16 +1,35 @@
 #!/usr/bin/env bash
-# Packs what proves ringscope on a GPU into one folder, target/gpu-pack, for a machine that has an NVIDIA driver and no
-# Rust: the program and the GPU tests, with the kernels embedded, and a script that runs them and
-# writes a report for benches/records. Prints the one command to run there. With --with-nvrtc the pack has an NVRTC as well.
+# Packs what is to be run on a GPU into one folder, target/gpu-pack, for a machine that has an NVIDIA driver and no Rust.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-eval "$(scripts/cuda-toolchain.sh)"
+usage() {
+    cat <<END
+usage: scripts/gpu-pack.sh [--with-nvrtc] [--help]
+
+Builds the program, the GPU tests and the experiments of benches/gpu, and packs them with the script that runs them:
+\`gpu-pack/run.sh\` there, or \`gpu-pack/run.sh SECTION...\`; \`--list\` says which. Its reports belong into benches/records. The
+kernels are in the pack as PTX, which the driver compiles (525 or later).
+
+--with-nvrtc adds an NVRTC (110 MB), for the one test that compiles its kernel when it runs. Without, that test is skipped
+where the machine has none of its own.
+END
+}
+
+with_nvrtc=
+case "${1-}" in
+    "") ;;
+    --with-nvrtc) with_nvrtc=1 ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+esac
+most_bytes=$((40 * 1000 * 1000))
 pack=target/gpu-pack
 rm -rf "$pack"
 mkdir -p "$pack"
 
 echo "building ..." >&2
+export RINGSCOPE_NVCC=none
 cargo build --quiet --release
 install -s target/release/ringscope "$pack/ringscope"
 
@@ -20,51 +39,38 @@ executables() {
 import json, sys
 for line in sys.stdin:
     message = json.loads(line)
-    if message.get("executable") and set(message["target"]["kind"]) & {"test", "bench"} | {"bin"} & set(message["target"]["kind"]):
+    if message.get("executable") and set(message["target"]["kind"]) & {"test", "bin"}:
         print(message["target"]["name"], message["executable"])'
 }
-executables test --quiet --release --test runtime --test exact --test lifecycle --test probe --test metrics --test device_metrics | while read -r name path; do
+gpu_tests=(runtime exact lifecycle probe metrics device_metrics together)
+executables test --quiet --release "${gpu_tests[@]/#/--test=}" | while read -r name path; do
     [ "$name" = ringscope ] || install -s "$path" "$pack/test-$name"
 done
 (cd examples/bring-your-own-kernel && CARGO_TARGET_DIR=../../target/examples executables test --quiet --release) |
     while read -r _ path; do install -s "$path" "$pack/test-bring-your-own-kernel"; done
-# For the one test that compiles its kernel when it runs, where that machine has no NVRTC of its own: 110 MB.
-[ "${1:-}" != --with-nvrtc ] || cp -L "$(dirname "$RINGSCOPE_NVCC")"/../lib/libnvrtc.so.* "$(dirname "$RINGSCOPE_NVCC")"/../lib/libnvrtc-builtins.so.* "$pack/"
 
-cat >"$pack/run.sh" <<'RUN'
-#!/usr/bin/env bash
-# Runs everything in this folder on this machine's GPU, in some minutes; writes <gpu>-<date>.md here, or where the first
-# argument says.
-set -uo pipefail
-cd "$(dirname "$0")"
-gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1)
-slug=$(printf '%s' "${gpu:-no gpu}" | tr 'A-Z' 'a-z' | tr -cs 'a-z0-9' '-' | sed 's/^-*//; s/-*$//')
-report=${1:-$slug-$(date -u +%Y-%m-%d).md}
-export RINGSCOPE_REQUIRE_CUDA=1 LD_LIBRARY_PATH="$PWD${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" NO_COLOR=1
-failed=0
-section() {
-    local title=$1
-    shift
-    echo "running: $title" >&2
-    printf '\n## %s\n\n```text\n' "$title"
-    timeout 500 "$@" 2>&1 || { echo "exit $?"; failed=1; }
-    printf '```\n'
-}
+"${CXX:-c++}" -std=c++17 -O2 -Wall -Wextra -Werror -pthread benches/gpu/*.cpp -ldl -o "$pack/measure"
+strip "$pack/measure"
+scripts/ptx.sh --of benches/gpu/kernels.cu "$pack/measure.ptx"
+cp -r benches/gpu/run.sh benches/gpu/common.sh benches/gpu/sections "$pack"
+
+# The newest versions of the C library's symbols that the programs ask for: run.sh compares them with the machine's.
+newest() { objdump -T "$pack"/ringscope "$pack"/test-* "$pack/measure" | grep -oE "\b$1_[0-9.]+" | sort -Vu | tail -1; }
 {
-    echo "# $gpu, $(date -u +%Y-%m-%d)"
-    echo
-    echo "Driver $(nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -1), $(nproc) CPU cores. Made by \`scripts/gpu-pack.sh\`."
-    section "doctor" ./ringscope doctor
-    section "doctor --deep" ./ringscope doctor --deep --device cuda
-    for test in test-*; do section "$test" "./$test" --nocapture --test-threads 1; done
-    section "run" ./ringscope run --device cuda --duration 5s --kernels 4 --blocks 16
-    section "run --json" ./ringscope run --json --device cuda --messages 100000
-    section "bench" ./ringscope bench --device cuda
-    section "bench --quick --json" ./ringscope bench --quick --json --device cuda
-} >"$report"
-[ "$failed" = 0 ] && echo "all passed: $report" >&2 || echo "something failed: see $report" >&2
-exit "$failed"
-RUN
-chmod +x "$pack/run.sh"
-du -sh "$pack" | cut -f1 >&2
-echo "copy $pack to the machine with the GPU, and run there: bash gpu-pack/run.sh; its report belongs into benches/records"
+    echo "packed by scripts/gpu-pack.sh from $(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes')"
+    for library in GLIBC GLIBCXX CXXABI; do echo "needs $(newest $library)"; done
+} >"$pack/pack.txt"
+
+bytes=$(du -sb "$pack" | cut -f1)
+echo "$((bytes / 1000)) kB without NVRTC; $(sed -n 's/^needs //p' "$pack/pack.txt" | tr '\n' ' ')" >&2
+if ((bytes > most_bytes)); then
+    du -b "$pack"/* | sort -rn | head -5 >&2
+    echo "gpu-pack: larger than $((most_bytes / 1000)) kB, see above" >&2
+    exit 1
+fi
+if [ -n "$with_nvrtc" ]; then
+    eval "$(scripts/cuda-toolchain.sh)"
+    cp -L "$(dirname "$RINGSCOPE_NVCC")"/../lib/libnvrtc.so.* "$(dirname "$RINGSCOPE_NVCC")"/../lib/libnvrtc-builtins.so.* "$pack/"
+    echo "with NVRTC: $(du -sh "$pack" | cut -f1)" >&2
+fi
+echo "copy $pack to the machine with the GPU, and run there: gpu-pack/run.sh; its reports belong into benches/records"

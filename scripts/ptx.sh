@@ -9,13 +9,14 @@ package=nvidia-cuda-nvrtc-cu12==12.0.140  # the oldest CUDA 12: any driver from 
 
 usage() {
     cat <<EOT
-usage: scripts/ptx.sh [--check]
+usage: scripts/ptx.sh [--check | --of SOURCE TO [LEVEL]]
 
 Compiles kernels/*.cu and kernels/probe/*.cu at the levels 0, 1 and 2 for compute_75, in PTX ISA 8.0, into kernels/ptx.
 The files are checked in and embedded in the crate: run this after every change of kernels/, and commit what it
 writes. The same sources give the same bytes, wherever the checkout is.
 
 --check compares kernels/ptx with a fresh compilation, writes nothing, and ends with 1 if a file differs.
+--of compiles a source of yours, which may include ringscope's headers, in the same way into the file TO (default level: 2).
 
 Installs $package from Python's packages into .nvrtc12 of this checkout (60 MB), and does nothing of
 that where it is already. Needs python3 with pip, and no GPU. To remove it all, delete .nvrtc12.
@@ -27,10 +28,13 @@ fill() {
     [[ -f $folder.part/nvidia/cuda_nvrtc/lib/libnvrtc.so.12 ]] || fail "the package has no libnvrtc.so.12"
 }
 
-check=
-[[ ${1-} != --check || $# != 1 ]] || { check=--check; shift; }
+how=()
+case "${1-}/$#" in
+    --check/1) how=(--check); shift ;;
+    --of/3 | --of/4) how=(--of "$2" "$3" "${4-2}"); shift $# ;;
+esac
 no_arguments "$@"
 folder=$root/.nvrtc12
 once "$package" "Installing $package (60 MB)" fill
 
-python3 "$root/scripts/ptx.py" "$folder/nvidia/cuda_nvrtc/lib/libnvrtc.so.12" "$root" $check
+python3 "$root/scripts/ptx.py" "$folder/nvidia/cuda_nvrtc/lib/libnvrtc.so.12" "$root" "${how[@]}"

@@ -69,6 +69,11 @@ for sanitizer in thread address,undefined; do
     "target/sanitizers/stress-$sanitizer"
 done
 
+step "the experiments of the GPU pack"
+scripts/ptx.sh --of benches/gpu/kernels.cu target/measure.ptx
+"${CXX:-c++}" -std=c++17 -Wall -Wextra -Werror -pthread benches/gpu/*.cpp -ldl -o target/measure
+[ "$(target/measure 2>&1 | head -1 | cut -c1-14)" = "usage: measure" ] || { echo "it does not say its usage"; exit 1; }
+
 step "bring your own kernel: a program of its own"
 (cd examples/bring-your-own-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
 

@@ -329,6 +329,16 @@ fn doctor_deep_examines_one_device() {
 }
 
 #[test]
+fn bench_measures_one_section_alone() {
+    let (found, code) = json(&["bench", "--once", "--only", "record", "--device", "host", "--json"]);
+    assert_eq!((code, found["record"].is_array()), (Some(0), true), "{found}");
+    for other in ["overhead", "snapshot", "messages"] {
+        assert!(found[other].is_null(), "{other} in {found}");
+    }
+    assert_eq!(output(&["bench", "--only", "nothing"]).status.code(), Some(2));
+}
+
+#[test]
 fn bench_measures_everything_once() {
     let (found, code) = json(&["bench", "--once", "--device", "host", "--json"]);
     assert_eq!((code, &found["failures"]), (Some(0), &Value::Array(Vec::new())), "{found}");

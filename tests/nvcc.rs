@@ -76,8 +76,11 @@ fn every_kernel_compiles_for_every_architecture() {
     let mut sources: Vec<_> = files.into_iter().flatten().map(|file| file.expect("an entry").path()).collect();
     sources.retain(|path| path.extension().is_some_and(|e| e == "cu"));
     assert!(sources.len() >= 4, "{sources:?}");
-    // A ring kernel of somebody's own, and what the host's shim takes of CUDA C++: that is what CUDA takes.
-    sources.extend(["tests/cuda-driver/tally.cu", "tests/host-shim/functions.cu"].map(|path| root().join(path)));
+    // A ring kernel of somebody's own, what the host's shim takes of CUDA C++ (that is what CUDA takes), and the experiments'.
+    sources.extend(
+        ["tests/cuda-driver/tally.cu", "tests/host-shim/functions.cu", "benches/gpu/kernels.cu"]
+            .map(|path| root().join(path)),
+    );
     for source in sources {
         compile_everywhere(&nvcc, &source, &to);
     }

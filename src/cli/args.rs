@@ -273,9 +273,26 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with = "quick")]
     pub once: bool,
 
+    /// Measure this alone; may be given several times
+    #[arg(long, value_name = "SECTION")]
+    pub only: Vec<BenchSection>,
+
     /// Print one JSON document on stdout instead of tables
     #[arg(long)]
     pub json: bool,
+}
+
+/// What `bench` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchSection {
+    /// Kernels with and without telemetry
+    Overhead,
+    /// What one record costs
+    Record,
+    /// Reading all telemetry, against a bare copy
+    Snapshot,
+    /// Round trips, and messages a second
+    Messages,
 }
 
 /// Reads a whole number within bounds, which the error names.

@@ -160,6 +160,7 @@ pub fn bench(width: usize) -> String {
             Title("Examples:"),
             Example("ringscope bench", "measure everything; takes some minutes"),
             Example("ringscope bench --quick --device host", "a shorter measurement on the CPU"),
+            Example("ringscope bench --only messages", "the messages alone"),
             Example("ringscope bench --json >bench.json", "JSON on stdout, progress on stderr"),
             Title(""),
             Prose(

@@ -6,7 +6,8 @@
 //! A ring kernel stays on the device for hours, so no call here waits for one, with these exceptions:
 //! [`allocate`](Device::allocate), [`allocate_mapped`](Device::allocate_mapped), [`copier`](Device::copier),
 //! [`load`](Device::load) and [`reserve_launches`](Device::reserve_launches) may wait, on CUDA, until every kernel on the
-//! GPU has ended: they come before the first launch. [`Copier::copy`] waits for its own copy, on a stream of its own, and
+//! GPU has ended: they come before the first launch. Opening a device and `load` also wait, for seconds at the first time on
+//! a machine, until the driver has compiled PTX, where there is no machine code ([`DeviceInfo::kernel_code`]). [`Copier::copy`] waits for its own copy, on a stream of its own, and
 //! at most for the limit that it is given. [`Launch::ended`] asks and does not wait. Dropping memory, modules and launches
 //! of CUDA frees nothing while a kernel runs that this device knows of.
 #![allow(unsafe_code)]

@@ -16,7 +16,7 @@ use ringscope::device::{self, DeviceInfo};
 use serde::Serialize;
 
 use self::plan::Bench;
-use crate::cli::args::BenchArgs;
+use crate::cli::args::{BenchArgs, BenchSection};
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
 use crate::cli::term::text::{Style, Text, plain, styled};
@@ -48,17 +48,24 @@ pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
     let device = selected.map_err(RuntimeError::from)?.device;
     let bench = Bench::new(device, args)?;
     let info = bench.info();
-    let mut sections = Sections { print: !args.json, failures: Vec::new() };
+    let mut sections = Sections { print: !args.json, only: args.only.clone(), failures: Vec::new() };
     if sections.print {
         let device = vec![styled(Style::Bold, &info.name), plain(&format!(": {}", info.detail))];
         terminal::print_lines(&[Text::from(device)])?;
     }
-    let overhead =
-        sections.measure("overhead", || overhead::measure(&bench), |rows, width| overhead::show(rows, width))?;
-    let record = sections.measure("record", || record::measure(&bench), |rows, width| record::show(rows, width))?;
-    let snapshot =
-        sections.measure("snapshot", || snapshot::measure(&bench), |rows, width| snapshot::show(rows, width))?;
-    let messages = sections.measure("messages", || messages::measure(&bench), messages::show)?;
+    let overhead = sections.measure(
+        BenchSection::Overhead,
+        || overhead::measure(&bench),
+        |rows, width| overhead::show(rows, width),
+    )?;
+    let record =
+        sections.measure(BenchSection::Record, || record::measure(&bench), |rows, width| record::show(rows, width))?;
+    let snapshot = sections.measure(
+        BenchSection::Snapshot,
+        || snapshot::measure(&bench),
+        |rows, width| snapshot::show(rows, width),
+    )?;
+    let messages = sections.measure(BenchSection::Messages, || messages::measure(&bench), messages::show)?;
     let complete = sections.failures.is_empty();
     if args.json {
         terminal::print_json(&Document {
@@ -84,17 +91,32 @@ pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
 struct Sections {
     /// Whether each is shown.
     print: bool,
+    /// Those that were asked for; none: all.
+    only: Vec<BenchSection>,
     failures: Vec<String>,
 }
 
+fn name_of(section: BenchSection) -> &'static str {
+    match section {
+        BenchSection::Overhead => "overhead",
+        BenchSection::Record => "record",
+        BenchSection::Snapshot => "snapshot",
+        BenchSection::Messages => "messages",
+    }
+}
+
 impl Sections {
-    /// Measures one section and shows it; what keeps it from being measured leaves the others.
+    /// Measures one section, if it was asked for, and shows it; what keeps it from being measured leaves the others.
     fn measure<T>(
         &mut self,
-        name: &'static str,
+        section: BenchSection,
         measure: impl FnOnce() -> Result<T, RuntimeError>,
         show: impl FnOnce(&T, usize) -> Vec<Text>,
     ) -> Result<Option<T>, CliError> {
+        if !self.only.is_empty() && !self.only.contains(&section) {
+            return Ok(None);
+        }
+        let name = name_of(section);
         terminal::progress(Some(&format!("measuring: {name}")));
         let range = ringscope::nvtx::range(name);
         let found = measure();
