@@ -27,7 +27,7 @@ const NEW_STREAM: &str = "CudaContext::new_stream (cuCtxGetCurrent, cuCtxSetCurr
 /// frees nothing while one of them runs.
 pub struct CudaDevice {
     info: DeviceInfo,
-    /// Dropped before the GPU is swept: its thread lets go of the GPU.
+    /// Before what follows: its thread lets go of the GPU when it is dropped.
     clock: GpuClock,
     library: module::Library,
     gpu: Arc<Gpu>,
