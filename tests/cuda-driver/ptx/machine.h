@@ -55,6 +55,7 @@ struct MachineSettings {
     u32 tick_ns = 32;            // of %globaltimer
     i64 drift_ppm = 0;           // of %globaltimer against the clock, from the start
     u64 longest_nap_ns = 500000; // with run_block: a block that only polls sleeps up to so long at a time. 0: as it asks
+    bool stop_at_race = true;    // else blocks go on, and the memory's races() has them all
 };
 
 class Stage;
@@ -64,7 +65,7 @@ class Machine {
     static constexpr u64 NEVER = ~u64(0);
 
     Machine(Memory& memory, const MachineSettings& settings);
-    ~Machine();
+    ~Machine();  // nobody may be in run_block: stop_all first
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
 

@@ -174,7 +174,7 @@ void Stage::run(Block& block, Warp& w, u32 lanes) {
     try {
         Execution(memory, clock, random_, settings, blocks_.size(), block, w).run(lanes, 1 + random_.below(LONGEST_RUN));
         executed += block.executed - before;
-        if (memory.races().size() > races_) {
+        if (settings.stop_at_race && memory.races().size() > races_) {
             races_ = memory.races().size();
             return finish(block, Outcome::RACE, memory.races().back().text);
         }
