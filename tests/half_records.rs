@@ -106,7 +106,7 @@ fn for_a_block_that_has_ended_nothing_waits() {
 fn what_was_replied_to_is_in_the_next_reading_with_all_its_words() {
     const MESSAGES: u64 = 200;
     for spec in common::devices() {
-        let runtime = RingKernelRuntime::builder().device(spec.clone()).telemetry(true).build().unwrap();
+        let runtime = RingKernelRuntime::builder().device(spec).telemetry(true).build().unwrap();
         runtime.launch_blocking("w", &LaunchOptions::new().kernel("echo")).unwrap();
         runtime.activate_blocking("w").unwrap();
         let mut last_sum = 0;
