@@ -56,10 +56,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Every fifth is tried twice, and every tenth is no image.
 fn resize(telemetry: &TelemetryCollector, n: u32) -> Result<(), ringscope::TelemetryError> {
     let mut operation = telemetry.operation("resize").id(n).label("worker", n / 25).start()?;
-    if n % 5 == 0 {
+    if n.is_multiple_of(5) {
         operation.retry("no memory");
     }
-    let result = if n % 10 == 0 { Err("not an image") } else { Ok(()) };
+    let result = if n.is_multiple_of(10) { Err("not an image") } else { Ok(()) };
     // Ends it as the result says. A `?` instead would abandon it.
     let _ = operation.finish(result);
     Ok(())

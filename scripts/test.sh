@@ -50,7 +50,7 @@ cargo test --all-features -- --nocapture
 
 step "tests with the embedded PTX alone, and with few features"
 RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --test cuda_driver --test cuda_absent
-RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_host --test metrics_registry --test export
+RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_host --test metrics_registry --test export --test operations --test network
 
 step "the package, from its own archive, and without a C++ compiler"
 # A checkout in which something is not committed yet can be tested as well.
@@ -96,6 +96,6 @@ cargo run --quiet --release -- doctor --deep --device host
 cargo run --quiet --release -- bench --quick --device host
 
 step "benchmarks, once through"
-cargo bench --quiet --bench async --bench metrics --bench record --bench snapshot --bench export -- --test
+cargo bench --quiet --bench async --bench metrics --bench operations --bench record --bench snapshot --bench export -- --test
 
 step "all of it passed"

@@ -43,6 +43,10 @@
 //!   [`subscribe`](TelemetryCollector::subscribe), [`add_hook`](TelemetryCollector::add_hook),
 //!   [`install`](TelemetryCollector::install). See `examples/monitor.rs`.
 //! * [`metrics`] are counters, gauges and histograms of your own, in the same snapshot.
+//! * [`monitor_operations`](TelemetryCollector::monitor_operations) switches on what the application does around its kernels:
+//!   [`operation`](TelemetryCollector::operation), [`network_operation`](TelemetryCollector::network_operation),
+//!   [`Metered`](collector::Metered) streams, [`record_event`](TelemetryCollector::record_event). See
+//!   `examples/operations.rs`.
 //! * [`export`] writes a snapshot for Prometheus (classic text, OpenMetrics, protobuf with native histograms) and as JSON.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!
@@ -60,6 +64,8 @@
 //! | counter, gauge, histogram by name and labels | [`metrics`]: of host threads (`.on_host()`) and of kernels (`.on_device()`) |
 //! | cpu_utilization_percent, memory_used_mb, the GPUs | [`Snapshot::system`], [`Snapshot::gpus`] (features `system`, `nvml`) |
 //! | telemetry_collection_runs_total and its like | [`Snapshot::self_metrics`], and the same names on a page for Prometheus; `telemetry_metrics_count`, the number of registered metrics, is `telemetry_registered_metrics` there, since names in `_count` belong to histograms |
+//! | `monitor_operations()`, `operation(name)` with succeed, fail, retry; failed_events, slow_events, retry_stats, metrics_json | [`TelemetryCollector::monitor_operations`], [`operation`](TelemetryCollector::operation): the same; ended by `finish(result)` as well; dropped, it is abandoned |
+//! | `network_operation(kind, host, port)`, failed_network_ops, slow_network_ops; `record_event(name, value, labels, metadata)` | the same, plus [`Metered`](collector::Metered) streams, [`throughput_by_peer`](TelemetryCollector::throughput_by_peer), [`subscribe_events`](TelemetryCollector::subscribe_events) |
 //! | `export_prometheus()`, `export_json()` | the same on [`Snapshot`], plus OpenMetrics and native histograms |
 //! | summary: kernel_count, total_messages, total_errors, aggregate_throughput, per_kernel | [`Summary`], which serializes to exactly these names |
 //!

@@ -19,7 +19,8 @@ pub(super) struct Nested {
     tasks: TaskCounts,
     latency: LatencyMillis,
     system: System,
-    /// `None` where operations are not monitored.
+    /// Only where operations are monitored.
+    #[serde(skip_serializing_if = "Option::is_none")]
     operations: Option<Operations>,
 }
 

@@ -146,7 +146,7 @@ impl Snapshot {
     ///   mean of all GPUs), `gpu_memory_used_mb` (their sum), ….
     ///
     /// * `operations`: `started`, `running`, `succeeded`, `failed`, `abandoned`, `retries`, and the same of `network` with
-    ///   `bytes_sent` and `bytes_received`; `null` where they are not
+    ///   `bytes_sent` and `bytes_received`; only where they are
     ///   [monitored](crate::TelemetryCollector::monitor_operations).
     ///
     /// What is not known is `null`: the GPU's values without a GPU, the latencies before the first message.

@@ -141,9 +141,11 @@ fn a_flood_of_one_sort_does_not_drive_out_another() {
     let telemetry = monitored_with(&config);
     (0..100).for_each(|_| start(&telemetry, "slow").succeed());
     (0..3).for_each(|n| start(&telemetry, "bad").fail(n));
-    (0..100).for_each(|_| start(&telemetry, "slow").succeed());
+    (0..100).for_each(|n| telemetry.operation("slow").id(n).start().unwrap().succeed());
     let all = telemetry.operations();
     assert_eq!((all.len(), telemetry.failed_events().len()), (7, 3));
+    let newest: Vec<_> = all.iter().filter_map(|record| record.id.as_deref()).collect();
+    assert_eq!(newest, ["96", "97", "98", "99"]);
     let snapshot = telemetry.snapshot().unwrap();
     let kept = snapshot.operations.as_ref().unwrap().operations_kept;
     assert_eq!((kept.retained, kept.evicted, kept.added()), (7, 196, 203));
