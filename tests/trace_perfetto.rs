@@ -93,7 +93,7 @@ fn any_spans_on_any_threads_are_all_there_exactly() {
         let spans = tracks.new_tree(&mut runner).unwrap().current();
         for (t, spans) in spans.iter().enumerate() {
             for (n, (begin, end)) in spans.iter().enumerate() {
-                let end = end.map(|end| at(end));
+                let end = end.map(at);
                 trace.spans.push(Arc::new(span(format!("{t}.{n}"), &thread(t as u64 + 1), at(*begin), end)));
             }
         }

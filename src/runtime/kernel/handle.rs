@@ -9,6 +9,7 @@ use crate::device::{IdleRing, Launch, Producer, RingShape};
 use crate::runtime::error::RuntimeError;
 use crate::runtime::waker::Waker;
 use crate::snapshot::{KernelState, KernelTelemetry};
+use crate::trace::Tracer;
 
 /// A handle for one kernel's messages, which costs no look-up. Clones share the kernel; senders wait for each other, as do
 /// receivers, for the time of a copy.
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub(super) looks: AtomicU32,
     /// Whether its records were waited for in vain: a kernel may reply and not record it.
     pub(super) silent: AtomicBool,
+    /// Told of messages that are sent inside a span, and of their replies.
+    pub(super) tracer: Option<Tracer>,
     /// What it died of, if it is found failed.
     pub(super) died_of: OnceLock<RuntimeError>,
 }
@@ -48,6 +51,7 @@ impl RingKernel {
         launch: Box<dyn Launch>,
         waker: Arc<Waker>,
         collector: &Arc<TelemetryCollector>,
+        tracer: Option<Tracer>,
     ) -> Self {
         RingKernel {
             shared: Arc::new(Shared {
@@ -62,6 +66,7 @@ impl RingKernel {
                 collector: Arc::downgrade(collector),
                 looks: AtomicU32::new(0),
                 silent: AtomicBool::new(false),
+                tracer,
                 died_of: OnceLock::new(),
             }),
         }
