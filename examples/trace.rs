@@ -10,7 +10,8 @@ use ringscope::{DeviceSpec, RingKernelRuntime};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
     let tracer = Tracer::new("importer");
-    let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).kernel("crc32c").tracer(tracer.clone()).build()?;
+    let runtime =
+        RingKernelRuntime::builder().device(DeviceSpec::Host).kernel("crc32c").tracer(tracer.clone()).build()?;
     runtime.launch_blocking("worker", &Default::default())?;
     runtime.activate_blocking("worker")?;
 

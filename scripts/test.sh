@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 case "${1:-}" in
     "") ;;
-    *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
+    *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
 esac
 
 step() { printf '\n== %s\n' "$*"; }

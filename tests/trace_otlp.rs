@@ -130,25 +130,33 @@ fn without_defaults(value: &Value) -> Value {
     }
 }
 
-/// Protobuf's JSON has bytes in base64 and enums by name, where OTLP's has hexadecimal digits and numbers.
+/// What the server shows of protobuf has the fields' own names, enums by name, and bytes in base64.
 fn as_otlp(value: &Value) -> Value {
     let convert = |key: &str, value: &Value| match (key, value.as_str()) {
         ("traceId" | "spanId" | "parentSpanId", Some(text)) => json!(hexadecimal(text)),
         ("kind", Some(name)) => {
             let names = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
-            json!(names.iter().position(|known| name == format!("SPAN_KIND_{known}")).unwrap())
+            json!(names.iter().position(|known| name == format!("SPAN_KIND_{known}")).expect("a kind of span"))
         }
-        ("code", Some("STATUS_CODE_OK")) => json!(1),
         ("code", Some("STATUS_CODE_ERROR")) => json!(2),
         _ => as_otlp(value),
     };
+    let field = |(key, value): (&String, &Value)| {
+        let key = camel(key);
+        let value = convert(&key, value);
+        (key, value)
+    };
     match value {
-        Value::Object(map) => {
-            map.iter().map(|(k, v)| (k.clone(), convert(k, v))).collect::<serde_json::Map<_, _>>().into()
-        }
+        Value::Object(map) => map.iter().map(field).collect::<serde_json::Map<_, _>>().into(),
         Value::Array(list) => list.iter().map(as_otlp).collect::<Vec<_>>().into(),
         other => other.clone(),
     }
+}
+
+fn camel(name: &str) -> String {
+    let mut parts = name.split('_');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |name, part| name + &part[..1].to_uppercase() + &part[1..])
 }
 
 /// Base64 as hexadecimal digits; what has these already stays.
@@ -158,15 +166,13 @@ fn hexadecimal(text: &str) -> String {
     }
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let six = |byte: u8| alphabet.iter().position(|known| *known == byte).unwrap() as u128;
-    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'=').collect();
-    let bits = digits.iter().fold(0_u128, |bits, byte| bits << 6 | six(*byte));
-    // 16 bytes are 22 digits, whose last 4 bits are nothing; the first of 132 bits fell out of the 128.
+    let digits: Vec<u128> = text.bytes().filter(|byte| *byte != b'=').map(six).collect();
+    // The last digit has 2 bits too many of 8 bytes, and 4 of 16.
+    let (last, head) = digits.split_last().expect("an id");
+    let head = head.iter().fold(0_u128, |bits, digit| bits << 6 | digit);
     match digits.len() {
-        11 => format!("{:016x}", bits >> 2),
-        22 => {
-            let head = digits[..21].iter().fold(0_u128, |bits, byte| bits << 6 | six(*byte));
-            format!("{:032x}", head << 2 | six(digits[21]) >> 4)
-        }
+        11 => format!("{:016x}", head << 4 | last >> 2),
+        22 => format!("{:032x}", head << 2 | last >> 4),
         _ => panic!("{text} is no id"),
     }
 }

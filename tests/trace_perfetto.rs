@@ -337,8 +337,8 @@ fn instants_counters_and_losses_are_where_they_belong() {
     trace.counters.push(CounterSample::new("rss", Track::Process, at(9999), f64::NAN));
     let instants =
         "select s.name, s.ts, s.dur, t.name, s.category from slice s join track t on s.track_id = t.id order by s.name";
-    let counters = "select t.name, t.unit, c.ts, c.value, p.name from counter c join counter_track t on c.track_id = t.id \
-                    left join track p on t.parent_id = p.id order by t.name, c.ts";
+    let counters = "select t.name, c.unit, v.ts, v.value, p.name from counter v join counter_track c on v.track_id = c.id \
+                    join track t on t.id = c.id left join track p on t.parent_id = p.id order by t.name, v.ts";
     let Some(answers) = perfetto(&trace.export_perfetto(), &[instants, counters]) else { return };
     let seen: Vec<_> =
         answers[0].iter().map(|row| (text(&row[0]), int(&row[1]) as u64 - START, text(&row[4]))).collect();
