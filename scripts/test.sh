@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Everything that proves ringscope, on a machine with Rust, a C++ compiler and Python; a GPU is used if there is one.
 #
-# Installs, into the ignored folders .cuda, .nvrtc12, .libclang and .prometheus of this checkout, nvcc, NVRTC and nvdisasm
-# (scripts/cuda-toolchain.sh), the NVRTC that makes the embedded PTX (scripts/ptx.sh), libclang (scripts/libclang.sh),
-# Prometheus and parsers of its formats (scripts/prometheus.sh), and nothing else. Steps: format, lints over every feature set,
-# documentation, tests, the package, examples, benchmarks once through, the sanitizers over the kernels, the kernels
-# through nvcc and NVRTC.
+# Installs, into the ignored folders .cuda, .nvrtc12, .libclang, .prometheus and .trace-tools of this checkout, nvcc, NVRTC
+# and nvdisasm (scripts/cuda-toolchain.sh), the NVRTC that makes the embedded PTX (scripts/ptx.sh), libclang
+# (scripts/libclang.sh), Prometheus and parsers of its formats (scripts/prometheus.sh), readers of traces
+# (scripts/trace-tools.sh), and nothing else. Steps: format, lints over every feature set, documentation, tests, the package,
+# examples, benchmarks once through, the sanitizers over the kernels, the kernels through nvcc and NVRTC.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,11 +16,12 @@ esac
 
 step() { printf '\n== %s\n' "$*"; }
 
-step "nvcc, NVRTC, libclang and Prometheus"
+step "nvcc, NVRTC, libclang, Prometheus and readers of traces"
 eval "$(scripts/cuda-toolchain.sh)"
 eval "$(scripts/libclang.sh)"
 eval "$(scripts/prometheus.sh)"
-export RINGSCOPE_REQUIRE_NVCC=1 RINGSCOPE_REQUIRE_PTX=1 RINGSCOPE_REQUIRE_PROMETHEUS=1
+eval "$(scripts/trace-tools.sh)"
+export RINGSCOPE_REQUIRE_NVCC=1 RINGSCOPE_REQUIRE_PTX=1 RINGSCOPE_REQUIRE_PROMETHEUS=1 RINGSCOPE_REQUIRE_TRACE_TOOLS=1
 export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="-D warnings" RUST_BACKTRACE=0
 
 step "the embedded PTX is what the kernels compile to"
@@ -31,7 +32,7 @@ cargo fmt --check
 for example in bring-your-own-kernel own-ring-kernel; do (cd "examples/$example" && cargo fmt --check); done
 
 step "lints, over every feature set"
-for features in "" host cuda "host serde" "cuda serde" json prometheus-protobuf "cuda host" "host serde system" "cuda nvml" "host cli" "cuda cli" "cuda host cli" nvtx \
+for features in "" host cuda "host serde" "cuda serde" json trace prometheus-protobuf "cuda host" "host serde system" "cuda nvml" "host cli" "cuda cli" "cuda host cli" nvtx \
     tracing "cuda host cli nvtx tracing"; do
     echo "-- features: ${features:-none}"
     # Unit tests and the program with every set; the other tests and the benchmarks with the full one below.
@@ -50,7 +51,7 @@ cargo test --all-features -- --nocapture
 
 step "tests with the embedded PTX alone, and with few features"
 RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --test cuda_driver --test cuda_absent
-RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_host --test metrics_registry --test export --test operations --test network
+RINGSCOPE_NVCC=none cargo test --quiet -p ringscope --no-default-features --test collector --test collection --test histogram --test metrics --test metrics_host --test metrics_registry --test export --test operations --test network --test trace_context --test trace_tracer
 
 step "the package, from its own archive, and without a C++ compiler"
 # A checkout in which something is not committed yet can be tested as well.
@@ -84,7 +85,7 @@ step "examples"
 for example in examples/*.rs; do
     name=$(basename "$example" .rs)
     echo "-- $name"
-    cargo run --quiet --release --example "$name"
+    cargo run --quiet --release --features trace,tracing --example "$name"
 done
 
 step "the program, as the README starts it"

@@ -47,6 +47,8 @@
 //!   [`operation`](TelemetryCollector::operation), [`network_operation`](TelemetryCollector::network_operation),
 //!   [`Metered`](collector::Metered) streams, [`record_event`](TelemetryCollector::record_event). See
 //!   `examples/operations.rs`.
+//! * [`trace`] records what host threads do as spans, in one trace with the messages they send, for Perfetto, OpenTelemetry
+//!   and Jaeger.
 //! * [`export`] writes a snapshot for Prometheus (classic text, OpenMetrics, protobuf with native histograms) and as JSON.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!
@@ -88,12 +90,14 @@
 //!
 //! # Features
 //!
-//! On by default, since a dependency on ringscope is for those who link the library: `cuda` and `host` (needs a C++ compiler
-//! to build). By choice: `serde`; `json` (implies `serde`); `prometheus-protobuf` (native histograms; the text formats need
-//! no feature); `system` (processors and memory in every snapshot); `nvml` (GPUs, through NVIDIA's management library where
-//! there is a driver); `tracing` (what telemetry has to say of itself as `tracing` events, see the table in [`collector`];
-//! without it nothing is printed); `nvtx` (names what the host does in NVIDIA's profilers, see [`nvtx`]; needs a C compiler
-//! and libclang to build); and `cli`, the program, which implies the exports.
+//! On by default, since a dependency on ringscope is for those who link the library: `cuda` and `host` (needs a C++
+//! compiler to build). By choice: `serde`; `json` (implies `serde`); `prometheus-protobuf` (native histograms; the text
+//! formats need no feature); `trace` (traces in Perfetto's format, in OpenTelemetry's protocol and in Jaeger's JSON);
+//! `system` (processors and memory in every snapshot); `nvml` (GPUs, through NVIDIA's management library where there is
+//! a driver); `tracing` (what telemetry has to say of itself as `tracing` events, see the table in [`collector`];
+//! without it nothing is printed; and a layer for `tracing_subscriber` that records an application's own spans, see
+//! [`trace`]); `nvtx` (names what the host does in NVIDIA's profilers, see [`nvtx`]; needs a C compiler and libclang to
+//! build); and `cli`, the program, which implies the exports.
 
 pub mod abi;
 pub mod collector;

@@ -47,10 +47,25 @@
 //!
 //! With the feature `json`, `export_json` writes the sums over all kernels as `timestamp`, `tasks`, `latency`, `system` and `operations`,
 //! and `export_json_full` everything there is.
+//!
+//! # Traces
+//!
+//! With the feature `trace` a [`Trace`](crate::trace::Trace) is written for Perfetto (`export_perfetto`), for OpenTelemetry's
+//! protocol (`export_otlp`, `export_otlp_json`) and in Jaeger's own JSON (`export_jaeger`). All of them are pure functions;
+//! a trace whose spans go on can be written and opened.
+//!
+//! Viewers of Perfetto's format want the slices of a track nested. Spans of one track that overlap without one being inside
+//! the other are on lanes below it, of the same name. Times of devices are on the devices' own clocks there, and the file says
+//! what these were in Unix time whenever they were read: a time is off by what the clock drifted since the reading before it.
+//! An arrow joins the records of a flow in the order of their times.
 
 mod catalog;
+#[cfg(feature = "trace")]
+mod jaeger;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "trace")]
+mod otlp;
 #[cfg(feature = "trace")]
 mod perfetto;
 mod prometheus;

@@ -1,6 +1,6 @@
 //! Exports of a trace.
 
-use super::perfetto;
+use super::{jaeger, otlp, perfetto};
 use crate::trace::Trace;
 
 impl Trace {
@@ -19,5 +19,31 @@ impl Trace {
     /// ```
     pub fn export_perfetto(&self) -> Vec<u8> {
         perfetto::encode(self)
+    }
+
+    /// Writes the trace for OpenTelemetry's collectors and for what takes its protocol (Jaeger among them): an
+    /// `ExportTraceServiceRequest` in protobuf, the body of a POST to `/v1/traces` as `application/x-protobuf`. Spans that
+    /// have not ended are not in it, nor are instants and counters, for which it has no place.
+    pub fn export_otlp(&self) -> Vec<u8> {
+        otlp::protobuf(self)
+    }
+
+    /// Writes the same as [`export_otlp`](Self::export_otlp) in JSON, the body of a POST to `/v1/traces` as
+    /// `application/json`.
+    ///
+    /// # Errors
+    /// Returns the JSON writer's error; none is known that a trace causes.
+    pub fn export_otlp_json(&self) -> Result<String, serde_json::Error> {
+        otlp::json(self)
+    }
+
+    /// Writes the trace in Jaeger's own JSON, which its page opens from a file. Times are whole microseconds there; each
+    /// span's tag `duration_ns` has its duration. Spans that have not ended are in it up to the trace's end, with the tag
+    /// `ringscope.open`; instants and counters are not.
+    ///
+    /// # Errors
+    /// As [`export_otlp_json`](Self::export_otlp_json).
+    pub fn export_jaeger(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&jaeger::Document::from_trace(self))
     }
 }

@@ -13,6 +13,7 @@ use crate::device::{
     self, Builtin, CudaUnavailable, DeviceKind, DeviceSpec, IdleRing, Kernel, KernelSource, Level, RingShape,
     SharedDevice,
 };
+use crate::trace::Tracer;
 
 /// Configures a [`RingKernelRuntime`].
 ///
@@ -42,6 +43,7 @@ pub struct RuntimeBuilder {
     interval: Option<Duration>,
     stop_limit: Duration,
     config: TelemetryConfig,
+    tracer: Option<Tracer>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +68,7 @@ impl Default for RuntimeBuilder {
             interval: None,
             stop_limit: Self::DEFAULT_STOP_LIMIT,
             config: TelemetryConfig::default(),
+            tracer: None,
         }
     }
 }
@@ -186,6 +189,13 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Sets who is told of messages that are sent inside a span, and of their replies: see
+    /// [`Tracer::sending`]. Default: nobody, which costs nothing.
+    pub fn tracer(mut self, tracer: Tracer) -> Self {
+        self.tracer = Some(tracer);
+        self
+    }
+
     /// Opens the device, loads the kernels, allocates the rings and the slab. Blocks the calling thread, for seconds where a
     /// source must be compiled.
     ///
@@ -225,6 +235,7 @@ impl RuntimeBuilder {
                 kernels: RwLock::default(),
                 waker: Arc::new(Waker::new()),
                 collector: Arc::new(collector),
+                tracer: self.tracer,
             }),
         })
     }

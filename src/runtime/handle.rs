@@ -9,6 +9,7 @@ use super::kernel::RingKernel;
 use super::waker::Waker;
 use crate::collector::TelemetryCollector;
 use crate::device::{CudaUnavailable, DeviceInfo, IdleRing, Kernel, RingShape, SharedDevice};
+use crate::trace::Tracer;
 
 /// Launches ring kernels on one device, sends them messages, receives their replies, reads their telemetry.
 /// Clones share one runtime. When the last one is dropped its kernels are told to stop, and not waited for.
@@ -46,6 +47,7 @@ pub(super) struct Inner {
     pub(super) waker: Arc<Waker>,
     /// Kernels know it while the runtime is there.
     pub(super) collector: Arc<TelemetryCollector>,
+    pub(super) tracer: Option<Tracer>,
 }
 
 impl RingKernelRuntime {

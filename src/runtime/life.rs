@@ -164,7 +164,7 @@ impl Inner {
         match ring.launch(&**source, options.blocks, telemetry, memory, options.refuse_below(), &options.args) {
             Ok(launch) => {
                 let waker = Arc::clone(&self.waker);
-                let kernel = RingKernel::new(id, self.shape, ring, launch, waker, &self.collector);
+                let kernel = RingKernel::new(id, self.shape, ring, launch, waker, &self.collector, self.tracer.clone());
                 self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);
                 Ok(())
             }

@@ -9,6 +9,7 @@ use crate::device::{IdleRing, Launch, Producer, RingShape};
 use crate::runtime::error::RuntimeError;
 use crate::runtime::waker::Waker;
 use crate::snapshot::{KernelState, KernelTelemetry};
+use crate::trace::Tracer;
 
 /// A handle for one kernel's messages, which costs no look-up. Clones share the kernel; senders wait for each other, as do
 /// receivers, for the time of a copy.
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) silent: AtomicBool,
     /// Replies as of which all of its numbers are known to be there, nothing having been under way.
     pub(super) settled: AtomicU64,
+    /// Told of messages that are sent inside a span, and of their replies.
+    pub(super) tracer: Option<Tracer>,
     /// What it died of, if it is found failed.
     pub(super) died_of: OnceLock<RuntimeError>,
 }
@@ -50,6 +53,7 @@ impl RingKernel {
         launch: Box<dyn Launch>,
         waker: Arc<Waker>,
         collector: &Arc<TelemetryCollector>,
+        tracer: Option<Tracer>,
     ) -> Self {
         RingKernel {
             shared: Arc::new(Shared {
@@ -65,6 +69,7 @@ impl RingKernel {
                 looks: AtomicU32::new(0),
                 silent: AtomicBool::new(false),
                 settled: AtomicU64::new(0),
+                tracer,
                 died_of: OnceLock::new(),
             }),
         }

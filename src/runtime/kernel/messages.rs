@@ -184,6 +184,14 @@ impl RingKernel {
 
     /// Takes a reply with `take`, which is told whether the kernel has ended.
     fn take(&self, take: impl Fn(&mut Inbox, bool) -> Option<Reply>) -> Result<Option<Reply>, RuntimeError> {
+        let reply = self.taken(take)?;
+        if let (Some(tracer), Some(reply)) = (&self.shared.tracer, &reply) {
+            tracer.received(&self.shared.id, reply.seq);
+        }
+        Ok(reply)
+    }
+
+    fn taken(&self, take: impl Fn(&mut Inbox, bool) -> Option<Reply>) -> Result<Option<Reply>, RuntimeError> {
         let reply = take(&mut self.inbox(), false);
         if reply.is_some() || !self.is_found_ended()? {
             return Ok(reply);
@@ -269,6 +277,9 @@ impl<'a> Offer<'a> {
             // Before it is sent: its reply may be there at once.
             if self.is_call {
                 kernel.inbox().expect(producer.sent());
+            }
+            if let Some(tracer) = &kernel.shared.tracer {
+                tracer.sending(&kernel.shared.id, producer.sent());
             }
             return Ok(producer.send(self.payload));
         }
