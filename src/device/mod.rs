@@ -13,6 +13,7 @@
 
 mod args;
 mod args_layout;
+mod carveout;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 mod error;
@@ -33,6 +34,7 @@ mod traits;
 
 pub use args::{KernelArgs, MAX_ARGS_BYTES};
 pub use args_layout::ArgsLayout;
+pub use carveout::Carveout;
 #[cfg(feature = "cuda")]
 pub use cuda::CudaDevice;
 pub(crate) use error::thread_remedy;
