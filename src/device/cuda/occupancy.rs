@@ -65,7 +65,7 @@ pub(super) fn free_blocks(multiprocessors: u32, each: &Multiprocessor, block: &B
     let shared = kinds.iter().map(|(kind, _)| kind).chain([block]).map(|kind| each.shared_of(kind)).min();
     let resources = each.resources(block, &kinds, shared.unwrap_or(each.shared));
     // As little as another kernel leaves shared may be too little for as many as fit alone.
-    let most = resources.iter().filter_map(|r| r.caps.then(|| r.places())).fold(block.most, u32::min);
+    let most = resources.iter().filter_map(|r| r.caps.then(|| r.room(0))).fold(block.most, u32::min);
     let lines: Vec<Vec<Line>> = resources.iter().map(|resource| resource.lines(most)).collect();
     let counts: Vec<f64> = kinds.iter().map(|(_, count)| f64::from(*count)).collect();
     let lost = least_loss(&lines, &Line::none(kinds.len()), f64::from(multiprocessors), &counts);
@@ -89,23 +89,31 @@ impl Multiprocessor {
 
     fn resources(&self, block: &Block, others: &[(Block, u32)], shared: u32) -> [Resource; 4] {
         let per_warp = |kind: &Block| (kind.registers.max(1) * LANES).div_ceil(REGISTER_GRANULE);
-        // Several warps of a block spread over the sub-partitions; the fullest of these says how many blocks fit.
-        let (bins, warps) = match block.warps {
-            0 | 1 => (SUB_PARTITIONS, 1),
-            warps => (1, warps.div_ceil(SUB_PARTITIONS)),
-        };
+        // A single warp may be in any sub-partition. Several warps of a block spread evenly over all, and none is said to have
+        // more room than the fullest.
+        let spread = block.warps > 1;
         let of_warps = |unit: &dyn Fn(&Block) -> u32, capacity: u32| Resource {
-            bins,
+            bins: if spread { 1 } else { SUB_PARTITIONS },
             capacity,
-            need: warps * unit(block),
-            others: others.iter().map(|(kind, _)| (unit(kind), kind.warps.max(1))).collect(),
+            need: unit(block),
+            blocks: if spread { (SUB_PARTITIONS, block.warps) } else { (1, 1) },
+            others: others
+                .iter()
+                .map(|(kind, _)| match spread {
+                    true => (unit(kind) * kind.warps.div_ceil(SUB_PARTITIONS), 1),
+                    false => (unit(kind), kind.warps.max(1)),
+                })
+                .collect(),
+            rounded: spread,
             caps: false,
         };
         let of_blocks = |unit: &dyn Fn(&Block) -> u32, capacity: u32, caps: bool| Resource {
             bins: 1,
             capacity,
             need: unit(block),
+            blocks: (1, 1),
             others: others.iter().map(|(kind, _)| (unit(kind), 1)).collect(),
+            rounded: false,
             caps,
         };
         [
@@ -122,10 +130,14 @@ struct Resource {
     bins: u32,
     /// Units of a part.
     capacity: u32,
-    /// Units that a block of the kernel needs in a part.
+    /// Units of a place: what a block, or one of its warps, needs.
     need: u32,
+    /// So many blocks fit where so many places are free.
+    blocks: (u32, u32),
     /// What one piece of each of the others takes, and how many pieces, of which each may be anywhere, a block is.
     others: Vec<(u32, u32)>,
+    /// Whether a piece may take less than is said.
+    rounded: bool,
     /// Whether it limits how many blocks fit alone, too.
     caps: bool,
 }
@@ -150,31 +162,33 @@ impl Line {
 }
 
 impl Resource {
-    /// Places in a part that nobody uses.
-    fn places(&self) -> u32 {
-        self.capacity / self.need.max(1)
+    /// Blocks for which a part has room when so many of its units are taken.
+    fn room(&self, taken: u32) -> u32 {
+        self.of_places((self.capacity - taken) / self.need.max(1))
+    }
+
+    fn of_places(&self, places: u32) -> u32 {
+        places * self.blocks.0 / self.blocks.1
     }
 
     /// Lines that the loss is below, of blocks of which `most` fit alone.
     fn lines(&self, most: u32) -> Vec<Line> {
-        let (places, bins) = (self.places(), f64::from(self.bins));
         let nothing = Line::none(self.others.len());
         if self.need == 0 || self.others.is_empty() {
             return vec![nothing];
         }
-        if places == 0 {
+        let (all, bins, most) = (f64::from(self.room(0) * self.bins), f64::from(self.bins), f64::from(most));
+        if all == 0.0 {
             // More than this model finds room for: nothing is known but that it may all be lost.
-            return vec![Line { base: f64::from(most), ..nothing }];
+            return vec![Line { base: most, ..nothing }];
         }
-        // Places that are more than can be used are lost first. Where the driver finds room for more blocks than there are
-        // places, each place is one for several.
-        let spare = (f64::from(places) * bins - f64::from(most)).max(0.0);
-        let blocks = (f64::from(most) / (f64::from(places) * bins)).max(1.0);
-        let loss = |taken: u32| places - (self.capacity - taken) / self.need;
-        let points = self.sums().map(|taken| (f64::from(taken), f64::from(loss(taken))));
-        // Of a multiprocessor: its parts add up, and what is spare is lost first.
+        // Room for more than fit is lost first. Where the driver finds room for more blocks than there is here, what is
+        // lost here counts for more.
+        let (spare, factor) = ((all - most).max(0.0), (most / all).max(1.0));
+        let points = self.sums().map(|taken| (f64::from(taken), f64::from(self.room(0) - self.room(taken))));
+        // Of a multiprocessor: its parts add up.
         let whole =
-            hull(points).into_iter().map(|(taken, lost)| (taken * bins, blocks * (lost * bins - spare).max(0.0)));
+            hull(points).into_iter().map(|(taken, lost)| (taken * bins, factor * (lost * bins - spare).max(0.0)));
         let hull = hull(whole);
         let line = |base: f64, each: &dyn Fn(u32) -> f64| Line {
             base,
@@ -187,22 +201,28 @@ impl Resource {
                 line((ends[0].1 - slope * ends[0].0).max(0.0), &|units| slope * f64::from(units))
             })
             .collect();
-        // All places are lost, or each piece takes whole ones.
+        // All room is lost, or each piece takes whole places.
         lines.push(line(hull.last().map_or(0.0, |end| end.1), &|_| 0.0));
-        lines.push(line(0.0, &|units| blocks * f64::from(units.div_ceil(self.need))));
+        let (blocks, places) = self.blocks;
+        let whole_places = |units: u32| (units.div_ceil(self.need) * blocks).div_ceil(places);
+        lines.push(line(0.0, &|units| factor * f64::from(whole_places(units))));
         lines
     }
 
-    /// What pieces of the others can add up to in a part.
+    /// What pieces of the others can add up to in a part; all of it, where the last one is rounded up and takes less.
     fn sums(&self) -> impl Iterator<Item = u32> {
-        let mut reached = vec![false; self.capacity as usize + 1];
+        let capacity = self.capacity as usize;
+        let mut reached = vec![false; capacity + 1];
         reached[0] = true;
-        for sum in 0..reached.len() {
-            if reached[sum] {
-                for (units, _) in &self.others {
-                    if let Some(next) = reached.get_mut(sum + *units as usize) {
-                        *next = true;
-                    }
+        for sum in 0..=capacity {
+            if !reached[sum] {
+                continue;
+            }
+            for (units, _) in &self.others {
+                match sum + *units as usize {
+                    next if next <= capacity => reached[next] = true,
+                    _ if self.rounded => reached[capacity] = true,
+                    _ => {}
                 }
             }
         }
@@ -300,7 +320,8 @@ mod tests {
     fn a_kernel_that_leaves_little_shared_memory_keeps_others_out() {
         let wants_much = block(4, 32, 100_000);
         let resident = block(1, 32, 0);
-        assert_eq!(free_blocks(132, &HOPPER, &wants_much, &[(resident, 132)]), 132 * 2);
+        // 16 of them in one sub-partition leave no room there for a quarter of a block, and so none for two blocks.
+        assert_eq!(free_blocks(132, &HOPPER, &wants_much, &[(resident, 132)]), 132 * 2 - 132 / 16 * 2);
         let with_cache = Block { all_shared: false, ..resident };
         assert_eq!(free_blocks(132, &HOPPER, &wants_much, &[(with_cache, 1)]), 0);
         // It keeps nobody out who wants none, and itself not either.
@@ -317,8 +338,10 @@ mod tests {
     impl Gpu {
         fn room(&self, at: usize, first: usize, block: &Block) -> Option<([(u32, u32); 4], u32, u32)> {
             let (mut parts, blocks, shared) = self.taken[at];
-            for warp in 0..block.warps as usize {
-                let part = &mut parts[(first + warp) % 4];
+            for warp in 0..block.warps {
+                // The first anywhere, the others evenly over the emptiest.
+                let emptiest = (0..4).min_by_key(|part| parts[*part]).unwrap_or(first);
+                let part = &mut parts[if warp == 0 && block.warps == 1 { first } else { emptiest }];
                 *part = (part.0 + (block.registers * 32).div_ceil(256), part.1 + 1);
             }
             let shared = shared + (block.shared + 1024).div_ceil(128);
