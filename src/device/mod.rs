@@ -26,6 +26,7 @@ mod metric_table;
 #[doc(hidden)] // for the program's doctor and bench
 pub mod probe;
 mod ring;
+mod ring_words;
 mod sealed;
 mod select;
 mod slab;
@@ -46,7 +47,8 @@ pub use level::Level;
 pub use memory::Memory;
 pub use metric_table::MetricTable;
 pub use ring::Reply;
-pub(crate) use ring::{Command, Consumer, IdleRing, Producer, RingShape, Stamp};
+pub(crate) use ring::{Command, Consumer, IdleRing, Producer, RingLaunch, RingShape, Stamp};
+pub(crate) use ring_words::RingWords;
 #[doc(hidden)]
 pub use sealed::Internal;
 pub use select::{DeviceSpec, ParseDeviceSpecError, Selected, auto, open};

@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::args::KernelArgs;
+use super::carveout::Carveout;
 use super::error::DeviceError;
 use super::memory::Memory;
+use super::ring_words::RingWords;
 use super::traits::{Device, Kernel, Launch};
-use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut, command};
+use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingHost, SLOT_HEADER, SlotIn, SlotOut, command};
 
 /// Sizes of a kernel's rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,20 +117,38 @@ pub(crate) struct Consumer {
 pub(crate) struct IdleRing {
     pub(crate) producer: Producer,
     pub(crate) consumer: Consumer,
+    /// Which of the [`RingWords`] are its own.
+    pub(crate) number: usize,
     args: RingArgs,
     memory: Vec<Memory>,
 }
 
+/// How a kernel is launched on its rings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RingLaunch<'a> {
+    pub(crate) blocks: u32,
+    pub(crate) carveout: Carveout,
+    /// Messages whose hash is below are refused.
+    pub(crate) refuse_below: u64,
+    /// The author's arguments, of the layout that the kernel takes: the caller checks, with the kernel's name.
+    pub(crate) args: &'a KernelArgs,
+}
+
 impl IdleRing {
-    /// Makes the rings. With a stamp, messages say when they were sent.
-    pub(crate) fn new(device: &dyn Device, shape: RingShape, stamp: Option<Stamp>) -> Result<Self, DeviceError> {
+    /// Makes the rings with that number of these words. With a stamp, messages say when they were sent.
+    pub(crate) fn new(
+        device: &dyn Device,
+        shape: RingShape,
+        words: &RingWords,
+        number: usize,
+        stamp: Option<Stamp>,
+    ) -> Result<Self, DeviceError> {
         debug_assert!(shape.slots.is_power_of_two());
         let mapped = device.allocate_mapped(shape.mapped_bytes())?;
-        let shared = device.allocate(size_of::<RingDevice>())?;
         let rings = Rings { mapped: mapped.clone(), shape };
         let args = RingArgs {
             host: mapped.device_address(),
-            device: shared.device_address(),
+            device: words.address(number),
             input: mapped.device_address() + rings.in_slot(0) as u64,
             output: mapped.device_address() + rings.out_slot(0) as u64,
             slots: shape.slots,
@@ -137,30 +157,29 @@ impl IdleRing {
             ..RingArgs::default()
         };
         let producer = Producer { rings: rings.clone(), tail: 0, commands: 0, stamp };
-        Ok(IdleRing { producer, consumer: Consumer { rings, head: 0 }, args, memory: vec![mapped, shared] })
+        let memory = vec![mapped, words.memory().clone()];
+        Ok(IdleRing { producer, consumer: Consumer { rings, head: 0 }, number, args, memory })
     }
 
-    /// Starts a kernel on them. `telemetry` is of the memory given with it, or null. `own` has the layout that the kernel
-    /// takes: the caller checks, with the kernel's name.
+    /// Starts a kernel on them. `telemetry` is of the memory given with it, or null.
     pub(crate) fn launch(
         &self,
         kernel: &dyn Kernel,
-        blocks: u32,
         telemetry: KernelRef,
         memory: Vec<Memory>,
-        refuse_below: u64,
-        own: &KernelArgs,
+        how: RingLaunch<'_>,
     ) -> Result<Box<dyn Launch>, DeviceError> {
         let _range = crate::nvtx::range("ringscope: launch");
+        let own = how.args;
         own.check("it", kernel.args_layout())?;
-        let args = RingArgs { telemetry, refuse_below, ..self.args };
+        let args = RingArgs { telemetry, refuse_below: how.refuse_below, ..self.args };
         let keep = self.memory.iter().chain(own.memory()).cloned().chain(memory).collect();
         let parameters = [bytemuck::bytes_of(&args), own.bytes()];
         let count = if own.bytes().is_empty() { 1 } else { 2 };
         // SAFETY: a kernel takes one RingArgs, and its author's arguments of this layout where it has any. The addresses
         // in the first are those of this ring's memory, sized in `new`, and of the collector's; all of it is in `keep`.
         // The host's side of it is the two ends and the reader. For the second, who made the kernel's source answers.
-        unsafe { kernel.launch(blocks, &parameters[..count], keep) }
+        unsafe { kernel.launch_with(how.blocks, how.carveout, &parameters[..count], keep) }
     }
 }
 

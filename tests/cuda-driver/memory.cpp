@@ -106,7 +106,7 @@ API int cuMemsetD8Async(u64 at, unsigned char value, size_t bytes, Stream* on) {
         return INVALID_VALUE;
     }
     Op op;
-    op.run = [=] { std::memset(reinterpret_cast<void*>(at), value, bytes); };
+    op.block = [=](unsigned) { std::memset(reinterpret_cast<void*>(at), value, bytes); };
     op.never = call.fault == FAULT_NEVER;
     op.blocks = 1;  // it runs on the multiprocessors
     enqueue(stream, std::move(op));

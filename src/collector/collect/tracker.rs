@@ -146,6 +146,7 @@ impl KernelTracker {
             busy_time,
             wait_time,
             blocks,
+            blocks_started: sums.lines.blocks_in_state[1..].iter().sum(),
             histogram,
             sent_since_launch: sums.counter(Counter::Sent),
         }

@@ -8,7 +8,7 @@
 //! be dropped while the kernel runs, that circle leaks it, which is the one safe thing to do.
 //!
 //! A kernel that is not known here (another library's, of the same context) makes freeing wait as well. So only a
-//! launch and a drop free; sending, receiving, reading and ending a kernel do not.
+//! drop frees; launching, sending, receiving, reading and ending a kernel do not.
 
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
@@ -198,13 +198,20 @@ impl Gpu {
         self.sweep();
     }
 
-    /// Lets go of what ended kernels kept, and frees what was retired if none runs. At a launch and in drops: it may
-    /// wait for kernels that are not known here.
-    pub fn sweep(&self) {
+    /// Lets go of what ended kernels kept; it is retired.
+    fn forget_ended(&self) {
         // A kernel that died of an error has ended too; its Launch returns the error.
         let ended: Vec<_> = lock(&self.running).extract_if(.., |r| r.is_over()).collect();
-        // Not under the lock: dropping memory retires it, which sweeps again.
+        // Not under the lock: dropping memory retires it, which would sweep.
+        self.count_late(true);
         drop(ended);
+        self.count_late(false);
+    }
+
+    /// Lets go of what ended kernels kept, and frees what was retired if none runs. In drops: it may wait for kernels that are
+    /// not known here.
+    pub fn sweep(&self) {
+        self.forget_ended();
         let running = lock(&self.running);
         if !running.is_empty() || self.late.load(Ordering::Acquire) > 0 || lock(&self.retired).is_empty() {
             return;
@@ -226,7 +233,7 @@ impl Gpu {
         code: Arc<dyn Send + Sync>,
         start: impl FnOnce(&Stream) -> Result<(), DeviceError>,
     ) -> Result<Arc<Running>, DeviceError> {
-        self.sweep();
+        self.forget_ended();
         let _bound = self.bind()?;
         let stream = self.take_stream()?;
         // One launch at a time: `block` may set up the function for `start`.

@@ -196,6 +196,7 @@ impl Function {
     fn takes(&self, sizes: &[usize]) -> Result<bool, DeviceError> {
         type Info = unsafe extern "C" fn(sys::CUfunction, usize, *mut usize, *mut usize) -> sys::CUresult;
         let Some(info) = optional::<Info>(c"cuFuncGetParamInfo") else { return Ok(true) };
+        let _bound = self.module.gpu.bind()?;
         let size = |index| {
             let (mut offset, mut size) = (0, 0);
             // SAFETY: places for the answers; an index too high is an invalid value.
