@@ -8,7 +8,7 @@
 //! [`load`](Device::load) and [`reserve_launches`](Device::reserve_launches) may wait, on CUDA, until every kernel on the
 //! GPU has ended: they come before the first launch. [`Copier::copy`] waits for its own copy, on a stream of its own, and
 //! at most for the limit that it is given. [`Launch::ended`] asks and does not wait. Dropping memory, modules and launches
-//! of CUDA frees nothing while a kernel runs that this device knows of.
+//! of CUDA frees nothing while a kernel runs that was launched on, or made known to, any device of this process on that GPU.
 #![allow(unsafe_code)]
 
 mod args;

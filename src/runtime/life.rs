@@ -11,7 +11,7 @@ use super::options::LaunchOptions;
 use super::wait;
 use crate::abi::KernelRef;
 use crate::collector::{TelemetryError, check_id};
-use crate::device::{Command, DeviceError, Launch};
+use crate::device::{Command, DeviceError, IdleRing, Launch};
 use crate::snapshot::KernelState;
 
 /// What a shutdown left behind.
@@ -44,7 +44,8 @@ impl RingKernelRuntime {
     /// As [`launch`](Self::launch), [`RuntimeError::UnknownSource`], and [`RuntimeError::BadValue`] for options out of range.
     /// On CUDA, [`DeviceError::TooManyBlocks`] where it is not certain that all blocks find room beside the other kernels'
     /// on this GPU; and [`RuntimeError::NotStarted`] where some found none all the same within the
-    /// [start limit](super::RuntimeBuilder::start_limit), another library's kernel being resident: the kernel is told to stop then.
+    /// [start limit](super::RuntimeBuilder::start_limit), another library's kernel being resident: the kernel is then told to
+    /// stop, and waited for as by [`terminate`](Self::terminate).
     pub async fn launch_with(&self, id: &str, options: LaunchOptions) -> Result<(), RuntimeError> {
         let (runtime, owned) = (self.clone(), id.to_owned());
         off_the_worker(move || runtime.launch_blocking(&owned, &options)).await
@@ -165,7 +166,7 @@ impl Inner {
             return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
         };
         let launched = ring.launch(&**source, telemetry, memory, options.ring()).map_err(RuntimeError::from);
-        match launched.and_then(|launch| self.await_start(id, ring.number, options.blocks, launch)) {
+        match launched.and_then(|launch| self.await_start(id, &mut ring, options.blocks, launch)) {
             Ok(launch) => {
                 let waker = Arc::clone(&self.waker);
                 let kernel = RingKernel::new(id, self.shape, ring, launch, waker, &self.collector);
@@ -192,27 +193,41 @@ impl Inner {
     }
 
     /// Waits until all blocks have started, where they may have to wait for room: what others of the context launched is not
-    /// known here, nor where the hardware places blocks.
+    /// known here, nor where the hardware places blocks. A kernel that does not start as a whole is stopped.
     fn await_start(
         &self,
         id: &str,
-        ring: usize,
+        ring: &mut IdleRing,
         blocks: u32,
         launch: Box<dyn Launch>,
     ) -> Result<Box<dyn Launch>, RuntimeError> {
-        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut limit, mut started) = (RunLimit::new(self.start_limit), 0);
-        let all = wait::blocking(&mut limit, || match words.started(ring, self.copy_limit)? {
-            Some(some) if some < blocks => {
-                started = some;
-                // A kernel that has returned by itself had started.
-                launch.ended().map(|ended| ended.then_some(()))
+        let failed = match self.count_started(ring.number, blocks, &*launch) {
+            Ok(None) => return Ok(launch),
+            Ok(Some(started)) => {
+                RuntimeError::NotStarted { id: id.to_owned(), started, blocks, waited: self.start_limit }
             }
-            _ => Ok(Some(())),
-        })?;
-        match all {
-            Some(()) => Ok(launch),
-            None => Err(RuntimeError::NotStarted { id: id.to_owned(), started, blocks, waited: limit.whole() }),
-        }
+            Err(error) => error.into(),
+        };
+        ring.producer.command(Command::Stop);
+        // What it has is given back when it is known to have ended. Blocks without room end when they have had their turn.
+        let ended = || launch.ended().map(|ended| ended.then_some(()));
+        let _ = wait::blocking(&mut RunLimit::new(self.stop_limit), ended);
+        Err(failed)
+    }
+
+    /// How many blocks have started when the limit is over; `None` as soon as all have.
+    fn count_started(&self, ring: usize, blocks: u32, launch: &dyn Launch) -> Result<Option<u32>, DeviceError> {
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut started = 0;
+        let all =
+            wait::blocking(&mut RunLimit::new(self.start_limit), || match words.started(ring, self.copy_limit)? {
+                Some(some) if some < blocks => {
+                    started = some;
+                    // A kernel that has returned by itself had started.
+                    launch.ended().map(|ended| ended.then_some(()))
+                }
+                _ => Ok(Some(())),
+            })?;
+        Ok(all.is_none().then_some(started))
     }
 }

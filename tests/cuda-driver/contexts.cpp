@@ -125,6 +125,12 @@ API int cuDevicePrimaryCtxRelease_v2(int ordinal) {
     s.changed.notify_all();
     return SUCCESS;
 }
+API int cuDevicePrimaryCtxGetState(int ordinal, unsigned* flags, int* active) {
+    CALL_AS(FREE_OF_CONTEXT);
+    *flags = 0;
+    *active = state().devices[ordinal].retained > 0;
+    return SUCCESS;
+}
 API int cuCtxGetCurrent(Device** context) {
     CALL_AS(BIND);
     *context = current();

@@ -83,7 +83,7 @@ impl CudaDevice {
 
     /// Returns the context, for kernels of your own and cudarc's launch builder, which takes a [`KernelRef`](crate::abi::KernelRef) by value.
     /// Launch a kernel that stays on a stream of its own ([`CudaContext::new_stream`]), and tell
-    /// [`CudaDevice::watch`] of it.
+    /// [`CudaDevice::watch`] of it. Devices of one GPU share it, with its event tracking.
     pub fn context(&self) -> &Arc<CudaContext> {
         &self.gpu.context
     }

@@ -43,6 +43,7 @@ const SYMBOLS: &[&CStr] = &[
     c"cuDeviceTotalMem_v2",
     c"cuDevicePrimaryCtxRetain",
     c"cuDevicePrimaryCtxRelease_v2",
+    c"cuDevicePrimaryCtxGetState",
     c"cuCtxGetCurrent",
     c"cuCtxSetCurrent",
     c"cuCtxPushCurrent_v2",
@@ -219,13 +220,21 @@ pub(super) struct Context {
 impl Context {
     /// Wraps what `make` makes with cudarc, which changes the calling thread's current context: it has its own again
     /// afterwards.
-    pub fn new<E: From<DeviceError>>(
-        make: impl FnOnce() -> Result<(Arc<CudaContext>, Arc<CudaStream>), E>,
-    ) -> Result<Self, E> {
+    pub fn new(
+        make: impl FnOnce() -> Result<(Arc<CudaContext>, Arc<CudaStream>), DeviceError>,
+    ) -> Result<Self, DeviceError> {
         let kept = Kept::new()?;
         let (context, first_stream) = make()?;
         drop(kept);
         Ok(Context { context: ManuallyDrop::new(context), first_stream: ManuallyDrop::new(first_stream) })
+    }
+
+    /// Whether it is there still: whoever resets the device destroys it, for all of its users.
+    pub fn is_active(&self) -> Result<bool, DeviceError> {
+        let (mut flags, mut active) = (0, 0);
+        // SAFETY: places for the answers.
+        unsafe { driver!(cuDevicePrimaryCtxGetState(self.context.cu_device(), &mut flags, &mut active)) }?;
+        Ok(active != 0)
     }
 }
 
@@ -238,12 +247,13 @@ impl Deref for Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        let _kept = Kept::new().or_else(|_| Kept::new());
+        let bound = bind_to_let_go(&self.context);
         // SAFETY: dropped once, here, and not used again.
-        unsafe {
-            ManuallyDrop::drop(&mut self.first_stream);
-            ManuallyDrop::drop(&mut self.context);
-        }
+        unsafe { ManuallyDrop::drop(&mut self.first_stream) };
+        drop(bound);
+        let _kept = Kept::new().or_else(|_| Kept::new());
+        // SAFETY: as above.
+        unsafe { ManuallyDrop::drop(&mut self.context) };
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Gpu {
     idle_streams: Mutex<Vec<Stream>>,
     /// Work other than kernels that did not end in time: freeing would wait for it.
     late: AtomicUsize,
+    /// Its context was destroyed by somebody else: what was in it is no more.
+    is_gone: AtomicBool,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -152,18 +154,25 @@ impl Drop for Running {
 
 impl Gpu {
     /// The GPU of that ordinal: the one that is open, or with what `make` makes of it.
-    pub fn open<E>(
+    pub fn open(
         ordinal: usize,
         multiprocessors: u32,
         each: Multiprocessor,
-        make: impl FnOnce() -> Result<Context, E>,
-    ) -> Result<Arc<Self>, E> {
+        make: impl FnOnce() -> Result<Context, DeviceError>,
+    ) -> Result<Arc<Self>, DeviceError> {
         static PLACES: Mutex<BTreeMap<usize, Arc<Place>>> = Mutex::new(BTreeMap::new());
         let place = Arc::clone(lock(&PLACES).entry(ordinal).or_default());
+        // Dropped without the lock: it may be the last reference by then.
+        let open: Option<Arc<Gpu>>;
         // Held until it is there, and while the last one is let go: see Drop.
         let mut here = lock(&place);
-        if let Some(open) = here.upgrade() {
-            return Ok(open);
+        open = here.upgrade();
+        if let Some(open) = &open {
+            // Somebody may have reset the device, and everything went with the context.
+            if open.context.is_active()? {
+                return Ok(Arc::clone(open));
+            }
+            open.is_gone.store(true, Ordering::Release);
         }
         let gpu = Arc::new(Gpu {
             context: Arc::new(make()?),
@@ -174,6 +183,7 @@ impl Gpu {
             retired: Mutex::default(),
             idle_streams: Mutex::default(),
             late: AtomicUsize::new(0),
+            is_gone: AtomicBool::new(false),
         });
         *here = Arc::downgrade(&gpu);
         Ok(gpu)
@@ -213,7 +223,8 @@ impl Gpu {
     pub fn sweep(&self) {
         self.forget_ended();
         let running = lock(&self.running);
-        if !running.is_empty() || self.late.load(Ordering::Acquire) > 0 || lock(&self.retired).is_empty() {
+        let is_held = !running.is_empty() || self.late.load(Ordering::Acquire) > 0;
+        if is_held || self.is_gone.load(Ordering::Acquire) || lock(&self.retired).is_empty() {
             return;
         }
         if let Some(_bound) = bind_to_let_go(&self.context) {
@@ -321,6 +332,9 @@ impl Drop for Gpu {
     /// has made the next one already: then that one's kernels may run, and it takes over what is to be freed.
     fn drop(&mut self) {
         let retired = std::mem::take(&mut *lock(&self.retired));
+        if self.is_gone.load(Ordering::Acquire) {
+            return;
+        }
         let here = lock(&self.place);
         let next = here.upgrade();
         match &next {
