@@ -65,7 +65,7 @@ pub(super) fn free_blocks(multiprocessors: u32, each: &Multiprocessor, block: &B
     let shared = kinds.iter().map(|(kind, _)| kind).chain([block]).map(|kind| each.shared_of(kind)).min();
     let resources = each.resources(block, &kinds, shared.unwrap_or(each.shared));
     // As little as another kernel leaves shared may be too little for as many as fit alone.
-    let most = resources.iter().filter_map(|r| r.caps.then(|| r.room(0))).fold(block.most, u32::min);
+    let most = resources.iter().filter(|r| r.caps).map(|r| r.room(0)).fold(block.most, u32::min);
     let lines: Vec<Vec<Line>> = resources.iter().map(|resource| resource.lines(most)).collect();
     let counts: Vec<f64> = kinds.iter().map(|(_, count)| f64::from(*count)).collect();
     let lost = least_loss(&lines, &Line::none(kinds.len()), f64::from(multiprocessors), &counts);
@@ -329,14 +329,16 @@ mod tests {
         assert_eq!(free_blocks(132, &HOPPER, &resident, &[(with_cache, 132)]), 132 * 31);
     }
 
-    /// A GPU as FACTS has it: sub-partitions with registers in granules, and everything else.
+    /// Register granules and warps, of each sub-partition; blocks; granules of shared memory.
+    type Taken = ([(u32, u32); 4], u32, u32);
+
+    /// What is taken of each multiprocessor.
     struct Gpu {
-        /// Register granules and warps, of each sub-partition; blocks; granules of shared memory.
-        taken: Vec<([(u32, u32); 4], u32, u32)>,
+        taken: Vec<Taken>,
     }
 
     impl Gpu {
-        fn room(&self, at: usize, first: usize, block: &Block) -> Option<([(u32, u32); 4], u32, u32)> {
+        fn room(&self, at: usize, first: usize, block: &Block) -> Option<Taken> {
             let (mut parts, blocks, shared) = self.taken[at];
             for warp in 0..block.warps {
                 // The first anywhere, the others evenly over the emptiest.
@@ -385,7 +387,7 @@ mod tests {
             let (mut resident, mut random) = (Vec::new(), seed | 1);
             for (kind, wanted) in kinds {
                 let count = free_blocks(SMS, &HOPPER, &kind, &resident).min(wanted);
-                prop_assert!(resident.len() > 0 || count == wanted.min(SMS * kind.most));
+                prop_assert!(!resident.is_empty() || count == wanted.min(SMS * kind.most));
                 for n in 0..count {
                     random ^= random << 13;
                     random ^= random >> 7;
