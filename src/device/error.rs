@@ -198,6 +198,14 @@ pub enum CudaUnavailable {
         /// The version of CUDA that it supports, as cuDriverGetVersion writes it (11.8 is 11080).
         driver: i32,
     },
+    /// Launches of this process wait until the kernel has ended: one that stays would never come back.
+    #[error(
+        "CUDA_LAUNCH_BLOCKING={value} is in the environment: each launch then waits until its kernel has ended, and a ring kernel stays, so that the first launch would block for ever; unset it, or set it to 0, before the process starts"
+    )]
+    LaunchBlocking {
+        /// The variable's value.
+        value: String,
+    },
     /// The device is older than the kernels.
     #[error(
         "{name} has compute capability {major}.{minor}, and ringscope's kernels need 7.5: use a Turing or later GPU"

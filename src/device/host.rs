@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::probe::Entry as ProbeEntry;
 use super::sealed::Sealed;
 use super::{
-    ArgsLayout, Builtin, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry, HostKernel,
-    Internal, Kernel, KernelSource, Launch, Level, Memory, Timekeeper,
+    ArgsLayout, Builtin, Carveout, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry,
+    HostKernel, Internal, Kernel, KernelSource, Launch, Level, Memory, Timekeeper,
 };
 use crate::abi::LINE_BYTES;
 
@@ -309,9 +309,10 @@ impl Kernel for Loaded {
         self.args
     }
 
-    unsafe fn launch(
+    unsafe fn launch_with(
         &self,
         blocks: u32,
+        _: Carveout,
         parameters: &[&[u8]],
         keep: Vec<Memory>,
     ) -> Result<Box<dyn Launch>, DeviceError> {
@@ -361,6 +362,11 @@ impl Device for HostDevice {
             ProbeEntry::Metrics => [probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host],
         };
         Ok(Box::new(Loaded { entry: levels[level as usize], level, args: ArgsLayout::default() }))
+    }
+
+    /// Every block is a thread, and has its turn.
+    fn blocks_may_wait(&self) -> bool {
+        false
     }
 
     fn reserve_launches(&self, _: usize) -> Result<(), DeviceError> {

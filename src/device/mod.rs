@@ -9,11 +9,12 @@
 //! GPU has ended: they come before the first launch. Opening a device and `load` also wait, for seconds at the first time on
 //! a machine, until the driver has compiled PTX, where there is no machine code ([`DeviceInfo::kernel_code`]). [`Copier::copy`] waits for its own copy, on a stream of its own, and
 //! at most for the limit that it is given. [`Launch::ended`] asks and does not wait. Dropping memory, modules and launches
-//! of CUDA frees nothing while a kernel runs that this device knows of.
+//! of CUDA frees nothing while a kernel runs that was launched on, or made known to, any device of this process on that GPU.
 #![allow(unsafe_code)]
 
 mod args;
 mod args_layout;
+mod carveout;
 mod clock_fit;
 mod clock_line;
 mod command_word;
@@ -29,6 +30,7 @@ mod metric_table;
 #[doc(hidden)] // for the program's doctor and bench
 pub mod probe;
 mod ring;
+mod ring_words;
 mod sealed;
 mod select;
 mod slab;
@@ -39,6 +41,7 @@ mod traits;
 
 pub use args::{KernelArgs, MAX_ARGS_BYTES};
 pub use args_layout::ArgsLayout;
+pub use carveout::Carveout;
 pub(crate) use command_word::Command;
 #[cfg(feature = "cuda")]
 pub use cuda::CudaDevice;
@@ -51,7 +54,8 @@ pub use level::Level;
 pub use memory::Memory;
 pub use metric_table::MetricTable;
 pub use ring::Reply;
-pub(crate) use ring::{Consumer, IdleRing, Producer, RingShape};
+pub(crate) use ring::{Consumer, IdleRing, Producer, RingLaunch, RingShape};
+pub(crate) use ring_words::RingWords;
 #[doc(hidden)]
 pub use sealed::Internal;
 pub use select::{DeviceSpec, ParseDeviceSpecError, Selected, auto, open};

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::args::KernelArgs;
+use super::carveout::Carveout;
 use super::command_word::{Command, CommandWord};
 use super::error::DeviceError;
 use super::level::Level;
 use super::memory::Memory;
+use super::ring_words::RingWords;
 use super::sealed::Internal;
 use super::timekeeper::Timekeeper;
 use super::traits::{Device, Kernel, Launch};
-use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingDevice, RingHost, SLOT_HEADER, SlotIn, SlotOut};
+use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingHost, SLOT_HEADER, SlotIn, SlotOut};
 
 /// Sizes of a kernel's rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,20 +141,38 @@ pub(crate) struct Consumer {
 pub(crate) struct IdleRing {
     pub(crate) producer: Producer,
     pub(crate) consumer: Consumer,
+    /// Which of the [`RingWords`] are its own.
+    pub(crate) number: usize,
     args: RingArgs,
     memory: Vec<Memory>,
 }
 
+/// How a kernel is launched on its rings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RingLaunch<'a> {
+    pub(crate) blocks: u32,
+    pub(crate) carveout: Carveout,
+    /// Messages whose hash is below are refused.
+    pub(crate) refuse_below: u64,
+    /// The author's arguments, of the layout that the kernel takes: the caller checks, with the kernel's name.
+    pub(crate) args: &'a KernelArgs,
+}
+
 impl IdleRing {
-    /// Makes the rings. Messages say when they were sent, if they are to be stamped.
-    pub(crate) fn new(device: &dyn Device, shape: RingShape, stamps: bool) -> Result<Self, DeviceError> {
+    /// Makes the rings with that number of these words. Messages say when they were sent, if they are to be stamped.
+    pub(crate) fn new(
+        device: &dyn Device,
+        shape: RingShape,
+        words: &RingWords,
+        number: usize,
+        stamps: bool,
+    ) -> Result<Self, DeviceError> {
         debug_assert!(shape.slots.is_power_of_two());
         let mapped = device.allocate_mapped(shape.mapped_bytes())?;
-        let shared = device.allocate(size_of::<RingDevice>())?;
         let rings = Rings { mapped: mapped.clone(), shape };
         let args = RingArgs {
             host: mapped.device_address(),
-            device: shared.device_address(),
+            device: words.address(number),
             input: mapped.device_address() + rings.in_slot(0) as u64,
             output: mapped.device_address() + rings.out_slot(0) as u64,
             slots: shape.slots,
@@ -166,30 +186,28 @@ impl IdleRing {
         let consumer =
             Consumer { rings: rings.clone(), head: 0, time: Arc::clone(&time), sent: sent.clone(), looked: false };
         let producer = Producer { rings, tail: 0, word, time, stamps, sent };
-        Ok(IdleRing { producer, consumer, args, memory: vec![mapped, shared] })
+        Ok(IdleRing { producer, consumer, number, args, memory: vec![mapped, words.memory().clone()] })
     }
 
-    /// Starts a kernel on them. `telemetry` is of the memory given with it, or null. `own` has the layout that the kernel
-    /// takes: the caller checks, with the kernel's name.
+    /// Starts a kernel on them. `telemetry` is of the memory given with it, or null.
     pub(crate) fn launch(
         &self,
         kernel: &dyn Kernel,
-        blocks: u32,
         telemetry: KernelRef,
         memory: Vec<Memory>,
-        refuse_below: u64,
-        own: &KernelArgs,
+        how: RingLaunch<'_>,
     ) -> Result<Box<dyn Launch>, DeviceError> {
         let _range = crate::nvtx::range("ringscope: launch");
+        let own = how.args;
         own.check("it", kernel.args_layout())?;
-        let args = RingArgs { telemetry, refuse_below, ..self.args };
+        let args = RingArgs { telemetry, refuse_below: how.refuse_below, ..self.args };
         let keep = self.memory.iter().chain(own.memory()).cloned().chain(memory).collect();
         let parameters = [bytemuck::bytes_of(&args), own.bytes()];
         let count = if own.bytes().is_empty() { 1 } else { 2 };
         // SAFETY: a kernel takes one RingArgs, and its author's arguments of this layout where it has any. The addresses
         // in the first are those of this ring's memory, sized in `new`, and of the collector's; all of it is in `keep`.
         // The host's side of it is the two ends and the reader. For the second, who made the kernel's source answers.
-        let launch = unsafe { kernel.launch(blocks, &parameters[..count], keep) }?;
+        let launch = unsafe { kernel.launch_with(how.blocks, how.carveout, &parameters[..count], keep) }?;
         if telemetry.shards != 0 && kernel.level() != Some(Level::Off) {
             self.producer.time.may_ask(&self.producer.word);
         }

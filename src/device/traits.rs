@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args_layout::ArgsLayout;
+use super::carveout::Carveout;
 use super::error::DeviceError;
 use super::info::{ClockSample, DeviceInfo};
 use super::level::Level;
@@ -66,6 +67,10 @@ pub trait Device: Sealed + Send + Sync + fmt::Debug {
     #[doc(hidden)]
     fn load_probe(&self, entry: ProbeEntry, level: Level) -> Result<Box<dyn Kernel>, DeviceError>;
 
+    /// Returns whether blocks of a launch may wait for room, others having taken it: then a launch is watched until all of
+    /// its blocks have started.
+    fn blocks_may_wait(&self) -> bool;
+
     /// Makes whatever `count` launches need beyond their kernel. On CUDA it may wait for all kernels on the GPU.
     ///
     /// # Errors
@@ -106,19 +111,37 @@ pub trait Kernel: Send + Sync + fmt::Debug {
     /// Returns the size and alignment of what it takes beside the ring.
     fn args_layout(&self) -> ArgsLayout;
 
+    /// Starts blocks as [`launch_with`](Self::launch_with) does, with the default [`Carveout`].
+    ///
+    /// # Errors
+    /// As [`launch_with`](Self::launch_with).
+    ///
+    /// # Safety
+    /// As [`launch_with`](Self::launch_with).
+    unsafe fn launch(
+        &self,
+        blocks: u32,
+        parameters: &[&[u8]],
+        keep: Vec<Memory>,
+    ) -> Result<Box<dyn Launch>, DeviceError> {
+        // SAFETY: the caller's promise.
+        unsafe { self.launch_with(blocks, Carveout::default(), parameters, keep) }
+    }
+
     /// Starts `blocks` blocks with these parameters by value, each as its bytes, which are copied. `keep` lives until the
     /// blocks have all ended, however that comes about. It does not wait for the blocks.
     ///
     /// # Errors
-    /// [`DeviceError::TooManyBlocks`] if they cannot all be resident, or the failed call.
+    /// [`DeviceError::TooManyBlocks`] if it is not certain that they can all be resident, or the failed call.
     ///
     /// # Safety
     /// These are the parameters that the kernel was built with. Every address in them points to memory of this device of
     /// the size that its kind of thing has, which `keep` keeps alive; nothing else uses it but through a ring's two ends
     /// and a reader.
-    unsafe fn launch(
+    unsafe fn launch_with(
         &self,
         blocks: u32,
+        carveout: Carveout,
         parameters: &[&[u8]],
         keep: Vec<Memory>,
     ) -> Result<Box<dyn Launch>, DeviceError>;
@@ -131,6 +154,11 @@ pub trait Launch: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the kernel died of.
     fn ended(&self) -> Result<bool, DeviceError>;
+
+    /// Returns what may go wrong with it and how to avoid that, each in a sentence; empty where nothing was noticed.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// Copies a device's memory to the host while kernels write it.

@@ -11,7 +11,7 @@ use super::waker::Waker;
 use crate::collector::{TelemetryCollector, TelemetryConfig};
 use crate::device::{
     self, Builtin, CudaUnavailable, DeviceKind, DeviceSpec, IdleRing, Kernel, KernelSource, Level, RingShape,
-    SharedDevice,
+    RingWords, SharedDevice,
 };
 use crate::trace::Tracer;
 
@@ -42,6 +42,7 @@ pub struct RuntimeBuilder {
     sources: BTreeMap<String, KernelSource>,
     interval: Option<Duration>,
     stop_limit: Duration,
+    start_limit: Duration,
     config: TelemetryConfig,
     tracer: Option<Tracer>,
 }
@@ -67,6 +68,7 @@ impl Default for RuntimeBuilder {
             sources: sources.collect(),
             interval: None,
             stop_limit: Self::DEFAULT_STOP_LIMIT,
+            start_limit: Self::DEFAULT_START_LIMIT,
             config: TelemetryConfig::default(),
             tracer: None,
         }
@@ -91,6 +93,8 @@ impl RuntimeBuilder {
     pub const DEFAULT_KERNEL: &'static str = "echo";
     /// The default of [`stop_limit`](Self::stop_limit).
     pub const DEFAULT_STOP_LIMIT: Duration = Duration::from_secs(5);
+    /// The default of [`start_limit`](Self::start_limit).
+    pub const DEFAULT_START_LIMIT: Duration = Duration::from_secs(5);
 
     /// Sets which device to open. Default: [`DeviceSpec::Auto`], CUDA where there is one, else the host.
     pub fn device(mut self, spec: DeviceSpec) -> Self {
@@ -183,6 +187,15 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Sets how long a launch on CUDA waits until all blocks of the kernel have started, with telemetry as without: until
+    /// each has made its handler and asks for its first message. A launch of which some blocks find no room by then is
+    /// stopped, and ends in [`RuntimeError::NotStarted`]. Time in which the process was stopped or frozen does not count.
+    /// Default: [`DEFAULT_START_LIMIT`](Self::DEFAULT_START_LIMIT), 5 s.
+    pub fn start_limit(mut self, limit: Duration) -> Self {
+        self.start_limit = limit;
+        self
+    }
+
     /// Sets bounds and times of telemetry. Default: [`TelemetryConfig::default`].
     pub fn telemetry_config(mut self, config: TelemetryConfig) -> Self {
         self.config = config;
@@ -214,7 +227,9 @@ impl RuntimeBuilder {
             sources.insert(name.clone(), device.load(source, level)?);
         }
         device.reserve_launches(self.max_kernels)?;
-        let spares = self.rings(&device, level)?;
+        let words = RingWords::new(&*device, self.max_kernels)?;
+        let spares = self.rings(&device, &words, level)?;
+        let copy_limit = self.config.copy_limit;
         let collector = match self.telemetry {
             true => TelemetryCollector::on_device(Arc::clone(&device), self.config)?,
             false => TelemetryCollector::with_config(false, self.config)?,
@@ -230,8 +245,11 @@ impl RuntimeBuilder {
                 default_source: self.default_source,
                 shape: self.shape,
                 stop_limit: self.stop_limit,
+                start_limit: self.start_limit,
+                copy_limit,
                 max_kernels: self.max_kernels,
                 spares: Mutex::new(spares),
+                words: Mutex::new(words),
                 kernels: RwLock::default(),
                 waker: Arc::new(Waker::new()),
                 collector: Arc::new(collector),
@@ -240,10 +258,11 @@ impl RuntimeBuilder {
         })
     }
 
-    fn rings(&self, device: &SharedDevice, level: Level) -> Result<Vec<IdleRing>, RuntimeError> {
+    fn rings(&self, device: &SharedDevice, words: &RingWords, level: Level) -> Result<Vec<IdleRing>, RuntimeError> {
         // Only the histogram of waiting looks at it.
         let times_queue = self.telemetry && level >= Level::Histograms;
-        (0..self.max_kernels).map(|_| Ok(IdleRing::new(&**device, self.shape, times_queue)?)).collect()
+        let ring = |number| Ok(IdleRing::new(&**device, self.shape, words, number, times_queue)?);
+        (0..self.max_kernels).map(ring).collect()
     }
 
     fn open(&self) -> Result<(SharedDevice, Option<CudaUnavailable>), RuntimeError> {

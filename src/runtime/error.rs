@@ -57,6 +57,20 @@ pub enum RuntimeError {
         /// What to do.
         remedy: &'static str,
     },
+    /// Blocks of a launch found no room in time. The kernel was told to stop, and ends when its blocks have had their turn.
+    #[error(
+        "{started} of {blocks} blocks of `{id}` started within {waited:?}: something that ringscope did not launch takes the room of the others; the kernel was told to stop; launch fewer blocks, launch before other kernels stay on the device, or raise .start_limit(…) in the runtime's builder if its handlers take that long to make"
+    )]
+    NotStarted {
+        /// The kernel.
+        id: String,
+        /// Blocks that had started.
+        started: u32,
+        /// Blocks of the launch.
+        blocks: u32,
+        /// The runtime's [start limit](crate::RuntimeBuilder::start_limit).
+        waited: Duration,
+    },
     /// The rings of all kernels do not fit the memory that is free. See
     /// [`RuntimeBuilder::slot_bytes`](crate::RuntimeBuilder::slot_bytes) for what they take.
     #[error(

@@ -8,7 +8,7 @@ use super::error::RuntimeError;
 use super::kernel::RingKernel;
 use super::waker::Waker;
 use crate::collector::TelemetryCollector;
-use crate::device::{CudaUnavailable, DeviceInfo, IdleRing, Kernel, RingShape, SharedDevice};
+use crate::device::{CudaUnavailable, DeviceInfo, IdleRing, Kernel, RingShape, RingWords, SharedDevice};
 use crate::trace::Tracer;
 
 /// Launches ring kernels on one device, sends them messages, receives their replies, reads their telemetry.
@@ -41,8 +41,12 @@ pub(super) struct Inner {
     pub(super) default_source: String,
     pub(super) shape: RingShape,
     pub(super) stop_limit: Duration,
+    pub(super) start_limit: Duration,
+    pub(super) copy_limit: Duration,
     pub(super) max_kernels: usize,
     pub(super) spares: Mutex<Vec<IdleRing>>,
+    /// Of all rings, of launched kernels too. Taken with the lock of the spares.
+    pub(super) words: Mutex<RingWords>,
     pub(super) kernels: RwLock<HashMap<Arc<str>, RingKernel>>,
     pub(super) waker: Arc<Waker>,
     /// Kernels know it while the runtime is there.

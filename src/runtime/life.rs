@@ -8,9 +8,10 @@ use super::handle::{Inner, RingKernelRuntime, off_the_worker};
 use super::kernel::RingKernel;
 use super::limit::RunLimit;
 use super::options::LaunchOptions;
+use super::wait;
 use crate::abi::KernelRef;
 use crate::collector::{TelemetryError, check_id};
-use crate::device::{Command, DeviceError};
+use crate::device::{Command, DeviceError, IdleRing, Launch};
 use crate::snapshot::KernelState;
 
 /// What a shutdown left behind.
@@ -41,13 +42,17 @@ impl RingKernelRuntime {
     ///
     /// # Errors
     /// As [`launch`](Self::launch), [`RuntimeError::UnknownSource`], and [`RuntimeError::BadValue`] for options out of range.
+    /// On CUDA, [`DeviceError::TooManyBlocks`] where it is not certain that all blocks find room beside the other kernels'
+    /// on this GPU; and [`RuntimeError::NotStarted`] where some found none all the same within the
+    /// [start limit](super::RuntimeBuilder::start_limit), another library's kernel being resident: the kernel is then told to
+    /// stop, and waited for as by [`terminate`](Self::terminate).
     pub async fn launch_with(&self, id: &str, options: LaunchOptions) -> Result<(), RuntimeError> {
         let (runtime, owned) = (self.clone(), id.to_owned());
         off_the_worker(move || runtime.launch_blocking(&owned, &options)).await
     }
 
-    /// Launches a kernel as [`launch_with`](Self::launch_with) does, on the calling thread: on CUDA for the time of one
-    /// driver call, on the host for the time of making a thread for each block.
+    /// Launches a kernel as [`launch_with`](Self::launch_with) does, on the calling thread: on CUDA until all of its blocks
+    /// have started, which takes some 20 µs, on the host for the time of making a thread for each block.
     ///
     /// # Errors
     /// As [`launch_with`](Self::launch_with).
@@ -161,29 +166,69 @@ impl Inner {
         let Some(mut ring) = spares.pop() else {
             return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
         };
-        match ring.launch(&**source, options.blocks, telemetry, memory, options.refuse_below(), &options.args) {
+        let launched = ring.launch(&**source, telemetry, memory, options.ring()).map_err(RuntimeError::from);
+        match launched.and_then(|launch| self.await_start(id, &mut ring, options.blocks, launch)) {
             Ok(launch) => {
                 let waker = Arc::clone(&self.waker);
                 let kernel = RingKernel::new(id, self.shape, ring, launch, waker, &self.collector, self.tracer.clone());
                 self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);
                 Ok(())
             }
-            Err(error @ DeviceError::TooManyBlocks { .. }) => {
+            Err(error @ RuntimeError::Device(DeviceError::TooManyBlocks { .. })) => {
                 spares.push(ring);
                 // Without the lock: whoever hears of it may launch another.
                 drop(spares);
                 // Where its place stays taken, that says why.
                 self.collector.set_failed(id, &error.to_string());
                 self.collector.forget(id);
-                Err(error.into())
+                Err(error)
             }
             Err(error) => {
                 // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
                 ring.producer.command(Command::Stop);
                 drop(spares);
                 self.collector.set_failed(id, &error.to_string());
-                Err(error.into())
+                Err(error)
             }
         }
+    }
+
+    /// Waits until all blocks have started, where they may have to wait for room: what others of the context launched is not
+    /// known here, nor where the hardware places blocks. A kernel that does not start as a whole is stopped.
+    fn await_start(
+        &self,
+        id: &str,
+        ring: &mut IdleRing,
+        blocks: u32,
+        launch: Box<dyn Launch>,
+    ) -> Result<Box<dyn Launch>, RuntimeError> {
+        let failed = match self.count_started(ring.number, blocks, &*launch) {
+            Ok(None) => return Ok(launch),
+            Ok(Some(started)) => {
+                RuntimeError::NotStarted { id: id.to_owned(), started, blocks, waited: self.start_limit }
+            }
+            Err(error) => error.into(),
+        };
+        ring.producer.command(Command::Stop);
+        // What it has is given back when it is known to have ended. Blocks without room end when they have had their turn.
+        let ended = || launch.ended().map(|ended| ended.then_some(()));
+        let _ = wait::blocking(&mut RunLimit::new(self.stop_limit), ended);
+        Err(failed)
+    }
+
+    /// How many blocks have started when the limit is over; `None` as soon as all have.
+    fn count_started(&self, ring: usize, blocks: u32, launch: &dyn Launch) -> Result<Option<u32>, DeviceError> {
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut started = 0;
+        let all =
+            wait::blocking(&mut RunLimit::new(self.start_limit), || match words.started(ring, self.copy_limit)? {
+                Some(some) if some < blocks => {
+                    started = some;
+                    // A kernel that has returned by itself had started.
+                    launch.ended().map(|ended| ended.then_some(()))
+                }
+                _ => Ok(Some(())),
+            })?;
+        Ok(all.is_none().then_some(started))
     }
 }

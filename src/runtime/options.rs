@@ -1,7 +1,7 @@
 //! How one kernel is launched.
 
 use super::error::RuntimeError;
-use crate::device::{KernelArgs, Memory};
+use crate::device::{Carveout, KernelArgs, Memory, RingLaunch};
 
 /// How to launch one kernel.
 ///
@@ -15,12 +15,19 @@ pub struct LaunchOptions {
     pub(super) kernel: Option<String>,
     pub(super) blocks: u32,
     inject_errors: f64,
+    carveout: Carveout,
     pub(super) args: KernelArgs,
 }
 
 impl Default for LaunchOptions {
     fn default() -> Self {
-        LaunchOptions { kernel: None, blocks: Self::DEFAULT_BLOCKS, inject_errors: 0.0, args: KernelArgs::default() }
+        LaunchOptions {
+            kernel: None,
+            blocks: Self::DEFAULT_BLOCKS,
+            inject_errors: 0.0,
+            carveout: Carveout::default(),
+            args: KernelArgs::default(),
+        }
     }
 }
 
@@ -52,6 +59,14 @@ impl LaunchOptions {
         self
     }
 
+    /// Sets how a GPU's multiprocessors divide their memory between shared memory and L1 cache while the kernel's blocks
+    /// are there; the host device has no such choice. Default: [`Carveout::MaxShared`], so that kernels that want much
+    /// shared memory can run beside.
+    pub fn carveout(mut self, carveout: Carveout) -> Self {
+        self.carveout = carveout;
+        self
+    }
+
     /// Sets what the kernel takes beside its ring: a copy of `args`, a `#[repr(C)]` struct with the fields of the kernel's
     /// `Args`, whose size and alignment the launch compares. Memory that was [kept](Self::keep) so far stays kept.
     /// Default: none.
@@ -75,11 +90,15 @@ impl LaunchOptions {
         if !(0.0..=1.0).contains(&self.inject_errors) {
             return bad("inject_errors", self.inject_errors.to_string(), "a fraction, 0.0 to 1.0");
         }
-        Ok(())
+        match self.carveout {
+            Carveout::Percent(percent) if percent > 100 => bad("the carve-out", format!("{percent} %"), "0 to 100 %"),
+            _ => Ok(()),
+        }
     }
 
-    /// As a fraction of the 2^32 hashes.
-    pub(super) fn refuse_below(&self) -> u64 {
-        (self.inject_errors * 4_294_967_296.0).round() as u64
+    pub(super) fn ring(&self) -> RingLaunch<'_> {
+        // As a fraction of the 2^32 hashes.
+        let refuse_below = (self.inject_errors * 4_294_967_296.0).round() as u64;
+        RingLaunch { blocks: self.blocks, carveout: self.carveout, refuse_below, args: &self.args }
     }
 }

@@ -207,6 +207,9 @@ pub struct KernelTelemetry {
     pub wait_time: Duration,
     /// Number of blocks, each with a shard of its own; 0 for a host actor.
     pub blocks: u32,
+    /// How many of them have started: all of a kernel that the runtime launched; 0 for a host actor, and for a kernel without
+    /// telemetry code.
+    pub blocks_started: u32,
     /// Buckets of the latencies of handling.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::buckets"))]
     pub histogram: Arc<Histogram>,

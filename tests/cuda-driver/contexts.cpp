@@ -17,8 +17,6 @@ API int cuDriverGetVersion(int* version) {
 }
 
 namespace {
-thread_local std::vector<Device*> pushed;  // below the current one
-
 struct Words {
     int code;
     const char *name, *text;
@@ -78,10 +76,18 @@ API int cuDeviceTotalMem_v2(size_t* bytes, int) {
 }
 API int cuDeviceGetAttribute(int* value, int which, int) {
     CALL_AS(FREE_OF_CONTEXT);
-    // Compute capability 9.0, a watchdog.
     u64 told = state().counts["capability_major"];
-    int major = told == 0 ? 9 : static_cast<int>(told);
-    *value = which == 75 ? major : which == 16 ? MULTIPROCESSORS : which == 17 ? 1 : 0;
+    switch (which) {
+        case 75: *value = told == 0 ? 9 : static_cast<int>(told); break;  // compute capability 9.0
+        case 16: *value = MULTIPROCESSORS; break;
+        case 17: *value = 1; break;  // a watchdog
+        case 39: *value = THREADS_EACH; break;
+        case 81: *value = SHARED_EACH; break;
+        case 82: *value = REGISTERS_EACH; break;
+        case 106: *value = static_cast<int>(blocks_each()); break;
+        case 111: *value = SHARED_OF_SYSTEM; break;
+        default: *value = 0;
+    }
     return SUCCESS;
 }
 
@@ -123,33 +129,42 @@ API int cuDevicePrimaryCtxRelease_v2(int ordinal) {
     s.changed.notify_all();
     return SUCCESS;
 }
-API int cuCtxGetCurrent(Device** context) {
-    CALL_AS(BIND);
-    *context = current;
+API int cuDevicePrimaryCtxGetState(int ordinal, unsigned* flags, int* active) {
+    CALL_AS(FREE_OF_CONTEXT);
+    *flags = 0;
+    *active = state().devices[ordinal].retained > 0;
     return SUCCESS;
 }
+API int cuCtxGetCurrent(Device** context) {
+    CALL_AS(BIND);
+    *context = current();
+    return SUCCESS;
+}
+static int check_context(const Device* context) {
+    if (context->error != SUCCESS && context->bind_fails_too) return context->error;
+    return context->retained == 0 && !context->of_test ? INVALID_CONTEXT : SUCCESS;
+}
+// Replaces the top of the thread's stack; null takes it away.
 API int cuCtxSetCurrent(Device* context) {
     CALL_AS(BIND);
-    if (context != nullptr && context->error != SUCCESS && context->bind_fails_too) return context->error;
-    if (context != nullptr && context->retained == 0) return INVALID_CONTEXT;
-    current = context;
+    if (context != nullptr)
+        if (int error = check_context(context)) return error;
+    if (!contexts.empty()) contexts.pop_back();
+    if (context != nullptr) contexts.push_back(context);
     return SUCCESS;
 }
 API int cuCtxPushCurrent_v2(Device* context) {
     CALL_AS(BIND);
-    if (context == nullptr) return INVALID_VALUE;
-    if (context->error != SUCCESS && context->bind_fails_too) return context->error;
-    if (context->retained == 0) return INVALID_CONTEXT;
-    pushed.push_back(current);
-    current = context;
+    if (context == nullptr) return INVALID_CONTEXT;
+    if (int error = check_context(context)) return error;
+    contexts.push_back(context);
     return SUCCESS;
 }
 API int cuCtxPopCurrent_v2(Device** context) {
     CALL_AS(BIND);
-    if (context != nullptr) *context = current;
-    if (current == nullptr) return INVALID_CONTEXT;
-    current = pushed.empty() ? nullptr : pushed.back();
-    if (!pushed.empty()) pushed.pop_back();
+    if (contexts.empty()) return INVALID_CONTEXT;
+    if (context != nullptr) *context = contexts.back();
+    contexts.pop_back();
     return SUCCESS;
 }
 API int cuCtxGetStreamPriorityRange(int* least, int* greatest) {

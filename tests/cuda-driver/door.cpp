@@ -51,11 +51,44 @@ API void stand_in_kill(int ordinal, int error) {
     std::lock_guard<std::mutex> lock(state().lock);
     kill(&state().devices[ordinal], error, false);
 }
+// A kernel of another library's takes room for so many blocks, as many as find any, and stays; with 0 it ends.
+API unsigned stand_in_occupy(int ordinal, unsigned blocks, unsigned warps, unsigned registers, unsigned shared) {
+    std::lock_guard<std::mutex> lock(state().lock);
+    Device* d = &state().devices[ordinal];
+    if (!d->foreign.empty()) d->queued--;
+    for (const Place& place : d->foreign) leave_place(d, place);
+    d->foreign.clear();
+    Needs needs;
+    needs.warps = warps;
+    needs.registers = registers;
+    needs.shared = shared;
+    needs.carveout = 100;
+    Place place;
+    while (d->foreign.size() < blocks && take_place(d, needs, &place)) d->foreign.push_back(place);
+    if (!d->foreign.empty()) d->queued++;
+    state().changed.notify_all();
+    return static_cast<unsigned>(d->foreign.size());
+}
+// Makes that device's context the calling thread's only one, or none; says which is current (-1), and how many there are.
+API void stand_in_enter(int ordinal) {
+    contexts.clear();
+    if (ordinal < 0) return;
+    std::lock_guard<std::mutex> lock(state().lock);
+    contexts.push_back(&state().devices[ordinal]);
+    contexts.back()->of_test = true;
+}
+API int stand_in_current() { return current() == nullptr ? -1 : current()->ordinal; }
+API size_t stand_in_depth() { return contexts.size(); }
 // Forgets everything, as a new process would. Nobody may be in a call. Whether all blocks ended.
 API int stand_in_reset() {
     State& s = state();
     std::unique_lock<std::mutex> lock(s.lock);
-    for (Device& d : s.devices) kill(&d, LAUNCH_FAILED, true);
+    for (Device& d : s.devices) {
+        kill(&d, LAUNCH_FAILED, true);
+        if (!d.foreign.empty()) d.queued--;
+        for (const Place& place : d.foreign) leave_place(&d, place);
+        d.foreign.clear();
+    }
     auto all_idle = [&] { return idle(&s.devices[0]) && idle(&s.devices[1]); };
     bool ended = s.changed.wait_for(lock, std::chrono::seconds(10), all_idle);
     for (auto& [_, stream] : s.streams) stream->destroyed = true;
@@ -70,6 +103,7 @@ API int stand_in_reset() {
         d.null_stream = nullptr;
         d.error = SUCCESS;
         d.retained = 0;
+        d.of_test = false;
         d.residents.clear();
     }
     s.calls.clear();

@@ -11,7 +11,7 @@ State& state() {
     }();
     return *s;
 }
-thread_local Device* current = nullptr;
+thread_local std::vector<Device*> contexts;
 
 bool idle(const Device* d) { return d->queued == 0; }
 
@@ -29,11 +29,31 @@ void bury(u64 address) {
     state().graveyard.push_back(reinterpret_cast<void*>(address));
 }
 
-static bool may_run(const Device* d, const Op& op) {
+static bool may_run(const Op& op) {
     if (op.never) return false;
     for (const MarkRef& mark : op.after)
         if (!mark->done) return false;
-    return d->blocks == 0 || d->blocks + op.blocks <= MULTIPROCESSORS * BLOCKS_EACH;
+    return true;
+}
+
+// Each block on a thread of its own, from when there is room for it; what finds none waits, or goes with the context.
+static void run_blocks(Device* d, Op& op, std::unique_lock<std::mutex>& lock) {
+    State& s = state();
+    std::vector<std::thread> blocks;
+    for (unsigned i = 0; i < op.blocks; ++i) {
+        Place place;
+        s.changed.wait(lock, [&] { return d->error != SUCCESS || take_place(d, op.needs, &place); });
+        if (d->error != SUCCESS) break;
+        blocks.emplace_back([&op, d, i, place] {
+            op.block(i);
+            std::lock_guard<std::mutex> ended(state().lock);
+            leave_place(d, place);
+            state().changed.notify_all();
+        });
+    }
+    lock.unlock();
+    for (std::thread& block : blocks) block.join();
+    lock.lock();
 }
 
 static void work(std::shared_ptr<Stream> stream) {
@@ -44,14 +64,15 @@ static void work(std::shared_ptr<Stream> stream) {
         s.changed.wait(lock, [&] { return !stream->queue.empty() || stream->destroyed; });
         if (stream->queue.empty()) return;
         Op& op = stream->queue.front();  // the queue grows behind it meanwhile
-        s.changed.wait(lock, [&] { return d->error != SUCCESS || may_run(d, op); });
-        if (d->error == SUCCESS) {
-            d->blocks += op.blocks;
+        s.changed.wait(lock, [&] { return d->error != SUCCESS || may_run(op); });
+        if (op.blocks > 0) {
+            run_blocks(d, op, lock);
+        } else if (d->error == SUCCESS) {
             lock.unlock();
             op.run();
             lock.lock();
-            d->blocks -= op.blocks;
         }
+        if (op.end) op.end();
         op.mark->done = true;
         stream->queue.pop_front();
         d->queued--;
@@ -87,7 +108,7 @@ Call::Call(const char* name, Kind kind) : lock_(state().lock) {
         s.plan.kind = FAULT_NONE;
         s.counts["hits"]++;
     }
-    device = current;
+    device = current();
     if (fault == FAULT_OUT_OF_MEMORY) answer = OUT_OF_MEMORY;
     if (fault == FAULT_LAUNCH_FAILED) {
         answer = LAUNCH_FAILED;
@@ -103,7 +124,7 @@ Call::Call(const char* name, Kind kind) : lock_(state().lock) {
 int Call::wait_until_idle() {
     State& s = state();
     if (idle(device) || device->error != SUCCESS) return device->error;
-    s.counts[device->residents.empty() ? "waits" : "blocked"]++;
+    s.counts[device->residents.empty() && device->foreign.empty() ? "waits" : "blocked"]++;
     s.changed.wait(lock_, [&] { return idle(device) || device->error != SUCCESS; });
     return device->error;
 }

@@ -8,7 +8,10 @@
 // - A function's code is loaded when its function is first asked about, or at its first launch, and that waits too.
 // - A copy to pageable memory is synchronous, and waits for resident kernels.
 // - An error of the context stays: every later call that needs the context returns it. Kernels end with it.
-// - No more blocks are resident than fit; others wait for room.
+// - Blocks start one by one, where there is room: a warp takes registers of one of a multiprocessor's four sub-partitions, a
+//   block a place and shared memory of a multiprocessor. The others of its launch wait for room.
+// - The first block on an idle multiprocessor decides how much of its memory is shared, until the last one there has ended.
+// - A thread has a stack of contexts, of which the top is current.
 //
 // Each call counts, by its name and by the phase that the test said it is in, and one of them can be made to fail. The
 // test's door is door.cpp: the functions named stand_in_*.
@@ -66,7 +69,9 @@ enum Fault : int {
 
 constexpr int DEVICES = 2;
 constexpr int MULTIPROCESSORS = 4;
-constexpr int BLOCKS_EACH = 2;
+constexpr int SUB_PARTITIONS = 4;
+constexpr unsigned BLOCKS_EACH = 2;  // unless the test sets "blocks_each"
+constexpr unsigned REGISTERS_EACH = 65536, THREADS_EACH = 2048, SHARED_EACH = 233472, SHARED_OF_SYSTEM = 1024;
 constexpr size_t LARGEST = 1u << 30;
 
 // A kernel that ends when this word says so.
@@ -82,11 +87,32 @@ struct Mark {
 };
 using MarkRef = std::shared_ptr<Mark>;
 
+// What a block takes.
+struct Needs {
+    unsigned warps = 1, registers = 32;  // registers of each thread
+    unsigned shared = 0;                 // bytes
+    int carveout = -1;                   // percent of the shared memory that there can be; -1 is what a block needs
+};
+// What is taken of a multiprocessor.
+struct Multiprocessor {
+    unsigned registers[SUB_PARTITIONS] = {}, warps[SUB_PARTITIONS] = {};
+    unsigned blocks = 0, shared = 0, carveout = 0;  // bytes
+};
+// Where a block is: of each sub-partition, so many of its warps.
+struct Place {
+    int at = 0;
+    unsigned warps[SUB_PARTITIONS] = {};
+    Needs needs;
+};
+
 struct Op {
     std::function<void()> run;
+    std::function<void(unsigned)> block;  // in place of `run`: one of so many blocks, on a thread of its own
+    std::function<void()> end;            // when all blocks have ended, under the lock
     MarkRef mark = std::make_shared<Mark>();
     std::vector<MarkRef> after;
     unsigned blocks = 0;
+    Needs needs;
     bool never = false;
 };
 struct Stream {
@@ -114,6 +140,7 @@ struct Function {
     std::string name;
     const ptx::Entry* entry = nullptr;  // of the program
     bool loaded = false;
+    int carveout = -1;
 };
 struct Range {
     Device* device = nullptr;
@@ -125,8 +152,10 @@ struct Device {
     unsigned retained = 0;
     int error = SUCCESS;
     bool bind_fails_too = false;
+    bool of_test = false;  // its context is the test's own, and stays
     unsigned queued = 0;  // ops in streams that have not ended
-    unsigned blocks = 0;  // running
+    Multiprocessor multiprocessors[MULTIPROCESSORS];
+    std::vector<Place> foreign;  // blocks of a kernel of another library's, which stays until the test ends it
     std::shared_ptr<Stream> null_stream;
     std::vector<Resident> residents;  // kernels that end when they are told to, queued or running
 };
@@ -156,7 +185,8 @@ struct State {
     std::map<std::string, u64> counts;
 };
 State& state();
-extern thread_local Device* current;
+extern thread_local std::vector<Device*> contexts;  // of the calling thread
+inline Device* current() { return contexts.empty() ? nullptr : contexts.back(); }
 
 // Everything below runs under the lock, but for what an op does.
 
@@ -166,6 +196,12 @@ void kill(Device* d, int error, bool bind_fails_too);
 // Freed memory stays mapped, but is nobody's.
 void bury(u64 address);
 void enqueue(const std::shared_ptr<Stream>& stream, Op op);
+// Finds room for a block, and takes it; gives it back.
+bool take_place(Device* d, const Needs& needs, Place* place);
+void leave_place(Device* d, const Place& place);
+// Blocks of that kind that a multiprocessor takes that has nothing else.
+unsigned fit_alone(const Needs& needs);
+unsigned blocks_each();
 
 // One call of the driver: counts it, decides what becomes of it, holds the lock.
 class Call {
@@ -187,7 +223,7 @@ class Call {
     int answer = SUCCESS;
 
    private:
-    Device* victim() const { return device != nullptr ? device : &state().devices[0]; }
+    Device* victim() const { return device != nullptr && device->retained > 0 ? device : &state().devices[0]; }
     std::unique_lock<std::mutex> lock_;
 };
 #define CALL_AS(kind)                \

@@ -114,7 +114,7 @@ API int cuMemsetD8Async(u64 at, unsigned char value, size_t bytes, Stream* on) {
         return INVALID_VALUE;
     }
     Op op;
-    op.run = [=, device = call.device] {
+    op.block = [=, device = call.device](unsigned) {
         if (runs_ptx()) set_by_machine(device, at, value, bytes);
         else std::memset(reinterpret_cast<void*>(at), value, bytes);
     };

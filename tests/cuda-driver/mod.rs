@@ -161,7 +161,8 @@ pub fn build() -> Option<PathBuf> {
 }
 
 /// The parts of the stand-in; `driver.h` is what they share.
-const UNITS: [&str; 8] = ["driver", "contexts", "streams", "memory", "modules", "ptx_device", "door", "clock"];
+const UNITS: [&str; 9] =
+    ["driver", "places", "contexts", "streams", "memory", "modules", "ptx_device", "door", "clock"];
 
 fn compile() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -320,6 +321,34 @@ impl StandIn {
         let kill = unsafe { symbol::<unsafe extern "C" fn(c_int, c_int)>("stand_in_kill") };
         // SAFETY: the devices are 0 and 1.
         unsafe { kill(ordinal, error) }
+    }
+
+    /// A kernel of another library's takes room for so many blocks, and stays; with 0 it ends. How many found room.
+    pub fn occupy(&self, ordinal: i32, blocks: u32, [warps, registers, shared]: [u32; 3]) -> u32 {
+        type Occupy = unsafe extern "C" fn(c_int, u32, u32, u32, u32) -> u32;
+        // SAFETY: the type is that of the function in door.cpp.
+        let occupy = unsafe { symbol::<Occupy>("stand_in_occupy") };
+        // SAFETY: the devices are 0 and 1.
+        unsafe { occupy(ordinal, blocks, warps, registers, shared) }
+    }
+
+    /// Makes that device's context the calling thread's only one; none if negative.
+    pub fn enter(&self, ordinal: i32) {
+        // SAFETY: the type is that of the function in door.cpp.
+        let enter = unsafe { symbol::<unsafe extern "C" fn(c_int)>("stand_in_enter") };
+        // SAFETY: the devices are 0 and 1.
+        unsafe { enter(ordinal) }
+    }
+
+    /// Whose context is the calling thread's current one, -1 if none is; and how many are on its stack.
+    pub fn current(&self) -> (i32, usize) {
+        // SAFETY: the types are those of the functions in door.cpp.
+        let (current, depth) = unsafe {
+            let current = symbol::<unsafe extern "C" fn() -> c_int>("stand_in_current");
+            (current, symbol::<unsafe extern "C" fn() -> usize>("stand_in_depth"))
+        };
+        // SAFETY: they take nothing.
+        unsafe { (current(), depth()) }
     }
 
     /// Forgets everything, as a new process would.

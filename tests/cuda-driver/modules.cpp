@@ -75,6 +75,20 @@ void tell_log(const std::string& log, unsigned count, const int* options, void**
     if (to != nullptr && bytes > 0) std::snprintf(to, bytes, "%s", log.c_str());
 }
 
+// What a block of it takes; the test may set "registers:NAME" and "shared:NAME".
+Needs needs_of(const Function* f, unsigned threads) {
+    auto set = [&](const std::string& what, unsigned otherwise) {
+        auto found = state().counts.find(what + ":" + f->name);
+        return found == state().counts.end() ? otherwise : static_cast<unsigned>(found->second);
+    };
+    Needs needs;
+    needs.warps = (threads + 31) / 32;
+    needs.registers = set("registers", 32);
+    needs.shared = set("shared", 0);
+    needs.carveout = f->carveout;
+    return needs;
+}
+
 int load_code(Call& call, Function* f) {
     if (f->loaded) return SUCCESS;
     if (int error = call.wait_until_idle()) return error;
@@ -176,15 +190,21 @@ API int cuFuncLoad(Function* function) {
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
     return load_code(call, function);
 }
-API int cuFuncGetAttribute(int* value, int, Function* function) {
+API int cuFuncGetAttribute(int* value, int which, Function* function) {
     CALL();
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
-    *value = 32;
+    const Needs needs = needs_of(function, 32);
+    *value = which == 4 ? static_cast<int>(needs.registers) : which == 1 ? static_cast<int>(needs.shared) : 0;
     return load_code(call, function);
 }
-API int cuFuncSetAttribute(Function* function, int, int) {
+// The one attribute that is set here: how much is to be shared memory where its blocks come first.
+API int cuFuncSetAttribute(Function* function, int which, int value) {
     CALL();
-    return find(state().functions, function) == state().functions.end() ? INVALID_HANDLE : SUCCESS;
+    if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
+    if (which != 9 || value < -1 || value > 100) return INVALID_VALUE;
+    function->carveout = value;
+    state().counts["carveout:" + function->name] = static_cast<u64>(value);
+    return load_code(call, function);
 }
 API int cuFuncGetParamInfo(Function* function, size_t index, size_t* offset, size_t* bytes) {
     CALL();
@@ -201,10 +221,10 @@ API int cuFuncGetParamInfo(Function* function, size_t index, size_t* offset, siz
     *bytes = index == 0 ? argument_bytes(function->name) : own;
     return SUCCESS;
 }
-API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int, size_t) {
+API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int threads, size_t) {
     CALL();
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
-    *blocks = BLOCKS_EACH;
+    *blocks = static_cast<int>(fit_alone(needs_of(function, static_cast<unsigned>(threads))));
     return load_code(call, function);
 }
 API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
@@ -233,22 +253,19 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
     // Of its module no more may be there when it runs: the context that died took it along.
     auto program = function->module->program;
     const ptx::Entry* entry = function->entry;
-    op.run = [=, keep = program] {
-        std::vector<std::thread> blocks;
-        for (unsigned i = 0; i < gx; ++i)
-            blocks.emplace_back([=] {
-                if (entry != nullptr) {
-                    int error = run_ptx_block(*entry, packed, i, gx, bx, 0, d);
-                    std::lock_guard<std::mutex> lock(state().lock);
-                    if (error != SUCCESS) kill(d, error, false);
-                    return;
-                }
-                void* list[] = {argument.get(), own->bytes};
-                const unsigned block[3] = {i, 0, 0}, grid[3] = {gx, 1, 1};
-                ringscope_host_run_block(known.entry, list, block, grid);
-            });
-        for (std::thread& block : blocks) block.join();
-        std::lock_guard<std::mutex> lock(state().lock);
+    op.needs = needs_of(function, bx);
+    op.block = [=, keep = program](unsigned i) {
+        if (entry != nullptr) {
+            int error = run_ptx_block(*entry, packed, i, gx, bx, 0, d);
+            std::lock_guard<std::mutex> lock(state().lock);
+            if (error != SUCCESS) kill(d, error, false);
+            return;
+        }
+        void* list[] = {argument.get(), own->bytes};
+        const unsigned block[3] = {i, 0, 0}, grid[3] = {gx, 1, 1};
+        ringscope_host_run_block(known.entry, list, block, grid);
+    };
+    op.end = [=] {
         auto& all = d->residents;
         auto is_it = [&](const Resident& one) { return one.argument == argument.get(); };
         all.erase(std::remove_if(all.begin(), all.end(), is_it), all.end());

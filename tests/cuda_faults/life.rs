@@ -1,5 +1,6 @@
 //! A runtime's life in phases, one call of which may be broken, and what it came to.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct Outcome {
     pub state: Option<KernelState>,
     /// Whether the kernel was seen to end, as it was told to.
     pub seen_to_end: bool,
+    /// Phases in which the calling thread lost its own current context.
+    pub moved: Vec<Phase>,
 }
 
 /// An error of any of the calls.
@@ -122,8 +125,10 @@ impl Failed {
             (Failed::Runtime(RuntimeError::StopTimedOut { waited: LATE_LIMIT, .. }), _) => {
                 ["cuLaunchKernel", "cuStreamQuery"].contains(&call)
             }
-            // A kernel that never starts answers nothing.
-            (Failed::Runtime(RuntimeError::ReceiveTimedOut { .. }), _) => call == "cuLaunchKernel",
+            // A kernel that never starts is seen not to.
+            (Failed::Runtime(RuntimeError::NotStarted { started: 0, waited: LATE_LIMIT, .. }), _) => {
+                call == "cuLaunchKernel"
+            }
             _ => false,
         }
     }
@@ -138,24 +143,44 @@ impl Failed {
 /// A short life: every phase goes on after an error, as an application would that does not look.
 fn live(driver: &StandIn, limit: Duration) -> Outcome {
     let mut outcome = Outcome::default();
-    let at = |phase: Phase| driver.phase(phase as u32);
+    // The thread has a context of its own, that of the other device.
+    driver.enter(1);
+    let (moved, last) = (RefCell::new(Vec::new()), Cell::new(Phase::Open));
+    let check = || {
+        if driver.current() != (1, 1) {
+            driver.enter(1);
+            moved.borrow_mut().push(last.get());
+        }
+    };
+    let at = |phase: Phase| {
+        check();
+        last.set(phase);
+        driver.phase(phase as u32);
+    };
+    let ended = |mut outcome: Outcome| {
+        check();
+        outcome.moved = moved.take();
+        outcome
+    };
     at(Phase::Open);
-    let device: SharedDevice = match CudaDevice::open(0) {
+    // Twice: who opens a GPU that is open finds the same.
+    let opened = CudaDevice::open(0).and_then(|device| CudaDevice::open(0).map(|_| device));
+    let device: SharedDevice = match opened {
         Ok(device) => Arc::new(device),
         Err(error) => {
             outcome.errors.push((Phase::Open, Failed::Open(error)));
-            return outcome;
+            return ended(outcome);
         }
     };
     at(Phase::Build);
     let config = TelemetryConfig { max_blocks: 4, copy_limit: limit, ..TelemetryConfig::default() };
     let builder = RingKernelRuntime::builder().on(device).kernel("crc32c").telemetry(true).telemetry_config(config);
-    let runtime = match builder.slots(8).slot_bytes(64).max_kernels(2).stop_limit(limit).build() {
+    let runtime = match builder.slots(8).slot_bytes(64).max_kernels(2).stop_limit(limit).start_limit(limit).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             at(Phase::Drop);
             outcome.errors.push((Phase::Build, error.into()));
-            return outcome;
+            return ended(outcome);
         }
     };
     at(Phase::Launch);
@@ -188,7 +213,7 @@ fn live(driver: &StandIn, limit: Duration) -> Outcome {
     at(Phase::Drop);
     runtime.shutdown_blocking(limit);
     drop(runtime);
-    outcome
+    ended(outcome)
 }
 
 pub fn messages(snapshot: &Snapshot) -> Option<u64> {

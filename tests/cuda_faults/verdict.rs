@@ -96,6 +96,7 @@ pub fn wrong(
     functions: &BTreeSet<String>,
 ) -> Result<(), String> {
     tells(site, fault, outcome, functions)?;
+    expect(outcome.moved.is_empty(), &format!("the thread keeps its context: lost in {:?}", outcome.moved))?;
     // A dead context is known to be one; what was only late is not called dead.
     let late = LATE_FAULTS.contains(&fault);
     let dead = !late && fault != Fault::OutOfMemory && !outcome.errors.is_empty();

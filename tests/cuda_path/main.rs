@@ -7,9 +7,11 @@
 #[path = "../cuda-driver/mod.rs"]
 mod stand_in;
 
+mod contexts;
 mod life;
 #[cfg(feature = "cli")]
 mod program;
+mod together;
 mod what_a_gpu_would;
 
 use std::time::{Duration, Instant};

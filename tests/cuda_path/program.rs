@@ -4,9 +4,14 @@ use crate::stand_in;
 
 /// What it says; it is to find the stand-in where it looks for the driver.
 fn program(args: &[&str]) -> Option<serde_json::Value> {
+    program_with(args, ("CUDA_LAUNCH_BLOCKING", ""))
+}
+
+fn program_with(args: &[&str], variable: (&str, &str)) -> Option<serde_json::Value> {
     let folder = stand_in::build()?;
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_ringscope"));
-    let output = program.args(args).env("LD_LIBRARY_PATH", folder).output().expect("it starts");
+    let output =
+        program.args(args).env(variable.0, variable.1).env("LD_LIBRARY_PATH", folder).output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         output.status.success(),
@@ -27,6 +32,9 @@ fn the_program_examines_a_device() {
     assert_eq!((&found["passed"], checks.len()), (&true.into(), 12), "{found}");
     assert_eq!(result("an illegal address"), "passed", "the child meets it, and says what it saw");
     assert_eq!(result("exact counts, device full"), "passed");
+    let full = checks.iter().find(|c| c["check"] == "snapshots under a full device").expect("a check");
+    assert_eq!(full["result"], "passed");
+    assert!(full["figure"].as_str().is_some_and(|f| f.contains(" blocks, 0 of them not started, ")), "{full}");
     assert_eq!(result("part of a GPU (MIG)"), "noted");
     assert_eq!(found["device"]["ordinal"], 1);
 }
@@ -43,6 +51,15 @@ fn the_doctor_says_what_runs_there() {
         }
         kind => assert_eq!((kind, &info["kernel_code"]["architecture"]), ("machine_code", &90.into())),
     }
+}
+
+#[test]
+fn the_program_says_that_launches_would_block() {
+    let Some(found) = program_with(&["doctor", "--json"], ("CUDA_LAUNCH_BLOCKING", "1")) else { return };
+    let devices = found["devices"].as_array().expect("devices");
+    let says: Vec<_> = devices.iter().map(|d| (d["device"].as_str(), d["usable"].as_bool())).collect();
+    assert_eq!(says, [(Some("cuda:0"), Some(false)), (Some("host"), Some(true))]);
+    assert!(devices[0]["reason"].as_str().is_some_and(|why| why.contains("CUDA_LAUNCH_BLOCKING=1")), "{found}");
 }
 
 #[test]

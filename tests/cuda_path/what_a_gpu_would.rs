@@ -4,9 +4,10 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use ringscope::device::DeviceSpec;
+use ringscope::LaunchOptions;
 use ringscope::device::cuda::CudaDevice;
 use ringscope::device::cuda::cudarc::driver::sys::{self, CUresult};
+use ringscope::device::{Carveout, DeviceSpec};
 
 use crate::stand_in::on_stand_in;
 use crate::{blocks, builder, soon, start, traffic};
@@ -69,6 +70,49 @@ on_stand_in! {
         traffic(&runtime, "w", 10);
         runtime.terminate_blocking("w").expect("it ends");
         waiting.into_iter().for_each(|(what, work)| work.join().unwrap_or_else(|_| panic!("{what}")));
+    }
+
+    fn what_a_resident_kernel_leaves_shared_decides_who_runs_beside(driver) {
+        driver.set("blocks_each", 32);
+        driver.set("shared:clock_probe", 100_000);
+        let device = CudaDevice::open(0).expect("a device");
+        // SAFETY: the context lives until the end of the test.
+        unsafe { ok(sys::cuCtxSetCurrent(device.context().cu_ctx())) };
+        let device = Arc::new(device);
+        // All are loaded before a kernel stays.
+        let function = probe(probe_module()) as usize;
+        ok(registers_of(function));
+        let (mut word, mut stream) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: places for the answers.
+        unsafe {
+            ok(sys::cuMemHostAlloc(&mut word, 64, 0));
+            ok(sys::cuStreamCreate(&mut stream, 1));
+        }
+        // SAFETY: the handle is alive, and its context current.
+        let is_done = || unsafe { sys::cuStreamQuery(stream) } == CUresult::CUDA_SUCCESS;
+        let preferences = [
+            (LaunchOptions::new(), 100, true),
+            (LaunchOptions::new().carveout(Carveout::Percent(60)), 60, true),
+            (LaunchOptions::new().carveout(Carveout::MaxL1), 0, false),
+            (LaunchOptions::new().carveout(Carveout::Driver), u64::MAX, false),
+        ];
+        for (options, percent, runs_beside) in preferences {
+            let runtime = builder(DeviceSpec::Auto).on(device.clone()).build().expect("a runtime");
+            // A block on each multiprocessor.
+            start(&runtime, "w", &options.blocks(4));
+            assert_eq!(driver.get("carveout:crc32c_l2"), percent);
+            ok(launch(function, stream as usize, word as usize));
+            traffic(&runtime, "w", 20);
+            match runs_beside {
+                true => assert!(soon(is_done), "{percent} %"),
+                false => assert!(!is_done(), "{percent} %: no multiprocessor has that much shared memory now"),
+            }
+            runtime.terminate_blocking("w").expect("it ends");
+            assert!(soon(is_done), "{percent} %");
+        }
+        let bad = builder(DeviceSpec::Auto).on(device).build().expect("a runtime");
+        let error = bad.launch_blocking("w", &LaunchOptions::new().carveout(Carveout::Percent(101))).expect_err("too much");
+        assert_eq!(error.to_string(), "the carve-out is 101 %, and must be 0 to 100 %");
     }
 
     fn the_stand_in_hangs_where_a_gpu_would(driver) {

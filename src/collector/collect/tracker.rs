@@ -147,6 +147,7 @@ impl KernelTracker {
             busy_time,
             wait_time,
             blocks,
+            blocks_started: sums.lines.blocks_in_state[1..].iter().sum(),
             histogram,
             recorded_since_launch: recorded(sums),
         }

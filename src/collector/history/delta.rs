@@ -150,6 +150,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         busy_time,
         wait_time,
         blocks,
+        blocks_started,
         histogram: _,
         recorded_since_launch,
     } = k;
@@ -179,7 +180,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         *polls,
         busy_time.as_nanos() as u64,
         wait_time.as_nanos() as u64,
-        u64::from(*blocks),
+        u64::from(*blocks) | u64::from(*blocks_started) << 32,
         *recorded_since_launch,
         *queue_full,
     ]
@@ -225,6 +226,7 @@ fn kernel_of(
         busy_time: Duration::from_nanos(w[23]),
         wait_time: Duration::from_nanos(w[24]),
         blocks: w[25] as u32,
+        blocks_started: (w[25] >> 32) as u32,
         histogram,
         recorded_since_launch: w[26],
     }

@@ -79,7 +79,7 @@ impl Drop for Buffer {
 
 impl CudaCopier {
     pub fn new(gpu: &Arc<Gpu>, source: &Memory) -> Result<Self, DeviceError> {
-        gpu.bind()?;
+        let _bound = gpu.bind()?;
         let parts = Parts {
             stream: Stream::urgent(&gpu.context)?,
             good: Buffer::new(gpu, source.bytes())?,
@@ -168,7 +168,8 @@ impl Copier for CudaCopier {
         check_ranges(ranges, self.parts.source.bytes())?;
         let start = Instant::now();
         let parts = &mut *self.parts;
-        parts.gpu.bind()?;
+        let gpu = Arc::clone(&parts.gpu);
+        let _bound = gpu.bind()?;
         // A copy that timed out before comes first: it is first in the stream, too.
         if !parts.settle(limit)? {
             return Err(DeviceError::CopyTimedOut { waited: limit });
@@ -185,7 +186,8 @@ impl Copier for CudaCopier {
         check_ranges(std::slice::from_ref(&(at..at + words.len() * 8)), self.parts.source.bytes())?;
         let start = Instant::now();
         let parts = &mut *self.parts;
-        parts.gpu.bind()?;
+        let gpu = Arc::clone(&parts.gpu);
+        let _bound = gpu.bind()?;
         if !parts.settle(limit)? {
             return Err(DeviceError::CopyTimedOut { waited: limit });
         }
@@ -212,7 +214,8 @@ impl Copier for CudaCopier {
 impl Drop for CudaCopier {
     fn drop(&mut self) {
         // What says twice that it failed is dead, and its copies with it.
-        let mut settled = || self.parts.gpu.bind().and_then(|()| self.parts.settle(Duration::ZERO));
+        let gpu = Arc::clone(&self.parts.gpu);
+        let mut settled = || gpu.bind().and_then(|_bound| self.parts.settle(Duration::ZERO));
         if settled().or_else(|_| settled()).unwrap_or(true) {
             // SAFETY: dropped once, here.
             unsafe { ManuallyDrop::drop(&mut self.parts) }

@@ -1,11 +1,14 @@
 //! The driver library: whether it is there, its errors, and owners of what it hands out.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use cudarc::driver::{CudaContext, sys};
+use cudarc::driver::{CudaContext, CudaStream, sys};
 use libloading::Library;
 
 use crate::device::{CudaUnavailable, DeviceError};
@@ -40,8 +43,11 @@ const SYMBOLS: &[&CStr] = &[
     c"cuDeviceTotalMem_v2",
     c"cuDevicePrimaryCtxRetain",
     c"cuDevicePrimaryCtxRelease_v2",
+    c"cuDevicePrimaryCtxGetState",
     c"cuCtxGetCurrent",
     c"cuCtxSetCurrent",
+    c"cuCtxPushCurrent_v2",
+    c"cuCtxPopCurrent_v2",
     c"cuCtxGetStreamPriorityRange",
     c"cuStreamCreate",
     c"cuStreamCreateWithPriority",
@@ -64,6 +70,7 @@ const SYMBOLS: &[&CStr] = &[
     c"cuModuleGetFunction",
     c"cuModuleGetGlobal_v2",
     c"cuFuncGetAttribute",
+    c"cuFuncSetAttribute",
     c"cuOccupancyMaxActiveBlocksPerMultiprocessor",
     c"cuLaunchKernel",
 ];
@@ -209,21 +216,114 @@ pub(super) fn wait(limit: Duration, mut done: impl FnMut() -> Result<bool, Devic
     }
 }
 
-/// Makes the context that of the calling thread, as every call needs. (Not `bind_to_thread`, which would report
-/// other users' errors of the past here.)
-pub(super) fn bind(context: &CudaContext) -> Result<(), DeviceError> {
+/// A GPU's primary context. Streams and events share it; the last of them lets it go.
+pub(super) struct Context {
+    context: ManuallyDrop<Arc<CudaContext>>,
+    /// Held so that cudarc synchronizes the context at nobody's first stream.
+    first_stream: ManuallyDrop<Arc<CudaStream>>,
+}
+
+impl Context {
+    /// Wraps what `make` makes with cudarc, which changes the calling thread's current context: it has its own again
+    /// afterwards.
+    pub fn new(
+        make: impl FnOnce() -> Result<(Arc<CudaContext>, Arc<CudaStream>), DeviceError>,
+    ) -> Result<Self, DeviceError> {
+        let kept = Kept::new()?;
+        let (context, first_stream) = make()?;
+        drop(kept);
+        Ok(Context { context: ManuallyDrop::new(context), first_stream: ManuallyDrop::new(first_stream) })
+    }
+
+    /// Whether it is there still: whoever resets the device destroys it, for all of its users.
+    pub fn is_active(&self) -> Result<bool, DeviceError> {
+        let (mut flags, mut active) = (0, 0);
+        // SAFETY: places for the answers.
+        unsafe { driver!(cuDevicePrimaryCtxGetState(self.context.cu_device(), &mut flags, &mut active)) }?;
+        Ok(active != 0)
+    }
+}
+
+impl Deref for Context {
+    type Target = Arc<CudaContext>;
+    fn deref(&self) -> &Arc<CudaContext> {
+        &self.context
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let bound = bind_to_let_go(&self.context);
+        // SAFETY: dropped once, here, and not used again.
+        unsafe { ManuallyDrop::drop(&mut self.first_stream) };
+        drop(bound);
+        let _kept = Kept::new().or_else(|_| Kept::new());
+        // SAFETY: as above.
+        unsafe { ManuallyDrop::drop(&mut self.context) };
+    }
+}
+
+/// The calling thread's current context, which it has again when this is dropped, whatever others (cudarc) make current
+/// meanwhile.
+pub(super) struct Kept {
+    context: sys::CUcontext,
+}
+
+impl Kept {
+    pub fn new() -> Result<Self, DeviceError> {
+        let mut context = std::ptr::null_mut();
+        // SAFETY: a place for the answer.
+        unsafe { driver!(cuCtxGetCurrent(&mut context)) }?;
+        Ok(Kept { context })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: what was current is as good as it was; none is null. A second try, for an error that is said once.
+        let restore = || unsafe { driver!(cuCtxSetCurrent(self.context)) };
+        let _ = restore().or_else(|_| restore());
+    }
+}
+
+/// The context is the calling thread's current one while this lives; then the one before is again: the thread may be the
+/// user's.
+#[must_use = "the context is current while this lives"]
+pub(super) struct Bound {
+    /// It belongs to the thread's stack of contexts.
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+/// Makes the context that of the calling thread for a while, as every call needs. (Not `bind_to_thread`, which would report
+/// other users' errors of the past here, and leave it current.)
+pub(super) fn bind(context: &CudaContext) -> Result<Bound, DeviceError> {
     // SAFETY: the context lives as long as its owner.
-    unsafe { driver!(cuCtxSetCurrent(context.cu_ctx())) }
+    unsafe { driver!(cuCtxPushCurrent_v2(context.cu_ctx())) }?;
+    Ok(Bound { _on_this_thread: PhantomData })
 }
 
 /// [`bind`] for a drop, which nobody repeats: a second try is what keeps one error from leaving the thing to the context.
-pub(super) fn bind_to_let_go(context: &CudaContext) -> bool {
-    bind(context).or_else(|_| bind(context)).is_ok()
+pub(super) fn bind_to_let_go(context: &CudaContext) -> Option<Bound> {
+    bind(context).or_else(|_| bind(context)).ok()
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let mut popped = std::ptr::null_mut();
+        for _ in 0..2 {
+            // SAFETY: a place for the answer.
+            let result = unsafe { driver!(cuCtxPopCurrent_v2(&mut popped)) };
+            // An error may be one of earlier work, said once: what names the context that it popped has popped it.
+            if result.is_ok() || !popped.is_null() {
+                return;
+            }
+        }
+    }
 }
 
 /// A stream that does not wait for the NULL stream. Destroying one with work in it waits for nothing.
 pub(super) struct Stream {
-    context: Arc<CudaContext>,
+    context: Arc<Context>,
     raw: sys::CUstream,
 }
 // SAFETY: driver handles belong to a context, not to a thread, and the driver's calls are thread-safe.
@@ -232,21 +332,22 @@ unsafe impl Send for Stream {}
 unsafe impl Sync for Stream {}
 
 impl Stream {
-    pub fn new(context: &Arc<CudaContext>) -> Result<Self, DeviceError> {
+    pub fn new(context: &Arc<Context>) -> Result<Self, DeviceError> {
         Stream::with_priority(context, 0)
     }
 
     /// Of the highest priority that the device has.
-    pub fn urgent(context: &Arc<CudaContext>) -> Result<Self, DeviceError> {
-        bind(context)?;
+    pub fn urgent(context: &Arc<Context>) -> Result<Self, DeviceError> {
+        let bound = bind(context)?;
         let (mut least, mut greatest) = (0, 0);
         // SAFETY: places for the answers.
         unsafe { driver!(cuCtxGetStreamPriorityRange(&mut least, &mut greatest)) }?;
+        drop(bound);
         Stream::with_priority(context, greatest)
     }
 
-    fn with_priority(context: &Arc<CudaContext>, priority: i32) -> Result<Self, DeviceError> {
-        bind(context)?;
+    fn with_priority(context: &Arc<Context>, priority: i32) -> Result<Self, DeviceError> {
+        let _bound = bind(context)?;
         let mut raw = std::ptr::null_mut();
         let flags = sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
         // SAFETY: a place for the answer; the context is current.
@@ -261,7 +362,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if bind_to_let_go(&self.context) {
+        if let Some(_bound) = bind_to_let_go(&self.context) {
             // SAFETY: made by cuStreamCreateWithPriority and destroyed once. An error has nowhere to go.
             let _ = unsafe { driver!(cuStreamDestroy_v2(self.raw)) };
         }
@@ -270,14 +371,14 @@ impl Drop for Stream {
 
 /// Whether everything in a stream has ended.
 pub(super) fn stream_is_done(context: &CudaContext, stream: sys::CUstream) -> Result<bool, DeviceError> {
-    bind(context)?;
+    let _bound = bind(context)?;
     // SAFETY: the caller's stream is alive.
     check_done("cuStreamQuery", unsafe { sys::cuStreamQuery(stream) })
 }
 
 /// A mark in a stream, without a time.
 pub(super) struct Event {
-    context: Arc<CudaContext>,
+    context: Arc<Context>,
     raw: sys::CUevent,
 }
 // SAFETY: as for Stream.
@@ -286,8 +387,8 @@ unsafe impl Send for Event {}
 unsafe impl Sync for Event {}
 
 impl Event {
-    pub fn new(context: &Arc<CudaContext>) -> Result<Self, DeviceError> {
-        bind(context)?;
+    pub fn new(context: &Arc<Context>) -> Result<Self, DeviceError> {
+        let _bound = bind(context)?;
         let mut raw = std::ptr::null_mut();
         let flags = sys::CUevent_flags::CU_EVENT_DISABLE_TIMING as u32;
         // SAFETY: a place for the answer; the context is current.
@@ -310,7 +411,7 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        if bind_to_let_go(&self.context) {
+        if let Some(_bound) = bind_to_let_go(&self.context) {
             // SAFETY: made by cuEventCreate and destroyed once. An error has nowhere to go.
             let _ = unsafe { driver!(cuEventDestroy_v2(self.raw)) };
         }

@@ -6,6 +6,7 @@ use cudarc::driver::sys;
 
 use super::driver::{self, driver, name_of};
 use super::embedded::code_for;
+use super::occupancy::Multiprocessor;
 use crate::device::{CudaUnavailable, DeviceError, DeviceInfo, DeviceKind};
 
 /// Oldest compute capability that the kernels are written for.
@@ -26,6 +27,22 @@ pub(super) fn start_driver() -> Result<i32, CudaUnavailable> {
     Ok(version)
 }
 
+/// Refuses an environment in which a launch waits for its kernel's end.
+pub(super) fn check_environment() -> Result<(), CudaUnavailable> {
+    match std::env::var_os("CUDA_LAUNCH_BLOCKING") {
+        Some(value) if blocks_launches(&value.to_string_lossy()) => {
+            Err(CudaUnavailable::LaunchBlocking { value: value.to_string_lossy().into_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether that is another number than 0. How the driver reads what is no number is not documented: it may block.
+fn blocks_launches(value: &str) -> bool {
+    let value = value.trim();
+    !value.is_empty() && value.parse() != Ok(0i64)
+}
+
 pub(super) fn device_count() -> Result<usize, CudaUnavailable> {
     let mut count: c_int = 0;
     // SAFETY: a place for the answer.
@@ -44,6 +61,8 @@ pub(super) fn opening(error: DeviceError) -> CudaUnavailable {
 pub(super) struct Found {
     pub info: DeviceInfo,
     pub capability: (i32, i32),
+    /// What each multiprocessor has.
+    pub each: Multiprocessor,
 }
 
 impl Found {
@@ -65,6 +84,14 @@ impl Found {
         let minor = attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
         let multiprocessors = attribute(A::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?.max(0) as u32;
         let watchdog = attribute(A::CU_DEVICE_ATTRIBUTE_KERNEL_EXEC_TIMEOUT)? != 0;
+        let each = Multiprocessor {
+            registers: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR)?.max(0) as u32,
+            threads: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR)?.max(0) as u32,
+            blocks: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR)?.max(0) as u32,
+            shared: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)?.max(0) as u32,
+            reserved_shared: attribute(A::CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK)?.max(0) as u32,
+            shared_granule: if major < 8 { 256 } else { 128 },
+        };
         let mut memory = 0;
         // SAFETY: a place for the answer.
         unsafe { driver!(cuDeviceTotalMem_v2(&mut memory, device)) }?;
@@ -89,7 +116,7 @@ impl Found {
             driver_cuda: Some(version),
             kernel_code: code_for((major, minor), version).ok().map(|embedded| embedded.code),
         };
-        Ok(Found { info, capability: (major, minor) })
+        Ok(Found { info, capability: (major, minor), each })
     }
 }
 
@@ -117,6 +144,13 @@ fn warnings(capability: (i32, i32), watchdog: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_launch_that_blocks_is_seen_in_the_environment() {
+        let blocks = |value| blocks_launches(value);
+        assert!(!blocks("") && !blocks("0") && !blocks(" 00 "));
+        assert!(blocks("1") && blocks("2") && blocks("-1") && blocks("true") && blocks("99999999999999999999"));
+    }
 
     #[test]
     fn a_display_and_an_old_gpu_are_warned_of() {

@@ -1,4 +1,6 @@
-//! What everything on one GPU shares: its context, the kernels that run, and what waits to be freed.
+//! What everything on one GPU shares: its context, the kernels that run, and what waits to be freed. There is one of it in
+//! a process for each GPU that is open, however many devices were opened on that: they have the context in common, and so
+//! what waits for one's kernel waits for the other's.
 //!
 //! Freeing memory or unloading code waits for every kernel on the GPU, and a ring kernel does not end. So
 //! nothing is freed where it is dropped: it is retired, and freed once no kernel is known to run and no other
@@ -6,33 +8,37 @@
 //! be dropped while the kernel runs, that circle leaks it, which is the one safe thing to do.
 //!
 //! A kernel that is not known here (another library's, of the same context) makes freeing wait as well. So only a
-//! launch and a drop free; sending, receiving, reading and ending a kernel do not.
+//! drop frees; launching, sending, receiving, reading and ending a kernel do not.
 
-use std::ffi::c_void;
+use std::collections::BTreeMap;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use cudarc::driver::{CudaContext, CudaStream, sys};
+use cudarc::driver::{CudaStream, sys};
 
-use super::driver::{Stream, allocate, allocate_pinned, bind, bind_to_let_go, driver, refused, stream_is_done, wait};
-use crate::abi::LINE_BYTES;
+use super::driver::{Bound, Context, Kept, Stream, bind, bind_to_let_go, driver, stream_is_done};
+use super::occupancy::{Block, Multiprocessor, free_blocks};
 use crate::device::{DeviceError, Memory};
 
 /// Grids that a GPU of compute capability 7.5 or later runs side by side.
 const CONCURRENT_KERNELS: usize = 128;
-/// Zeroing new memory takes microseconds, unless a resident kernel leaves no room for it.
-const ZEROING_LIMIT: Duration = Duration::from_secs(10);
+/// Where the GPU of an ordinal is found, while it is open.
+type Place = Mutex<Weak<Gpu>>;
 
 pub(super) struct Gpu {
-    pub context: Arc<CudaContext>,
+    pub context: Arc<Context>,
     pub multiprocessors: u32,
+    /// What each of them has.
+    each: Multiprocessor,
+    place: Arc<Place>,
     running: Mutex<Vec<Arc<Running>>>,
     retired: Mutex<Vec<Retired>>,
     idle_streams: Mutex<Vec<Stream>>,
     /// Work other than kernels that did not end in time: freeing would wait for it.
     late: AtomicUsize,
+    /// Its context was destroyed by somebody else: what was in it is no more.
+    is_gone: AtomicBool,
 }
 
 impl std::fmt::Debug for Gpu {
@@ -70,8 +76,8 @@ impl Retired {
 pub(super) struct Running {
     gpu: Arc<Gpu>,
     stream: Option<LaunchStream>,
-    /// The part of the GPU that its blocks take.
-    share: f64,
+    /// What its blocks take, and how many they are; `None` where that is not known.
+    room: Option<(Block, u32)>,
     ended: AtomicBool,
     /// What it died of: said again to later calls.
     died: OnceLock<DeviceError>,
@@ -134,22 +140,53 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let (Some(LaunchStream::Own(stream)), true) = (self.stream.take(), self.ended.load(Ordering::Acquire)) {
-            lock(&self.gpu.idle_streams).push(stream);
+        match (self.stream.take(), self.ended.load(Ordering::Acquire)) {
+            (Some(LaunchStream::Own(stream)), true) => self.gpu.give_back(stream),
+            (Some(LaunchStream::Foreign(stream)), _) => {
+                // cudarc makes its context current to destroy the stream.
+                let _kept = Kept::new();
+                drop(stream);
+            }
+            _ => {}
         }
     }
 }
 
 impl Gpu {
-    pub fn new(context: Arc<CudaContext>, multiprocessors: u32) -> Self {
-        Gpu {
-            context,
+    /// The GPU of that ordinal: the one that is open, or with what `make` makes of it.
+    pub fn open(
+        ordinal: usize,
+        multiprocessors: u32,
+        each: Multiprocessor,
+        make: impl FnOnce() -> Result<Context, DeviceError>,
+    ) -> Result<Arc<Self>, DeviceError> {
+        static PLACES: Mutex<BTreeMap<usize, Arc<Place>>> = Mutex::new(BTreeMap::new());
+        let place = Arc::clone(lock(&PLACES).entry(ordinal).or_default());
+        // Dropped without the lock: it may be the last reference by then.
+        let open: Option<Arc<Gpu>>;
+        // Held until it is there, and while the last one is let go: see Drop.
+        let mut here = lock(&place);
+        open = here.upgrade();
+        if let Some(open) = &open {
+            // Somebody may have reset the device, and everything went with the context.
+            if open.context.is_active()? {
+                return Ok(Arc::clone(open));
+            }
+            open.is_gone.store(true, Ordering::Release);
+        }
+        let gpu = Arc::new(Gpu {
+            context: Arc::new(make()?),
             multiprocessors,
+            each,
+            place: Arc::clone(&place),
             running: Mutex::default(),
             retired: Mutex::default(),
             idle_streams: Mutex::default(),
             late: AtomicUsize::new(0),
-        }
+            is_gone: AtomicBool::new(false),
+        });
+        *here = Arc::downgrade(&gpu);
+        Ok(gpu)
     }
 
     /// Work has not ended in time, or has after all.
@@ -160,44 +197,9 @@ impl Gpu {
         };
     }
 
-    pub fn bind(&self) -> Result<(), DeviceError> {
+    /// Makes its context the calling thread's, for as long as what is returned lives.
+    pub fn bind(&self) -> Result<Bound, DeviceError> {
         bind(&self.context)
-    }
-
-    /// Zeroed device memory.
-    pub fn memory(self: &Arc<Self>, bytes: usize) -> Result<Memory, DeviceError> {
-        self.bind()?;
-        let stream = self.take_stream()?;
-        let padded = bytes.max(LINE_BYTES);
-        let address = allocate(padded)?;
-        let owner = Arc::new(Allocation { gpu: Arc::clone(self), what: Some(Retired::Device(address)) });
-        // SAFETY: `padded` bytes of new memory; the stream is alive.
-        unsafe { driver!(cuMemsetD8Async(address, 0, padded, stream.raw())) }?;
-        if !wait(ZEROING_LIMIT, || stream_is_done(&self.context, stream.raw()))? {
-            // Leaks the memory, and the GPU with it: it is still being written.
-            std::mem::forget(owner);
-            self.count_late(true);
-            return Err(not_ready(
-                "cuMemsetD8Async",
-                "a resident kernel leaves no room; allocate before the first launch",
-            ));
-        }
-        lock(&self.idle_streams).push(stream);
-        // SAFETY: the allocation is `bytes` long at least, and freed after the owner.
-        Ok(unsafe { Memory::new(address, None, bytes, owner) })
-    }
-
-    /// Zeroed pinned memory that kernels address as well. Not write-combined: the host reads it.
-    pub fn mapped(self: &Arc<Self>, bytes: usize) -> Result<Memory, DeviceError> {
-        self.bind()?;
-        let flags = sys::CU_MEMHOSTALLOC_PORTABLE | sys::CU_MEMHOSTALLOC_DEVICEMAP;
-        let pointer = allocate_pinned(bytes.max(LINE_BYTES), flags, refused!("ring memory", "cuMemHostAlloc"))?;
-        let owner = Arc::new(Allocation { gpu: Arc::clone(self), what: Some(Retired::Pinned(pointer)) });
-        let mut address = 0;
-        // SAFETY: a place for the answer; the memory was allocated for mapping.
-        unsafe { driver!(cuMemHostGetDevicePointer_v2(&mut address, pointer.as_ptr().cast::<c_void>(), 0)) }?;
-        // SAFETY: `bytes` at least, page-aligned, the same bytes at both addresses, freed after the owner.
-        Ok(unsafe { Memory::new(address, Some(pointer), bytes, owner) })
     }
 
     /// Frees it once no kernel runs.
@@ -206,15 +208,26 @@ impl Gpu {
         self.sweep();
     }
 
-    /// Lets go of what ended kernels kept, and frees what was retired if none runs. At a launch and in drops: it may
-    /// wait for kernels that are not known here.
-    pub fn sweep(&self) {
+    /// Lets go of what ended kernels kept; it is retired.
+    fn forget_ended(&self) {
         // A kernel that died of an error has ended too; its Launch returns the error.
         let ended: Vec<_> = lock(&self.running).extract_if(.., |r| r.is_over()).collect();
-        // Not under the lock: dropping memory retires it, which sweeps again.
+        // Not under the lock: dropping memory retires it, which would sweep.
+        self.count_late(true);
         drop(ended);
+        self.count_late(false);
+    }
+
+    /// Lets go of what ended kernels kept, and frees what was retired if none runs. In drops: it may wait for kernels that are
+    /// not known here.
+    pub fn sweep(&self) {
+        self.forget_ended();
         let running = lock(&self.running);
-        if running.is_empty() && self.late.load(Ordering::Acquire) == 0 && bind_to_let_go(&self.context) {
+        let is_held = !running.is_empty() || self.late.load(Ordering::Acquire) > 0;
+        if is_held || self.is_gone.load(Ordering::Acquire) || lock(&self.retired).is_empty() {
+            return;
+        }
+        if let Some(_bound) = bind_to_let_go(&self.context) {
             // Under the lock, so that no launch comes between.
             for what in std::mem::take(&mut *lock(&self.retired)) {
                 what.free();
@@ -222,38 +235,55 @@ impl Gpu {
         }
     }
 
-    /// Starts a kernel on a stream of its own, if its blocks fit. `resident` of them fill the GPU.
+    /// Starts a kernel on a stream of its own, if its blocks fit, each of which takes what `block` says.
     pub fn launch(
         self: &Arc<Self>,
         blocks: u32,
-        resident: u32,
+        block: impl FnOnce() -> Result<Block, DeviceError>,
         keep: Vec<Memory>,
         code: Arc<dyn Send + Sync>,
         start: impl FnOnce(&Stream) -> Result<(), DeviceError>,
     ) -> Result<Arc<Running>, DeviceError> {
-        self.sweep();
+        self.forget_ended();
+        let _bound = self.bind()?;
         let stream = self.take_stream()?;
+        // One launch at a time: `block` may set up the function for `start`.
         let mut running = lock(&self.running);
-        let free = free_blocks(resident, running.iter().map(|r| r.share), running.len());
-        if blocks > free {
-            lock(&self.idle_streams).push(stream);
-            return Err(DeviceError::TooManyBlocks { asked: blocks, free });
-        }
+        let room = block().and_then(|block| self.check_room(block, blocks, &running));
+        let room = match room {
+            Ok(room) => Some(room),
+            Err(refused) => {
+                self.give_back(stream);
+                return Err(refused);
+            }
+        };
         start(&stream)?;
-        let share = f64::from(blocks) / f64::from(resident.max(1));
         let stream = Some(LaunchStream::Own(stream));
         Ok(self.register(
             &mut running,
             Running {
                 gpu: Arc::clone(self),
                 stream,
-                share,
+                room,
                 ended: AtomicBool::new(false),
                 died: OnceLock::new(),
                 _keep: keep,
                 _code: Some(code),
             },
         ))
+    }
+
+    /// Whether all of these blocks find room, wherever the others are.
+    fn check_room(&self, block: Block, blocks: u32, running: &[Arc<Running>]) -> Result<(Block, u32), DeviceError> {
+        let beside: Vec<(Block, u32)> = running.iter().filter_map(|r| r.room).collect();
+        let free = match running.len() {
+            CONCURRENT_KERNELS.. => 0,
+            _ => free_blocks(self.multiprocessors, &self.each, &block, &beside),
+        };
+        match blocks <= free {
+            true => Ok((block, blocks)),
+            false => Err(DeviceError::TooManyBlocks { asked: blocks, free }),
+        }
     }
 
     /// Counts what runs in somebody else's stream as a kernel.
@@ -264,7 +294,7 @@ impl Gpu {
             Running {
                 gpu: Arc::clone(self),
                 stream,
-                share: 0.0,
+                room: None,
                 ended: AtomicBool::new(false),
                 died: OnceLock::new(),
                 _keep: keep,
@@ -279,11 +309,9 @@ impl Gpu {
         running
     }
 
-    /// Whether the blocks that are known leave room for one of a kernel of which `resident` fill the GPU.
-    pub fn leaves_room(&self, resident: u32) -> bool {
-        let all = lock(&self.running);
-        let shares: Vec<f64> = all.iter().filter(|r| !r.ended.load(Ordering::Acquire)).map(|r| r.share).collect();
-        free_blocks(resident, shares.iter().copied(), shares.len()) > 0
+    /// Whether the kernels that are known leave room for one such block.
+    pub fn leaves_room(&self, block: Block) -> bool {
+        self.check_room(block, 1, &lock(&self.running)).is_ok()
     }
 
     /// Whether a kernel is known that has not been found ended.
@@ -293,8 +321,7 @@ impl Gpu {
 
     pub fn reserve_streams(&self, count: usize) -> Result<(), DeviceError> {
         for _ in 0..count {
-            let stream = Stream::new(&self.context)?;
-            lock(&self.idle_streams).push(stream);
+            self.give_back(Stream::new(&self.context)?);
         }
         Ok(())
     }
@@ -303,42 +330,34 @@ impl Gpu {
         let idle = lock(&self.idle_streams).pop();
         idle.map_or_else(|| Stream::new(&self.context), Ok)
     }
+
+    /// Keeps a stream, in which nothing is, for the next launch.
+    pub fn give_back(&self, stream: Stream) {
+        lock(&self.idle_streams).push(stream);
+    }
 }
 
 impl Drop for Gpu {
+    /// Whatever runs or is late refers to the GPU, so nothing does that this one knows of. Who opens it meanwhile waits, or
+    /// has made the next one already: then that one's kernels may run, and it takes over what is to be freed.
     fn drop(&mut self) {
-        // Whatever runs or is late refers to the GPU, so nothing does.
-        if bind_to_let_go(&self.context) {
-            for what in std::mem::take(&mut *lock(&self.retired)) {
-                what.free();
+        let retired = std::mem::take(&mut *lock(&self.retired));
+        if self.is_gone.load(Ordering::Acquire) {
+            return;
+        }
+        let here = lock(&self.place);
+        let next = here.upgrade();
+        match &next {
+            Some(next) => lock(&next.retired).extend(retired),
+            None => {
+                if let Some(_bound) = bind_to_let_go(&self.context) {
+                    retired.into_iter().for_each(Retired::free);
+                }
             }
         }
-    }
-}
-
-/// Blocks of a kernel that still find room beside others, of which each takes its share.
-fn free_blocks(resident: u32, shares: impl Iterator<Item = f64>, kernels: usize) -> u32 {
-    if kernels >= CONCURRENT_KERNELS {
-        return 0;
-    }
-    let left = (1.0 - shares.sum::<f64>()).max(0.0);
-    // Shares are fractions of small integers: what is a whole block but for rounding is one.
-    (left * f64::from(resident) + 1e-6) as u32
-}
-
-/// Retires what it owns when the last reference goes.
-struct Allocation {
-    gpu: Arc<Gpu>,
-    what: Option<Retired>,
-}
-// SAFETY: the addresses in it are only passed on to be freed.
-unsafe impl Sync for Allocation {}
-
-impl Drop for Allocation {
-    fn drop(&mut self) {
-        if let Some(what) = self.what.take() {
-            self.gpu.retire(what);
-        }
+        // Without the lock: it may be the last reference to the next one.
+        drop(here);
+        drop(next);
     }
 }
 
@@ -355,25 +374,4 @@ pub(super) fn not_ready(call: &'static str, message: &str) -> DeviceError {
 /// A panic elsewhere leaves these lists whole.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::free_blocks;
-
-    #[test]
-    fn blocks_that_fit_beside_others() {
-        assert_eq!(free_blocks(132, std::iter::empty(), 0), 132);
-        assert_eq!(free_blocks(132, [1.0].into_iter(), 1), 0);
-        // 33 of 132 blocks and a quarter of a larger kernel's leave half.
-        assert_eq!(free_blocks(132, [33.0 / 132.0, 0.25].into_iter(), 2), 66);
-        // Thirds do not add up to a whole in binary, and still leave a third.
-        assert_eq!(free_blocks(3, [1.0 / 3.0, 1.0 / 3.0].into_iter(), 2), 1);
-        assert_eq!(free_blocks(132, [0.7, 0.7].into_iter(), 2), 0);
-    }
-
-    #[test]
-    fn no_more_kernels_than_run_side_by_side() {
-        assert_eq!(free_blocks(132, std::iter::repeat_n(0.0, 128), 128), 0);
-    }
 }

@@ -11,8 +11,10 @@ mod driver;
 mod embedded;
 mod found;
 mod gpu;
+mod memory;
 mod module;
 mod nvrtc;
+mod occupancy;
 mod parameters;
 
 pub use cudarc;

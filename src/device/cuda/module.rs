@@ -1,7 +1,7 @@
 //! Code on the GPU, and its launch.
 
 use std::collections::HashMap;
-use std::ffi::{CString, c_int, c_uint, c_void};
+use std::ffi::{CString, c_int, c_void};
 use std::sync::{Arc, Mutex};
 
 use cudarc::driver::sys;
@@ -10,9 +10,10 @@ use super::driver::{Stream, check, driver, error, optional};
 use super::embedded::Embedded;
 use super::gpu::{Gpu, Retired, Running, lock};
 use super::nvrtc;
+use super::occupancy::Block;
 use crate::abi::RingArgs;
 use crate::device::probe::{Entry as ProbeEntry, ProbeArgs};
-use crate::device::{ArgsLayout, Builtin, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
+use crate::device::{ArgsLayout, Builtin, Carveout, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
 /// ring.cuh: a block is one warp.
 const THREADS: u32 = 32;
@@ -38,7 +39,7 @@ impl Module {
     pub fn load(gpu: &Arc<Gpu>, image: &[u8]) -> Result<Self, DeviceError> {
         use sys::CUjit_option::{CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
         check_image(image)?;
-        gpu.bind()?;
+        let _bound = gpu.bind()?;
         // Aligned as a cubin's headers want it, and ended by a NUL as PTX wants it.
         let mut aligned = vec![0u64; image.len() / 8 + 1];
         bytemuck::cast_slice_mut(&mut aligned)[..image.len()].copy_from_slice(image);
@@ -61,7 +62,7 @@ impl Module {
     /// The function of that name, loaded and ready: with lazy loading it would otherwise be loaded at its
     /// first launch, which waits for resident kernels.
     pub fn function(self: &Arc<Self>, name: &str) -> Result<Option<Function>, DeviceError> {
-        self.gpu.bind()?;
+        let _bound = self.gpu.bind()?;
         let Ok(c_name) = CString::new(name) else { return Ok(None) };
         let mut raw = std::ptr::null_mut();
         // SAFETY: the module is alive, the name NUL-terminated; a place for the answer.
@@ -73,11 +74,10 @@ impl Module {
             // SAFETY: a function of the module.
             check("cuFuncLoad", unsafe { load(raw) })?;
         }
-        let mut registers: c_int = 0;
-        let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_NUM_REGS;
-        // SAFETY: as above; an older driver loads the function to answer this.
-        unsafe { driver!(cuFuncGetAttribute(&mut registers, attribute, raw)) }?;
-        Ok(Some(Function { module: Arc::clone(self), raw }))
+        let function = Function { module: Arc::clone(self), raw };
+        // An older driver loads the function to answer this.
+        function.attribute(sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_NUM_REGS)?;
+        Ok(Some(function))
     }
 
     /// What `RINGSCOPE_RING_KERNEL` says of the author's arguments of an entry: the sizes of two symbols.
@@ -90,7 +90,7 @@ impl Module {
     }
 
     fn symbol_bytes(&self, name: &str) -> Result<Option<usize>, DeviceError> {
-        self.gpu.bind()?;
+        let _bound = self.gpu.bind()?;
         let Ok(name) = CString::new(name) else { return Ok(None) };
         let (mut address, mut bytes) = (0, 0);
         // SAFETY: the module is alive, the name NUL-terminated; places for the answers.
@@ -154,24 +154,50 @@ impl Function {
         stream: &Stream,
         parameters: &[&[u8]],
     ) -> Result<(), DeviceError> {
+        let _bound = self.module.gpu.bind()?;
         let mut list: Vec<*mut c_void> = parameters.iter().map(|p| p.as_ptr().cast_mut().cast()).collect();
         let (list, none) = (list.as_mut_ptr(), std::ptr::null_mut());
         // SAFETY: the caller answers for the parameters, which the driver copies during the call and does not write.
         unsafe { driver!(cuLaunchKernel(self.raw, grid, 1, 1, block, 1, 1, 0, stream.raw(), list, none)) }
     }
 
-    /// Blocks that fill the GPU.
-    pub fn resident(&self) -> Result<u32, DeviceError> {
-        let mut each: c_int = 0;
+    /// The context is current.
+    fn attribute(&self, which: sys::CUfunction_attribute) -> Result<u32, DeviceError> {
+        let mut value: c_int = 0;
         // SAFETY: a place for the answer; the function is alive.
-        unsafe { driver!(cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut each, self.raw, THREADS as c_int, 0)) }?;
-        Ok((each.max(0) as c_uint).saturating_mul(self.module.gpu.multiprocessors))
+        unsafe { driver!(cuFuncGetAttribute(&mut value, which, self.raw)) }?;
+        Ok(value.max(0) as u32)
+    }
+
+    /// Sets what its next launch prefers to be shared memory, and returns what a block takes then.
+    pub fn block(&self, carveout: Carveout) -> Result<Block, DeviceError> {
+        use sys::CUfunction_attribute as A;
+        let _bound = self.module.gpu.bind()?;
+        let which = A::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
+        // SAFETY: the function is alive.
+        unsafe { driver!(cuFuncSetAttribute(self.raw, which, carveout.preference())) }?;
+        let mut most: c_int = 0;
+        // SAFETY: a place for the answer; the function is alive.
+        unsafe { driver!(cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut most, self.raw, THREADS as c_int, 0)) }?;
+        Ok(Block {
+            warps: THREADS.div_ceil(32),
+            registers: self.attribute(A::CU_FUNC_ATTRIBUTE_NUM_REGS)?,
+            shared: self.attribute(A::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)?,
+            most: most.max(0) as u32,
+            all_shared: carveout.is_all(),
+        })
+    }
+
+    /// Blocks that fill the GPU.
+    fn resident(&self) -> Result<u32, DeviceError> {
+        Ok(self.block(Carveout::default())?.most.saturating_mul(self.module.gpu.multiprocessors))
     }
 
     /// Whether it takes parameters of these sizes and no others, where the driver can say so; 0 bytes are no parameter.
     fn takes(&self, sizes: &[usize]) -> Result<bool, DeviceError> {
         type Info = unsafe extern "C" fn(sys::CUfunction, usize, *mut usize, *mut usize) -> sys::CUresult;
         let Some(info) = optional::<Info>(c"cuFuncGetParamInfo") else { return Ok(true) };
+        let _bound = self.module.gpu.bind()?;
         let size = |index| {
             let (mut offset, mut size) = (0, 0);
             // SAFETY: places for the answers; an index too high is an invalid value.
@@ -320,20 +346,27 @@ impl Kernel for Loaded {
         self.args
     }
 
-    unsafe fn launch(
+    unsafe fn launch_with(
         &self,
         blocks: u32,
+        carveout: Carveout,
         parameters: &[&[u8]],
         keep: Vec<Memory>,
     ) -> Result<Box<dyn Launch>, DeviceError> {
         let gpu = &self.function.module.gpu;
         let code: Arc<dyn Send + Sync> = Arc::<Function>::clone(&self.function);
-        let running = gpu.launch(blocks, self.resident, keep, code, |stream| {
-            gpu.bind()?;
-            // SAFETY: the caller answers for the parameters and their memory, which is in `keep`.
-            unsafe { self.function.start(blocks, THREADS, stream, parameters) }
-        })?;
-        Ok(Box::new(CudaLaunch { running }))
+        let running = gpu.launch(
+            blocks,
+            || self.function.block(carveout),
+            keep,
+            code,
+            |stream| {
+                let _bound = gpu.bind()?;
+                // SAFETY: the caller answers for the parameters and their memory, which is in `keep`.
+                unsafe { self.function.start(blocks, THREADS, stream, parameters) }
+            },
+        )?;
+        Ok(Box::new(CudaLaunch::new(running, Vec::new())))
     }
 }
 
@@ -341,11 +374,12 @@ impl Kernel for Loaded {
 #[derive(Debug)]
 pub(super) struct CudaLaunch {
     running: Arc<Running>,
+    warnings: Vec<String>,
 }
 
 impl CudaLaunch {
-    pub fn new(running: Arc<Running>) -> Self {
-        CudaLaunch { running }
+    pub fn new(running: Arc<Running>, warnings: Vec<String>) -> Self {
+        CudaLaunch { running, warnings }
     }
 }
 
@@ -353,6 +387,10 @@ impl Launch for CudaLaunch {
     /// Frees nothing: it is asked from async code, and freeing waits for whatever else runs on the GPU.
     fn ended(&self) -> Result<bool, DeviceError> {
         self.running.ended()
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 
