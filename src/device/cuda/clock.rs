@@ -24,6 +24,8 @@ pub(super) struct ClockProbe {
     epoch: Instant,
     /// When it was started, if its answer was not seen yet.
     started: Option<i64>,
+    /// Whether its last run is not known to have ended.
+    runs: bool,
 }
 
 struct Parts {
@@ -39,7 +41,7 @@ impl ClockProbe {
             stream: Stream::new(&gpu.context)?,
             mapped: gpu.mapped(2 * size_of::<u64>())?,
         };
-        Ok(ClockProbe { gpu: Arc::clone(gpu), parts: Some(parts), epoch: Instant::now(), started: None })
+        Ok(ClockProbe { gpu: Arc::clone(gpu), parts: Some(parts), epoch: Instant::now(), started: None, runs: false })
     }
 
     fn now(&self) -> i64 {
@@ -58,8 +60,10 @@ impl ClockProbe {
         parts.mapped.word(8).store(0, Ordering::Relaxed);
         let _bound = self.gpu.bind()?;
         // SAFETY: the probe takes one pointer by value, to two words that outlive it (see drop).
-        unsafe { parts.function.start(1, 1, &parts.stream, &[&parts.mapped.device_address().to_ne_bytes()]) }?;
-        self.started = Some(from);
+        let start =
+            || unsafe { parts.function.start(1, 1, &parts.stream, &[&parts.mapped.device_address().to_ne_bytes()]) };
+        self.gpu.start_aside(start)?;
+        (self.started, self.runs) = (Some(from), true);
         let mut asked = 0u32;
         driver::wait(limit, || {
             asked += 1;
@@ -82,8 +86,12 @@ impl ClockProbe {
         }))
     }
 
-    fn has_ended(&self) -> Result<bool, DeviceError> {
-        driver::stream_is_done(&self.gpu.context, self.parts()?.stream.raw())
+    fn has_ended(&mut self) -> Result<bool, DeviceError> {
+        let ended = driver::stream_is_done(&self.gpu.context, self.parts()?.stream.raw())?;
+        if ended && std::mem::take(&mut self.runs) {
+            self.gpu.count_late(false);
+        }
+        Ok(ended)
     }
 
     /// Reads the clock some times, where nothing else runs yet; also returns its tick.
@@ -119,6 +127,8 @@ impl ClockProbe {
         }
         if let Some(bracket) = self.look(LOOK)? {
             time.read(bracket);
+            // Its end is near; until it is known nothing is freed.
+            driver::wait(LOOK, || self.has_ended())?;
         }
         Ok(())
     }
@@ -127,11 +137,13 @@ impl ClockProbe {
 impl Drop for ClockProbe {
     fn drop(&mut self) {
         const SETTLE: Duration = Duration::from_millis(100);
-        let settled = driver::wait(SETTLE, || self.has_ended());
-        if matches!(settled, Ok(false)) {
-            // The kernel is still waiting for room, and will write its words.
-            self.gpu.count_late(true);
-            std::mem::forget(self.parts.take());
+        match driver::wait(SETTLE, || self.has_ended()) {
+            Ok(true) => {}
+            // The kernel is still waiting for room, and will write its words: it stays counted as late.
+            Ok(false) => std::mem::forget(self.parts.take()),
+            // It died with its context.
+            Err(_) if self.runs => self.gpu.count_late(false),
+            Err(_) => {}
         }
     }
 }
@@ -143,6 +155,8 @@ pub(super) fn open_clock(gpu: &Arc<Gpu>, library: &module::Library) -> Result<Ar
     known.retain(|(gpu, clock)| gpu.strong_count() > 0 && clock.strong_count() > 0);
     let place = Arc::downgrade(gpu);
     if let Some(clock) = known.iter().find_map(|(other, clock)| other.ptr_eq(&place).then(|| clock.upgrade())?) {
+        // Of a context that died nothing new is made, and this call says so.
+        Stream::new(&gpu.context)?;
         return Ok(clock);
     }
     let clock = Arc::new(read_first(gpu, library)?);

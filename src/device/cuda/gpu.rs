@@ -309,9 +309,20 @@ impl Gpu {
         running
     }
 
+    /// Starts what is no kernel of a launch and may wait for room, for all that is known: nothing is freed before
+    /// `count_late(false)` says that it has ended.
+    pub fn start_aside(&self, start: impl FnOnce() -> Result<(), DeviceError>) -> Result<(), DeviceError> {
+        // Under the lock, so that nobody is about to free.
+        let _running = lock(&self.running);
+        start()?;
+        self.count_late(true);
+        Ok(())
+    }
+
     /// Whether the kernels that are known leave room for one such block.
     pub fn leaves_room(&self, block: Block) -> bool {
-        self.check_room(block, 1, &lock(&self.running)).is_ok()
+        let running: Vec<_> = lock(&self.running).iter().filter(|r| !r.ended.load(Ordering::Acquire)).cloned().collect();
+        self.check_room(block, 1, &running).is_ok()
     }
 
     /// Whether a kernel is known that has not been found ended.
