@@ -249,6 +249,7 @@ impl RuntimeBuilder {
                 copy_limit,
                 max_kernels: self.max_kernels,
                 spares: Mutex::new(spares),
+                spent: Mutex::default(),
                 words: Mutex::new(words),
                 kernels: RwLock::default(),
                 waker: Arc::new(Waker::new()),

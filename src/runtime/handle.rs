@@ -45,6 +45,9 @@ pub(super) struct Inner {
     pub(super) copy_limit: Duration,
     pub(super) max_kernels: usize,
     pub(super) spares: Mutex<Vec<IdleRing>>,
+    /// Of launches that failed. Not dropped before the runtime is: freeing waits for kernels that nobody here knows, and one of
+    /// them may be why a launch failed.
+    pub(super) spent: Mutex<Vec<IdleRing>>,
     /// Of all rings, of launched kernels too. Taken with the lock of the spares.
     pub(super) words: Mutex<RingWords>,
     pub(super) kernels: RwLock<HashMap<Arc<str>, RingKernel>>,

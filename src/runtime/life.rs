@@ -186,6 +186,7 @@ impl Inner {
             Err(error) => {
                 // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
                 ring.producer.command(Command::Stop);
+                self.spent.lock().unwrap_or_else(PoisonError::into_inner).push(ring);
                 drop(spares);
                 self.collector.set_failed(id, &error.to_string());
                 Err(error)

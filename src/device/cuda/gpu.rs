@@ -8,7 +8,7 @@
 //! be dropped while the kernel runs, that circle leaks it, which is the one safe thing to do.
 //!
 //! A kernel that is not known here (another library's, of the same context) makes freeing wait as well. So only a
-//! drop frees; launching, sending, receiving, reading and ending a kernel do not.
+//! drop of memory, of code or of a device frees; launching, sending, receiving, reading and ending a kernel do not.
 
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
@@ -209,7 +209,7 @@ impl Gpu {
     }
 
     /// Lets go of what ended kernels kept; it is retired.
-    fn forget_ended(&self) {
+    pub fn forget_ended(&self) {
         // A kernel that died of an error has ended too; its Launch returns the error.
         let ended: Vec<_> = lock(&self.running).extract_if(.., |r| r.is_over()).collect();
         // Not under the lock: dropping memory retires it, which would sweep.
@@ -218,8 +218,8 @@ impl Gpu {
         self.count_late(false);
     }
 
-    /// Lets go of what ended kernels kept, and frees what was retired if none runs. In drops: it may wait for kernels that are
-    /// not known here.
+    /// Lets go of what ended kernels kept, and frees what was retired if none runs. In drops of memory, code and devices: it may
+    /// wait for kernels that are not known here.
     pub fn sweep(&self) {
         self.forget_ended();
         let running = lock(&self.running);
