@@ -46,6 +46,7 @@ impl TelemetryCollector {
         self.core.ops.turn_on(Some(config))
     }
 
+    #[inline]
     fn monitor(&self) -> Option<&Arc<Monitor>> {
         self.core.ops.get()
     }
@@ -55,6 +56,7 @@ impl TelemetryCollector {
     /// Begins to describe an operation of that name, at most 255 bytes: add an id and labels, then
     /// [`start`](OperationBuilder::start) it. Names are counted each by itself up to
     /// [`max_names`](OperationsConfig::max_names): name what is done, and put in the id what it is done to.
+    #[inline]
     pub fn operation<'a>(&'a self, name: &'a str) -> OperationBuilder<'a> {
         OperationBuilder::new(self.monitor(), name)
     }

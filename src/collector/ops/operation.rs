@@ -19,25 +19,32 @@ pub(super) const PANICKED: &str = "panicked";
 /// An operation that is about to begin; see [`operation`](super::super::TelemetryCollector::operation).
 #[must_use = "nothing begins before `start`"]
 pub struct OperationBuilder<'a> {
-    /// `None` where nothing is monitored.
-    monitor: Option<&'a Arc<Monitor>>,
     name: &'a str,
+    /// `None` where nothing is monitored.
+    described: Option<Described<'a>>,
+}
+
+struct Described<'a> {
+    monitor: &'a Arc<Monitor>,
     id: Option<Arc<str>>,
     labels: Vec<(String, String)>,
+    /// The first text that was not good.
     refused: Option<OperationError>,
 }
 
 impl<'a> OperationBuilder<'a> {
+    #[inline]
     pub(in crate::collector) fn new(monitor: Option<&'a Arc<Monitor>>, name: &'a str) -> Self {
-        OperationBuilder { monitor, name, id: None, labels: Vec::new(), refused: None }
+        let described = monitor.map(|monitor| Described { monitor, id: None, labels: Vec::new(), refused: None });
+        OperationBuilder { name, described }
     }
 
     /// Sets what tells this operation from others of its name: the number of a request, say. At most 255 bytes.
     pub fn id(mut self, id: impl Display) -> Self {
-        if self.monitor.is_some() {
+        if let Some(described) = &mut self.described {
             match chosen_text("id", id, MAX_NAME_BYTES) {
-                Ok(id) => self.id = Some(id.into()),
-                Err(error) => self.refuse(error),
+                Ok(id) => described.id = Some(id.into()),
+                Err(error) => described.refuse(error),
             }
         }
         self
@@ -46,18 +53,13 @@ impl<'a> OperationBuilder<'a> {
     /// Adds a label, which the entry in the list will have; counts and durations are by name alone. At most 32 labels, with
     /// names of up to 255 bytes and values of up to 1024.
     pub fn label(mut self, name: &str, value: impl Display) -> Self {
-        if self.monitor.is_some() {
+        if let Some(described) = &mut self.described {
             match LABELS.value(value) {
-                Ok(value) => self.labels.push((name.to_owned(), value)),
-                Err(error) => self.refuse(error),
+                Ok(value) => described.labels.push((name.to_owned(), value)),
+                Err(error) => described.refuse(error),
             }
         }
         self
-    }
-
-    /// Remembers the first.
-    fn refuse(&mut self, error: OperationError) {
-        self.refused.get_or_insert(error);
     }
 
     /// Begins the operation, and counts it as started. Where operations are not monitored, nothing is checked and the
@@ -66,16 +68,29 @@ impl<'a> OperationBuilder<'a> {
     /// # Errors
     /// [`OperationError`] for a text that is empty or too long, too many labels, or a label given twice. Then nothing was
     /// counted.
+    #[inline]
     pub fn start(self) -> Result<Operation, OperationError> {
-        let Some(monitor) = self.monitor else { return Ok(Operation { running: None }) };
+        match self.described {
+            Some(described) => described.start(self.name),
+            None => Ok(Operation { running: None }),
+        }
+    }
+}
+
+impl Described<'_> {
+    fn refuse(&mut self, error: OperationError) {
+        self.refused.get_or_insert(error);
+    }
+
+    fn start(self, name: &str) -> Result<Operation, OperationError> {
         if let Some(error) = self.refused {
             return Err(error);
         }
-        check_name("name", self.name)?;
+        check_name("name", name)?;
         let labels = LABELS.check(&self.labels)?;
-        let series = monitor.operation_series(self.name);
+        let series = self.monitor.operation_series(name);
         // Of the overflow series, each keeps its own name in the list.
-        let name = if *series.name == *self.name { Arc::clone(&series.name) } else { self.name.into() };
+        let name = if *series.name == *name { Arc::clone(&series.name) } else { name.into() };
         series.begin();
         let begun_ns = series.kept.clock.now_ns();
         let (id, thread) = (self.id, thread::current());
@@ -131,8 +146,11 @@ impl Operation {
     }
 
     /// Ends the operation: it did what it was begun for.
+    #[inline]
     pub fn succeed(mut self) {
-        self.end(OperationStatus::Succeeded, None);
+        if self.running.is_some() {
+            self.end(OperationStatus::Succeeded, None);
+        }
     }
 
     /// Ends the operation with an error, of which the first 512 bytes are kept.
@@ -161,6 +179,14 @@ impl Operation {
         Duration::from_nanos(self.running.as_ref().map_or(0, ns))
     }
 
+    #[cold]
+    fn end_dropped(&mut self) {
+        match std::thread::panicking() {
+            true => self.end(OperationStatus::Failed, Some(PANICKED.into())),
+            false => self.end(OperationStatus::Abandoned, None),
+        }
+    }
+
     fn end(&mut self, status: OperationStatus, error: Option<Arc<str>>) {
         let Some(running) = self.running.take() else { return };
         let Running { series, name, id, labels, begun_ns, retries, retried_for, thread } = running;
@@ -173,13 +199,10 @@ impl Operation {
 }
 
 impl Drop for Operation {
+    #[inline]
     fn drop(&mut self) {
-        if self.running.is_none() {
-            return;
-        }
-        match std::thread::panicking() {
-            true => self.end(OperationStatus::Failed, Some(PANICKED.into())),
-            false => self.end(OperationStatus::Abandoned, None),
+        if self.running.is_some() {
+            self.end_dropped();
         }
     }
 }
