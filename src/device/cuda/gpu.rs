@@ -321,7 +321,8 @@ impl Gpu {
 
     /// Whether the kernels that are known leave room for one such block.
     pub fn leaves_room(&self, block: Block) -> bool {
-        let running: Vec<_> = lock(&self.running).iter().filter(|r| !r.ended.load(Ordering::Acquire)).cloned().collect();
+        let running: Vec<_> =
+            lock(&self.running).iter().filter(|r| !r.ended.load(Ordering::Acquire)).cloned().collect();
         self.check_room(block, 1, &running).is_ok()
     }
 
