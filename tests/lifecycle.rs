@@ -96,7 +96,7 @@ fn a_kernel_that_was_told_to_stop_has_not_failed() {
                     assert!(snapshot.kernels.iter().all(|k| k.state != KernelState::Failed));
                 }
             });
-            for n in 0..200 {
+            for n in 0..common::fewer(200) {
                 let id = format!("k{n}");
                 runtime.launch_blocking(&id, &LaunchOptions::default()).unwrap();
                 runtime.activate_blocking(&id).unwrap();
@@ -113,7 +113,7 @@ fn a_reset_under_traffic_leaves_counters_and_buckets_together() {
     for builder in builders() {
         let runtime = active(builder, 2);
         let kernel = runtime.kernel("w").unwrap();
-        for _ in 0..100 {
+        for _ in 0..common::fewer(100) {
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     for _ in 0..200 {

@@ -280,7 +280,8 @@ fn bounds() -> impl Strategy<Value = Vec<f64>> {
 fn cases<I: Implementation, S: Strategy>(strategy: S, test: impl Fn(S::Value)) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) });
+    let mut runner =
+        TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(common::fewer(96)) });
     let run = |value| {
         test(value);
         Ok(())

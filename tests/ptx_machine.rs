@@ -1,15 +1,15 @@
 //! The PTX machine that the stand-in of the driver runs kernels on: each opcode against the PTX manual, warps, blocks, faults,
-//! and the crate's own kernels against the same sources as C++. Needs a C++ compiler (c++).
+//! and the crate's own kernels, on the weak memory, against the same sources as C++. Needs a C++ compiler (c++).
+
+#[path = "cuda-driver/objects.rs"]
+mod objects;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The machine, on a memory without weakness: that has tests of its own.
-const MACHINE: [&str; 11] =
-    ["parse", "decode", "lexer", "alu", "alu_float", "warp", "access", "sync", "stage", "machine", "plain_memory"];
-const TESTS: [&str; 10] = [
+const TESTS: [&str; 11] = [
     "tests_main",
     "integers_test",
     "bits_test",
@@ -20,6 +20,7 @@ const TESTS: [&str; 10] = [
     "refusals_test",
     "rings_test",
     "probes_test",
+    "header_test",
 ];
 
 fn root() -> PathBuf {
@@ -36,19 +37,15 @@ fn program() -> Option<PathBuf> {
     BUILT.get_or_init(compile).clone()
 }
 
-fn cxx() -> Command {
-    Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()))
-}
-
 fn compile() -> Option<PathBuf> {
-    cxx().arg("--version").output().ok()?;
+    let machine = objects::ptx_machine()?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ptx-machine-tests");
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     let sources = root().join("tests/cuda-driver");
     let unit = |name: &str| (format!("{name}.o"), sources.join(format!("ptx/{name}.cpp")), 0);
     let units: Vec<(String, PathBuf, u32)> = (0..=2)
         .map(|level| (format!("kernels_l{level}.o"), sources.join("kernels.cpp"), level))
-        .chain(TESTS.into_iter().chain(MACHINE).map(unit))
+        .chain(TESTS.into_iter().map(unit))
         .chain([("shim.o".to_owned(), root().join("kernels/host/shim.cpp"), 0)])
         .collect();
     let at_once = std::thread::available_parallelism().map_or(2, |n| n.get());
@@ -56,9 +53,8 @@ fn compile() -> Option<PathBuf> {
         let started: Vec<_> = some
             .iter()
             .map(|(object, source, level)| {
-                let mut cxx = cxx();
-                cxx.args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]);
-                cxx.arg(root().join("kernels/include")).arg(format!("-DRINGSCOPE_LEVEL={level}"));
+                let mut cxx = objects::compiler();
+                cxx.args(["-O1", "-Werror"]).arg(format!("-DRINGSCOPE_LEVEL={level}"));
                 cxx.arg("-c").arg(source).arg("-o").arg(folder.join(object));
                 (cxx.spawn().expect("it starts again"), cxx)
             })
@@ -68,8 +64,8 @@ fn compile() -> Option<PathBuf> {
         }
     }
     let tests = folder.join("machine_tests");
-    let mut link = cxx();
-    link.arg("-pthread").args(units.iter().map(|(object, ..)| folder.join(object))).arg("-o").arg(&tests);
+    let mut link = objects::compiler();
+    link.args(units.iter().map(|(object, ..)| folder.join(object))).args(machine).arg("-o").arg(&tests);
     assert!(link.status().expect("a compiler").success(), "{link:?}");
     Some(tests)
 }
@@ -82,7 +78,8 @@ fn run(names: &[&str]) {
     let Some(program) = program() else {
         return say("skipped: the PTX machine: no C++ compiler (c++)");
     };
-    let output = Command::new(program).arg(root().join("kernels/ptx")).args(names).output().expect("it starts");
+    let folders = ["kernels/ptx", "tests/cuda-driver/ptx/kernels"].map(|folder| root().join(folder));
+    let output = Command::new(program).args(folders).args(names).output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{said}", output.status);
 }
@@ -114,8 +111,10 @@ fn what_is_not_understood_is_an_error_that_names_it() {
 
 #[test]
 fn the_crates_kernels_do_as_ptx_what_they_do_as_cpp() {
-    if !root().join("kernels/ptx").exists() {
-        return say("skipped: the crate's kernels are not there as PTX");
-    }
     run(&["rings", "probes"]);
+}
+
+#[test]
+fn what_the_headers_promise_holds_for_lanes_that_go_apart() {
+    run(&["header"]);
 }

@@ -70,7 +70,7 @@ enum Fault : int {
 constexpr int DEVICES = 2;
 constexpr int MULTIPROCESSORS = 4;
 constexpr int SUB_PARTITIONS = 4;
-constexpr unsigned BLOCKS_EACH = 2;  // unless the test sets "blocks_each"
+constexpr unsigned BLOCKS_EACH = 2;  // unless the test sets "blocks_each", or STAND_IN_BLOCKS_EACH is set
 constexpr unsigned REGISTERS_EACH = 65536, THREADS_EACH = 2048, SHARED_EACH = 233472, SHARED_OF_SYSTEM = 1024;
 constexpr size_t LARGEST = 1u << 30;
 

@@ -49,7 +49,9 @@ void account(Multiprocessor& m, const Place& place, int sign) {
 
 unsigned blocks_each() {
     auto set = state().counts.find("blocks_each");
-    return set == state().counts.end() ? BLOCKS_EACH : static_cast<unsigned>(set->second);
+    if (set != state().counts.end()) return static_cast<unsigned>(set->second);
+    static const char* given = std::getenv("STAND_IN_BLOCKS_EACH");
+    return given == nullptr ? BLOCKS_EACH : static_cast<unsigned>(std::atoi(given));
 }
 
 bool take_place(Device* d, const Needs& needs, Place* place) {

@@ -71,9 +71,9 @@ const FUNCTION: &str = "function ";
 const UNSAID: &str = "unsaid ";
 
 /// The runs of some sites with each of these faults, in so many processes; prints their table.
-fn try_all(test: &str, shares: u64, faults: &[Fault], pick: impl Fn(&Site, Fault) -> bool) {
+fn try_all(test: &str, shares: u64, runs: Runs, faults: &[Fault], pick: impl Fn(&Site, Fault) -> bool) {
     let start = Instant::now();
-    match in_shares(test, shares, Runs::Threads) {
+    match in_shares(test, shares, runs) {
         Role::Share(share) => {
             // Whatever else a process finds to be called, these are its own.
             let here = |site: &Site| (site.nth + site.call.len() as u64) % shares == share;
@@ -161,19 +161,19 @@ fn applies(site: &Site, fault: Fault) -> bool {
 
 #[test]
 fn a_call_that_fails_is_an_error_that_names_it() {
-    try_all("a_call_that_fails_is_an_error_that_names_it", 1, &[Fault::OutOfMemory], applies);
+    try_all("a_call_that_fails_is_an_error_that_names_it", 1, Runs::Threads, &[Fault::OutOfMemory], applies);
 }
 
 #[test]
 fn a_context_that_dies_is_an_error_and_not_a_hang() {
     let faults = [Fault::LaunchFailed, Fault::IllegalAddress];
-    try_all("a_context_that_dies_is_an_error_and_not_a_hang", 1, &faults, applies);
+    try_all("a_context_that_dies_is_an_error_and_not_a_hang", 1, Runs::Threads, &faults, applies);
 }
 
 #[test]
 fn what_never_completes_is_given_up() {
     let pick = |site: &Site, fault| applies(site, fault) && site.phase > Phase::Build;
-    try_all("what_never_completes_is_given_up", 4, &LATE_FAULTS, pick);
+    try_all("what_never_completes_is_given_up", 4, Runs::Threads, &LATE_FAULTS, pick);
 }
 
 // Opening and building wait for seconds: each process waits for a few calls, and they wait side by side.
@@ -181,11 +181,19 @@ fn what_never_completes_is_given_up() {
 #[test]
 fn an_opening_that_never_completes_is_given_up() {
     let pick = |site: &Site, fault| applies(site, fault) && site.phase == Phase::Open && site.nth <= EACH;
-    try_all("an_opening_that_never_completes_is_given_up", 8, &LATE_FAULTS, pick);
+    try_all("an_opening_that_never_completes_is_given_up", 8, Runs::Threads, &LATE_FAULTS, pick);
 }
 
 #[test]
 fn a_build_that_never_completes_is_given_up() {
     let pick = |site: &Site, fault| applies(site, fault) && site.phase == Phase::Build && site.nth <= EACH;
-    try_all("a_build_that_never_completes_is_given_up", 8, &LATE_FAULTS, pick);
+    try_all("a_build_that_never_completes_is_given_up", 8, Runs::Threads, &LATE_FAULTS, pick);
+}
+
+/// Kernels 32 lanes wide change nothing of it: the first call of each function in each phase.
+#[test]
+fn calls_fail_and_contexts_die_under_ptx_too() {
+    let faults = [Fault::OutOfMemory, Fault::IllegalAddress];
+    let pick = |site: &Site, fault| applies(site, fault) && site.nth == 1;
+    try_all("calls_fail_and_contexts_die_under_ptx_too", 2, Runs::Ptx, &faults, pick);
 }

@@ -160,4 +160,5 @@ void test_warps();
 void test_blocks();
 void test_refusals();
 void test_rings();
+void test_header();
 void test_probes();

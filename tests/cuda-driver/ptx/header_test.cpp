@@ -1,5 +1,5 @@
 // header_test.cpp: what the headers promise of lanes that do not go together, on the machine: the kernels of kernels/, compiled to
-// FOLDER/<name>.ptx at level 2. Each says itself what must hold; here it is looked at, seed by seed. The memory finds races.
+// PTX at level 2 by scripts/ptx.sh. Each says itself what must hold; here it is looked at, seed by seed. The memory finds races.
 #include "whole.h"
 
 using namespace bench;
@@ -9,10 +9,11 @@ constexpr u64 SEEDS = 12, MOST_STEPS = 20000000;
 constexpr u32 BUCKETS = 528;
 
 std::unique_ptr<Program> test_kernels(const std::string& name) {
-    std::ifstream in(whole::folder + "/" + name + ".ptx");
+    std::string file = whole::test_folder + "/" + name + "_l2.ptx";
+    std::ifstream in(file);
     std::stringstream text;
     text << in.rdbuf();
-    if (!in) throw std::runtime_error("no file " + whole::folder + "/" + name + ".ptx");
+    if (!in) throw std::runtime_error("no file " + file);
     return Program::parse(text.str());
 }
 

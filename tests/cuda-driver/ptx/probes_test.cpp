@@ -252,13 +252,14 @@ void test_probes() {
         metrics(*program, level);
         the_rest(*program, level);
         // The clock alone, by one thread.
-        u64 time = 0;
+        u64 words[2] = {};
         Memory memory((MemorySettings()));
         Machine machine(memory, MachineSettings());
-        whole::add(memory, time, true);
-        u64 block = machine.add_block(whole::launch(*program, "clock_probe", &time, 1, 1), {});
+        whole::add(memory, words, true);
+        u64 block = machine.add_block(whole::launch(*program, "clock_probe", &words[0], 1, 1), {});
         while (machine.step(100) != Machine::NEVER) {
         }
-        check(machine.outcome(block)->end == Outcome::RETURNED && time > 0 && time % 32 == 0, "clock_probe: " + std::to_string(time));
+        check(machine.outcome(block)->end == Outcome::RETURNED && words[0] > 0 && words[0] % 32 == 0, "clock_probe: time");
+        check(words[1] > 0 && words[1] % 32 == 0, "clock_probe: step");
     }
 }

@@ -1,4 +1,5 @@
-// tests_main.cpp: the machine's tests, by name: `machine_tests FOLDER integers`, where FOLDER has the crate's kernels as PTX.
+// tests_main.cpp: the machine's tests, by name: `machine_tests FOLDER TESTS integers`, where FOLDER has the crate's kernels
+// as PTX and TESTS those of kernels/.
 // Prints what was wrong; ends with 1 if anything was.
 #include <map>
 
@@ -8,10 +9,11 @@ int main(int count, char** names) {
     const std::map<std::string, void (*)()> tests = {
         {"integers", test_integers}, {"bits", test_bits}, {"floats", test_floats}, {"conversions", test_conversions},
         {"memory", test_memory}, {"warps", test_warps}, {"blocks", test_blocks}, {"refusals", test_refusals},
-        {"rings", test_rings}, {"probes", test_probes},
+        {"rings", test_rings}, {"probes", test_probes}, {"header", test_header},
     };
     if (count > 1) whole::folder = names[1];
-    for (int n = 2; n < count; ++n) {
+    if (count > 2) whole::test_folder = names[2];
+    for (int n = 3; n < count; ++n) {
         auto found = tests.find(names[n]);
         if (found == tests.end()) {
             std::printf("no such test: %s\n", names[n]);

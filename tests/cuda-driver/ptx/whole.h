@@ -11,8 +11,8 @@
 namespace whole {
 using namespace ptx;
 
-// Of scripts/ptx.sh: l0.ptx, l1.ptx, l2.ptx. Set by main.
-inline std::string folder;
+// Of scripts/ptx.sh: l0.ptx, l1.ptx, l2.ptx; and those of kernels/. Set by main.
+inline std::string folder, test_folder;
 
 inline std::unique_ptr<Program> program(unsigned level) {
     std::string file = folder + "/l" + std::to_string(level) + ".ptx";
