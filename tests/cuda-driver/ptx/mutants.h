@@ -16,6 +16,9 @@ struct Mutant {
 // bar.sync dropped, neighbouring stores swapped, a bit of each lane mask lost.
 std::vector<Mutant> of(const Entry& entry);
 
+// Why nothing can be wrong with that mutant, or why the machine cannot see it; null where nobody knows. `place`: places::whole.
+const char* reason(const std::string& what, const std::string& opcode, const std::string& place);
+
 // Puts it in, and takes it out again.
 class Applied {
    public:
