@@ -55,6 +55,7 @@ struct MachineSettings {
     u32 tick_ns = 32;            // of %globaltimer
     i64 drift_ppm = 0;           // of %globaltimer against the clock, from the start
     u64 longest_nap_ns = 500000; // with run_block: a block that only polls sleeps up to so long at a time. 0: as it asks
+    u32 lag_one_in = 1024;       // so often a warp, or some of its lanes, falls far behind
 };
 
 class Stage;

@@ -72,6 +72,9 @@ class Campaign {
     }
     void mutants(const std::map<std::string, u64>& hints) {
         std::vector<Mutant> all = mutants::of(entry_);
+        std::vector<std::string> lines;
+        for (const places::Place& place : places_) lines.push_back(place.empty() ? "" : place[0].file + place[0].function + place[0].text);
+        for (Mutant& m : mutants::of_lines(all, lines)) all.push_back(std::move(m));
         std::map<std::string, unsigned> number;
         for (size_t n = 0; n < all.size(); ++n) {
             std::string name = entry_.name + "\t" + all[n].what + "\t" + std::to_string(number[all[n].what]++);
@@ -87,10 +90,12 @@ class Campaign {
         mutants::Applied applied(entry_, mutant);
         Instruction& wrong = entry_.code[mutant.at];
         wrong.executed = 0;
+        for (auto& [at, other] : mutant.also) entry_.code[at].executed = 0;
         Wrong found = once_(first);
         u64 seed = first;
         for (u64 n = 0; found.kind == Wrong::NOTHING && n < numbers_.seeds; ++n)
             if (n != first) found = once_(seed = n);
+        for (auto& [at, other] : mutant.also) wrong.executed += entry_.code[at].executed;
         const char* outcome = found.kind != Wrong::NOTHING ? "caught" : wrong.executed == 0 ? "not run" : "survived";
         const char* reason = found.kind != Wrong::NOTHING ? "" : mutants::reason(mutant.what, opcode, whole);
         std::printf("mutant\t%s\t%s\t%llu\t%s\t%s\t%s\t%s\t%s\n", name.c_str(), outcome, (unsigned long long)seed, name_of(found.kind), opcode.c_str(), place.c_str(),

@@ -1,4 +1,6 @@
 // ring_trial.cpp: a ring kernel, its host and a reader of its telemetry, all of them moody; see trial.h.
+#include <set>
+
 #include "ring_host.h"
 #include "trial.h"
 
@@ -21,25 +23,36 @@ struct Mood {
         slots = 2u << draw(3);
         pace_ns = PACES[draw(5)];
         visible_one_in = VISIBLE[draw(4)];
-        lazy_taker = draw(3) == 0;
-        lazy_sender = draw(3) == 0;
+        static const Pace TAKERS[] = {EAGER, LAZY, SLOW, SLOW, STUCK}, SENDERS[] = {EAGER, LAZY, SLOW};
+        taker = TAKERS[draw(5)];
+        sender = SENDERS[draw(3)];
         waits_for_end = draw(4) == 0;
         holds = draw(3) == 0;
         asks = draw(2) == 0;
         stops_at = draw(3) == 0 ? 1 + draw(TRIAL_MESSAGES) : ~u64(0);
+        stuck_at = draw(TRIAL_MESSAGES);
+        stop_after = draw(4) == 0 ? 0 : draw(1000);
+        lag_one_in = draw(3) == 0 ? 128 : 1024;
         takes_after_stop = draw(2) == 0;
         late_blocks = draw(3) == 0;
         phase = draw(1000);
         copies = 1 + draw(8);
     }
-    bool takes(u64 round) const { return !lazy_taker || (round + phase) % 3000 > 2400; }
-    bool sends(u64 round) const { return !lazy_sender || (round + phase) % 1600 > 1200; }
+    // Now and then for a while, or now and then one.
+    bool takes(u64 round, u64 taken, Draw& draw) const {
+        if (taker == STUCK) return taken < stuck_at || round % 12000 > 9000;
+        return taker == SLOW ? draw(60) == 0 : taker == EAGER || (round + phase) % 3000 > 2400;
+    }
+    bool sends(u64 round, Draw& draw) const { return sender == SLOW ? draw(90) == 0 : sender == EAGER || (round + phase) % 1600 > 1200; }
 
-    u32 blocks, slots;
+    enum Pace { EAGER, LAZY, SLOW, STUCK } taker, sender;
+    u32 blocks, slots, lag_one_in;
     u64 pace_ns;  // of a round
     u64 visible_one_in;
-    bool lazy_taker, lazy_sender, holds, asks, takes_after_stop, late_blocks;
+    bool holds, asks, takes_after_stop, late_blocks;
     bool waits_for_end;  // it sends nothing while replies are missing, now and then
+    u64 stuck_at;        // replies taken
+    u64 stop_after;      // rounds from then on
     u64 stops_at;        // messages sent
     u64 phase, copies;
 };
@@ -250,6 +263,7 @@ class Run {
         settings.clock = [this] { return now_; };
         settings.tick_ns = TICK_NS;
         settings.longest_nap_ns = 0;
+        settings.lag_one_in = mood_.lag_one_in;
         return settings;
     }
     void command(u64 what) {
@@ -259,17 +273,29 @@ class Run {
         clock_.written(host_->generation(), now_);
     }
     void act() {
-        bool takes = mood_.takes(round_), sends = mood_.sends(round_);
-        if (host_->stopped()) takes = mood_.takes_after_stop;
+        bool takes = mood_.takes(round_, host_->taken(), draw_), sends = mood_.sends(round_, draw_);
+        if (host_->stopped()) takes = mood_.takes_after_stop, use_slots();
         if (mood_.waits_for_end && host_->sent() % 8 == 0 && host_->taken() < host_->sent()) sends = false;
         bool stopped = host_->stopped();
         host_->look(takes, sends);
         if (host_->stopped() && !stopped) clock_.written(host_->generation(), now_);
-        if (host_->sent() >= mood_.stops_at) command(RINGSCOPE_COMMAND_STOP);
+        if (host_->sent() >= mood_.stops_at && stops_in_-- == 0) command(RINGSCOPE_COMMAND_STOP);
         if (mood_.holds && draw_(500) == 0) command(command_ == RINGSCOPE_COMMAND_RUN ? RINGSCOPE_COMMAND_HOLD : RINGSCOPE_COMMAND_RUN);
         // Not again soon, or a block looks at nothing else.
         if (mood_.asks && draw_(150) == 0) command(command_);
         if (mood_.asks || round_ % 64 == 0) clock_.look(door_->read(&ring_->host.clock_answer, Order::RELAXED), now_);
+    }
+    // What was given back is the host's, after a stop as before.
+    void use_slots() {
+        u64 n = host_->sent() - 1 - draw_(mood_.slots);
+        if (n >= host_->sent() || used_.count(n) != 0) return;
+        auto* slot = reinterpret_cast<ringscope_slot_in*>(ring_->in + n % mood_.slots * STRIDE);
+        if (door_->read(&slot->done, Order::ACQUIRE) != n + 1) return;
+        used_.insert(n);
+        door_->write(&slot->seq, ~u64(0), Order::WEAK);
+        door_->write(reinterpret_cast<ringscope_u64*>(&slot->bytes), ~u64(0), Order::WEAK);
+        for (u64 at = RINGSCOPE_SLOT_HEADER; at < STRIDE; at += 8)
+            door_->write(reinterpret_cast<ringscope_u64*>(reinterpret_cast<u8*>(slot) + at), ~u64(0), Order::WEAK);
     }
     void finish(const std::vector<std::pair<u32, std::vector<u8>>>& expected) {
         telemetry_->last();
@@ -315,6 +341,8 @@ class Run {
     }
 
     Mood mood_;
+    u64 stops_in_ = mood_.stop_after;
+    std::set<u64> used_;
     std::string kernel_;
     unsigned level_;
     u64 now_ = 1000000, round_ = 0, command_ = RINGSCOPE_COMMAND_RUN;
