@@ -82,7 +82,7 @@ def function_name(mangled):
     while found := re.match(r"\d+", rest):
         end = found.end() + int(found[0])
         names.append(rest[found.end():end])
-        rest = rest[end:]
+        rest = re.sub(r"^I(L[a-z]\d+E)+E", "", rest[end:])  # numbers as template arguments
     return ("~" if rest.startswith("D") else "") + (names or [mangled])[-1]
 
 

@@ -91,13 +91,13 @@ std::vector<Mutant> of(const Entry& entry) {
     return all;
 }
 
-std::vector<Mutant> of_lines(const std::vector<Mutant>& all, const std::vector<std::string>& lines) {
+std::vector<Mutant> of_lines(const std::vector<Mutant>& all, const std::vector<std::string>& lines, bool single) {
     std::map<std::string, std::vector<const Mutant*>> copies;
     for (const Mutant& one : all)
         if (one.with == one.at && !lines[one.at].empty()) copies[one.what + one.wrong.opcode + lines[one.at]].push_back(&one);
     std::vector<Mutant> made;
     for (auto& [line, same] : copies) {
-        if (same.size() < 2) continue;
+        if (same.size() < 2 && !single) continue;
         Mutant m = *same.front();
         m.what += ", every copy";
         for (const Mutant* other : same)

@@ -18,8 +18,8 @@ struct Mutant {
 std::vector<Mutant> of(const Entry& entry);
 
 // The same again, at all copies at once that the compiler made of one line of the sources: as if the line were wrong. `lines`:
-// by instruction, which line that is.
-std::vector<Mutant> of_lines(const std::vector<Mutant>& all, const std::vector<std::string>& lines);
+// by instruction, which line that is. Lines of one copy only with `single`.
+std::vector<Mutant> of_lines(const std::vector<Mutant>& all, const std::vector<std::string>& lines, bool single);
 
 // Why nothing can be wrong with that mutant, or why the machine cannot see it; null where nobody knows. `place`: places::whole.
 const char* reason(const std::string& what, const std::string& opcode, const std::string& place);
