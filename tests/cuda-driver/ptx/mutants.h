@@ -21,9 +21,6 @@ std::vector<Mutant> of(const Entry& entry);
 // by instruction, which line that is. Lines of one copy only with `single`.
 std::vector<Mutant> of_lines(const std::vector<Mutant>& all, const std::vector<std::string>& lines, bool single);
 
-// Why nothing can be wrong with that mutant, or why the machine cannot see it; null where nobody knows. `place`: places::whole.
-const char* reason(const std::string& what, const std::string& opcode, const std::string& place);
-
 // Puts it in, and takes it out again.
 class Applied {
    public:

@@ -17,8 +17,11 @@ const char* const USAGE =
     "usage: mutants FOLDER ENTRY SEEDS [PART PARTS [HINTS]]\n"
     "FOLDER has the crate's kernels as PTX; a file places.txt that belongs to them is beside this program's sources.\n"
     "The entry as it is runs with all seeds, then each mutant until it is caught. Prints a line for each, with tabs between:\n"
-    "mutant ENTRY WHAT NUMBER OUTCOME SEED KIND OPCODE PLACE REASON SAID\n"
-    "HINTS has lines `ENTRY WHAT NUMBER SEED`: the seed to try first. PARTS 0: the entry alone, no mutants.\n";
+    "mutant ENTRY WHAT NUMBER OUTCOME SEED KIND OPCODE PLACE CALLS SAID\n"
+    "HINTS has such lines `ENTRY WHAT NUMBER SEED`: the seed to try first, or `-` for what survived: it is not run.\n"
+    "PARTS 0: the entry alone, no mutants.\n";
+
+constexpr u64 SURVIVED = ~u64(0);
 
 struct Numbers {
     u64 seeds = 8, part = 0, parts = 1;
@@ -36,7 +39,8 @@ std::map<std::string, u64> read_hints(const char* file, const std::string& entry
     std::ifstream in(file);
     for (std::string line; std::getline(in, line);) {
         size_t last = line.rfind('\t');
-        if (line.compare(0, entry.size() + 1, entry + "\t") == 0) hints[line.substr(0, last)] = std::strtoull(line.c_str() + last, nullptr, 10);
+        if (line.compare(0, entry.size() + 1, entry + "\t") != 0) continue;
+        hints[line.substr(0, last)] = line.compare(last, 2, "\t-") == 0 ? SURVIVED : std::strtoull(line.c_str() + last, nullptr, 10);
     }
     return hints;
 }
@@ -83,6 +87,7 @@ class Campaign {
         for (size_t n = 0; n < all.size(); ++n) {
             std::string name = entry_.name + "\t" + all[n].what + "\t" + std::to_string(number[all[n].what]++);
             auto hint = hints.find(name);
+            if (hint != hints.end() && hint->second == SURVIVED) continue;
             if (n % numbers_.parts == numbers_.part) one(all[n], name, hint == hints.end() ? 0 : hint->second);
         }
     }
@@ -101,9 +106,8 @@ class Campaign {
             if (n != first) found = once_(seed = n);
         for (auto& [at, other] : mutant.also) wrong.executed += entry_.code[at].executed;
         const char* outcome = found.kind != Wrong::NOTHING ? "caught" : wrong.executed == 0 ? "not run" : "survived";
-        const char* reason = found.kind != Wrong::NOTHING ? "" : mutants::reason(mutant.what, opcode, whole);
         std::printf("mutant\t%s\t%s\t%llu\t%s\t%s\t%s\t%s\t%s\n", name.c_str(), outcome, (unsigned long long)seed, name_of(found.kind), opcode.c_str(), place.c_str(),
-                    reason == nullptr ? "?" : reason, one_line(found.text).substr(0, 200).c_str());
+                    whole.c_str(), one_line(found.text).substr(0, 200).c_str());
         std::fflush(stdout);
     }
 
