@@ -37,17 +37,17 @@ const DOCUMENT: &str = "docs/ptx-mutants.md";
 
 /// A line of the program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mutant {
-    pub entry: String,
-    pub what: String,
-    pub number: u64,
-    pub outcome: String,
-    pub seed: u64,
-    pub kind: String,
-    pub opcode: String,
-    pub place: String,
+pub(crate) struct Mutant {
+    entry: String,
+    what: String,
+    number: u64,
+    outcome: String,
+    seed: u64,
+    kind: String,
+    opcode: String,
+    place: String,
     /// The place with the text of each call that led there.
-    pub calls: String,
+    calls: String,
 }
 
 fn root() -> &'static Path {

@@ -3,7 +3,7 @@
 use crate::{Mutant, is_caught};
 
 /// Holds for a mutant if each of its texts does.
-pub struct Rule {
+pub(crate) struct Rule {
     /// Start of the names of entries, with commas between; empty for all.
     entries: &'static str,
     /// The mutation; with a star, also that of every copy.
@@ -12,7 +12,7 @@ pub struct Rule {
     opcode: &'static str,
     /// Somewhere in the place with its calls.
     place: &'static str,
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 const fn rule(
@@ -33,7 +33,7 @@ const AT_STOP: &str = "Never reached while the orders before it are right: who h
 const LANE_0: &str =
     "Lane 0 alone writes this reply, and what the other lanes read of the message lies before another meeting.";
 
-pub const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     rule(
         "",
         "stores swapped",
@@ -111,12 +111,12 @@ fn holds(rule: &Rule, mutant: &Mutant) -> bool {
     entry && what && mutant.opcode.starts_with(rule.opcode) && mutant.calls.contains(rule.place)
 }
 
-pub fn reason_of(mutant: &Mutant) -> Option<&'static Rule> {
+pub(crate) fn reason_of(mutant: &Mutant) -> Option<&'static Rule> {
     RULES.iter().find(|rule| holds(rule, mutant))
 }
 
 /// Survivors without a reason, and rules that no survivor needs.
-pub fn missing(mutants: &[Mutant]) -> (Vec<&Mutant>, Vec<&'static str>) {
+pub(crate) fn missing(mutants: &[Mutant]) -> (Vec<&Mutant>, Vec<&'static str>) {
     let survivors: Vec<_> = mutants.iter().filter(|m| !is_caught(m)).collect();
     let unexplained = survivors.iter().filter(|m| reason_of(m).is_none()).copied().collect();
     let used = |rule: &Rule| survivors.iter().any(|m| reason_of(m).is_some_and(|r| std::ptr::eq(r, rule)));

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use crate::reasons::reason_of;
 use crate::{Mutant, is_caught};
 
-pub const REFRESH: &str = "RINGSCOPE_WRITE_DOCS=1 RINGSCOPE_PTX_SEEDS=64 cargo test --test ptx_mutants";
+pub(crate) const REFRESH: &str = "RINGSCOPE_WRITE_DOCS=1 RINGSCOPE_PTX_SEEDS=64 cargo test --test ptx_mutants";
 const KINDS: [&str; 6] = ["race", "wrong reply", "wrong count", "hang", "wrong sync", "fault"];
 
-pub fn document(mutants: &[Mutant], seeds: u64) -> String {
+pub(crate) fn document(mutants: &[Mutant], seeds: u64) -> String {
     let caught = mutants.iter().filter(|m| is_caught(m)).count();
     let mut text = format!(
         "# Mutants of the PTX\n\n\

@@ -32,6 +32,7 @@ struct Mood {
         stops_at = draw(3) == 0 ? 1 + draw(TRIAL_MESSAGES) : ~u64(0);
         stuck_at = draw(TRIAL_MESSAGES);
         stop_after = draw(2) == 0 ? 0 : draw(1000);
+        sends_last = draw(4) != 0;
         stops_when_full = taker == STUCK && draw(3) != 0;
         lag_one_in = draw(3) == 0 ? 128 : 1024;
         takes_after_stop = draw(2) == 0;
@@ -50,7 +51,7 @@ struct Mood {
     u32 blocks, slots, lag_one_in;
     u64 pace_ns;  // of a round
     u64 visible_one_in;
-    bool stops_when_full, holds, asks, takes_after_stop, late_blocks;
+    bool sends_last, stops_when_full, holds, asks, takes_after_stop, late_blocks;
     bool waits_for_end;  // it sends nothing while replies are missing, now and then
     u64 stuck_at;        // replies taken
     u64 stop_after;      // rounds from then on
@@ -280,17 +281,24 @@ class Run {
         bool stopped = host_->stopped();
         host_->look(takes, sends);
         if (host_->stopped() && !stopped) clock_.written(host_->generation(), now_);
-        bool full = mood_.stops_when_full && host_->sent() > host_->taken() + mood_.slots;
-        if ((full || host_->sent() >= mood_.stops_at) && stops_in_-- == 0) command(RINGSCOPE_COMMAND_STOP);
+        bool full = mood_.stops_when_full && full_out();
+        if ((full || host_->sent() >= mood_.stops_at) && stops_in_-- == 0) {
+            // At once after messages that nobody has seen.
+            for (u32 n = 0; n < mood_.slots && mood_.sends_last; ++n) host_->look(false, true);
+            command(RINGSCOPE_COMMAND_STOP);
+        }
         if (mood_.holds && draw_(500) == 0) command(command_ == RINGSCOPE_COMMAND_RUN ? RINGSCOPE_COMMAND_HOLD : RINGSCOPE_COMMAND_RUN);
         // Not again soon, or a block looks at nothing else.
-        if (mood_.asks && draw_(150) == 0) command(command_);
+        if (mood_.asks && draw_(full_out() ? 30 : 150) == 0) command(command_);
         clock_.look(door_->read(&ring_->host.clock_answer, Order::RELAXED), now_);
     }
+    bool full_out() const { return host_->sent() > host_->taken() + mood_.slots; }
     // What was given back is the host's, after a stop as before.
     void use_slots() {
-        u64 n = host_->sent() - 1 - draw_(mood_.slots);
-        if (n >= host_->sent() || used_.count(n) != 0) return;
+        for (u64 n = host_->sent(); n-- > 0 && n + mood_.slots >= host_->sent();) use_slot(n);
+    }
+    void use_slot(u64 n) {
+        if (used_.count(n) != 0) return;
         auto* slot = reinterpret_cast<ringscope_slot_in*>(ring_->in + n % mood_.slots * STRIDE);
         if (door_->read(&slot->done, Order::ACQUIRE) != n + 1) return;
         used_.insert(n);
