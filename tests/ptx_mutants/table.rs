@@ -24,7 +24,7 @@ pub(crate) fn document(mutants: &[Mutant], seeds: u64) -> String {
          **{caught} of {} caught.**\n",
         mutants.len()
     );
-    text += "\n## By entry and mutation\n\nBy what they were caught; a row of zeros but for the last is one that nothing can tell.\n\n";
+    text += "\n## By entry and mutation\n\nBy what they were caught.\n\n";
     text += "| entry | mutation | mutants | race | wrong reply | wrong count | hang | wrong sync | fault | survived | not run |\n";
     text += "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
     let mut rows: BTreeMap<(usize, &str), Vec<&Mutant>> = BTreeMap::new();

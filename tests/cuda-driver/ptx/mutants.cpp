@@ -48,6 +48,20 @@ void smaller_scope(const Entry& entry, size_t at, std::vector<Mutant>& all) {
     if (i.scope != Scope::CTA) become("scope to .cta", Scope::CTA);
 }
 
+// All lanes: written out, or in a register that never holds anything else.
+bool is_full(const Entry& entry, const Operand& mask) {
+    auto all = [](const Operand& o) { return o.kind == Operand::VALUE && (o.value & 0xffffffff) == 0xffffffff; };
+    if (mask.kind != Operand::REGISTER) return all(mask);
+    bool written = false;
+    for (const Instruction& i : entry.code)
+        for (const Operand& to : i.to_value) {
+            if (to.kind != Operand::REGISTER || to.slot != mask.slot) continue;
+            if (i.op != Op::MOV || !all(i.from_value[0])) return false;
+            written = true;
+        }
+    return written;
+}
+
 void lanes_apart(const Entry& entry, size_t at, std::vector<Mutant>& all) {
     const Instruction& i = entry.code[at];
     if (i.op == Op::BAR_WARP) all.push_back({"bar.warp.sync dropped", at, nothing(entry, at), at, {}});
@@ -55,10 +69,11 @@ void lanes_apart(const Entry& entry, size_t at, std::vector<Mutant>& all) {
     if (i.op != Op::BAR_WARP && i.op != Op::SHFL && i.op != Op::VOTE) return;
     // The mask is the last source.
     if (i.sources == 0) return;
-    const Operand& mask = i.from_value[i.sources - 1];
-    if (mask.kind != Operand::VALUE || (mask.value & 0xffffffff) != 0xffffffff) return;
+    if (!is_full(entry, i.from_value[i.sources - 1])) return;
     Mutant m{"a mask without lane 31", at, i, at, {}};
-    m.wrong.from_value[i.sources - 1].value = 0x7fffffff;
+    Operand& mask = m.wrong.from_value[i.sources - 1];
+    mask.kind = Operand::VALUE;
+    mask.value = 0x7fffffff;
     all.push_back(m);
 }
 
