@@ -13,7 +13,8 @@ usage: scripts/ptx.sh [--check | --of SOURCE TO [LEVEL]]
 
 Compiles kernels/*.cu and kernels/probe/*.cu at the levels 0, 1 and 2 for compute_75, in PTX ISA 8.0, into kernels/ptx.
 The files are checked in and embedded in the crate: run this after every change of kernels/, and commit what it
-writes. The same sources give the same bytes, wherever the checkout is.
+writes. The same sources give the same bytes, wherever the checkout is. It writes tests/cuda-driver/ptx/places.txt as well:
+from which lines of the sources the instructions come that order memory or lanes, for the test of mutants.
 
 --check compares kernels/ptx with a fresh compilation, writes nothing, and ends with 1 if a file differs.
 --of compiles a source of yours, which may include ringscope's headers, in the same way into the file TO (default level: 2).

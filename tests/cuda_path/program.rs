@@ -40,6 +40,13 @@ fn the_program_examines_a_device() {
 }
 
 #[test]
+fn the_program_examines_the_ptx_machine() {
+    let asked = ["doctor", "--deep", "--snapshots", "100", "--device", "cuda:0", "--json"];
+    let Some(found) = program_with(&asked, ("STAND_IN_RUNS", "ptx")) else { return };
+    assert_eq!(found["passed"], true, "{found}");
+}
+
+#[test]
 fn the_doctor_says_what_runs_there() {
     let Some(found) = program(&["doctor", "--json"]) else { return };
     assert_eq!((&found["auto"], &found["nvrtc"]), (&"cuda:0".into(), &"12.0".into()), "{found}");

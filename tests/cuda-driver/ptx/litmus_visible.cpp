@@ -39,6 +39,8 @@ LITMUS(the_stores_to_one_word_become_visible_in_order) {
         Agent a = w.lane(0), b = w.lane(1);
         u64 last = 0;
         for (u64 i = 1; i <= 20; ++i) {
+            // Each knows of the other's store before.
+            w.memory.meet({a, b});
             w.store(i % 2 == 0 ? a : b, X, i, relaxed);
             w.steps(unsigned(w.random(8)));
             CHECK(w.real(X) >= last && w.real(X) <= i);

@@ -56,6 +56,7 @@ struct MachineSettings {
     i64 drift_ppm = 0;           // of %globaltimer against the clock, from the start
     u64 longest_nap_ns = 500000; // with run_block: a block that only polls sleeps up to so long at a time. 0: as it asks
     bool stop_at_race = true;    // else blocks go on, and the memory's races() has them all
+    u32 lag_one_in = 1024;       // so often a warp, or some of its lanes, falls far behind
 };
 
 class Stage;

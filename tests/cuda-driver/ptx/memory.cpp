@@ -77,7 +77,24 @@ u32 MemoryState::append(Actor& by, Word& word, const Access& access, Write write
     const Epoch epoch = write.epoch;
     const u32 seq = word.append(std::move(write)).seq;
     by.pending.push_back(Pending{&word, seq, epoch});
-    return seq;
+    if (settings.weak && word.writes.size() > 1 && one_in(4)) overtake(by, word);
+    return by.pending.back().seq;
+}
+
+// The newest write of a lane may take its place before another lane's that came earlier, where nothing tells which was first
+// and nobody has seen it yet.
+void MemoryState::overtake(Actor& by, Word& word) {
+    Write &mine = word.writes.back(), &other = *(word.writes.end() - 2);
+    auto of_lane = [](const Write& w) { return w.strong && !w.rmw && w.by->standing.kind == Standing::LANE; };
+    if (!of_lane(mine) || !of_lane(other) || mine.by == other.by || mine.mask != other.mask || word.range->pinned) return;
+    if (other.seq <= std::max(word.visible, word.seen_floor) || by.knows(*other.by, other.epoch)) return;
+    for (const Read& read : word.reads)
+        if (read.strong && read.seen >= other.seq) return;
+    for (Pending& pending : actor(other.by->number).pending)
+        if (pending.word == &word && pending.seq == other.seq) pending.seq = mine.seq;
+    by.pending.back().seq = other.seq;
+    std::swap(mine, other);
+    std::swap(mine.seq, other.seq);
 }
 
 // What a lane stores waits, not too much of it; the others have no caches.

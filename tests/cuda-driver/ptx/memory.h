@@ -8,8 +8,8 @@
 // later and in any order, but before what a release or a fence of the same agent publishes. Addresses are the process's
 // own; the first and the last word of a range are readable as a whole.
 //
-// Not produced, though PTX permits it: load buffering (a load that sees a store that comes later), and stores of two
-// agents to one word in another order than that in which they were executed (2+2W).
+// Not produced, though PTX permits it: load buffering (a load that sees a store that comes later). Of stores of two lanes to
+// one word that nothing orders (2+2W), the later one may take its place before the other, before that one alone.
 //
 // A race is two accesses to a byte, at least one a write, that nothing orders, unless both are strong, of one size, and
 // each one's scope includes the other agent. Nothing else is reported. What may be missed:

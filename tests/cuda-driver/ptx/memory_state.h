@@ -24,6 +24,7 @@ class MemoryState {
     // In the word's modification order after all others.
     u32 append(Actor& actor, Word& word, const Access& access, Write write);
     void settle_later(Actor& actor);
+    void overtake(Actor& by, Word& word);
     // What a load does when its value has been decided on.
     void read(Actor& actor, Word& word, const Stamp& stamp, u32 seen);
     void remember_read(const Actor& actor, Word& word, const Stamp& stamp, u32 seen);

@@ -39,6 +39,9 @@ struct alignas(128) Ring {
     ringscope_u64 buckets[MOST_BLOCKS][1056]{};
     alignas(128) u8 in[SLOTS * STRIDE]{};
     alignas(128) u8 out[SLOTS * STRIDE]{};
+    u32 slots = SLOTS;        // in use
+    u64 messages = MESSAGES;  // that the host sends
+    bool timed = false;       // the host says when it sent a message
 
     ringscope_ring_args args(u32 blocks) {
         ringscope_ring_args a{};
@@ -47,7 +50,7 @@ struct alignas(128) Ring {
         a.device = &device;
         a.in = in;
         a.out = out;
-        a.slots = SLOTS;
+        a.slots = slots;
         a.slot_stride = STRIDE;
         a.slot_bytes = SLOT_BYTES;
         a.refuse_below = REFUSE_BELOW;
@@ -75,9 +78,9 @@ class Host {
     }
     // One look: takes a reply, sends a message. True when all are answered.
     bool look(bool takes = true, bool sends = true) {
-        if (takes && taken_ < MESSAGES) take();
-        if (sends && sent_ < MESSAGES && !stopped_) send();
-        if (taken_ == MESSAGES) command(RINGSCOPE_COMMAND_STOP);
+        if (takes && taken_ < ring_.messages) take();
+        if (sends && sent_ < ring_.messages && !stopped_) send();
+        if (taken_ == ring_.messages) command(RINGSCOPE_COMMAND_STOP);
         return stopped_;
     }
     // Each command is larger than the one before.
@@ -88,11 +91,13 @@ class Host {
     }
     u64 sent() const { return sent_; }
     u64 taken() const { return taken_; }
+    u64 generation() const { return generation_; }
+    bool stopped() const { return stopped_; }
 
    private:
     void send() {
-        auto* slot = reinterpret_cast<ringscope_slot_in*>(ring_.in + sent_ % SLOTS * STRIDE);
-        if (sent_ >= SLOTS && door_.read(&slot->done, Order::ACQUIRE) != sent_ - SLOTS + 1) return;
+        auto* slot = reinterpret_cast<ringscope_slot_in*>(ring_.in + sent_ % ring_.slots * STRIDE);
+        if (sent_ >= ring_.slots && door_.read(&slot->done, Order::ACQUIRE) != sent_ - ring_.slots + 1) return;
         std::vector<u8> bytes = message(kernel_, sent_);
         size_t size = bytes.size();
         bytes.resize((size + 15) / 16 * 16);
@@ -103,15 +108,17 @@ class Host {
         }
         door_.write(&slot->seq, sent_, Order::WEAK);
         door_.write(reinterpret_cast<ringscope_u64*>(&slot->bytes), size, Order::WEAK);
+        if (ring_.timed) door_.write(&slot->sent_ns, now_ns, Order::WEAK);
         door_.write(&ring_.host.tail, ++sent_, Order::RELEASE);
     }
     void take() {
-        auto* slot = reinterpret_cast<ringscope_slot_out*>(ring_.out + taken_ % SLOTS * STRIDE);
+        auto* slot = reinterpret_cast<ringscope_slot_out*>(ring_.out + taken_ % ring_.slots * STRIDE);
         if (door_.read(&slot->ready, Order::ACQUIRE) != taken_ + 1) return;
         u64 seq = door_.read(&slot->seq, Order::WEAK), both = door_.read(reinterpret_cast<ringscope_u64*>(&slot->bytes), Order::WEAK);
         bench::check(seq < MESSAGES && answers[seq < MESSAGES ? seq : 0].status == ~0u, kernel_ + ": a reply to message " + std::to_string(seq));
         bench::check(u32(both) <= SLOT_BYTES, kernel_ + ": a reply's size");
         if (seq >= MESSAGES || u32(both) > SLOT_BYTES) return;
+        bench::check(!ring_.timed || door_.read(&slot->time_ns, Order::WEAK) <= now_ns, kernel_ + ": a reply's time");
         Answer& answer = answers[seq];
         answer.status = static_cast<u32>(both >> 32);
         for (u32 i = 0; i < u32(both); i += 8) {
@@ -129,6 +136,7 @@ class Host {
 
    public:
     std::vector<Answer> answers;
+    u64 now_ns = 0;  // of the caller's
 };
 
 struct ThreadsDoor {

@@ -9,7 +9,6 @@ namespace ptx {
 namespace {
 constexpr u32 LONGEST_RUN = 16;      // instructions that a group runs before another may
 constexpr u32 SPLIT_ONE_IN = 32;     // a group is split, though its lanes have the same pc
-constexpr u32 LAG_ONE_IN = 1024;     // a warp, or some of its lanes, falls behind
 constexpr u32 LONGEST_LAG = 4096;    // steps
 
 u64 monotonic_ns() {
@@ -149,7 +148,7 @@ bool Stage::step_of(Block& block, u64 now, bool respect_lags) {
 
 // Half of the time whoever is furthest behind in the code, so that those who parted meet again; half of the time anybody.
 u32 Stage::pick(Warp& w, u32 ready) {
-    if (random_.one_in(LAG_ONE_IN)) lag(w);
+    if (random_.one_in(settings.lag_one_in)) lag(w);
     u32 lane = static_cast<u32>(__builtin_ctz(ready));
     if (random_.one_in(2)) {
         each(ready, [&](u32 other) { lane = w.pc[other] < w.pc[lane] ? other : lane; });

@@ -1,0 +1,124 @@
+//! Why a mutant of the PTX survives: nothing needs that order there, or the machine cannot see it.
+
+use crate::{Mutant, is_caught};
+
+/// Holds for a mutant if each of its texts does.
+pub(crate) struct Rule {
+    /// Start of the names of entries, with commas between; empty for all.
+    entries: &'static str,
+    /// The mutation; with a star, also that of every copy.
+    what: &'static str,
+    /// Start of the opcode.
+    opcode: &'static str,
+    /// Somewhere in the place with its calls.
+    place: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+const fn rule(
+    entries: &'static str,
+    what: &'static str,
+    opcode: &'static str,
+    place: &'static str,
+    reason: &'static str,
+) -> Rule {
+    Rule { entries, what, opcode, place, reason }
+}
+
+const COMMAND: &str = "One of three: a block that finds STOP must find the host's last tail. look() and refresh() each acquire the \
+    command, and drop_queue() acquires it once more before it counts what is left. Each alone is enough; refresh() without any is caught.";
+const HELD: &str = "Needed, and seldom to be seen: a block that waits for room for a reply must be the first to learn of a message \
+    that another takes at once. Every copy at once is caught.";
+const AT_STOP: &str = "Never reached while the orders before it are right: who has seen STOP, has seen the last tail and the last command.";
+const LANE_0: &str =
+    "Lane 0 alone writes this reply, and what the other lanes read of the message lies before another meeting.";
+
+pub(crate) const RULES: &[Rule] = &[
+    rule(
+        "",
+        "stores swapped",
+        "st.relaxed.gpu",
+        "put(RINGSCOPE",
+        "Words of the telemetry: nothing orders them for a reader in any case.",
+    ),
+    rule(
+        "",
+        "stores swapped",
+        "st.global",
+        "publish `slot->",
+        "Both lie before the one fence that publishes the reply.",
+    ),
+    rule(
+        "echo",
+        "stores swapped",
+        "st.v4.u32",
+        "handle",
+        "Not run: an unrolled loop for payloads from 2 KiB on, and the slots here have 512 bytes. Both stores lie before the fence.",
+    ),
+    rule("", "acquire to relaxed*", "ld.acquire.gpu", "look `u64 command", COMMAND),
+    rule("", "release to relaxed*", "red.release.gpu", "raise_release_gpu(&args_.device->seen_command", COMMAND),
+    rule("", "acquire to relaxed", "ld.acquire.sys", "refresh `u64 command", COMMAND),
+    rule(
+        "",
+        "",
+        "ld.acquire.sys",
+        "< drop_queue",
+        "The last look after a stop, for a count: no message is read after it, and STOP, which was acquired before, is the host's last word.",
+    ),
+    rule("", "", "red.release.gpu", "< drop_queue", AT_STOP),
+    rule("", "", "st.relaxed.sys", "< drop_queue", AT_STOP),
+    rule(
+        "",
+        "acquire to relaxed",
+        "ld.acquire.sys",
+        "refresh `u64 tail = load_acquire_system(&args_.host->tail);` < open `ring_.refresh();",
+        "Another refresh() follows the wait, and acquires the same.",
+    ),
+    rule(
+        "",
+        "acquire to relaxed",
+        "ld.acquire.sys",
+        "refresh `u64 tail = load_acquire_system(&args_.host->tail);` < open `if (attempt",
+        HELD,
+    ),
+    rule("", "", "red.release.gpu", "seen_tail, tail_ = tail);` < open", HELD),
+    rule("crc32c,compute", "bar.warp.sync dropped*", "bar.warp.sync", "open `sync_lanes", LANE_0),
+    rule("", "bar.warp.sync dropped", "bar.warp.sync", "open `sync_lanes();` < publish", LANE_0),
+    rule("crc32c,compute", "bar.warp.sync dropped*", "bar.warp.sync", "publish `sync_lanes", LANE_0),
+    rule(
+        "",
+        "bar.warp.sync dropped",
+        "bar.warp.sync",
+        "record_warp `sync_lanes",
+        "The one of two that comes before the record: publish() has met already after what lane 0 wrote. The one behind the record is caught, and so are both.",
+    ),
+    rule(
+        "probe_metrics",
+        "*",
+        "ld.relaxed.gpu",
+        "at `if (word != KIND_WORD)",
+        "Written before the kind, which was acquired, and never changed after.",
+    ),
+];
+
+fn holds(rule: &Rule, mutant: &Mutant) -> bool {
+    let entry = rule.entries.is_empty() || rule.entries.split(',').any(|name| mutant.entry.starts_with(name));
+    let what = match rule.what.strip_suffix('*') {
+        Some("") => true,
+        Some(what) => mutant.what.strip_suffix(", every copy").unwrap_or(&mutant.what) == what,
+        None => rule.what.is_empty() && !mutant.what.ends_with(", every copy") || mutant.what == rule.what,
+    };
+    entry && what && mutant.opcode.starts_with(rule.opcode) && mutant.calls.contains(rule.place)
+}
+
+pub(crate) fn reason_of(mutant: &Mutant) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| holds(rule, mutant))
+}
+
+/// Survivors without a reason, and rules that no survivor needs.
+pub(crate) fn missing(mutants: &[Mutant]) -> (Vec<&Mutant>, Vec<&'static str>) {
+    let survivors: Vec<_> = mutants.iter().filter(|m| !is_caught(m)).collect();
+    let unexplained = survivors.iter().filter(|m| reason_of(m).is_none()).copied().collect();
+    let used = |rule: &Rule| survivors.iter().any(|m| reason_of(m).is_some_and(|r| std::ptr::eq(r, rule)));
+    (unexplained, RULES.iter().filter(|rule| !used(rule)).map(|rule| rule.place).collect())
+}
