@@ -110,9 +110,15 @@ impl KernelSums {
         KernelSums { lines: ShardSums::default(), latency, waiting }
     }
 
-    /// Whether a histogram holds other values than the counters speak of.
+    /// Whether a histogram holds other values than the counters speak of, or the counters are of different moments.
     pub(crate) fn is_torn(&self) -> bool {
+        use Counter::{BusyNs, Errors, LatencyCount, LatencySumNs, Processed, Received};
+        let count = |counter| self.counter(counter);
+        let handled = count(Processed) + count(Errors);
+        let timed = count(LatencyCount);
         LatencyKind::ALL.into_iter().any(|part| self.histogram(part).count() != self.values(part))
+            || count(Received) != handled
+            || (timed != 0 && (timed != handled || count(LatencySumNs) != count(BusyNs)))
     }
 
     fn histogram(&self, part: LatencyKind) -> &Arc<Histogram> {

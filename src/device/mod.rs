@@ -15,8 +15,11 @@
 mod args;
 mod args_layout;
 mod carveout;
+#[cfg_attr(not(all(feature = "cuda", feature = "host")), allow(dead_code, reason = "only a GPU's clock is fitted"))]
 mod clock_fit;
+#[cfg_attr(not(all(feature = "cuda", feature = "host")), allow(dead_code, reason = "only a GPU's clock is fitted"))]
 mod clock_line;
+#[cfg_attr(not(all(feature = "cuda", feature = "host")), allow(dead_code, reason = "only a GPU's clock is fitted"))]
 mod command_word;
 #[cfg(feature = "cuda")]
 pub mod cuda;
@@ -35,7 +38,9 @@ mod sealed;
 mod select;
 mod slab;
 mod source;
+#[cfg_attr(not(all(feature = "cuda", feature = "host")), allow(dead_code, reason = "only a GPU's clock is fitted"))]
 mod timekeeper;
+#[cfg_attr(not(all(feature = "cuda", feature = "host")), allow(dead_code, reason = "only a GPU's clock is fitted"))]
 mod timeline;
 mod traits;
 
