@@ -16,8 +16,8 @@ pub(crate) fn document(mutants: &[Mutant], seeds: u64) -> String {
          The kernels that the crate embeds (`kernels/ptx`), each time with one thing made wrong, on the PTX machine of\n\
          `tests/cuda-driver/ptx`: 32 lanes a warp, a memory that is as weak as PTX permits, a simulated host that fills both \
          rings, holds,\nstops, asks for the clock and uses slots again, and a reader of the telemetry. Each ran with up to {seeds} \
-         seeds; the kernels as they are\npass with all of these. Of crc32c and echo at level 2 each instruction is changed by \
-         itself, and besides all copies of a line of the\nsources at once (\"every copy\"); of the other entries each line once.\n\n\
+         seeds,\nevery copy of a line with four times as many; the kernels as they are pass with all of these. Of crc32c and echo at level 2 each instruction is changed\nby \
+         itself, and besides all copies of a line of the sources\nat once (\"every copy\"); of the other entries each line once.\n\n\
          Refresh: `{REFRESH}`.\n\
          `tests/ptx_mutants` fails when one of those that were caught is not caught any more, and in the whole campaign when a\n\
          survivor has no reason.\n\n\

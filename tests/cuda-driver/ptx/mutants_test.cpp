@@ -16,12 +16,13 @@ namespace {
 const char* const USAGE =
     "usage: mutants FOLDER ENTRY SEEDS [PART PARTS [HINTS]]\n"
     "FOLDER has the crate's kernels as PTX; a file places.txt that belongs to them is beside this program's sources.\n"
-    "The entry as it is runs with all seeds, then each mutant until it is caught. Prints a line for each, with tabs between:\n"
+    "The entry as it is runs with four times the seeds, then each mutant until it is caught: every copy of a line with four times\n"
+    "the seeds as well, others with the seeds. Prints a line for each, with tabs between:\n"
     "mutant ENTRY WHAT NUMBER OUTCOME SEED KIND OPCODE PLACE CALLS SAID\n"
     "HINTS has such lines `ENTRY WHAT NUMBER SEED`: the seed to try first, or `-` for what survived: it is not run.\n"
     "PARTS 0: the entry alone, no mutants.\n";
 
-constexpr u64 SURVIVED = ~u64(0);
+constexpr u64 SURVIVED = ~u64(0), LINES = 4;
 
 struct Numbers {
     u64 seeds = 8, part = 0, parts = 1;
@@ -64,7 +65,7 @@ class Campaign {
     unsigned unchanged() {
         auto begun = std::chrono::steady_clock::now();
         unsigned wrong = 0;
-        for (u64 seed = numbers_.part; seed < numbers_.seeds; seed += std::max<u64>(numbers_.parts, 1)) {
+        for (u64 seed = numbers_.part; seed < numbers_.seeds * LINES; seed += std::max<u64>(numbers_.parts, 1)) {
             Wrong found = once_(seed);
             if (found.kind == Wrong::NOTHING) continue;
             ++wrong;
@@ -102,7 +103,9 @@ class Campaign {
         for (auto& [at, other] : mutant.also) entry_.code[at].executed = 0;
         Wrong found = once_(first);
         u64 seed = first;
-        for (u64 n = 0; found.kind == Wrong::NOTHING && n < numbers_.seeds; ++n)
+        // A whole line is few mutants and all copies' only judge.
+        const u64 seeds = numbers_.seeds * (mutant.what.find(", every copy") == std::string::npos ? 1 : LINES);
+        for (u64 n = 0; found.kind == Wrong::NOTHING && n < seeds; ++n)
             if (n != first) found = once_(seed = n);
         for (auto& [at, other] : mutant.also) wrong.executed += entry_.code[at].executed;
         const char* outcome = found.kind != Wrong::NOTHING ? "caught" : wrong.executed == 0 ? "not run" : "survived";
