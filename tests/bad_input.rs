@@ -207,7 +207,7 @@ fn bounds_say_how_to_raise_them() {
 fn more_memory_than_there_is() {
     let error = builder().slots(1 << 20).slot_bytes(1 << 30).build().unwrap_err();
     let RuntimeError::NotEnoughMemory { needed_bytes, free_bytes, .. } = error else { panic!("{error}") };
-    assert_eq!(needed_bytes, 3 * (2 * (1 << 20) * ((1 << 30) + 128) + 256), "the formula of the documentation");
+    assert_eq!(needed_bytes, 3 * (2 * (1 << 20) * ((1 << 30) + 128) + 384), "the formula of the documentation");
     assert!(free_bytes < needed_bytes);
     let message = error.to_string();
     for part in ["3 kernels", "6.0 PiB", "1048576 slots for 1073741824 bytes", ".slots(…)", ".slot_bytes(…)"] {

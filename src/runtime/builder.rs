@@ -144,7 +144,7 @@ impl RuntimeBuilder {
     /// Sets the largest message and reply, 1 to 2^30 bytes. Default: [`DEFAULT_SLOT_BYTES`](Self::DEFAULT_SLOT_BYTES), 4096.
     ///
     /// # Memory
-    /// The rings take `max_kernels × (2 × slots × stride + 256)` bytes of host memory, where the stride is `slot_bytes + 32`,
+    /// The rings take `max_kernels × (2 × slots × stride + 384)` bytes of host memory, where the stride is `slot_bytes + 32`,
     /// rounded up to a multiple of 128: 33 MiB by default, 8 GiB with slots of 1 MiB. On CUDA it is pinned, all of it at
     /// once. [`build`](Self::build) compares it with what is free.
     pub fn slot_bytes(mut self, bytes: u32) -> Self {

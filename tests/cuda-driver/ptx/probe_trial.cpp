@@ -47,6 +47,7 @@ class Run {
             if (late_ && registered < 8 && draw_(3) == 0) enter(registered++);
             look(draw_(2 * STRIPES * RINGSCOPE_WORDS * 3));
             idle = machine_.step(STEPS_A_ROUND);
+            if (is_over(memory_, machine_, numbers_)) break;
         }
         lanes += machine_.executed();
         Wrong wrong = of_machine(memory_, machine_, numbers_);

@@ -186,6 +186,11 @@ Wrong of_machine(const Memory& memory, const Machine& machine, const std::vector
     return {};
 }
 
+bool is_over(const Memory& memory, const Machine& machine, const std::vector<u64>& blocks) {
+    Wrong wrong = of_machine(memory, machine, blocks);
+    return wrong.kind != Wrong::NOTHING && wrong.kind != Wrong::HANG;
+}
+
 RingTrial::RingTrial(const Program& program, const std::string& kernel, unsigned level) : program_(program), kernel_(kernel), level_(level) {
     const ringscope_host_kernel* code = nullptr;
 #define FIND(name) if (kernel == #name) code = &name##_l2_kernel;
@@ -235,6 +240,7 @@ class Run {
             act();
             telemetry_->look();
             idle = machine_.step(STEPS_A_ROUND);
+            if (is_over(memory_, machine_, blocks_)) break;
             now_ += mood_.pace_ns + (idle == Machine::NEVER ? 0 : idle);
         }
         lanes += machine_.executed();

@@ -32,6 +32,9 @@ class Draw {
 // What a machine and its memory found, after all blocks have ended or were given up.
 Wrong of_machine(const Memory& memory, const Machine& machine, const std::vector<u64>& blocks);
 
+// Whether something went wrong already: nobody waits for the rest.
+bool is_over(const Memory& memory, const Machine& machine, const std::vector<u64>& blocks);
+
 // Level 1 or 2 of crc32c, echo, vector_add or compute. `lanes` is added to: the instructions of lanes that ran.
 class RingTrial {
    public:
