@@ -194,6 +194,8 @@ fn a_build_that_never_completes_is_given_up() {
 #[test]
 fn calls_fail_and_contexts_die_under_ptx_too() {
     let faults = [Fault::OutOfMemory, Fault::IllegalAddress];
-    let pick = |site: &Site, fault| applies(site, fault) && site.nth == 1;
+    // What is launched during the traffic is a look at the clock, whose failures harm nobody.
+    let harmless = |site: &Site| site.phase == Phase::Traffic && site.call == "cuLaunchKernel";
+    let pick = |site: &Site, fault| applies(site, fault) && site.nth == 1 && !harmless(site);
     try_all("calls_fail_and_contexts_die_under_ptx_too", 2, Runs::Ptx, &faults, pick);
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::driver::{self, Stream};
 use super::gpu::{Gpu, lock, not_ready};
 use super::module;
+use super::occupancy::Block;
 use crate::device::timekeeper::{Bracket, Timekeeper};
 use crate::device::{Carveout, DeviceError, Memory};
 
@@ -30,14 +31,18 @@ pub(super) struct ClockProbe {
 
 struct Parts {
     function: module::Function,
+    /// What its block takes.
+    block: Block,
     stream: Stream,
     mapped: Memory,
 }
 
 impl ClockProbe {
     fn new(gpu: &Arc<Gpu>, library: &module::Library) -> Result<Self, DeviceError> {
+        let function = library.clock_probe(gpu)?;
         let parts = Parts {
-            function: library.clock_probe(gpu)?,
+            block: function.block(Carveout::default())?,
+            function,
             stream: Stream::new(&gpu.context)?,
             mapped: gpu.mapped(2 * size_of::<u64>())?,
         };
@@ -122,7 +127,7 @@ impl ClockProbe {
         if let Some(bracket) = self.answer()? {
             time.read(bracket);
         }
-        if !self.has_ended()? || !self.gpu.leaves_room(self.parts()?.function.block(Carveout::default())?) {
+        if !self.has_ended()? || !self.gpu.leaves_room(self.parts()?.block) {
             return Ok(());
         }
         if let Some(bracket) = self.look(LOOK)? {
