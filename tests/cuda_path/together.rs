@@ -90,9 +90,11 @@ on_stand_in! {
         assert_eq!(runtime.launch_blocking("add", &of("vector_add", 112 / 3)), Err(too_many(37, 112 - 42 - 37)));
         // What is said to fit does, and starts.
         start(&runtime, "add", &of("vector_add", 33));
-        let snapshot = runtime.snapshot_blocking().expect("a snapshot");
-        let started: Vec<_> = ["crc", "echo", "add"].iter().filter_map(|id| snapshot.kernel(id)).map(|k| k.blocks_started).collect();
-        assert_eq!(started, [42, 37, 33]);
+        let started = || -> Vec<u32> {
+            let snapshot = runtime.snapshot_blocking().expect("a snapshot");
+            ["crc", "echo", "add"].iter().filter_map(|id| snapshot.kernel(id)).map(|k| k.blocks_started).collect()
+        };
+        assert!(soon(|| started() == [42, 37, 33]), "{:?}", started());
         runtime.shutdown_blocking(WAIT);
         drop(runtime);
         assert_clean(&driver);
