@@ -217,7 +217,12 @@ fn recorded(sums: &KernelSums) -> u64 {
     }
     let handled = sums.counter(Counter::Processed).saturating_add(sums.counter(Counter::Errors));
     let counted = sums.counter(Counter::Received).min(sums.counter(Counter::Sent)).min(handled);
-    if timed > 0 { counted.min(timed).min(sums.latency.count()) } else { counted }
+    let counted = if timed > 0 { counted.min(timed).min(sums.latency.count()) } else { counted };
+    // Of all messages the wait is known, or of none.
+    match sums.waiting.count() {
+        0 => counted,
+        waited => counted.min(waited),
+    }
 }
 
 /// What the windows' rates are differences of.
