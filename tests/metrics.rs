@@ -276,12 +276,22 @@ fn bounds() -> impl Strategy<Value = Vec<f64>> {
         .prop_map(|set| set.into_iter().map(|n| f64::from(n) / 64.0).collect())
 }
 
+#[cfg(feature = "host")]
+fn most_cases() -> u32 {
+    common::fewer(96)
+}
+
+#[cfg(not(feature = "host"))]
+fn most_cases() -> u32 {
+    96
+}
+
 /// Properties wait for one another: those that are not of a crowd are to have their lanes.
 fn cases<I: Implementation, S: Strategy>(strategy: S, test: impl Fn(S::Value)) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut runner =
-        TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(common::fewer(96)) });
+        TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(most_cases()) });
     let run = |value| {
         test(value);
         Ok(())
