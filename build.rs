@@ -26,7 +26,7 @@ mod host {
         let mut shim = build(kernels);
         shim.file(kernels.join("host/shim.cpp")).file(kernels.join("host/introspect.cpp"));
         compiled(shim.try_compile("ringscope_shim"));
-        for level in 0..=2 {
+        for level in 0..=3 {
             let mut build = build(kernels);
             build.define("RINGSCOPE_LEVEL", level.to_string().as_str());
             for kernel in KERNELS {
@@ -62,6 +62,7 @@ mod host {
             .extra_warnings(true)
             .flag("-x")
             .flag("c++")
+            .define("RINGSCOPE_CPU", None)
             .include(kernels.join("include"));
         build
     }
@@ -139,7 +140,7 @@ mod cuda {
         let source = files.fold(String::new(), |text, file| text + &format!("#include \"{file}.cu\"\n"));
         let unit = out.join("kernels.cu");
         std::fs::write(&unit, source).map_err(|e| e.to_string())?;
-        for level in 0..=2 {
+        for level in 0..=3 {
             let mut command = Command::new(nvcc);
             command.args(["-fatbin", "-std=c++17", "-O3", "-Werror", "all-warnings", "--threads", "2"]);
             command.arg("-I").arg(kernels).arg("-I").arg(kernels.join("include"));
@@ -169,14 +170,14 @@ mod cuda {
         let (toolkit, sass) = built.map_or((0, &[][..]), |b| (b.toolkit, &b.sass));
         let fatbins = built.map_or("None".to_owned(), |_| {
             let of = |level| format!("include_bytes!(\"l{level}.fatbin\") as &[u8]");
-            format!("Some([{}, {}, {}])", of(0), of(1), of(2))
+            format!("Some([{}])", [0, 1, 2, 3].map(of).join(", "))
         });
         let mut code = String::new();
         let _ = writeln!(
             code,
             "/// Machine code of the built-in kernels at each level, where nvcc was there to compile them."
         );
-        let _ = writeln!(code, "pub const FATBINS: Option<[&[u8]; 3]> = {fatbins};");
+        let _ = writeln!(code, "pub const FATBINS: Option<[&[u8]; 4]> = {fatbins};");
         let _ = writeln!(code, "/// The version of that nvcc, as cuDriverGetVersion writes it.");
         let _ = writeln!(code, "pub const TOOLKIT: i32 = {toolkit};");
         let _ = writeln!(code, "/// Architectures whose machine code they hold.");

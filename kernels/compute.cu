@@ -4,12 +4,12 @@
 
 namespace {
 struct Compute {
-    __device__ ringscope::u32 handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
+    __device__ unsigned handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
         using namespace ringscope;
         if (in.bytes != 16) return RINGSCOPE_BAD_MESSAGE;
         const Word16 message = *reinterpret_cast<const Word16*>(in.data);
-        u64 x = message.z | (u64)message.w << 32;
-        for (u32 round = 0; round < message.x; ++round) {
+        unsigned long long x = message.z | (unsigned long long)message.w << 32;
+        for (unsigned round = 0; round < message.x; ++round) {
             x ^= x << 13;
             x ^= x >> 7;
             x ^= x << 17;

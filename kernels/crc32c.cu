@@ -1,102 +1,102 @@
 // crc32c: answers each message with its CRC-32C (Castagnoli, reflected, as in iSCSI and ext4).
 //
-// A CRC without its initial and final inversion is linear, so the lanes of a warp each take every LANES-th
+// A CRC without its initial and final inversion is linear, so the lanes of a warp each take every LANES_PER_WARP-th
 // 16-byte word: neighbouring lanes read neighbouring words, one coalesced line after the other. A lane
 // carries its state over the words of the others with one multiplication by a constant (four look-ups),
 // and over its own word with slicing-by-16. Words before the message count as zero, which a linear CRC
-// does not see; so the last row is always full and lane i ends 16 * (LANES - 1 - i) bytes before the end
+// does not see; so the last row is always full and lane i ends 16 * (LANES_PER_WARP - 1 - i) bytes before the end
 // of the words, again a constant. The warp's states then add up by XOR; fewer than 16 bytes remain.
 #include <ringscope/ring.cuh>
 
 namespace {
 using namespace ringscope;
 
-constexpr u32 POLYNOMIAL = 0x82f63b78u;
+constexpr unsigned POLYNOMIAL = 0x82f63b78u;
 
 // The state `crc` after one zero byte.
-__host__ __device__ constexpr u32 after_zero(u32 crc) {
+__host__ __device__ constexpr unsigned after_zero(unsigned crc) {
     for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) ? POLYNOMIAL : 0);
     return crc;
 }
 
-template <u32 Lanes>
+template <unsigned Lanes>
 struct Tables {
     // slice[k][b]: byte b, followed by k bytes. row[k][b]: byte k of a state, after the words of the other lanes.
-    u32 slice[16][256];
-    u32 row[4][256];
+    unsigned slice[16][256];
+    unsigned row[4][256];
     // to_end[k][i]: bit k of lane i's state, after the words of the lanes behind it.
-    u32 to_end[32][Lanes];
+    unsigned to_end[32][Lanes];
 
     // A state after zero bytes follows from what becomes of its bits: the map is linear.
-    __host__ __device__ constexpr u32 from_lane_to_end(u32 crc, u32 lane) const {
-        u32 sum = 0;
+    __host__ __device__ constexpr unsigned from_lane_to_end(unsigned crc, unsigned lane) const {
+        unsigned sum = 0;
         for (int k = 0; k < 32; ++k) sum ^= ((crc >> k) & 1) ? to_end[k][lane] : 0;
         return sum;
     }
     __host__ __device__ constexpr Tables() : slice(), row(), to_end() {
-        for (u32 b = 0; b < 256; ++b) slice[0][b] = after_zero(b);
+        for (unsigned b = 0; b < 256; ++b) slice[0][b] = after_zero(b);
         for (int k = 1; k < 16; ++k) {
-            for (u32 b = 0; b < 256; ++b) slice[k][b] = (slice[k - 1][b] >> 8) ^ slice[0][slice[k - 1][b] & 0xff];
+            for (unsigned b = 0; b < 256; ++b) slice[k][b] = (slice[k - 1][b] >> 8) ^ slice[0][slice[k - 1][b] & 0xff];
         }
         // From the last lane to the first, 16 bytes further from the end each.
         for (int k = 0; k < 32; ++k) to_end[k][Lanes - 1] = 1u << k;
-        for (u32 i = Lanes - 1; i > 0; --i) {
+        for (unsigned i = Lanes - 1; i > 0; --i) {
             for (int k = 0; k < 32; ++k) {
-                u32 crc = to_end[k][i];
+                unsigned crc = to_end[k][i];
                 for (int step = 0; step < 16; ++step) crc = (crc >> 8) ^ slice[0][crc & 0xff];
                 to_end[k][i - 1] = crc;
             }
         }
-        for (u32 k = 0; k < 4; ++k) {
-            for (u32 b = 0; b < 256; ++b) row[k][b] = from_lane_to_end(b << (8 * k), 0);
+        for (unsigned k = 0; k < 4; ++k) {
+            for (unsigned b = 0; b < 256; ++b) row[k][b] = from_lane_to_end(b << (8 * k), 0);
         }
     }
 };
-template <u32 Lanes>
+template <unsigned Lanes>
 __device__ const Tables<Lanes> tables = Tables<Lanes>();
 
 // What lane `lane` of `Lanes` adds to the state after `count` whole words; all lanes' parts add up by XOR.
-template <u32 Lanes>
-__device__ __forceinline__ u32 lane_part(const Word16* words, u32 count, u32 lane) {
+template <unsigned Lanes>
+__device__ __forceinline__ unsigned lane_part(const Word16* words, unsigned count, unsigned lane) {
     const Tables<Lanes>& t = tables<Lanes>;
-    u32 before = (Lanes - count % Lanes) % Lanes;  // zero words in front of the first
-    u32 crc = 0;
-    for (u32 i = lane; i < before + count; i += Lanes) {
+    unsigned before = (Lanes - count % Lanes) % Lanes;  // zero words in front of the first
+    unsigned crc = 0;
+    for (unsigned i = lane; i < before + count; i += Lanes) {
         if (Lanes > 1) {
             crc = t.row[0][crc & 0xff] ^ t.row[1][(crc >> 8) & 0xff] ^ t.row[2][(crc >> 16) & 0xff] ^
                   t.row[3][crc >> 24];
         }
         Word16 w = i < before ? Word16{0, 0, 0, 0} : words[i - before];
         if (i == before) w.x ^= 0xffffffffu;  // the initial inversion
-        const u32 parts[4] = {w.x ^ crc, w.y, w.z, w.w};
+        const unsigned parts[4] = {w.x ^ crc, w.y, w.z, w.w};
         crc = 0;
         RINGSCOPE_UNROLL
-        for (u32 k = 0; k < 4; ++k) {
-            const u32 behind = 12 - 4 * k;
+        for (unsigned k = 0; k < 4; ++k) {
+            const unsigned behind = 12 - 4 * k;
             crc ^= t.slice[behind + 3][parts[k] & 0xff] ^ t.slice[behind + 2][(parts[k] >> 8) & 0xff] ^
                    t.slice[behind + 1][(parts[k] >> 16) & 0xff] ^ t.slice[behind][parts[k] >> 24];
         }
     }
     if (Lanes == 1) return crc;
-    u32 sum = 0;
+    unsigned sum = 0;
     RINGSCOPE_UNROLL
-    for (u32 k = 0; k < 32; ++k) sum ^= t.to_end[k][lane] & (0u - ((crc >> k) & 1u));
+    for (unsigned k = 0; k < 32; ++k) sum ^= t.to_end[k][lane] & (0u - ((crc >> k) & 1u));
     return sum;
 }
 
 struct Crc32c {
-    __device__ u32 handle(Context&, const Message& in, Reply& out) {
-        u32 words = in.bytes / 16;
-        u32 crc = words == 0 ? 0xffffffffu
-                             : xor_lanes(lane_part<LANES>(reinterpret_cast<const Word16*>(in.data), words, lane()));
+    __device__ unsigned handle(Context&, const Message& in, Reply& out) {
+        unsigned words = in.bytes / 16;
+        unsigned crc = words == 0 ? 0xffffffffu
+                             : xor_lanes(lane_part<LANES_PER_WARP>(reinterpret_cast<const Word16*>(in.data), words, lane_index()));
         // Slots are padded to whole words: the bytes that remain come in one load, not one by one over the link.
-        u32 left = in.bytes % 16;
+        unsigned left = in.bytes % 16;
         Word16 last = left == 0 ? Word16{0, 0, 0, 0} : reinterpret_cast<const Word16*>(in.data)[words];
-        const u32 parts[4] = {last.x, last.y, last.z, last.w};
+        const unsigned parts[4] = {last.x, last.y, last.z, last.w};
         RINGSCOPE_UNROLL
-        for (u32 i = 0; i < 16; ++i) {
+        for (unsigned i = 0; i < 16; ++i) {
             if (i >= left) break;
-            crc = (crc >> 8) ^ tables<LANES>.slice[0][(crc ^ (parts[i / 4] >> (8 * (i % 4)))) & 0xff];
+            crc = (crc >> 8) ^ tables<LANES_PER_WARP>.slice[0][(crc ^ (parts[i / 4] >> (8 * (i % 4)))) & 0xff];
         }
         out.put(~crc);
         return RINGSCOPE_OK;

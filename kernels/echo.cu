@@ -3,14 +3,14 @@
 
 namespace {
 struct Echo {
-    __device__ ringscope::u32 handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
+    __device__ unsigned handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
         using namespace ringscope;
-        u8* to = out.open(in.bytes);
+        ringscope_u8* to = out.open(in.bytes);
         if (to == nullptr) return RINGSCOPE_OK;
         // Slots are 16-byte aligned and padded to 16: whole words, the last one with what lies behind.
         const auto* from16 = reinterpret_cast<const Word16*>(in.data);
         auto* to16 = reinterpret_cast<Word16*>(to);
-        for (u32 i = lane(); i < (in.bytes + 15) / 16; i += LANES) to16[i] = from16[i];
+        for (unsigned i = lane_index(); i < (in.bytes + 15) / 16; i += LANES_PER_WARP) to16[i] = from16[i];
         return RINGSCOPE_OK;
     }
 };

@@ -3,15 +3,15 @@
 
 namespace {
 struct VectorAdd {
-    __device__ ringscope::u32 handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
+    __device__ unsigned handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
         using namespace ringscope;
         if (in.bytes % (2 * sizeof(float)) != 0) return RINGSCOPE_BAD_MESSAGE;
-        u32 n = in.bytes / (2 * sizeof(float));
+        unsigned n = in.bytes / (2 * sizeof(float));
         auto* sum = reinterpret_cast<float*>(out.open(n * sizeof(float)));
         if (sum == nullptr) return RINGSCOPE_OK;
         const auto* a = reinterpret_cast<const float*>(in.data);
         const auto* b = a + n;
-        for (u32 i = lane(); i < n; i += LANES) sum[i] = a[i] + b[i];
+        for (unsigned i = lane_index(); i < n; i += LANES_PER_WARP) sum[i] = a[i] + b[i];
         return RINGSCOPE_OK;
     }
 };

@@ -11,7 +11,7 @@ import sys
 UNIT = "kernels.cu"
 KERNELS = ["crc32c", "vector_add", "echo", "compute", "probe/probe", "probe/clock_probe"]
 OPTIONS = ["--gpu-architecture=compute_75", "--std=c++17", "--device-as-default-execution-space"]
-LEVELS = range(3)
+LEVELS = range(4)
 # Where in the sources each instruction comes from that orders memory or brings lanes together: for the mutants of the PTX.
 PLACES = "tests/cuda-driver/ptx/places.txt"
 PLACED = re.compile(r"(@!?%p\d+ )?((st|atom|red|fence|membar|bar|barrier|shfl|vote|match|activemask|ld\.acquire|ld\.relaxed|ld\.volatile)[.\w]*)")

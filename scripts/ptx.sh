@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles the built-in kernels and the probes to PTX, kernels/ptx/l0.ptx to l2.ptx, with the NVRTC of CUDA 12.0, which it
+# Compiles the built-in kernels and the probes to PTX, kernels/ptx/l0.ptx to l3.ptx, with the NVRTC of CUDA 12.0, which it
 # installs without root into the ignored folder .nvrtc12 of this checkout.
 set -euo pipefail
 name=ptx
@@ -11,7 +11,7 @@ usage() {
     cat <<EOT
 usage: scripts/ptx.sh [--check | --of SOURCE TO [LEVEL]]
 
-Compiles kernels/*.cu and kernels/probe/*.cu at the levels 0, 1 and 2 for compute_75, in PTX ISA 8.0, into kernels/ptx.
+Compiles kernels/*.cu and kernels/probe/*.cu at the levels 0 to 3 for compute_75, in PTX ISA 8.0, into kernels/ptx.
 The files are checked in and embedded in the crate: run this after every change of kernels/, and commit what it
 writes. The same sources give the same bytes, wherever the checkout is. It writes tests/cuda-driver/ptx/places.txt as well:
 from which lines of the sources the instructions come that order memory or lanes, for the test of mutants.

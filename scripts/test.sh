@@ -75,7 +75,7 @@ step "the kernels under the sanitizers"
 mkdir -p target/sanitizers
 for sanitizer in thread address,undefined; do
     echo "-- $sanitizer"
-    "${CXX:-c++}" -std=c++17 -O1 -g -Wall -Wextra -Werror -fsanitize="$sanitizer" -fno-sanitize-recover=all -pthread \
+    "${CXX:-c++}" -std=c++17 -DRINGSCOPE_CPU -O1 -g -Wall -Wextra -Werror -fsanitize="$sanitizer" -fno-sanitize-recover=all -pthread \
         -Ikernels/include kernels/host/stress.cpp kernels/host/shim.cpp -o "target/sanitizers/stress-$sanitizer"
     "target/sanitizers/stress-$sanitizer"
 done

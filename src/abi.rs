@@ -11,8 +11,8 @@ use bytemuck::{Pod, Zeroable};
 compile_error!("ringscope's shared memory holds 64-bit addresses: build it for a 64-bit target");
 
 /// Version of the layout; a kernel writes the one it was built with into its shards.
-pub const ABI_VERSION: u32 = 3;
-/// Bytes of one line. A shard has two.
+pub const ABI_VERSION: u32 = 4;
+/// Bytes of one line. A shard has three.
 pub const LINE_BYTES: usize = 128;
 /// Words of one line.
 pub const WORDS: usize = 16;
@@ -76,6 +76,114 @@ pub enum Word {
 /// Number of [`Word`]s.
 pub const SINGLE_WORDS: usize = 15;
 
+/// Words of a shard's line 2: where the block is, and what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+#[allow(missing_docs)] // the header says what each one holds
+#[non_exhaustive]
+pub enum Where {
+    At = 0,
+    Message = 1,
+    Expected = 2,
+    Seen = 3,
+    Sm = 4,
+    BoxWritten = 5,
+}
+/// Number of [`Where`]s.
+pub const WHERE_WORDS: usize = 6;
+
+/// What [`Where::At`] is made of: a kind, a waypoint and a time.
+#[allow(missing_docs)] // the header says what each kind is
+pub mod at {
+    /// Bits of the time, which are the low ones of the device's clock.
+    pub const TIME_BITS: u32 = 48;
+    /// Those bits.
+    pub const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
+    /// Bits of a name: of a waypoint, an event or a span.
+    pub const NAME_BITS: u32 = 12;
+    /// Those bits, where they are not moved up.
+    pub const NAME_MASK: u64 = (1 << NAME_BITS) - 1;
+    pub const NOWHERE: u64 = 0;
+    pub const WAYPOINT: u64 = 1;
+    pub const WAIT: u64 = 2;
+    pub const IDLE: u64 = 3;
+    pub const RING: u64 = 4;
+}
+
+/// The ring's own places.
+#[allow(missing_docs)] // the header says what each one is
+pub mod ring_place {
+    pub const TAKE: u64 = 0;
+    pub const HANDLER: u64 = 1;
+    pub const ROOM: u64 = 2;
+    pub const PUBLISH: u64 = 3;
+}
+
+/// What [`Where::Expected`] and [`Where::Seen`] are made of: a resource of 16 bits, a stamp, a value.
+pub mod wait {
+    /// Bits of the value.
+    pub const VALUE_BITS: u32 = 32;
+    /// Bits of the stamp above it, which are the low ones of the time in [`Where::At`](super::Where::At).
+    pub const STAMP_BITS: u32 = 16;
+}
+
+/// Records of events and spans.
+#[allow(missing_docs)] // the header says what each kind is
+pub mod record {
+    /// Words of a record.
+    pub const WORDS: usize = 2;
+    /// Bits of the stamp in each of them.
+    pub const STAMP_BITS: u32 = 16;
+    /// Fewest records of a ring.
+    pub const MIN: u32 = 64;
+    /// Most records of a ring.
+    pub const MAX: u32 = 16384;
+    /// How much further a ring may be for a record to be trusted.
+    pub const TRUSTED: u64 = 32768;
+    /// Words from one ring's head to the next.
+    pub const HEAD_WORDS: usize = 8;
+    pub const REST: u64 = 0;
+    pub const EVENT: u64 = 1;
+    pub const SPAN: u64 = 2;
+    pub const SAMPLE: u64 = 3;
+    pub const REAL: u64 = 4;
+    pub const LOG: u64 = 5;
+    pub const MESSAGE: u64 = 6;
+    pub const WAYPOINT: u64 = 7;
+    /// Added to the kind where a rest follows.
+    pub const MORE: u64 = 8;
+    pub const LOG_FIRST: u64 = 1;
+    pub const LOG_SECOND: u64 = 2;
+}
+
+/// The word that says of which messages a kernel leaves a span.
+pub mod filter {
+    /// Bits of the limit in nanoseconds above which a message is slow; 0 is no limit.
+    pub const SLOW_BITS: u32 = 48;
+    /// Bits above those: k for one of 2^(k - 1) messages; 0 for none.
+    pub const SAMPLE_BITS: u32 = 6;
+    /// Messages that failed.
+    pub const ERRORS: u64 = 1 << 54;
+}
+
+/// Words of a black box before its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+#[allow(missing_docs)] // the header says what each one holds
+#[non_exhaustive]
+pub enum BoxWord {
+    Code = 0,
+    Value = 1,
+    Time = 2,
+    At = 3,
+    Message = 4,
+    Expected = 5,
+    Seen = 6,
+    Head = 7,
+}
+/// Words before the records of a black box.
+pub const BOX_WORDS: usize = 16;
+
 /// What a block says of itself in [`Word::State`].
 pub mod block_state {
     /// Not started yet.
@@ -130,6 +238,8 @@ pub struct Shard {
     pub counters: [u64; WORDS],
     /// Line 1, by [`Word`].
     pub words: [u64; WORDS],
+    /// Line 2, by [`Where`].
+    pub places: [u64; WORDS],
 }
 
 /// What a kernel takes by value: where its blocks record. A copy of addresses, owned by nobody; a null
@@ -143,14 +253,44 @@ pub struct KernelRef {
     pub buckets: u64,
     /// Device address of `metric_count` [`MetricRef`]s, or 0.
     pub metrics: u64,
-    /// One for each block.
+    /// Device address of `shard_count` rings of `record_count` records, or 0.
+    pub records: u64,
+    /// Device address of their heads, [`record::HEAD_WORDS`] words each.
+    pub heads: u64,
+    /// Device address of the word that says of which messages to leave a span: see [`filter`].
+    pub filter: u64,
+    /// Device address of `shard_count` black boxes in mapped host memory, or 0.
+    pub black_box: u64,
+    /// One for each block, or for each role of each block.
     pub shard_count: u32,
+    /// The index of the block whose shard is the first: see [`KernelRef::with_first_block`].
+    pub first_block: u32,
     /// Words from one row to the next.
     pub bucket_stride: u32,
     /// Histogram scale, 0 to [`MAX_SCALE`].
     pub scale: u32,
     /// Places of the table of metrics.
     pub metric_count: u32,
+    /// 1 + the index of the family that times tasks by their kind, or 0: see [`KernelRef::with_kinds`].
+    pub kinds: u32,
+    /// Records of each ring, a power of two.
+    pub record_count: u32,
+    /// Records of each black box, a power of two.
+    pub box_count: u32,
+}
+
+impl KernelRef {
+    /// Sets the index of the block that has the first shard, for a kernel that is a part of a grid: where blocks 0 to 7 are
+    /// one kernel and blocks 8 to 31 another, the second one's ref says 8.
+    pub fn with_first_block(self, first_block: u32) -> Self {
+        KernelRef { first_block, ..self }
+    }
+
+    /// Sets the family in which `rec.end(begun, ringscope::Kind{i})` times tasks by their kind: a device family of
+    /// exponential histograms of nanoseconds, registered before the launch.
+    pub fn with_kinds(self, family: HistogramFamilyRef) -> Self {
+        KernelRef { kinds: family.index() + 1, ..self }
+    }
 }
 
 /// What a [`MetricRef`] is of.
@@ -194,7 +334,7 @@ pub struct MetricRef {
     pub row_words: u32,
     /// Of exponential buckets.
     pub scale: u32,
-    /// Of explicit buckets.
+    /// Of explicit buckets; of a family of other metrics, indices in the map at `bounds`.
     pub bounds_count: u32,
     /// A [`metric_kind`].
     pub kind: u32,
@@ -232,6 +372,9 @@ metric_refs! {
     CounterRef,
     /// A gauge that a kernel moves: `set`, `add`, `sub`, `max`, `min`. `ringscope::GaugeRef` there.
     GaugeRef,
+    /// A histogram of exponential buckets, for a kernel that knows them to be: half the code. `ringscope::ExponentialRef`
+    /// there; made of a [`HistogramRef`] by [`HistogramRef::exponential`].
+    ExponentialRef,
     /// A histogram that a kernel observes values in: `observe`, `observe_warp`. `ringscope::HistogramRef` there.
     HistogramRef,
     /// Counters of one name, chosen by `at(index)`. `ringscope::CounterFamilyRef` there.
@@ -240,6 +383,13 @@ metric_refs! {
     GaugeFamilyRef,
     /// Histograms of one name, chosen by `at(index)`. `ringscope::HistogramFamilyRef` there.
     HistogramFamilyRef,
+}
+
+impl HistogramRef {
+    /// Returns the same metric for a kernel that knows its buckets to be exponential; one that counts nothing if they are not.
+    pub fn exponential(self) -> ExponentialRef {
+        ExponentialRef(if self.0.kind == metric_kind::HISTOGRAM { self.0 } else { MetricRef::default() })
+    }
 }
 
 /// The words of a ring that the host writes, and one that it reads.

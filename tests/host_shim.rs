@@ -20,7 +20,7 @@ fn root() -> PathBuf {
 /// Runs the C++ compiler on a file of CUDA C++, as a build script would.
 fn compile(source: &Path, arguments: &[&str]) -> (bool, String) {
     let mut cxx = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
-    cxx.args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-x", "c++"])
+    cxx.args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-DRINGSCOPE_CPU", "-x", "c++"])
         .arg("-I")
         .arg(root().join("kernels/include"));
     let output = cxx.arg(source).args(arguments).output().expect("a C++ compiler, which built the host device");
@@ -80,7 +80,7 @@ fn a_handler_that_does_not_fit_its_arguments_does_not_compile_and_says_why() {
     let text = |handler: &str, entry: &str| {
         format!(
             "#include <ringscope/ring.cuh>\nstruct Args {{ unsigned long long words[{}]; }};\nnamespace {{ struct H {{ {handler}\n\
-             __device__ ringscope::u32 handle(ringscope::Context&, const ringscope::Message&, ringscope::Reply&) {{ return 0; }} }}; }}\n\
+             __device__ unsigned handle(ringscope::Context&, const ringscope::Message&, ringscope::Reply&) {{ return 0; }} }}; }}\n\
              RINGSCOPE_RING_KERNEL({entry})\n",
             if handler.contains("large") { 200 } else { 2 }
         )

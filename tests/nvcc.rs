@@ -51,7 +51,7 @@ fn compile(nvcc: &Path, source: &Path, to: &Path, arguments: &[String]) {
 
 /// Machine code for every architecture, one compiler call for each level.
 fn compile_everywhere(nvcc: &Path, source: &Path, to: &Path) {
-    for level in 0..=2 {
+    for level in 0..=3 {
         let codes = ARCHITECTURES.iter().map(|sm| format!("-gencode=arch=compute_{sm},code=sm_{sm}"));
         let arguments: Vec<_> = codes.chain([format!("-DRINGSCOPE_LEVEL={level}"), "-fatbin".to_owned()]).collect();
         let fatbin = to.join(format!("l{level}.fatbin"));
@@ -91,7 +91,7 @@ fn every_kernel_compiles_for_every_architecture() {
 fn the_embedded_ptx_assembles_for_every_architecture() {
     let Some(nvcc) = nvcc() else { return };
     let to = folder("nvcc-ptx").join("kernels.cubin");
-    for (level, sm) in (0..=2).flat_map(|level| ARCHITECTURES.map(|sm| (level, sm))) {
+    for (level, sm) in (0..=3).flat_map(|level| ARCHITECTURES.map(|sm| (level, sm))) {
         let mut ptxas = Command::new(nvcc.with_file_name("ptxas"));
         ptxas.args(["--warning-as-error", "-arch", &format!("sm_{sm}"), "-o"]).arg(&to);
         let output = ptxas.arg(root().join(format!("kernels/ptx/l{level}.ptx"))).output().expect("ptxas starts");

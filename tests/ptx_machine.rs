@@ -43,7 +43,7 @@ fn compile() -> Option<PathBuf> {
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     let sources = root().join("tests/cuda-driver");
     let unit = |name: &str| (format!("{name}.o"), sources.join(format!("ptx/{name}.cpp")), 0);
-    let units: Vec<(String, PathBuf, u32)> = (0..=2)
+    let units: Vec<(String, PathBuf, u32)> = (0..=3)
         .map(|level| (format!("kernels_l{level}.o"), sources.join("kernels.cpp"), level))
         .chain(TESTS.into_iter().map(unit))
         .chain([("shim.o".to_owned(), root().join("kernels/host/shim.cpp"), 0)])
@@ -54,7 +54,7 @@ fn compile() -> Option<PathBuf> {
             .iter()
             .map(|(object, source, level)| {
                 let mut cxx = objects::compiler();
-                cxx.args(["-O1", "-Werror"]).arg(format!("-DRINGSCOPE_LEVEL={level}"));
+                cxx.args(["-O1", "-Werror", "-DRINGSCOPE_CPU"]).arg(format!("-DRINGSCOPE_LEVEL={level}"));
                 cxx.arg("-c").arg(source).arg("-o").arg(folder.join(object));
                 (cxx.spawn().expect("it starts again"), cxx)
             })

@@ -154,7 +154,7 @@ fn one_stuck_block_among_several_is_a_stalled_kernel_until_it_moves() {
 /// Writes words of a block.
 fn put(telemetry: &KernelRef, block: u32, words: &[(Word, u64)]) {
     for (word, value) in words {
-        let line = telemetry.shards as usize + block as usize * 256 + 128;
+        let line = telemetry.shards as usize + block as usize * size_of::<ringscope::abi::Shard>() + 128;
         let word = std::ptr::with_exposed_provenance_mut::<u64>(line).wrapping_add(*word as usize);
         // SAFETY: a word of this kernel's shards, all accesses to which are atomic; the collector or the launch keeps the slab.
         unsafe { AtomicU64::from_ptr(word) }.store(*value, Ordering::Relaxed);

@@ -8,6 +8,7 @@ fn main() {
         .std("c++17")
         .flag("-x")
         .flag("c++")
+        .define("RINGSCOPE_CPU", None)
         .include(include)
         .file("src/collatz.cu")
         .compile("collatz");

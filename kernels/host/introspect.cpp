@@ -21,6 +21,26 @@ const Fact facts[] = {
     FIELD(ringscope_kernel_ref, shard_count), FIELD(ringscope_kernel_ref, bucket_stride),
     FIELD(ringscope_kernel_ref, scale), FIELD(ringscope_kernel_ref, metrics),
     FIELD(ringscope_kernel_ref, metric_count),
+    FIELD(ringscope_shard, where),
+    FIELD(ringscope_kernel_ref, records), FIELD(ringscope_kernel_ref, heads), FIELD(ringscope_kernel_ref, filter),
+    FIELD(ringscope_kernel_ref, box), FIELD(ringscope_kernel_ref, first_block), FIELD(ringscope_kernel_ref, kinds),
+    FIELD(ringscope_kernel_ref, record_count), FIELD(ringscope_kernel_ref, box_count),
+    CONSTANT(RINGSCOPE_AT), CONSTANT(RINGSCOPE_MESSAGE), CONSTANT(RINGSCOPE_EXPECTED), CONSTANT(RINGSCOPE_SEEN),
+    CONSTANT(RINGSCOPE_SM), CONSTANT(RINGSCOPE_BOX_WRITTEN), CONSTANT(RINGSCOPE_WHERE_WORDS),
+    CONSTANT(RINGSCOPE_TIME_BITS), CONSTANT(RINGSCOPE_NAME_BITS), CONSTANT(RINGSCOPE_AT_NOWHERE),
+    CONSTANT(RINGSCOPE_AT_WAYPOINT), CONSTANT(RINGSCOPE_AT_WAIT), CONSTANT(RINGSCOPE_AT_IDLE), CONSTANT(RINGSCOPE_AT_RING),
+    CONSTANT(RINGSCOPE_PLACE_TAKE), CONSTANT(RINGSCOPE_PLACE_HANDLER), CONSTANT(RINGSCOPE_PLACE_ROOM),
+    CONSTANT(RINGSCOPE_PLACE_PUBLISH), CONSTANT(RINGSCOPE_WAIT_VALUE_BITS), CONSTANT(RINGSCOPE_WAIT_STAMP_BITS),
+    CONSTANT(RINGSCOPE_RECORD_REST), CONSTANT(RINGSCOPE_RECORD_EVENT), CONSTANT(RINGSCOPE_RECORD_SPAN),
+    CONSTANT(RINGSCOPE_RECORD_SAMPLE), CONSTANT(RINGSCOPE_RECORD_REAL), CONSTANT(RINGSCOPE_RECORD_LOG),
+    CONSTANT(RINGSCOPE_RECORD_MESSAGE), CONSTANT(RINGSCOPE_RECORD_WAYPOINT), CONSTANT(RINGSCOPE_RECORD_MORE),
+    CONSTANT(RINGSCOPE_LOG_FIRST), CONSTANT(RINGSCOPE_LOG_SECOND), CONSTANT(RINGSCOPE_STAMP_BITS),
+    CONSTANT(RINGSCOPE_RECORD_WORDS), CONSTANT(RINGSCOPE_MIN_RECORDS), CONSTANT(RINGSCOPE_MAX_RECORDS),
+    CONSTANT(RINGSCOPE_TRUSTED_RECORDS), CONSTANT(RINGSCOPE_HEAD_WORDS), CONSTANT(RINGSCOPE_FILTER_SLOW_BITS),
+    CONSTANT(RINGSCOPE_FILTER_SAMPLE_BITS), CONSTANT(RINGSCOPE_FILTER_ERRORS), CONSTANT(RINGSCOPE_BOX_CODE),
+    CONSTANT(RINGSCOPE_BOX_VALUE), CONSTANT(RINGSCOPE_BOX_TIME), CONSTANT(RINGSCOPE_BOX_AT),
+    CONSTANT(RINGSCOPE_BOX_MESSAGE), CONSTANT(RINGSCOPE_BOX_EXPECTED), CONSTANT(RINGSCOPE_BOX_SEEN),
+    CONSTANT(RINGSCOPE_BOX_HEAD), CONSTANT(RINGSCOPE_BOX_WORDS),
     TYPE(ringscope_metric), FIELD(ringscope_metric, words), FIELD(ringscope_metric, rows),
     FIELD(ringscope_metric, bounds), FIELD(ringscope_metric, slot), FIELD(ringscope_metric, stripes),
     FIELD(ringscope_metric, row_words), FIELD(ringscope_metric, scale), FIELD(ringscope_metric, bounds_count),
@@ -76,5 +96,5 @@ extern "C" const char* ringscope_host_fact(std::size_t i, unsigned long long* va
 }
 
 extern "C" unsigned ringscope_host_bucket_slot(unsigned long long v, unsigned scale) {
-    return ringscope::bucket_slot(v, scale);
+    return ringscope::detail::bucket_slot(v, scale);
 }

@@ -1,6 +1,6 @@
 // shim.h: compiles the kernels' own sources with a host C++ compiler, one OS thread for each block.
 //
-// A block has one thread and a warp one lane, so code that loops in strides of blockDim.x, or of ringscope::LANES, runs its
+// A block has one thread and a warp one lane, so code that loops in strides of blockDim.x, or of ringscope::LANES_PER_WARP, runs its
 // sequential case. GCC and Clang on 64-bit targets. What of CUDA C++ there is:
 //
 //   __global__ __device__ __host__ __constant__   nothing; a kernel is a function
@@ -206,13 +206,25 @@ struct ringscope_host_kernel {
     unsigned level;       // RINGSCOPE_LEVEL
     unsigned args_bytes;  // of the author's arguments; 0 without
     unsigned args_align;
+    const char* names;    // of RINGSCOPE_NAMES, as they stand there; null without
 };
-static_assert(sizeof(ringscope_host_kernel) == 24, "src/device/source.rs has the same fields");
+static_assert(sizeof(ringscope_host_kernel) == 32, "src/device/source.rs has the same fields");
 
-// Runs one block of a grid on this thread: `block` and `grid` are x, y, z.
-extern "C" void ringscope_host_run_block(void (*entry)(void**), void** args, const unsigned* block, const unsigned* grid);
+// Runs one block of a grid on this thread: `block` and `grid` are x, y, z. Returns whether it ended by itself, and was not
+// trapped.
+extern "C" bool ringscope_host_run_block(void (*entry)(void**), void** args, const unsigned* block, const unsigned* grid);
 
 namespace ringscope_host {
+// Ends the calling block where it stands. Objects on its stack are destroyed, unlike on CUDA.
+[[noreturn]] void trap();
+// Whether this thread's block is being ended so.
+bool trapped();
+// The processor that the calling thread runs on now.
+inline unsigned processor() {
+    int now = sched_getcpu();
+    return now < 0 ? 0u : (unsigned)now;
+}
+
 // The same of a grid of one dimension.
 inline void run_block(void (*entry)(void**), void** args, unsigned block, unsigned blocks) {
     const unsigned at[3] = {block, 0, 0}, grid[3] = {blocks, 1, 1};

@@ -44,7 +44,11 @@ struct alignas(128) Fixture {
 
     ringscope_ring_args args() {
         ringscope_ring_args a{};
-        a.telemetry = {shards, &buckets[0][0], nullptr, BLOCKS, 1056, 3, 0};
+        a.telemetry.shards = shards;
+        a.telemetry.buckets = &buckets[0][0];
+        a.telemetry.shard_count = BLOCKS;
+        a.telemetry.bucket_stride = 1056;
+        a.telemetry.scale = 3;
         a.host = &host;
         a.device = &device;
         a.in = in;
@@ -152,7 +156,7 @@ void traffic() {
 }
 
 struct Greedy {
-    ringscope::u32 handle(ringscope::Context&, const ringscope::Message&, ringscope::Reply& out) {
+    unsigned handle(ringscope::Context&, const ringscope::Message&, ringscope::Reply& out) {
         out.open(SLOT_BYTES + 1);
         return RINGSCOPE_OK;
     }
@@ -231,7 +235,7 @@ void count_in_metrics(ringscope_kernel_ref telemetry) {
     local.begin();
     for (unsigned i = 0; i < PER_BLOCK; ++i) {
         counter.add(2);
-        gauge.max((double)i);
+        gauge.raise((double)i);
         gauge.add(0.0);
         if (i % 2 == 0) histogram.observe((Word)i);
         else local.observe(histogram, i);
@@ -266,7 +270,7 @@ void metrics() {
     check(m->sum(8 + RINGSCOPE_METRIC_COUNT) == all, "values", m->sum(8), all);
     Word sum = METRIC_BLOCKS * ((Word)PER_BLOCK * (PER_BLOCK - 1) / 2);
     check(m->sum(8 + RINGSCOPE_METRIC_SUM) == sum, "sum", m->sum(9), sum);
-    Word most = ringscope::metric::bits_of((double)(PER_BLOCK - 1));
+    Word most = ringscope::detail::bits_of((double)(PER_BLOCK - 1));
     check(load(m->words[1]) == most, "the gauge", load(m->words[1]), most);
     std::printf("metrics: %llu counts of %u blocks in %u stripes are exact\n", all, METRIC_BLOCKS, STRIPES);
 }

@@ -6,7 +6,7 @@
 extern "C" __global__ void clock_probe(unsigned long long* out) {
     if (ringscope::thread_index() != 0) return;
     unsigned long long last = ringscope::clock_ns(), smallest = ~0ull;
-    ringscope::store_release_system(out, last);
+    ringscope::detail::store_release_system(out, last);
     for (unsigned steps = 0, looks = 0; steps < 4 && looks < 4096; ++looks) {
         unsigned long long now = ringscope::clock_ns();
         if (now == last) continue;
@@ -14,5 +14,5 @@ extern "C" __global__ void clock_probe(unsigned long long* out) {
         last = now;
         ++steps;
     }
-    ringscope::store_release_system(out + 1, smallest);
+    ringscope::detail::store_release_system(out + 1, smallest);
 }

@@ -14,7 +14,7 @@ typedef struct ringscope_probe_args {
     ringscope_u64 rounds;
     ringscope_u64 scale;
 } ringscope_probe_args;
-RINGSCOPE_ASSERT_ABI(sizeof(ringscope_probe_args) == 104, "src/device/probe has the same thirteen words");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_probe_args) == 152, "src/device/probe has the same nineteen words");
 
 enum ringscope_probe {
     PROBE_SLOTS = 0,         // out[i] = the bucket slot of in[i]
@@ -39,15 +39,16 @@ enum ringscope_probe {
 
 namespace {
 using namespace ringscope;
+using u64 = ringscope_u64;
 
 #if RINGSCOPE_CUDA
 __device__ __forceinline__ u64 cycles() { return (u64)clock64(); }
 __device__ __forceinline__ void fence_system() { __threadfence_system(); }
 __device__ __forceinline__ void add_system(u64* p, u64 v) {
-    asm volatile("red.relaxed.sys.global.add.u64 [%0], %1;" ::"l"(global_address(p)), "l"(v) : "memory");
+    asm volatile("red.relaxed.sys.global.add.u64 [%0], %1;" ::"l"(detail::global_address(p)), "l"(v) : "memory");
 }
-__device__ __forceinline__ void add_shared(u64* p, u64 v) { red_add(p, v); }
-__device__ __forceinline__ void write_where_nothing_is() { store_relaxed((u64*)8, 1); }
+__device__ __forceinline__ void add_shared(u64* p, u64 v) { detail::red_add(p, v); }
+__device__ __forceinline__ void write_where_nothing_is() { detail::store_relaxed((u64*)8, 1); }
 #else
 inline u64 cycles() {
 #if defined(__x86_64__)
@@ -57,23 +58,23 @@ inline u64 cycles() {
 #endif
 }
 inline void fence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline void add_system(u64* p, u64 v) { red_add(p, v, true); }
-inline void add_shared(u64* p, u64 v) { red_add(p, v, true); }
+inline void add_system(u64* p, u64 v) { detail::red_add(p, v, true); }
+inline void add_shared(u64* p, u64 v) { detail::red_add(p, v, true); }
 inline void write_where_nothing_is() {}
 #endif
 
 __device__ __forceinline__ bool stopped(const ringscope_probe_args& args) {
-    return load_acquire_system(args.stop) != 0;
+    return detail::load_acquire_system(args.stop) != 0;
 }
 
 __device__ __forceinline__ void slots(const ringscope_probe_args& args) {
-    for (u64 i = block_index() * LANES + lane(); i < args.count; i += (u64)block_count() * LANES) {
-        args.out[i] = bucket_slot(args.in[i], (u32)args.scale);
+    for (u64 i = block_index() * LANES_PER_WARP + lane_index(); i < args.count; i += (u64)block_count() * LANES_PER_WARP) {
+        args.out[i] = detail::bucket_slot(args.in[i], (unsigned)args.scale);
     }
 }
 
 __device__ __forceinline__ void tick(const ringscope_probe_args& args) {
-    if (block_index() != 0 || lane() != 0) return;
+    if (block_index() != 0 || lane_index() != 0) return;
     u64 last = clock_ns(), smallest = ~0ull, steps = 0;
     for (u64 round = 0; round < args.rounds; ++round) {
         u64 now = clock_ns();
@@ -87,21 +88,21 @@ __device__ __forceinline__ void tick(const ringscope_probe_args& args) {
 }
 
 __device__ __forceinline__ void halves(const ringscope_probe_args& args) {
-    u64 i = block_index() * LANES + lane();
-    for (u32 round = 0; round % 256 != 255 || !stopped(args); ++round) {
+    u64 i = block_index() * LANES_PER_WARP + lane_index();
+    for (unsigned round = 0; round % 256 != 255 || !stopped(args); ++round) {
         add_shared(&args.words[i % args.count], 0x100000001ull);
-        i += LANES + 1;
+        i += LANES_PER_WARP + 1;
     }
 }
 
 __device__ __forceinline__ void answer_the_clock(const ringscope_probe_args& args) {
-    if (block_index() != 0 || lane() != 0) return;
+    if (block_index() != 0 || lane_index() != 0) return;
     u64 answered = 0;
     while (!stopped(args)) {
-        u64 asked = load_acquire_system(args.in);
+        u64 asked = detail::load_acquire_system(args.in);
         if (asked == answered) continue;
         args.out[0] = clock_ns();
-        store_release_system(&args.out[1], answered = asked);
+        detail::store_release_system(&args.out[1], answered = asked);
     }
 }
 
@@ -112,31 +113,31 @@ struct Metrics {
     CounterFamilyRef family;
 
     __device__ __forceinline__ explicit Metrics(const ringscope_probe_args& args)
-        : counter(ringscope::counter(args.telemetry, (u32)args.scale)),
-          sum(gauge(args.telemetry, (u32)args.scale + 1)),
-          most(gauge(args.telemetry, (u32)args.scale + 2)),
-          least(gauge(args.telemetry, (u32)args.scale + 3)),
-          whole(histogram(args.telemetry, (u32)args.scale + 4)),
-          real(histogram(args.telemetry, (u32)args.scale + 5)),
-          family(counter_family(args.telemetry, (u32)args.scale + 6)) {}
+        : counter(ringscope::counter(args.telemetry, (unsigned)args.scale)),
+          sum(gauge(args.telemetry, (unsigned)args.scale + 1)),
+          most(gauge(args.telemetry, (unsigned)args.scale + 2)),
+          least(gauge(args.telemetry, (unsigned)args.scale + 3)),
+          whole(histogram(args.telemetry, (unsigned)args.scale + 4)),
+          real(histogram(args.telemetry, (unsigned)args.scale + 5)),
+          family(counter_family(args.telemetry, (unsigned)args.scale + 6)) {}
 
     // What has no form for a warp or for shared memory.
     __device__ __forceinline__ void count(u64 v, double x) const {
         sum.add(x);
-        most.max(x);
-        least.min(x);
+        most.raise(x);
+        least.lower(x);
         real.observe(x);
-        family.at((u32)(v % 7)).add();
+        family.at((unsigned)(v % 7)).add();
     }
 };
 
 __device__ __forceinline__ double real_of(const ringscope_probe_args& args, u64 i) {
-    return metric::double_of(args.in[args.count + i]);
+    return detail::double_of(args.in[args.count + i]);
 }
 
 __device__ __forceinline__ void count_one_by_one(const ringscope_probe_args& args) {
     Metrics all(args);
-    for (u64 i = block_index() * LANES + lane(); i < args.count; i += (u64)block_count() * LANES) {
+    for (u64 i = block_index() * LANES_PER_WARP + lane_index(); i < args.count; i += (u64)block_count() * LANES_PER_WARP) {
         all.counter.add(args.in[i]);
         all.whole.observe(args.in[i]);
         all.count(args.in[i], real_of(args, i));
@@ -145,11 +146,11 @@ __device__ __forceinline__ void count_one_by_one(const ringscope_probe_args& arg
 
 __device__ __forceinline__ void count_by_warps(const ringscope_probe_args& args) {
     Metrics all(args);
-    for (u64 first = block_index() * LANES; first < args.count; first += (u64)block_count() * LANES) {
-        u64 i = first + lane();
+    for (u64 first = block_index() * LANES_PER_WARP; first < args.count; first += (u64)block_count() * LANES_PER_WARP) {
+        u64 i = first + lane_index();
         bool mine = i < args.count;
         all.counter.add_warp(mine ? args.in[i] : 0);
-        if (first + LANES <= args.count) all.whole.observe_warp(args.in[i]);
+        if (first + LANES_PER_WARP <= args.count) all.whole.observe_warp(args.in[i]);
         else if (mine) all.whole.observe(args.in[i]);
         if (mine) all.count(args.in[i], real_of(args, i));
     }
@@ -161,9 +162,9 @@ __device__ __forceinline__ void count_locally(const ringscope_probe_args& args) 
     Metrics all(args);
     counter.begin();
     whole.begin();
-    u64 first = block_index() * LANES;
-    for (u64 round = 0; first < args.count; first += (u64)block_count() * LANES, ++round) {
-        u64 i = first + lane();
+    u64 first = block_index() * LANES_PER_WARP;
+    for (u64 round = 0; first < args.count; first += (u64)block_count() * LANES_PER_WARP, ++round) {
+        u64 i = first + lane_index();
         if (i < args.count) {
             counter.add(args.in[i]);
             whole.observe(all.whole, args.in[i]);
@@ -176,16 +177,16 @@ __device__ __forceinline__ void count_locally(const ringscope_probe_args& args) 
 }
 
 __device__ __forceinline__ void change_gauge(const ringscope_probe_args& args) {
-    if (block_index() != 0 || lane() != 0) return;
-    GaugeRef to = gauge(args.telemetry, (u32)args.scale);
+    if (block_index() != 0 || lane_index() != 0) return;
+    GaugeRef to = gauge(args.telemetry, (unsigned)args.scale);
     for (u64 i = 0; i < args.count; ++i) {
         double x = real_of(args, i);
         switch (args.in[i]) {
             case 0: to.set(x); break;
             case 1: to.add(x); break;
             case 2: to.sub(x); break;
-            case 3: to.max(x); break;
-            case 4: to.min(x); break;
+            case 3: to.raise(x); break;
+            case 4: to.lower(x); break;
         }
     }
 }
@@ -195,12 +196,12 @@ __device__ __forceinline__ void one_record(const ringscope_probe_args& args, Rec
     u64 begun = What == PROBE_COST_NONE ? 0 : rec.begin();
     if (What == PROBE_COST_WARP || What == PROBE_COST_FENCED) rec.end_warp(begun, 64, 64);
     if (What == PROBE_COST_FENCED) fence_system();
-    if (What == PROBE_COST_THREAD && lane() == 0) rec.end(begun, 64, 64);
-    if (What == PROBE_COST_MAPPED && lane() == 0) {
+    if (What == PROBE_COST_THREAD && lane_index() == 0) rec.end(begun, 64, 64);
+    if (What == PROBE_COST_MAPPED && lane_index() == 0) {
         u64 took = rec.begin() - begun;
         u64* line = args.words + block_index() * (u64)RINGSCOPE_WORDS;
         // What end() adds to: received, sent, processed, bytes in and out, busy, and the histogram's count and sum.
-        for (u32 word = 0; word < 8; ++word) add_system(&line[word], word < 5 ? 1 : took);
+        for (unsigned word = 0; word < 8; ++word) add_system(&line[word], word < 5 ? 1 : took);
     }
     asm volatile("" ::: "memory");
 }
@@ -211,7 +212,7 @@ __device__ __forceinline__ void cost(const ringscope_probe_args& args) {
     u64 ns = clock_ns(), begun = cycles();
     for (u64 round = 0; round < args.rounds; ++round) one_record<What>(args, rec);
     u64 took = cycles() - begun;
-    if (lane() != 0) return;
+    if (lane_index() != 0) return;
     args.out[2 * block_index()] = clock_ns() - ns;
     args.out[2 * block_index() + 1] = took;
 }

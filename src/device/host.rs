@@ -17,7 +17,7 @@ use super::{
 use crate::abi::LINE_BYTES;
 
 unsafe extern "C" {
-    fn ringscope_host_run_block(entry: HostEntry, args: *mut *mut c_void, block: *const u32, grid: *const u32);
+    fn ringscope_host_run_block(entry: HostEntry, args: *mut *mut c_void, block: *const u32, grid: *const u32) -> bool;
     fn ringscope_host_clock_ns() -> u64;
     fn ringscope_host_fact(i: usize, value: *mut u64) -> *const std::ffi::c_char;
     fn ringscope_host_bucket_slot(value: u64, scale: u32) -> u32;
@@ -30,9 +30,11 @@ probe_entries!(
     probe_l0_host,
     probe_l1_host,
     probe_l2_host,
+    probe_l3_host,
     probe_metrics_l0_host,
     probe_metrics_l1_host,
-    probe_metrics_l2_host
+    probe_metrics_l2_host,
+    probe_metrics_l3_host
 );
 
 fn builtin(builtin: Builtin, level: Level) -> HostKernel {
@@ -64,7 +66,7 @@ fn builtin(builtin: Builtin, level: Level) -> HostKernel {
 /// | `__popc`, `__clz`, `__ffs`, `__brev` and their `ll` forms | as on CUDA, of 0 as well |
 /// | `min`, `max` | of CUDA's types; a NaN gives way to a number |
 /// | `__ldg`, `__nanosleep`, `clock64` | a load, a sleep, nanoseconds |
-/// | `ringscope::lane`, `sync_lanes`, `from_lane0`, `xor_lanes`, `add_warp`, `end_warp` | their case of one lane |
+/// | `ringscope::lane_index`, `sync_lanes`, `from_lane0`, `xor_lanes`, `add_warp`, `end_warp` | their case of one lane |
 /// | shuffles, votes, matches and reductions of a warp by hand | refused by the compiler, with a sentence |
 /// | several threads in a block | refused by [`launch`](HostDevice::launch), with a sentence |
 /// | `asm` of PTX, textures, cooperative groups, CUDA's libraries | does not compile: keep it under `#if RINGSCOPE_CUDA` |
@@ -357,9 +359,11 @@ impl Device for HostDevice {
     }
 
     fn load_probe(&self, entry: ProbeEntry, level: Level) -> Result<Box<dyn Kernel>, DeviceError> {
-        let levels: [HostEntry; 3] = match entry {
-            ProbeEntry::Questions => [probe_l0_host, probe_l1_host, probe_l2_host],
-            ProbeEntry::Metrics => [probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host],
+        let levels: [HostEntry; 4] = match entry {
+            ProbeEntry::Questions => [probe_l0_host, probe_l1_host, probe_l2_host, probe_l3_host],
+            ProbeEntry::Metrics => {
+                [probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host, probe_metrics_l3_host]
+            }
         };
         Ok(Box::new(Loaded { entry: levels[level as usize], level, args: ArgsLayout::default() }))
     }

@@ -6,14 +6,16 @@
 pub enum Level {
     /// None: the code of a kernel without ringscope's calls.
     Off = 0,
-    /// The counters.
+    /// The counters, and where each block is.
     Counters = 1,
     /// The counters and the latency histogram.
     #[default]
     Histograms = 2,
+    /// The counters, the latency histogram, and events and spans: see [`trace`](crate::trace).
+    Events = 3,
 }
 
 impl Level {
     /// All levels, in their order.
-    pub const ALL: &[Level] = &[Level::Off, Level::Counters, Level::Histograms];
+    pub const ALL: &[Level] = &[Level::Off, Level::Counters, Level::Histograms, Level::Events];
 }

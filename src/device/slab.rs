@@ -1,4 +1,4 @@
-//! The layout of the slab, known here alone: the two lines of every shard first, then the bucket rows, one a shard, each of
+//! The layout of the slab, known here alone: the three lines of every shard first, then the bucket rows, one a shard, each of
 //! which has the buckets of handling and then those of waiting in the queue.
 
 use std::ops::Range;
@@ -123,6 +123,7 @@ impl SlabLayout {
 
 /// One shard in a copy of the slab.
 pub(crate) fn shard(words: &[u64], index: u32) -> &Shard {
-    let at = index as usize * 2 * WORDS;
-    bytemuck::from_bytes(bytemuck::cast_slice(&words[at..at + 2 * WORDS]))
+    const SHARD_WORDS: usize = size_of::<Shard>() / 8;
+    let at = index as usize * SHARD_WORDS;
+    bytemuck::from_bytes(bytemuck::cast_slice(&words[at..at + SHARD_WORDS]))
 }

@@ -1,6 +1,6 @@
 //! What a ring kernel is made from.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 
 use super::args_layout::ArgsLayout;
 use super::error::DeviceError;
@@ -14,6 +14,12 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("ringscope/atomic.cuh", include_str!("../../kernels/include/ringscope/atomic.cuh")),
     ("ringscope/clock.cuh", include_str!("../../kernels/include/ringscope/clock.cuh")),
     ("ringscope/histogram.cuh", include_str!("../../kernels/include/ringscope/histogram.cuh")),
+    ("ringscope/declarations.h", include_str!("../../kernels/include/ringscope/declarations.h")),
+    ("ringscope/local.cuh", include_str!("../../kernels/include/ringscope/local.cuh")),
+    ("ringscope/record.cuh", include_str!("../../kernels/include/ringscope/record.cuh")),
+    ("ringscope/trace.cuh", include_str!("../../kernels/include/ringscope/trace.cuh")),
+    ("ringscope/recorder.cuh", include_str!("../../kernels/include/ringscope/recorder.cuh")),
+    ("ringscope/wait.cuh", include_str!("../../kernels/include/ringscope/wait.cuh")),
     ("ringscope/metrics.cuh", include_str!("../../kernels/include/ringscope/metrics.cuh")),
     ("ringscope/telemetry.cuh", include_str!("../../kernels/include/ringscope/telemetry.cuh")),
     ("ringscope/ring.cuh", include_str!("../../kernels/include/ringscope/ring.cuh")),
@@ -74,8 +80,14 @@ pub struct HostKernel {
     level: u32,
     args_bytes: u32,
     args_align: u32,
+    /// What `RINGSCOPE_NAMES` has between its parentheses, or null.
+    names: *const c_char,
 }
-const _: () = assert!(size_of::<HostKernel>() == 24, "kernels/host/shim.h has the same fields");
+// SAFETY: the names are a constant of the program.
+unsafe impl Send for HostKernel {}
+// SAFETY: as above.
+unsafe impl Sync for HostKernel {}
+const _: () = assert!(size_of::<HostKernel>() == 32, "kernels/host/shim.h has the same fields");
 
 #[cfg_attr(not(feature = "host"), allow(dead_code, reason = "the host device reads it"))]
 impl HostKernel {
@@ -95,7 +107,7 @@ impl HostKernel {
 #[derive(Clone, Debug)]
 enum HostBuilds {
     /// One for each level, in the order of [`Level::ALL`].
-    Levels([HostKernel; 3]),
+    Levels([HostKernel; 4]),
     /// One that is used at every level, and records what this one says.
     Single(Level, HostEntry),
 }
@@ -125,7 +137,10 @@ impl HostSource {
             }
             HostBuilds::Single(built, entry) => {
                 let (abi, level) = (ABI_VERSION, *built as u32);
-                (*built, HostKernel { entry: *entry, abi, level, args_bytes: 0, args_align: 0 })
+                (
+                    *built,
+                    HostKernel { entry: *entry, abi, level, args_bytes: 0, args_align: 0, names: std::ptr::null() },
+                )
             }
         };
         match built >= level {
@@ -202,7 +217,7 @@ impl KernelSource {
     /// its arguments give it. It may be called from any thread, by several at once. Wherever this program launches it, the
     /// addresses in [`KernelArgs`](super::KernelArgs) are of memory that the kernel may use so, and that lives until it has
     /// ended.
-    pub unsafe fn host(name: impl Into<String>, builds: [HostKernel; 3]) -> Self {
+    pub unsafe fn host(name: impl Into<String>, builds: [HostKernel; 4]) -> Self {
         KernelSource::Host(HostSource { name: name.into(), builds: HostBuilds::Levels(builds) })
     }
 
@@ -223,7 +238,7 @@ impl KernelSource {
     /// As both of these.
     pub unsafe fn host_and_cuda_text(
         name: impl Into<String>,
-        builds: [HostKernel; 3],
+        builds: [HostKernel; 4],
         text: impl Into<String>,
     ) -> Self {
         let host = HostSource { name: name.into(), builds: HostBuilds::Levels(builds) };
@@ -252,12 +267,12 @@ impl KernelSource {
     }
 }
 
-/// Names a ring kernel of this program by the name in its `RINGSCOPE_RING_KERNEL(name, …)`, at all three levels, and
+/// Names a ring kernel of this program by the name in its `RINGSCOPE_RING_KERNEL(name, …)`, at all four levels, and
 /// returns its [`KernelSource`] for the host device: `unsafe { ring_kernel!(wordcount) }`. With the CUDA source of the
 /// same kernel, `unsafe { ring_kernel!(wordcount, include_str!("wordcount.cu")) }`, it runs on either device: NVRTC
 /// compiles that.
 ///
-/// The build script compiles the `.cu` file three times, with `-DRINGSCOPE_LEVEL=0`, `1` and `2`, as
+/// The build script compiles the `.cu` file four times, with `-DRINGSCOPE_CPU` and `-DRINGSCOPE_LEVEL=0`, `1`, `2` and `3`, as
 /// `examples/own-ring-kernel` does. A level that is missing, or a name that is misspelt, is an error of the linker.
 ///
 /// # Safety
@@ -284,7 +299,9 @@ macro_rules! __host_kernels {
             static L1: $crate::device::HostKernel;
             #[link_name = concat!(stringify!($name), "_l2_kernel")]
             static L2: $crate::device::HostKernel;
+            #[link_name = concat!(stringify!($name), "_l3_kernel")]
+            static L3: $crate::device::HostKernel;
         }
-        [L0, L1, L2]
+        [L0, L1, L2, L3]
     }};
 }

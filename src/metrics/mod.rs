@@ -64,7 +64,9 @@ mod name;
 mod registry;
 mod value;
 
-pub use crate::abi::{CounterFamilyRef, CounterRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef};
+pub use crate::abi::{
+    CounterFamilyRef, CounterRef, ExponentialRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef,
+};
 pub use builder::{Builder, FamilyBuilder, Instrument, OVERFLOW};
 pub use error::{Difference, MetricError};
 pub use explicit::{BoundsError, ExplicitHistogram, MAX_BOUNDS, OtherBounds};

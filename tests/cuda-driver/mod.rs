@@ -179,11 +179,16 @@ fn compile() -> Option<PathBuf> {
     let objects: Vec<(PathBuf, Command)> = UNITS
         .iter()
         .map(|unit| (format!("{unit}.o"), sources.join(format!("{unit}.cpp")), 0))
-        .chain((0..=2).map(|level| (format!("kernels_l{level}.o"), sources.join("kernels.cpp"), level)))
+        .chain((0..=3).map(|level| (format!("kernels_l{level}.o"), sources.join("kernels.cpp"), level)))
         .chain([("shim.o".to_owned(), root.join("kernels/host/shim.cpp"), 0)])
         .map(|(object, source, level)| {
             let (object, mut cxx) = (folder.join(object), cxx());
-            cxx.arg("-c").arg(format!("-DRINGSCOPE_LEVEL={level}")).arg(source).arg("-o").arg(&object);
+            cxx.arg("-c")
+                .arg("-DRINGSCOPE_CPU")
+                .arg(format!("-DRINGSCOPE_LEVEL={level}"))
+                .arg(source)
+                .arg("-o")
+                .arg(&object);
             (object, cxx)
         })
         .collect();

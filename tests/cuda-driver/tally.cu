@@ -1,4 +1,4 @@
-// tally: a ring kernel of somebody's own, with everything that one may have. Adds up the u32 that messages are, up to a limit,
+// tally: a ring kernel of somebody's own, with everything that one may have. Adds up the unsigned that messages are, up to a limit,
 // and replies with the sum of the block so far. Metric 0 is a counter of the values, metric 1 a histogram of them.
 #include <ringscope/ring.cuh>
 
@@ -13,16 +13,16 @@ class Tally {
     __device__ Tally(ringscope::Context& c, const TallyArgs& args)
         : args_(args), values_(c.counter(0)), sizes_(c.histogram(1)), sum_(args.first) {}
 
-    __device__ ringscope::u32 handle(ringscope::Context& c, const ringscope::Message& in, ringscope::Reply& out) {
+    __device__ unsigned handle(ringscope::Context& c, const ringscope::Message& in, ringscope::Reply& out) {
         if (in.bytes != sizeof(unsigned)) return RINGSCOPE_BAD_MESSAGE;
         unsigned value = *reinterpret_cast<const unsigned*>(in.data);
         if (value > args_.limit) return 256;
         c.heartbeat();
         sum_ += value;
-        if (ringscope::lane() == 0) {
+        if (ringscope::lane_index() == 0) {
             atomicAdd(args_.total, (unsigned long long)value);
             values_.add(value);
-            sizes_.observe((ringscope::u64)value);
+            sizes_.observe((unsigned long long)value);
         }
         out.put(sum_);
         return RINGSCOPE_OK;

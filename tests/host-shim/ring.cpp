@@ -28,7 +28,7 @@ void check(bool ok, const char* what, Word got, Word expected) {
 Word begun, may_end;
 
 struct Gated {
-    ringscope::u32 handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
+    unsigned handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
         store(begun, in.seq + 1);
         wait_for(may_end, in.seq + 1);
         out.put(in.seq);
@@ -36,7 +36,7 @@ struct Gated {
     }
 };
 struct Quick {
-    ringscope::u32 handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
+    unsigned handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
         out.put(in.seq);
         return in.seq % 3 == 0 ? 300 : RINGSCOPE_OK;
     }
@@ -59,7 +59,11 @@ struct alignas(128) Ring {
     Word commands = 0;
 
     Ring() {
-        args.telemetry = {&shard, buckets, nullptr, 1, 1056, 3, 0};
+        args.telemetry.shards = &shard;
+        args.telemetry.buckets = buckets;
+        args.telemetry.shard_count = 1;
+        args.telemetry.bucket_stride = 1056;
+        args.telemetry.scale = 3;
         args.host = &host;
         args.device = &device;
         args.in = in;

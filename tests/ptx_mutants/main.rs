@@ -70,13 +70,16 @@ fn program() -> Option<PathBuf> {
     let parts = ["mutants", "places", "ring_trial", "probe_trial", "mutants_test"];
     let own = parts.map(|part| (folder.join(format!("{part}.o")), sources.join(format!("ptx/{part}.cpp")), 2));
     let kernels =
-        [0, 1, 2].map(|level| (folder.join(format!("kernels_l{level}.o")), sources.join("kernels.cpp"), level));
+        [0, 1, 2, 3].map(|level| (folder.join(format!("kernels_l{level}.o")), sources.join("kernels.cpp"), level));
     let shim = (folder.join("shim.o"), root().join("kernels/host/shim.cpp"), 2);
     let units: Vec<_> = own.into_iter().chain(kernels).chain([shim]).collect();
     for two in units.chunks(2) {
         let compile = |(object, source, level): &(PathBuf, PathBuf, u32)| {
             let mut cxx = objects::compiler();
-            cxx.args(["-O2", &format!("-DRINGSCOPE_LEVEL={level}"), "-c"]).arg(source).arg("-o").arg(object);
+            cxx.args(["-O2", "-DRINGSCOPE_CPU", &format!("-DRINGSCOPE_LEVEL={level}"), "-c"])
+                .arg(source)
+                .arg("-o")
+                .arg(object);
             cxx.spawn().expect("the compiler starts")
         };
         let started: Vec<_> = two.iter().map(compile).collect();

@@ -25,11 +25,11 @@ class WordCount {
         : args_(args), words_(c.counter(0)), per_message_(c.histogram(1)) {}
 
     // By all lanes of the block's warp together, or by its one thread on the host device.
-    __device__ ringscope::u32 handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
+    __device__ unsigned handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
         if (in.bytes > args_.max_bytes) return TOO_LONG;
         // Each lane takes the words that end in its part of the message.
         unsigned long long mine = 0;
-        for (unsigned i = ringscope::lane(); i < in.bytes; i += ringscope::LANES) {
+        for (unsigned i = ringscope::lane_index(); i < in.bytes; i += ringscope::LANES_PER_WARP) {
             bool ends = !is_space(in.data[i]) && (i + 1 == in.bytes || is_space(in.data[i + 1]));
             if (!ends) continue;
             ++mine;
@@ -38,7 +38,7 @@ class WordCount {
         ringscope::sync_lanes();  // what follows is for all lanes together
         unsigned long long words = ringscope::sum_lanes(mine);
         words_.add_warp(mine);
-        if (ringscope::lane() == 0) per_message_.observe(words);
+        if (ringscope::lane_index() == 0) per_message_.observe(words);
         total_ += words;
         out.put(Counts{words, total_});
         return RINGSCOPE_OK;

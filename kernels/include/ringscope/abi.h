@@ -4,13 +4,15 @@
 // say (kernels/host/introspect.cpp), so a change here that is not made there fails a test, not a user.
 //
 // Who writes what:
-//   * a shard is written by its own block and by nobody else; the reader copies it, the host never writes it;
+//   * a shard is written by its own block, or by its own role of a block, and by nobody else; the reader copies it, the
+//     host never writes it;
+//   * so is a ring of events and spans; the host writes the filter beside it, and no kernel does;
 //   * in the rings every index word has one writer, named beside it; release/acquire at system scope.
 #ifndef RINGSCOPE_ABI_H
 #define RINGSCOPE_ABI_H
 
 // A kernel built with one layout must not be read with another: a block says which it was built with.
-#define RINGSCOPE_ABI_VERSION 3u
+#define RINGSCOPE_ABI_VERSION 4u
 
 typedef unsigned char ringscope_u8;
 typedef unsigned int ringscope_u32;
@@ -35,14 +37,15 @@ enum ringscope_counter {
     RINGSCOPE_BYTES_OUT = 8,
     RINGSCOPE_BUSY_NS = 9,          // in the handler
     RINGSCOPE_WAIT_NS = 10,         // waiting for a message, or for room for its reply
-    RINGSCOPE_POLLS = 11,           // looks at an empty queue
+    RINGSCOPE_POLLS = 11,           // polls that found the queue empty
     RINGSCOPE_LATENCY_COUNT = 12,   // values in the latency histogram (level 2)
     RINGSCOPE_LATENCY_SUM_NS = 13,
     RINGSCOPE_QUEUED_SUM_NS = 14,   // of the histogram of waiting (level 2)
     RINGSCOPE_COUNTERS = 15         // word 15 is for level 3
 };
 
-// Line 1: words with one writer, the block; plain values, not sums.
+// Line 1: plain values, not sums. Those marked (largest) are raised by RED.MAX, so that any number of writers may; the
+// others have one writer, or the last one's value.
 enum ringscope_word {
     RINGSCOPE_STATE = 0,            // enum ringscope_state
     RINGSCOPE_START_NS = 1,         // device clock
@@ -50,17 +53,50 @@ enum ringscope_word {
     RINGSCOPE_LAST_MESSAGE_NS = 3,  // device clock, 0 before the first message
     RINGSCOPE_HEARTBEAT_NS = 4,     // device clock, moves while the block is alive
     RINGSCOPE_QUEUE_DEPTH = 5,      // messages waiting when this block last looked
-    RINGSCOPE_QUEUE_HIGH_WATER = 6,
+    RINGSCOPE_QUEUE_HIGH_WATER = 6,  // (largest)
     RINGSCOPE_LAST_ERROR_CODE = 7,
-    RINGSCOPE_LATENCY_NOT_MIN_NS = 8,  // the shortest time of handling, its complement: 0 before the first is known
-    RINGSCOPE_LATENCY_MAX_NS = 9,      // valid when the word before is not 0
+    RINGSCOPE_LATENCY_NOT_MIN_NS = 8,  // (largest) the shortest time of handling, its complement: 0 while none is known
+    RINGSCOPE_LATENCY_MAX_NS = 9,      // (largest) valid when the word before is not 0
     RINGSCOPE_ABI = 10,             // RINGSCOPE_ABI_VERSION of the header the kernel was built with
     RINGSCOPE_LAST_ERROR_NS = 11,   // device clock; which block's last error is the last one
-    RINGSCOPE_QUEUED_NOT_MIN_NS = 12,  // the shortest wait's complement, 0 while none is known
-    RINGSCOPE_QUEUED_MAX_NS = 13,
+    RINGSCOPE_QUEUED_NOT_MIN_NS = 12,  // (largest) the shortest wait's complement, 0 while none is known
+    RINGSCOPE_QUEUED_MAX_NS = 13,      // (largest)
     RINGSCOPE_LOOKUP_MISSES = 14,   // added to by any thread of the block: look-ups of metrics that found none
     RINGSCOPE_SINGLE_WORDS = 15
 };
+
+// Line 2: where the block is, and what it waits for. Written by the thread that is there; the last one's value.
+enum ringscope_where {
+    RINGSCOPE_AT = 0,        // RINGSCOPE_AT_* below: the place, and since when
+    RINGSCOPE_MESSAGE = 1,   // 1 + the number of the message in hand, 0 without
+    RINGSCOPE_EXPECTED = 2,  // RINGSCOPE_WAIT_* below: what it waits for, and the value that this is to have
+    RINGSCOPE_SEEN = 3,      // the same, and the value that it has
+    RINGSCOPE_SM = 4,        // 1 + the multiprocessor that the block is on
+    RINGSCOPE_BOX_WRITTEN = 5,  // records in the black box so far
+    RINGSCOPE_WHERE_WORDS = 6
+};
+
+// RINGSCOPE_AT is one word, so that place and time belong together: kind 4 bits | waypoint 12 | time 48, the low bits of the
+// device clock, which come again after three days.
+#define RINGSCOPE_TIME_BITS 48
+#define RINGSCOPE_NAME_BITS 12
+enum ringscope_at {
+    RINGSCOPE_AT_NOWHERE = 0,
+    RINGSCOPE_AT_WAYPOINT = 1,  // the waypoint is the author's
+    RINGSCOPE_AT_WAIT = 2,      // the author's, and it waits there for something that is due: it hangs if that does not come
+    RINGSCOPE_AT_IDLE = 3,      // the author's, and it waits there for work: it may for ever
+    RINGSCOPE_AT_RING = 4       // the waypoint is an enum ringscope_ring_place
+};
+enum ringscope_ring_place {
+    RINGSCOPE_PLACE_TAKE = 0,     // waits for a message
+    RINGSCOPE_PLACE_HANDLER = 1,  // in the handler
+    RINGSCOPE_PLACE_ROOM = 2,     // waits for room for its reply
+    RINGSCOPE_PLACE_PUBLISH = 3   // makes its reply visible
+};
+// RINGSCOPE_EXPECTED and RINGSCOPE_SEEN: resource 16 bits | stamp 16 | value 32. The stamp is the low bits of the time in
+// RINGSCOPE_AT: words with another one are of another wait.
+#define RINGSCOPE_WAIT_VALUE_BITS 32
+#define RINGSCOPE_WAIT_STAMP_BITS 16
 
 // What a block says of itself. What a host made of it is KernelState in src/snapshot.rs.
 enum ringscope_state {
@@ -73,7 +109,72 @@ enum ringscope_state {
 typedef struct ringscope_shard {
     ringscope_u64 counters[RINGSCOPE_WORDS];
     ringscope_u64 words[RINGSCOPE_WORDS];
+    ringscope_u64 where[RINGSCOPE_WORDS];
 } ringscope_shard;
+
+// ---- events and spans (level 3) ------------------------------------------------------------------------
+
+// Each shard has a ring of records with one writer: the thread that owns the shard. A record is two words, both stamped with
+// the low 16 bits of its number plus the ring's records, since nothing orders two words for who copies them: a record is
+// whole where both stamps are the expected one, older where it is not visible yet, newer where it was overwritten. Numbers
+// are from 0, and stamps start one lap later, so that memory of zeros is no record. Rings hold at most
+// RINGSCOPE_MAX_RECORDS records, a power of two; and a record is trusted only while its ring is less than
+// RINGSCOPE_TRUSTED_RECORDS further, for the stamps come again after 65,536.
+//
+//   word 0: time 48 bits, the low bits of the device clock | stamp 16
+//   word 1: payload 32 | name 12 | kind 4 | stamp 16
+//
+// What does not fit is in the records behind it, which say RINGSCOPE_RECORD_REST: 64 bits of value, the low 48 in the place
+// of the time and the other 16 in the low half of the payload, and 16 bits beside it in the payload's upper half.
+enum ringscope_record_kind {
+    RINGSCOPE_RECORD_REST = 0,     // of the record before it
+    RINGSCOPE_RECORD_EVENT = 1,    // payload: a value. Rest: the value, where it does not fit
+    RINGSCOPE_RECORD_SPAN = 2,     // time: of its begin; payload: nanoseconds. Rest: those, where they do not fit
+    RINGSCOPE_RECORD_SAMPLE = 3,   // as an event; what the value is of goes up and down
+    RINGSCOPE_RECORD_REAL = 4,     // a sample: the bits of an f32. Rest: those of an f64, where an f32 is not the same
+    RINGSCOPE_RECORD_LOG = 5,      // payload: the first number. Rests: each number of 64 bits, see ringscope_log_rest
+    RINGSCOPE_RECORD_MESSAGE = 6,  // a span; name: the status, as far as it fits. Rest: the message's number, ~0 is not
+                                   // known, beside it 16 bits of the status. Second rest, where either does not fit:
+                                   // the status, and in the upper half that of the nanoseconds
+    RINGSCOPE_RECORD_WAYPOINT = 7, // payload: enum ringscope_at. In black boxes alone
+    RINGSCOPE_RECORD_MORE = 8      // added to the kind: a rest follows
+};
+// What a rest of a RINGSCOPE_RECORD_LOG holds, in the 16 bits beside its value.
+enum ringscope_log_rest {
+    RINGSCOPE_LOG_FIRST = 1,  // the first number, all of it
+    RINGSCOPE_LOG_SECOND = 2
+};
+#define RINGSCOPE_STAMP_BITS 16
+#define RINGSCOPE_RECORD_WORDS 2
+#define RINGSCOPE_MIN_RECORDS 64u
+#define RINGSCOPE_MAX_RECORDS 16384u
+#define RINGSCOPE_TRUSTED_RECORDS 32768u
+
+// How many records were written to a ring: one word, and room so that no two writers share a line of a CPU's cache. The heads
+// of all rings lie behind one another.
+#define RINGSCOPE_HEAD_WORDS 8
+
+// The filter is one word of a kernel, written by the host at any time: of messages slower than so many nanoseconds
+// (48 bits, 0 is of none for that), of one of 2^(k - 1) of them (6 bits k, 0 is of none), and of those that failed (1 bit).
+#define RINGSCOPE_FILTER_SLOW_BITS 48
+#define RINGSCOPE_FILTER_SAMPLE_BITS 6
+#define RINGSCOPE_FILTER_ERRORS (1ull << 54)
+
+// ---- the black box -------------------------------------------------------------------------------------
+
+// Of each shard, in mapped host memory, which outlives a context: the last words first, then where the block was, then the
+// newest records of its waypoints and messages, in a ring of the same layout as above. Any thread of the shard writes it.
+enum ringscope_box_word {
+    RINGSCOPE_BOX_CODE = 0,    // 1 + the code of the check that failed, 0 while none has: written last
+    RINGSCOPE_BOX_VALUE = 1,
+    RINGSCOPE_BOX_TIME = 2,
+    RINGSCOPE_BOX_AT = 3,      // as in the shard, and the next three
+    RINGSCOPE_BOX_MESSAGE = 4,
+    RINGSCOPE_BOX_EXPECTED = 5,
+    RINGSCOPE_BOX_SEEN = 6,
+    RINGSCOPE_BOX_HEAD = 7,    // as RINGSCOPE_BOX_WRITTEN
+    RINGSCOPE_BOX_WORDS = 16
+};
 
 // ---- metrics of the kernel's author ------------------------------------------------------------------
 
@@ -103,12 +204,13 @@ enum ringscope_metric_word {
 typedef struct ringscope_metric {
     ringscope_u64* words;         // of all metrics; see above
     ringscope_u64* rows;          // histogram: for each series, `stripes` rows of row_words bucket counts
-    const double* bounds;         // explicit buckets: `bounds_count` of them, ascending
+    const double* bounds;         // explicit buckets: `bounds_count` of them, ascending. Of a family of other metrics, where
+                                  // bounds_count is not 0: that many u16, the series of each index of the author's
     ringscope_u32 slot;           // of the first series
     ringscope_u32 stripes;        // a power of two
     ringscope_u32 row_words;
     ringscope_u32 scale;          // exponential buckets
-    ringscope_u32 bounds_count;
+    ringscope_u32 bounds_count;   // of a family without explicit buckets: indices in the map at `bounds`, see there
     ringscope_u32 kind;           // enum ringscope_metric_kind
     ringscope_u32 series;         // those to choose from by index; the one behind them counts what is out of range
     ringscope_u32 index;          // in the table
@@ -117,14 +219,22 @@ typedef struct ringscope_metric {
 
 // What a kernel takes by value. A null `shards` is telemetry switched off at run time.
 typedef struct ringscope_kernel_ref {
-    ringscope_shard* shards;     // shard_count of them, one a block
+    ringscope_shard* shards;     // shard_count of them: one a block, or one for each role of each block
     ringscope_u64* buckets;      // shard_count rows of bucket_stride words; see histogram.cuh. The first half of a
                                  // row counts times of handling, the second those of waiting in the queue
     const ringscope_metric* metrics;  // metric_count places, of which those not taken are zero
+    ringscope_u64* records;      // shard_count rings of record_count records; null without
+    ringscope_u64* heads;        // shard_count of RINGSCOPE_HEAD_WORDS words
+    const ringscope_u64* filter;
+    ringscope_u64* box;          // shard_count of RINGSCOPE_BOX_WORDS words and box_count records, mapped; null without
     ringscope_u32 shard_count;
+    ringscope_u32 first_block;   // the index of the block whose shard is the first
     ringscope_u32 bucket_stride; // in words
     ringscope_u32 scale;         // 2^scale buckets an octave, 0 to RINGSCOPE_MAX_SCALE
     ringscope_u32 metric_count;
+    ringscope_u32 kinds;         // 1 + the index of the family that times tasks by their kind; 0 without
+    ringscope_u32 record_count;  // of each ring, a power of two
+    ringscope_u32 box_count;     // of each black box, a power of two
 } ringscope_kernel_ref;
 
 #define RINGSCOPE_MAX_SCALE 5u
@@ -214,11 +324,11 @@ typedef struct ringscope_ring_args {
 #else
 #define RINGSCOPE_ASSERT_ABI(condition, why) _Static_assert(condition, why)
 #endif
-RINGSCOPE_ASSERT_ABI(sizeof(ringscope_shard) == 2 * RINGSCOPE_LINE_BYTES,
-                     "a shard is two lines: one instruction of 16 lanes writes each");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_shard) == 3 * RINGSCOPE_LINE_BYTES,
+                     "a shard is three lines: one instruction of 16 lanes writes each");
 RINGSCOPE_ASSERT_ABI(RINGSCOPE_COUNTERS <= RINGSCOPE_WORDS && RINGSCOPE_SINGLE_WORDS <= RINGSCOPE_WORDS,
                      "a line has 16 words");
-RINGSCOPE_ASSERT_ABI(sizeof(ringscope_kernel_ref) == 40, "the ref is passed by value to kernels already built");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_kernel_ref) == 88, "the ref is passed by value to kernels already built");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_metric) == 64, "as is a metric, and two of them are one line of the table");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_slot_in) == RINGSCOPE_SLOT_HEADER &&
                          sizeof(ringscope_slot_out) == RINGSCOPE_SLOT_HEADER,

@@ -6,9 +6,9 @@ namespace ringscope {
 // CUDA: %globaltimer, one for the whole GPU. It ticks every 32 ns on Hopper and later, every 1,024 ns on
 // A100 and RTX 40: a shorter duration reads as 0 or as one tick there, its mean over many stays right.
 // Host device: CLOCK_MONOTONIC.
-__device__ __forceinline__ u64 clock_ns() {
+RINGSCOPE_INLINE ringscope_u64 clock_ns() {
 #if RINGSCOPE_CUDA
-    u64 ns;
+    ringscope_u64 ns;
     asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(ns));
     return ns;
 #else

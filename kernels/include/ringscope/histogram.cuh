@@ -7,9 +7,10 @@
 #define RINGSCOPE_HISTOGRAM_CUH
 
 namespace ringscope {
+namespace detail {
 // floor(2^63 * 2^(k/32)): where the k-th bucket of an octave starts, in 1.63 fixed point.
-__device__ __forceinline__ u64 octave_boundary(u32 k) {
-    static constexpr u64 table[32] = {
+RINGSCOPE_INLINE ringscope_u64 octave_boundary(ringscope_u32 k) {
+    static constexpr ringscope_u64 table[32] = {
         0x8000000000000000ull, 0x82cd8698ac2ba1d7ull, 0x85aac367cc487b14ull, 0x88980e8092da8527ull,
         0x8b95c1e3ea8bd6e6ull, 0x8ea4398b45cd53c0ull, 0x91c3d373ab11c336ull, 0x94f4efa8fef70961ull,
         0x9837f0518db8a96full, 0x9b8d39b9d54e5538ull, 0x9ef5326091a111adull, 0xa27043030c496818ull,
@@ -24,8 +25,8 @@ __device__ __forceinline__ u64 octave_boundary(u32 k) {
 
 // The last boundary at or below the start of the g-th of 64 equal parts of an octave. A part is narrower
 // than any bucket, so at most one more boundary lies in it, and one compare finds it.
-__device__ __forceinline__ u32 octave_guess(u32 g) {
-    static constexpr u8 table[64] = {
+RINGSCOPE_INLINE ringscope_u32 octave_guess(ringscope_u32 g) {
+    static constexpr ringscope_u8 table[64] = {
         0,  0,  1,  2,  2,  3,  4,  4,  5,  6,  6,  7,  7,  8,  9,  9,  10, 10, 11, 12, 12, 13,
         13, 14, 14, 15, 15, 16, 16, 17, 17, 18, 18, 19, 19, 20, 20, 21, 21, 21, 22, 22, 23, 23,
         24, 24, 25, 25, 25, 26, 26, 27, 27, 27, 28, 28, 29, 29, 29, 30, 30, 30, 31, 31,
@@ -34,17 +35,18 @@ __device__ __forceinline__ u32 octave_guess(u32 g) {
 }
 
 // The slot of `v`, below RINGSCOPE_BUCKETS(scale).
-__device__ __forceinline__ u32 bucket_slot(u64 v, u32 scale) {
-    if (v < 2) return (u32)v;
+RINGSCOPE_INLINE ringscope_u32 bucket_slot(ringscope_u64 v, ringscope_u32 scale) {
+    if (v < 2) return (ringscope_u32)v;
     // Upper-inclusive: v belongs below a boundary that it equals, so look at v minus an infinitesimal:
     // (v - 1) with all the fraction bits below it set. Boundaries inside an octave are irrational.
-    u32 shift = leading_zeros(v - 1);                     // 0 to 63, v - 1 >= 1
-    u64 m = ((v - 1) << shift) | ((1ull << shift) - 1);   // top bit set
-    u32 k = octave_guess((u32)(m >> 57) & 63u);           // 0 to 31
+    ringscope_u32 shift = leading_zeros(v - 1);                     // 0 to 63, v - 1 >= 1
+    ringscope_u64 m = ((v - 1) << shift) | ((1ull << shift) - 1);   // top bit set
+    ringscope_u32 k = octave_guess((ringscope_u32)(m >> 57) & 63u);           // 0 to 31
     k += (k < 31u && m >= octave_boundary((k + 1) & 31u)) ? 1u : 0u;
-    u32 finest = (63u - shift) * 32u + k;                 // 0 to 2047
+    ringscope_u32 finest = (63u - shift) * 32u + k;                 // 0 to 2047
     return (finest >> (RINGSCOPE_MAX_SCALE - scale)) + 2u;
 }
+}  // namespace detail
 }  // namespace ringscope
 
 #endif  // RINGSCOPE_HISTOGRAM_CUH

@@ -18,7 +18,7 @@ pub struct ProbeArgs {
     pub(super) rounds: u64,
     pub(super) scale: u64,
 }
-const _: () = assert!(size_of::<ProbeArgs>() == 104, "kernels/probe/probe.cu has the same thirteen words");
+const _: () = assert!(size_of::<ProbeArgs>() == 152, "kernels/probe/probe.cu has the same nineteen words");
 
 #[derive(Clone, Copy)]
 pub(super) enum What {

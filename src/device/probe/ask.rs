@@ -27,7 +27,7 @@ pub(super) const HALVES_WORDS: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct Probe {
     device: SharedDevice,
-    pub(super) kernels: [Box<dyn Kernel>; 3],
+    pub(super) kernels: [Box<dyn Kernel>; 4],
     metrics: Box<dyn Kernel>,
     max_blocks: u32,
     /// Stop word, and from the second line on what the question reads.
@@ -46,7 +46,7 @@ impl Probe {
     /// Out of memory, or what keeps the device from running the probe.
     pub fn new(device: &SharedDevice, max_blocks: u32) -> Result<Self, DeviceError> {
         let load = |level| device.load_probe(Entry::Questions, level);
-        let kernels = [load(Level::Off)?, load(Level::Counters)?, load(Level::Histograms)?];
+        let kernels = [load(Level::Off)?, load(Level::Counters)?, load(Level::Histograms)?, load(Level::Events)?];
         let max_blocks = max_blocks.max(1);
         let blocks = max_blocks as usize;
         device.reserve_launches(1)?;

@@ -9,8 +9,8 @@
 namespace {
 using namespace ringscope;
 
-__device__ __forceinline__ void record_some(Recorder& rec, u32 messages) {
-    for (u32 n = 0; n < messages; ++n) {
+__device__ __forceinline__ void record_some(Recorder& rec, unsigned messages) {
+    for (unsigned n = 0; n < messages; ++n) {
         MessageRecord m;
         m.begin_ns = from_lane0(rec.begin());
         m.end_ns = from_lane0(rec.begin());
@@ -21,16 +21,16 @@ __device__ __forceinline__ void record_some(Recorder& rec, u32 messages) {
 }
 }  // namespace
 
-extern "C" __global__ void at_rest(KernelRef telemetry, u32 messages) {
+extern "C" __global__ void at_rest(KernelRef telemetry, unsigned messages) {
     Recorder rec(telemetry);
     record_some(rec, messages);
 }
 
-extern "C" __global__ void at_rest_idle(KernelRef telemetry, u32 messages, u32 naps) {
+extern "C" __global__ void at_rest_idle(KernelRef telemetry, unsigned messages, unsigned naps) {
     Recorder rec(telemetry);
     record_some(rec, messages);
-    for (u32 i = 0; i < naps; ++i) {
-        if (lane() == 0) rec.idle(rec.begin(), 0, 1, 0);
+    for (unsigned i = 0; i < naps; ++i) {
+        if (lane_index() == 0) rec.idle(rec.begin(), 0, 1, 0);
         __nanosleep(64);
     }
 }

@@ -10,9 +10,9 @@ namespace {
 using namespace ringscope;
 
 // Before the lanes look: apart from one another.
-__device__ __forceinline__ void scatter(u32 round) {
-    u32 naps = (thread_index() * 7 + round) % 4;
-    for (u32 i = 0; i < naps; ++i) __nanosleep(32);
+__device__ __forceinline__ void scatter(unsigned round) {
+    unsigned naps = (thread_index() * 7 + round) % 4;
+    for (unsigned i = 0; i < naps; ++i) __nanosleep(32);
 }
 }  // namespace
 
@@ -23,13 +23,13 @@ __device__ __forceinline__ void scatter(u32 round) {
 //   * the counter is threads x rounds: what was counted before it was there came with the first flush that found it;
 //     `rounds[0]` is the number of rounds.
 // No race, and every thread returns.
-extern "C" __global__ void appears_to_block(KernelRef telemetry, u64* counted, u64* summed, u64* rounds) {
+extern "C" __global__ void appears_to_block(KernelRef telemetry, unsigned long long* counted, unsigned long long* summed, unsigned long long* rounds) {
     __shared__ LocalHistogram<3> values;
     __shared__ LocalCounter calls;
     values.begin();
     calls.begin();
-    u64 mine = 0, sum = 0;
-    u32 round = 0;
+    unsigned long long mine = 0, sum = 0;
+    unsigned round = 0;
     for (bool all = false; !all; ++round) {
         scatter(round);
         HistogramRef histogram = ringscope::histogram(telemetry, 0);
@@ -53,24 +53,24 @@ extern "C" __global__ void appears_to_block(KernelRef telemetry, u64* counted, u
 //   * METRIC_COUNT and the sum of the row's buckets are 32 x the sum of the first half of `whole`;
 //   * METRIC_SUM is 496 (0 + 1 + ... + 31) x the same;
 //   * the counter is 32 x the sum of the second half.
-extern "C" __global__ void appears_to_warps(KernelRef telemetry, u64* whole) {
-    u64 observed = 0, added = 0;
+extern "C" __global__ void appears_to_warps(KernelRef telemetry, unsigned long long* whole) {
+    unsigned long long observed = 0, added = 0;
     for (bool all = false, both = false; !all;) {
         all = both;  // once more, when all have found both
-        scatter((u32)observed);
+        scatter((unsigned)observed);
         HistogramRef histogram = ringscope::histogram(telemetry, 0);
         CounterRef counter = ringscope::counter(telemetry, 1);
         bool has_histogram = __all_sync(0xffffffffu, histogram.on()) != 0;
         bool has_counter = __all_sync(0xffffffffu, counter.on()) != 0;
-        histogram.observe_warp((u64)lane());
+        histogram.observe_warp((unsigned long long)lane_index());
         counter.add_warp(1);
         observed += has_histogram;
         added += has_counter;
         both = has_histogram && has_counter;
     }
-    u32 warp = thread_index() / LANES;
-    if (lane() == 0) {
+    unsigned warp = thread_index() / LANES_PER_WARP;
+    if (lane_index() == 0) {
         whole[warp] = observed;
-        whole[thread_count() / LANES + warp] = added;
+        whole[thread_count() / LANES_PER_WARP + warp] = added;
     }
 }

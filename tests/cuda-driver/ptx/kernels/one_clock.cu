@@ -10,15 +10,15 @@ namespace {
 using namespace ringscope;
 
 __device__ __forceinline__ void scatter() {
-    for (u32 i = 0; i < lane() % 5; ++i) __nanosleep(32);
+    for (unsigned i = 0; i < lane_index() % 5; ++i) __nanosleep(32);
 }
 }  // namespace
 
-extern "C" __global__ void one_clock(KernelRef telemetry, u32 messages, u32 failing) {
+extern "C" __global__ void one_clock(KernelRef telemetry, unsigned messages, unsigned failing) {
     Recorder rec(telemetry);
-    for (u32 n = 0; n < messages; ++n) {
+    for (unsigned n = 0; n < messages; ++n) {
         scatter();
-        u64 begun = rec.begin();
+        unsigned long long begun = rec.begin();
         scatter();
         if (failing != 0) rec.fail_warp(begun, 300, 8);
         else rec.end_warp(begun, 8, 8);
