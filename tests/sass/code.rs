@@ -67,9 +67,9 @@ impl Instruction {
     pub fn loads(&self) -> bool {
         matches!(self.base(), "LD" | "LDG" | "ULDG") && !self.opcode.contains(".CONSTANT")
     }
-    /// Relaxed, of one word: the reader of what is its own, or the host's filter. Nothing is ordered by it.
+    /// Relaxed, of one word or the half of it that is needed: the reader of what is its own, or the host's filter. Nothing is ordered by it.
     pub fn loads_word(&self) -> bool {
-        self.opcode == "LDG.E.64.STRONG.GPU"
+        matches!(&*self.opcode, "LDG.E.64.STRONG.GPU" | "LDG.E.STRONG.GPU")
     }
     pub fn jumps(&self) -> bool {
         matches!(self.base(), "BRA" | "BRX" | "JMP")

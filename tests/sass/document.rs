@@ -131,7 +131,9 @@ fn metrics(text: &mut String, everything: &Everything) {
     for arch in ARCHITECTURES {
         let bytes = |name: &str| everything.metrics[&(arch, LEVELS[2])][name].code.len();
         let [both, one] = ["histogram_observe_int", "exponential_observe_int"].map(bytes);
-        let loads = |level| everything.unrolled[&(arch, level)]["with_a_call"].count(Instruction::loads);
+        let loads = |level| {
+            everything.unrolled[&(arch, level)]["with_a_call"].count(|i| i.loads() && !i.opcode.contains(".STRONG"))
+        };
         let [plain, with] = [LEVELS[0], LEVELS[2]].map(loads);
         let _ = writeln!(text, "| sm_{arch} | {both} | {one} | {plain} | {with} |");
     }

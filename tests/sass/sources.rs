@@ -55,6 +55,7 @@ BOTH(at, if (threadIdx.x == 0) rec.at(1);)
 BOTH(idle, if (threadIdx.x == 0) rec.waiting(2);)
 BOTH(due, if (threadIdx.x == 0) rec.waiting(3, 1, n, 2);)
 BOTH(event, rec.event(4);)
+BOTH(two_events, rec.event(4); rec.event(5);)
 BOTH(mixed,
     if (n % 3 == 0) rec.end_warp(begun, n, 4);
     else if (threadIdx.x != 0) rec.heartbeat(0);
