@@ -8,14 +8,11 @@
 
 using namespace stand_in;
 
-#define STAND_IN_RING_KERNELS(X)                                             \
-    X(crc32c_l0) X(crc32c_l1) X(crc32c_l2) X(echo_l0) X(echo_l1) X(echo_l2)  \
-    X(vector_add_l0) X(vector_add_l1) X(vector_add_l2)                       \
-    X(compute_l0) X(compute_l1) X(compute_l2)                                \
-    X(tally_l0) X(tally_l1) X(tally_l2)
-#define STAND_IN_PROBES(X)                           \
-    X(probe_l0) X(probe_l1) X(probe_l2) X(clock_probe) \
-    X(probe_metrics_l0) X(probe_metrics_l1) X(probe_metrics_l2)
+#define STAND_IN_LEVELS(X, name) X(name##_l0) X(name##_l1) X(name##_l2) X(name##_l3)
+#define STAND_IN_RING_KERNELS(X)                                                                     \
+    STAND_IN_LEVELS(X, crc32c) STAND_IN_LEVELS(X, echo) STAND_IN_LEVELS(X, vector_add)               \
+    STAND_IN_LEVELS(X, compute) STAND_IN_LEVELS(X, tally)
+#define STAND_IN_PROBES(X) STAND_IN_LEVELS(X, probe) STAND_IN_LEVELS(X, probe_metrics) X(clock_probe)
 #define STAND_IN_DECLARE(name) extern "C" void name##_host(void** args);
 #define STAND_IN_DECLARE_RING(name) extern "C" const ringscope_host_kernel name##_kernel;
 STAND_IN_PROBES(STAND_IN_DECLARE)
