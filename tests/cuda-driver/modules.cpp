@@ -24,11 +24,12 @@ using Trampoline = void (*)(void**);
 struct Known {
     Trampoline entry;
     size_t args_bytes, args_align;  // of the author's arguments
+    const char* names;              // of its RINGSCOPE_NAMES; null without
 };
 
 const std::map<std::string, Known>& kernels() {
-#define STAND_IN_PROBE(name) {#name, {name##_host, 0, 0}},
-#define STAND_IN_RING(name) {#name, {name##_kernel.entry, name##_kernel.args_bytes, name##_kernel.args_align}},
+#define STAND_IN_PROBE(name) {#name, {name##_host, 0, 0, nullptr}},
+#define STAND_IN_RING(name) {#name, {name##_kernel.entry, name##_kernel.args_bytes, name##_kernel.args_align, name##_kernel.names}},
     static const auto* all =
         new std::map<std::string, Known>{STAND_IN_PROBES(STAND_IN_PROBE) STAND_IN_RING_KERNELS(STAND_IN_RING)};
     return *all;
@@ -157,7 +158,8 @@ API int cuModuleGetFunction(Function** made, Module* handle, const char* name) {
     s.functions[*made] = std::move(function);
     return SUCCESS;
 }
-// The symbols of RINGSCOPE_RING_KERNEL: name_args and name_args_align, as large as the arguments and their alignment.
+// The symbols of RINGSCOPE_RING_KERNEL: name_args and name_args_align, as large as the arguments and their alignment; and of
+// RINGSCOPE_NAMES, which has its text.
 API int cuModuleGetGlobal_v2(u64* address, size_t* bytes, Module* handle, const char* name) {
     CALL();
     State& s = state();
@@ -168,7 +170,18 @@ API int cuModuleGetGlobal_v2(u64* address, size_t* bytes, Module* handle, const 
         if (variable == nullptr) return NOT_FOUND;
         *address = variable->address;
         *bytes = variable->bytes;
+        handle->globals[*address] = *bytes;
         return SUCCESS;
+    }
+    if (std::strcmp(name, "ringscope_names_text") == 0) {
+        for (auto& [entry, known] : kernels()) {
+            if (known.names == nullptr || handle->entries.count(entry) == 0) continue;
+            *address = reinterpret_cast<u64>(known.names);
+            *bytes = std::strlen(known.names) + 1;
+            handle->globals[*address] = *bytes;
+            return SUCCESS;
+        }
+        return NOT_FOUND;
     }
     std::string kernel = name;
     size_t at = kernel.rfind("_args");
@@ -260,7 +273,9 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
         }
         void* list[] = {argument.get(), own->bytes};
         const unsigned block[3] = {i, 0, 0}, grid[3] = {gx, 1, 1};
-        ringscope_host_run_block(known.entry, list, block, grid);
+        if (ringscope_host_run_block(known.entry, list, block, grid)) return;
+        std::lock_guard<std::mutex> lock(state().lock);
+        kill(d, LAUNCH_FAILED, false);
     };
     op.end = [=] {
         auto& all = d->residents;
