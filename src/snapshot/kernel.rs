@@ -230,6 +230,9 @@ pub struct KernelTelemetry {
     /// How many of them have started: all of a kernel that the runtime launched; 0 for a host actor, and for a kernel without
     /// telemetry code.
     pub blocks_started: u32,
+    /// What became of its events and spans; `None` for host actors, and where no
+    /// [rings](crate::TelemetryConfig::trace_records) are kept. A reset does not change it.
+    pub trace: Option<TraceRecords>,
     /// Buckets of the latencies of handling.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::buckets"))]
     pub histogram: Arc<Histogram>,

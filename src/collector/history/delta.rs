@@ -12,7 +12,7 @@ use crate::histogram::Histogram;
 use crate::machine::SystemMetrics;
 use crate::metrics::{Distribution, ExplicitHistogram, Value};
 use crate::snapshot::{
-    Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, Stall, Waiting, WindowCounts,
+    Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, Stall, TraceRecords, Waiting, WindowCounts,
 };
 
 /// Writes differences, or reads them.
@@ -88,7 +88,7 @@ pub(super) fn words<const N: usize>(coder: &mut impl Coder, before: &[u64; N], n
 
 // ---- kernels -----------------------------------------------------------------------------------------
 
-const KERNEL_WORDS: usize = 28;
+const KERNEL_WORDS: usize = 31;
 
 /// One kernel, with what it did over each of so many windows.
 pub(super) fn kernel(
@@ -151,6 +151,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         wait_time,
         blocks,
         blocks_started,
+        trace,
         histogram: _,
         recorded_since_launch,
     } = k;
@@ -183,6 +184,9 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         u64::from(*blocks) | u64::from(*blocks_started) << 32,
         *recorded_since_launch,
         *queue_full,
+        trace.map_or(0, |trace| trace.written + 1),
+        trace.map_or(0, |trace| trace.read),
+        trace.map_or(0, |trace| trace.lost),
     ]
 }
 
@@ -227,6 +231,7 @@ fn kernel_of(
         wait_time: Duration::from_nanos(w[24]),
         blocks: w[25] as u32,
         blocks_started: (w[25] >> 32) as u32,
+        trace: w[28].checked_sub(1).map(|written| TraceRecords::new(written, w[29], w[30])),
         histogram,
         recorded_since_launch: w[26],
     }
