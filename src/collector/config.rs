@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::TelemetryError;
 use crate::abi::MAX_SCALE;
+use crate::abi::record::{MAX, MIN};
 
 /// Most windows of a collector.
 pub const MAX_WINDOWS: usize = 8;
@@ -28,7 +29,7 @@ pub struct TelemetryConfig {
     /// Most kernels and host actors, including those that have ended; at least 1. Default:
     /// [`DEFAULT_MAX_KERNELS`](Self::DEFAULT_MAX_KERNELS).
     pub max_kernels: usize,
-    /// Most blocks of all device kernels together, at least 1; each has a shard of 256 bytes and its buckets. Default:
+    /// Most blocks of all device kernels together, at least 1; each has a shard of 384 bytes and its buckets. Default:
     /// [`DEFAULT_MAX_BLOCKS`](Self::DEFAULT_MAX_BLOCKS).
     pub max_blocks: u32,
     /// Most metrics that [kernels count in](crate::metrics::Builder::on_device), at most 2^20; a family of up to eight
@@ -40,6 +41,12 @@ pub struct TelemetryConfig {
     /// Most series of all [metrics](crate::metrics) together, including those that count overflows. Default:
     /// [`DEFAULT_MAX_SERIES`](Self::DEFAULT_MAX_SERIES).
     pub max_series: usize,
+    /// Records of events and spans that the device keeps for each block until they are read: a power of two, 64 to 16,384, of
+    /// 16 bytes each; 0 is none, and kernels at [`Level::Events`](crate::Level::Events) then record none. Default: 0.
+    pub trace_records: u32,
+    /// Records of each block's black box, in host memory that outlives a kernel that died: a power of two, 64 to 16,384, of 16
+    /// bytes each; 0 is none. A kernel writes each of its waypoints and messages there, over the link. Default: 0.
+    pub black_box_records: u32,
     /// Scale of the latency histograms, 0 to 5: 2^scale buckets an octave. Default:
     /// [`DEFAULT_SCALE`](Self::DEFAULT_SCALE), an error under 4.4 %.
     pub scale: u32,
@@ -117,6 +124,13 @@ impl TelemetryConfig {
         within("device_metrics", self.device_metrics, 0..=1 << 20, "at most 2^20")?;
         within("device_buckets", self.device_buckets, 0..=1 << 28, "at most 2^28")?;
         within("scale", self.scale, 0..=MAX_SCALE, "0 to 5")?;
+        for (setting, records) in [("trace_records", self.trace_records), ("black_box_records", self.black_box_records)]
+        {
+            let fits = records == 0 || (records.is_power_of_two() && (MIN..=MAX).contains(&records));
+            const { assert!(MIN == 64 && MAX == 16384) };
+            let value = if fits { 0 } else { records };
+            within(setting, value, 0..=0, "0, or a power of two from 64 to 16384")?;
+        }
         let positive = Duration::from_nanos(1)..=Duration::MAX;
         within("windows.len()", self.windows.len(), 1..=MAX_WINDOWS, "1 to 8")?;
         for window in &self.windows {
@@ -136,6 +150,8 @@ impl Default for TelemetryConfig {
             device_metrics: Self::DEFAULT_DEVICE_METRICS,
             device_buckets: Self::DEFAULT_DEVICE_BUCKETS,
             max_series: Self::DEFAULT_MAX_SERIES,
+            trace_records: 0,
+            black_box_records: 0,
             scale: Self::DEFAULT_SCALE,
             windows: Self::DEFAULT_WINDOWS.into(),
             stall_limit: Self::DEFAULT_STALL_LIMIT,

@@ -18,10 +18,13 @@ use super::notify::{EventKind, Notifier};
 use super::ops::Switch;
 use super::periodic::{Periodic, kept_interval};
 use super::registry::{Entry, Registry};
-use crate::device::{DeviceError, Memory, SharedDevice};
+use super::rings::Rings;
+use crate::abi::KernelRef;
+use crate::device::{BlackBoxes, DeviceError, Memory, SharedDevice};
 use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
 use crate::reader::Reader;
 use crate::snapshot::{KernelState, KernelTelemetry, Snapshot};
+use crate::trace::KernelNames;
 
 /// What all clones of a collector share.
 pub(super) struct Core {
@@ -30,6 +33,10 @@ pub(super) struct Core {
     pub(super) notifier: Notifier,
     /// Operations of the application.
     pub(super) ops: Arc<Switch>,
+    /// Events and spans, where they are kept.
+    pub(super) rings: Option<Rings>,
+    /// Where kernels leave their last words.
+    pub(super) boxes: Option<BlackBoxes>,
     registry: RwLock<Registry>,
     counts: Arc<Counts>,
     collection: Mutex<Collection>,
@@ -55,6 +62,8 @@ impl Core {
         let collection =
             Collection::new(config, clock, reader, Arc::clone(&metrics), Arc::clone(&ops), Arc::clone(&counts));
         Core {
+            rings: None,
+            boxes: None,
             enabled,
             metrics,
             ops,
@@ -74,7 +83,34 @@ impl Core {
         let reader = Reader::new(Arc::clone(device), config.max_blocks, config.scale, config.copy_limit)?;
         let room = Capacity { metrics: config.device_metrics, buckets: config.device_buckets };
         let metrics = DeviceMetrics::new(device, room, config.copy_limit)?;
-        Ok(Self::new(true, config, Some((reader, metrics))))
+        let rings = match config.trace_records {
+            0 => None,
+            records => Some(Rings::new(device, config.max_kernels, config.max_blocks, records, config.copy_limit)?),
+        };
+        let boxes = match config.black_box_records {
+            0 => None,
+            records => {
+                let memory = device.allocate_mapped(BlackBoxes::bytes(config.max_blocks, records))?;
+                Some(BlackBoxes::new(memory, records))
+            }
+        };
+        Ok(Core { rings, boxes, ..Self::new(true, config, Some((reader, metrics))) })
+    }
+
+    /// Registers a kernel, and returns what it takes by value.
+    pub(super) fn add_kernel(&self, id: &str, shards: u32, names: KernelNames) -> Result<KernelRef, TelemetryError> {
+        if !self.enabled {
+            return Ok(KernelRef::default());
+        }
+        let collection = self.collection();
+        let all = collection.shards().ok_or(TelemetryError::NoDevice)?;
+        let (shards, index) = self.registry_mut().add_kernel(id, shards, all, names)?;
+        let table = self.metrics.table();
+        let (metrics, metric_count) = table.map_or((0, 0), |t| (t.memory.device_address(), t.places));
+        let mut to = KernelRef { metrics, metric_count, ..collection.kernel_ref(shards) };
+        self.rings.iter().for_each(|rings| rings.tell(shards, index, &mut to));
+        self.boxes.iter().for_each(|boxes| boxes.tell(shards, &mut to));
+        Ok(to)
     }
 
     pub(super) fn check_enabled(&self) -> Result<(), TelemetryError> {

@@ -3,6 +3,7 @@
 use super::ops::OperationError;
 use crate::device::{DeviceError, thread_remedy};
 use crate::metrics::MetricError;
+use crate::trace::{FilterError, NameError};
 
 /// Why a collector refused a call. No count is lost by any of these.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -107,6 +108,20 @@ pub enum TelemetryError {
     /// A metric was refused.
     #[error(transparent)]
     Metric(#[from] MetricError),
+    /// A name or a pattern of a kernel was refused.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A filter makes no sense.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The kernel has no rings for events and spans.
+    #[error(
+        "no events and spans are kept of kernel `{id}`: set trace_records in the TelemetryConfig, and launch it at Level::Events"
+    )]
+    NotTraced {
+        /// The name.
+        id: String,
+    },
     /// The device failed. The last good snapshot stays readable.
     #[error(transparent)]
     Device(#[from] DeviceError),

@@ -11,6 +11,7 @@ use super::core::Core;
 use super::error::TelemetryError;
 use super::history::SnapshotHistory;
 use super::notify::{HookId, HookKind, HookReport, Notification, Subscription};
+use super::registration::KernelRegistration;
 use super::standard::StandardMetrics;
 use crate::abi::KernelRef;
 use crate::device::{Memory, MetricTable, SharedDevice};
@@ -70,24 +71,25 @@ impl TelemetryCollector {
     /// # Errors
     /// A name that is empty, too long or taken; a bound that is reached; [`TelemetryError::NoDevice`].
     pub fn register(&self, id: &str, blocks: u32) -> Result<KernelRef, TelemetryError> {
-        let core = &*self.core;
-        if !core.enabled {
-            return Ok(KernelRef::default());
-        }
-        let collection = core.collection();
-        let all = collection.shards().ok_or(TelemetryError::NoDevice)?;
-        let shards = core.registry_mut().add_kernel(id, blocks, all)?;
-        let table = core.metrics.table();
-        let (metrics, metric_count) = table.map_or((0, 0), |t| (t.memory.device_address(), t.places));
-        Ok(KernelRef { metrics, metric_count, ..collection.kernel_ref(shards) })
+        self.kernel(id).shards(blocks).register()
+    }
+
+    /// Describes a kernel of which more is known than its blocks: roles that have shards of their own, names of its
+    /// waypoints, events and spans. [`register`](KernelRegistration::register) registers it.
+    pub fn kernel(&self, id: impl Into<String>) -> KernelRegistration {
+        KernelRegistration::new(Arc::clone(&self.core), id.into())
     }
 
     /// Returns the memory that registered kernels and their metrics write to. It must outlive their blocks; the collector
     /// keeps it as well. Empty without a device. The host cannot write to it, on no device: kernels follow addresses in it.
     pub fn memory(&self) -> Vec<Memory> {
-        self.core
-            .memory()
+        let core = &self.core;
+        let traces = core.rings.iter().map(|rings| rings.memory());
+        let boxes = core.boxes.iter().map(|boxes| boxes.memory().clone());
+        core.memory()
             .into_iter()
+            .chain(traces)
+            .chain(boxes)
             .chain(self.metric_table().map(|table| table.memory))
             .map(Memory::opaque)
             .collect()

@@ -39,7 +39,9 @@ mod notify;
 mod operations;
 mod ops;
 mod periodic;
+mod registration;
 mod registry;
+mod rings;
 mod standard;
 
 pub use actor::ActorHandle;
@@ -55,6 +57,7 @@ pub use ops::{
     NetworkOperation, NetworkRecord, Operation, OperationBuilder, OperationError, OperationRecord, OperationsConfig,
     PeerThroughput, RetryStats, ThreadInfo,
 };
+pub use registration::KernelRegistration;
 pub use registry::MAX_ID_BYTES;
 pub(crate) use registry::check_id;
 pub use standard::{Health, HealthLimits, StandardMetrics};

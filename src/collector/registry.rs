@@ -10,6 +10,7 @@ use super::error::TelemetryError;
 use crate::abi::block_state;
 use crate::reader::{KernelSums, ShardRange};
 use crate::snapshot::{KernelState, KernelTelemetry};
+use crate::trace::KernelNames;
 
 /// Longest kernel id, in bytes.
 pub const MAX_ID_BYTES: usize = 128;
@@ -40,6 +41,8 @@ pub(super) struct Entry {
     told: AtomicU8,
     /// Sends that found the queue full; its senders count them.
     pub(super) queue_full: Arc<AtomicU64>,
+    /// Of its waypoints, events and spans.
+    pub(super) names: KernelNames,
 }
 
 pub(super) enum Origin {
@@ -109,12 +112,18 @@ impl Registry {
             None => self.coarse.insert(CoarseClock::start(self.steady)?).share(),
         };
         let actor = Arc::new(Actor::new(self.scale, self.steady.now_ns(), coarse));
-        self.insert(id, Origin::Host(Arc::clone(&actor)), KernelState::Active as u8);
+        self.insert(id, Origin::Host(Arc::clone(&actor)), KernelState::Active as u8, KernelNames::default());
         Ok(actor)
     }
 
-    /// Gives a device kernel the next `blocks` of `all` shards.
-    pub(super) fn add_kernel(&mut self, id: &str, blocks: u32, all: u32) -> Result<ShardRange, TelemetryError> {
+    /// Gives a device kernel the next `blocks` of `all` shards. Returns them, and its place among all entries.
+    pub(super) fn add_kernel(
+        &mut self,
+        id: &str,
+        blocks: u32,
+        all: u32,
+        names: KernelNames,
+    ) -> Result<(ShardRange, usize), TelemetryError> {
         if blocks == 0 {
             return Err(TelemetryError::NoBlocks { id: id.to_owned() });
         }
@@ -124,9 +133,9 @@ impl Registry {
         }
         self.check(id)?;
         let shards = ShardRange { first: self.used_blocks, count: blocks };
-        self.insert(id, Origin::Device(shards), FROM_BLOCKS);
+        self.insert(id, Origin::Device(shards), FROM_BLOCKS, names);
         self.used_blocks += blocks;
-        Ok(shards)
+        Ok((shards, self.entries.len() - 1))
     }
 
     /// Takes the newest registration back, if it is a device kernel of that name.
@@ -152,18 +161,18 @@ impl Registry {
         Ok(())
     }
 
-    fn insert(&mut self, id: &str, origin: Origin, state: u8) {
+    fn insert(&mut self, id: &str, origin: Origin, state: u8, names: KernelNames) {
         let id: Arc<str> = id.into();
         self.by_id.insert(Arc::clone(&id), self.entries.len());
         self.version += 1;
-        self.entries.push(Arc::new(Entry::new(id, origin, state)));
+        self.entries.push(Arc::new(Entry::new(id, origin, state, names)));
     }
 }
 
 impl Entry {
-    fn new(id: Arc<str>, origin: Origin, state: u8) -> Self {
+    fn new(id: Arc<str>, origin: Origin, state: u8, names: KernelNames) -> Self {
         let (failure, queue_full) = (OnceLock::new(), Arc::default());
-        Entry { id, origin, state: AtomicU8::new(state), failure, told: AtomicU8::new(state), queue_full }
+        Entry { id, origin, state: AtomicU8::new(state), failure, told: AtomicU8::new(state), queue_full, names }
     }
 
     pub(super) fn shards(&self) -> Option<ShardRange> {

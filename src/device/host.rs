@@ -290,11 +290,12 @@ struct Loaded {
     entry: HostEntry,
     level: Level,
     args: ArgsLayout,
+    names: Vec<String>,
 }
 
 impl Loaded {
     fn new(level: Level, kernel: HostKernel) -> Self {
-        Loaded { entry: kernel.entry(), level, args: kernel.args_layout() }
+        Loaded { entry: kernel.entry(), level, args: kernel.args_layout(), names: kernel.names() }
     }
 }
 
@@ -309,6 +310,10 @@ impl Kernel for Loaded {
 
     fn args_layout(&self) -> ArgsLayout {
         self.args
+    }
+
+    fn names(&self) -> &[String] {
+        &self.names
     }
 
     unsafe fn launch_with(
@@ -365,7 +370,7 @@ impl Device for HostDevice {
                 [probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host, probe_metrics_l3_host]
             }
         };
-        Ok(Box::new(Loaded { entry: levels[level as usize], level, args: ArgsLayout::default() }))
+        Ok(Box::new(Loaded { entry: levels[level as usize], level, args: ArgsLayout::default(), names: Vec::new() }))
     }
 
     /// Every block is a thread, and has its turn.

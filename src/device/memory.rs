@@ -16,6 +16,10 @@ pub struct Memory {
     _owner: Arc<dyn Any + Send + Sync>,
 }
 
+// Its words are of others, whatever happens here: no panic leaves it half changed.
+impl std::panic::UnwindSafe for Memory {}
+impl std::panic::RefUnwindSafe for Memory {}
+
 #[derive(Clone, Copy)]
 struct HostPointer(NonNull<u8>);
 // SAFETY: the pointer is only dereferenced by `Memory`, through atomics or under a ring's protocol, and

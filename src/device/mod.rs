@@ -32,6 +32,7 @@ mod memory;
 mod metric_table;
 #[doc(hidden)] // for the program's doctor and bench
 pub mod probe;
+mod record_memory;
 mod ring;
 mod ring_words;
 mod sealed;
@@ -58,6 +59,7 @@ pub use info::{ClockSample, DeviceInfo, DeviceKind, KernelCode};
 pub use level::Level;
 pub use memory::Memory;
 pub use metric_table::MetricTable;
+pub(crate) use record_memory::{BlackBoxes, RingsLayout};
 pub use ring::Reply;
 pub(crate) use ring::{Consumer, IdleRing, Producer, RingLaunch, RingShape};
 pub(crate) use ring_words::RingWords;

@@ -19,6 +19,7 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("ringscope/record.cuh", include_str!("../../kernels/include/ringscope/record.cuh")),
     ("ringscope/trace.cuh", include_str!("../../kernels/include/ringscope/trace.cuh")),
     ("ringscope/recorder.cuh", include_str!("../../kernels/include/ringscope/recorder.cuh")),
+    ("ringscope/recorder_off.cuh", include_str!("../../kernels/include/ringscope/recorder_off.cuh")),
     ("ringscope/wait.cuh", include_str!("../../kernels/include/ringscope/wait.cuh")),
     ("ringscope/metrics.cuh", include_str!("../../kernels/include/ringscope/metrics.cuh")),
     ("ringscope/telemetry.cuh", include_str!("../../kernels/include/ringscope/telemetry.cuh")),
@@ -96,10 +97,25 @@ impl HostKernel {
         self.entry
     }
 
+    /// What RINGSCOPE_NAMES has between its parentheses, in the file that it was built from.
+    pub(super) fn names(&self) -> Vec<String> {
+        if self.names.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: not null, so it is a string literal of the file that made this description.
+        let text = unsafe { std::ffi::CStr::from_ptr(self.names) };
+        names_in(&text.to_string_lossy())
+    }
+
     /// What it takes beside the ring.
     pub(super) fn args_layout(&self) -> ArgsLayout {
         ArgsLayout { bytes: self.args_bytes as usize, align: self.args_align as usize }
     }
+}
+
+/// The names in the text of a RINGSCOPE_NAMES.
+pub(super) fn names_in(text: &str) -> Vec<String> {
+    text.trim_matches('\0').split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// The builds of a host kernel.

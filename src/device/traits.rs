@@ -108,6 +108,11 @@ pub trait Kernel: Send + Sync + fmt::Debug {
     /// may record or not.
     fn level(&self) -> Option<Level>;
 
+    /// Returns the names that its source gives to waypoints, events and spans by `RINGSCOPE_NAMES`, in their order.
+    fn names(&self) -> &[String] {
+        &[]
+    }
+
     /// Returns the size and alignment of what it takes beside the ring.
     fn args_layout(&self) -> ArgsLayout;
 

@@ -121,7 +121,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets which build of the kernels to launch. Default: [`Level::Histograms`] with telemetry, [`Level::Off`] without.
+    /// Sets which build of the kernels to launch. Default: [`Level::Histograms`] with telemetry, [`Level::Events`] where its
+    /// config keeps [records](TelemetryConfig::trace_records), [`Level::Off`] without telemetry.
     pub fn level(mut self, level: Level) -> Self {
         self.level = Some(level);
         self
@@ -221,7 +222,11 @@ impl RuntimeBuilder {
         self.check()?;
         let (device, without_cuda) = self.open()?;
         self.check_memory(memory::free())?;
-        let level = self.level.unwrap_or(if self.telemetry { Level::Histograms } else { Level::Off });
+        let level = self.level.unwrap_or(match (self.telemetry, self.config.trace_records) {
+            (false, _) => Level::Off,
+            (true, 0) => Level::Histograms,
+            (true, _) => Level::Events,
+        });
         let mut sources: HashMap<String, Box<dyn Kernel>> = HashMap::new();
         for (name, source) in &self.sources {
             sources.insert(name.clone(), device.load(source, level)?);

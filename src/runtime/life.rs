@@ -159,7 +159,10 @@ impl Inner {
             return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
         }
         let (telemetry, memory) = match self.collector.enabled() {
-            true => (self.collector.register(id, options.blocks)?, self.collector.memory()),
+            true => {
+                let registration = options.describe(self.collector.kernel(id), source.names());
+                (registration.register()?, self.collector.memory())
+            }
             false => (KernelRef::default(), Vec::new()),
         };
         self.collector.set_state(id, KernelState::Launched);

@@ -1,7 +1,9 @@
 //! How one kernel is launched.
 
 use super::error::RuntimeError;
+use crate::collector::KernelRegistration;
 use crate::device::{Carveout, KernelArgs, Memory, RingLaunch};
+use crate::trace::Severity;
 
 /// How to launch one kernel.
 ///
@@ -17,6 +19,8 @@ pub struct LaunchOptions {
     inject_errors: f64,
     carveout: Carveout,
     pub(super) args: KernelArgs,
+    waypoints: Vec<String>,
+    patterns: Vec<(u32, Severity, String)>,
 }
 
 impl Default for LaunchOptions {
@@ -27,6 +31,8 @@ impl Default for LaunchOptions {
             inject_errors: 0.0,
             carveout: Carveout::default(),
             args: KernelArgs::default(),
+            waypoints: Vec::new(),
+            patterns: Vec::new(),
         }
     }
 }
@@ -80,6 +86,26 @@ impl LaunchOptions {
     pub fn keep(mut self, memory: &Memory) -> Self {
         self.args = self.args.keep(memory);
         self
+    }
+
+    /// Sets the names of the kernel's waypoints, events and spans, in the order of its enum. Default: those that the kernel's
+    /// source gives by `RINGSCOPE_NAMES`, if any.
+    pub fn waypoints<S: AsRef<str>>(mut self, names: &[S]) -> Self {
+        self.waypoints = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// Sets the line of the log records of that name: text in which each `{}` stands for one of the record's two numbers.
+    pub fn log(mut self, name: u32, severity: Severity, pattern: impl Into<String>) -> Self {
+        self.patterns.push((name, severity, pattern.into()));
+        self
+    }
+
+    /// Tells a registration what is known of the kernel's names, `built_in` being those that its code has.
+    pub(super) fn describe(&self, kernel: KernelRegistration, built_in: &[String]) -> KernelRegistration {
+        let names = if self.waypoints.is_empty() { built_in } else { &self.waypoints };
+        let named = kernel.shards(self.blocks).waypoints(names);
+        self.patterns.iter().fold(named, |kernel, (name, severity, text)| kernel.log(*name, *severity, text.as_str()))
     }
 
     pub(super) fn check(&self) -> Result<(), RuntimeError> {

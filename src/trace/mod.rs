@@ -42,9 +42,11 @@
 //! many and until when. A tracer that is switched [off](Tracer::off) costs one look at a word for each span.
 
 mod context;
+mod device;
 mod id;
 #[cfg(feature = "tracing")]
 mod layer;
+mod names;
 mod record;
 mod recorded;
 mod time;
@@ -53,9 +55,11 @@ mod track;
 mod value;
 
 pub use context::{ContextError, TraceContext};
+pub use device::{DeviceRecord, FilterError, RecordKind, SampleValue, TraceFilter};
 pub use id::{FlowId, SpanId, TraceId};
 #[cfg(feature = "tracing")]
 pub use layer::TracerLayer;
+pub use names::{KernelNames, MAX_NAME_BYTES, MAX_NAMES, MAX_PATTERN_BYTES, NameError, Severity};
 pub use record::{CounterSample, Instant, InstantKind, Lost, Message, Span, SpanEvent, SpanKind, Status};
 pub use recorded::{Source, Trace};
 pub use time::{DeviceClock, Time};

@@ -1,0 +1,76 @@
+//! How a kernel is registered of which more is known than its blocks.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::error::TelemetryError;
+use crate::abi::KernelRef;
+use crate::trace::{KernelNames, Severity};
+
+/// A kernel that is to be registered.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringscope::trace::Severity;
+/// use ringscope::{TelemetryCollector, TelemetryConfig};
+///
+/// let collector = TelemetryCollector::on_device(ringscope::device::auto()?.device, TelemetryConfig::default())?;
+/// let (blocks, roles) = (132, 2);
+/// let telemetry = collector
+///     .kernel("gemm")
+///     .shards(blocks * roles)
+///     .waypoints(&["load", "mma", "store"])
+///     .log(2, Severity::Warn, "tile {} stored after {} retries")
+///     .register()?; // pass this to the launch, by value
+/// # drop(telemetry); Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use = "it is registered by register()"]
+pub struct KernelRegistration {
+    core: Arc<Core>,
+    id: String,
+    shards: u32,
+    names: Vec<String>,
+    patterns: Vec<(u32, Severity, String)>,
+}
+
+impl KernelRegistration {
+    pub(super) fn new(core: Arc<Core>, id: String) -> Self {
+        KernelRegistration { core, id, shards: 1, names: Vec::new(), patterns: Vec::new() }
+    }
+
+    /// Sets how many shards it has: one a block, or one for each role of each block. Default: 1.
+    pub fn shards(mut self, shards: u32) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// Sets the names of its waypoints, events and spans, in the order of the kernel's enum. Default: none, and they are
+    /// shown by their numbers.
+    pub fn waypoints<S: AsRef<str>>(mut self, names: &[S]) -> Self {
+        self.names = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// Sets the line of the log records of that name: text in which each `{}` stands for one of the record's two numbers.
+    pub fn log(mut self, name: u32, severity: Severity, pattern: impl Into<String>) -> Self {
+        self.patterns.push((name, severity, pattern.into()));
+        self
+    }
+
+    /// Registers it, and returns what to pass to it by value, as
+    /// [`TelemetryCollector::register`](super::TelemetryCollector::register) does.
+    ///
+    /// # Errors
+    /// As [`TelemetryCollector::register`](super::TelemetryCollector::register); [`TelemetryError::Name`].
+    pub fn register(self) -> Result<KernelRef, TelemetryError> {
+        let names = KernelNames::new(&self.id, &self.names, &self.patterns)?;
+        self.core.add_kernel(&self.id, self.shards, names)
+    }
+}
+
+impl std::fmt::Debug for KernelRegistration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KernelRegistration({} with {} shards)", self.id, self.shards)
+    }
+}
