@@ -122,6 +122,14 @@ pub enum TelemetryError {
         /// The name.
         id: String,
     },
+    /// The kernel has no black box.
+    #[error(
+        "no black box is kept of kernel `{id}`: set black_box_records in the TelemetryConfig before it is launched; host actors have none"
+    )]
+    NoBlackBox {
+        /// The name.
+        id: String,
+    },
     /// The device failed. The last good snapshot stays readable.
     #[error(transparent)]
     Device(#[from] DeviceError),
