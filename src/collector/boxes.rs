@@ -34,7 +34,7 @@ impl Boxes {
         self.boxes.tell(of, to);
     }
 
-    /// The boxes of a kernel's shards that have written something; `None` of a host actor.
+    /// The boxes of a kernel's shards that have begun; `None` of a host actor.
     pub(super) fn read(&self, entry: &Entry) -> Option<Vec<BlackBox>> {
         let shards = entry.shards()?;
         let now = self.clock.sample();

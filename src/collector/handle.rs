@@ -128,7 +128,7 @@ impl TelemetryCollector {
         self.core.registry().get(id).map(|entry| Arc::clone(&entry.queue_full)).unwrap_or_default()
     }
 
-    /// Returns what the black box says of each shard of kernel `id` that has written something, in the order of the shards:
+    /// Returns what the black box says of each shard of kernel `id` that has begun, in the order of the shards:
     /// where it was, what it did before, and what a `ringscope::check` that failed said. It is host memory, read without the
     /// driver: at any time, also after an illegal address, a trap or the context's death, and after the kernel has ended.
     ///

@@ -71,7 +71,7 @@ pub enum BoxRecordKind {
     Message {
         /// Its number, where the kernel knows it.
         number: Option<u64>,
-        /// How long it was handled, the low 32 bits.
+        /// How long it was handled; `u32::MAX`, 4.3 s, if longer.
         duration_ns: u32,
         /// What the handler returned, the low 16 bits; 0 is success.
         status: u16,
@@ -79,7 +79,7 @@ pub enum BoxRecordKind {
 }
 
 impl BlackBox {
-    /// Of a box's words, however they came about; `None` of a block that has written nothing. `time` makes a time of the low
+    /// Of a box's words, however they came about; `None` of a block that has not begun. `time` makes a time of the low
     /// bits of the device's clock.
     pub(crate) fn decode(
         words: &[u64],
@@ -98,7 +98,7 @@ impl BlackBox {
         let decoded = BlackBox {
             kernel: Arc::clone(kernel),
             shard,
-            sm: None,
+            sm: word(BoxWord::Sm).checked_sub(1).and_then(|sm| u32::try_from(sm).ok()),
             last_words,
             place,
             message: word(BoxWord::Message).checked_sub(1),
@@ -106,7 +106,7 @@ impl BlackBox {
             written,
             records: Ring { words: ring, written, names }.records(time),
         };
-        (written != 0 || decoded.place.is_some() || decoded.last_words.is_some()).then_some(decoded)
+        head.iter().any(|&word| word != 0).then_some(decoded)
     }
 
     /// When it last wrote something, by the device's clock.
@@ -305,7 +305,8 @@ mod tests {
         assert_eq!(kinds, expected);
         w.place(at::WAYPOINT, 1, 130);
         w.last_words(7, 3, 140);
-        let b = BlackBox { sm: Some(4), ..decode(&w.words).expect("a box") };
+        w.put(BoxWord::Sm, 5);
+        let b = decode(&w.words).expect("a box");
         assert_eq!(b.to_string(), "block 17 on SM 4: check 7 failed with value 3 at \"mma\", message 81213");
         assert_eq!(b.written, 7);
     }
