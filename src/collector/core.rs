@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use super::actor::Actor;
+use super::boxes::Boxes;
 use super::clock::SteadyClock;
 use super::collect::{Collection, Transition};
 use super::config::TelemetryConfig;
@@ -20,11 +21,11 @@ use super::periodic::{Periodic, kept_interval};
 use super::registry::{Entry, Registry};
 use super::trace::Drain;
 use crate::abi::KernelRef;
-use crate::device::{BlackBoxes, DeviceError, Memory, SharedDevice};
+use crate::device::{DeviceError, Memory, SharedDevice};
 use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
 use crate::reader::Reader;
 use crate::snapshot::{KernelState, Snapshot};
-use crate::trace::{KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel};
+use crate::trace::{BlackBox, KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel};
 
 /// What all clones of a collector share.
 pub(super) struct Core {
@@ -36,7 +37,7 @@ pub(super) struct Core {
     /// Events and spans, where they are kept.
     pub(super) drain: Option<Drain>,
     /// Where kernels leave their last words.
-    pub(super) boxes: Option<BlackBoxes>,
+    pub(super) boxes: Option<Boxes>,
     registry: RwLock<Registry>,
     counts: Arc<Counts>,
     clock: SteadyClock,
@@ -87,10 +88,7 @@ impl Core {
         let metrics = DeviceMetrics::new(device, room, config.copy_limit)?;
         let boxes = match config.black_box_records {
             0 => None,
-            records => {
-                let memory = device.allocate_mapped(BlackBoxes::bytes(config.max_blocks, records))?;
-                Some(BlackBoxes::new(memory, records))
-            }
+            records => Some(Boxes::new(device, config.max_blocks, records)?),
         };
         let mut core = Core { boxes, ..Self::new(true, config, Some((reader, metrics))) };
         if config.trace_records > 0 {
@@ -216,6 +214,36 @@ impl Core {
         }
     }
 
+    /// What each shard's black box says. It is host memory: no driver is called.
+    pub(super) fn black_box(&self, id: &str) -> Result<Vec<BlackBox>, TelemetryError> {
+        self.check_enabled()?;
+        let index = self.index_of(id)?;
+        let entry = self.registry().entries().get(index).cloned();
+        let boxes = self.boxes.as_ref().zip(entry).and_then(|(boxes, entry)| boxes.read(&entry));
+        boxes.ok_or_else(|| TelemetryError::NoBlackBox { id: id.to_owned() })
+    }
+
+    /// What a kernel died of, with what its black boxes say of it.
+    pub(super) fn quoted(&self, id: &str, died_of: DeviceError) -> DeviceError {
+        let entry = self.registry().get(id).cloned();
+        match entry.and_then(|entry| self.quote(&entry)) {
+            Some(quote) => died_of.quoting(&quote),
+            None => died_of,
+        }
+    }
+
+    fn quote(&self, entry: &Entry) -> Option<String> {
+        BlackBox::quote(&self.boxes.as_ref()?.read(entry)?)
+    }
+
+    /// The same as text, where the device's death was found by a reading.
+    fn reason(&self, entry: &Entry, died_of: &TelemetryError) -> String {
+        match died_of {
+            TelemetryError::Device(error) => self.quoted(&entry.id, error.clone()).to_string(),
+            other => other.to_string(),
+        }
+    }
+
     /// Tells that a kernel is in a state, unless that was told last. Whether it did.
     fn announce(&self, entry: &Entry, state: KernelState) -> bool {
         let tells = entry.tell_once(state);
@@ -283,7 +311,8 @@ impl Core {
     fn collection_failed(&self, collection: &mut Collection, error: TelemetryError) -> Outcome {
         let died_of = (!is_late_copy(&error)).then_some(&error);
         let mut newest = self.latest.load_full().as_deref().cloned();
-        let mut failed = collection.fail(&mut newest, died_of);
+        let reason = died_of.map(|error| |entry: &Entry| self.reason(entry, error).into());
+        let mut failed = collection.fail(&mut newest, reason);
         let newest = newest.map(Arc::new);
         newest.iter().for_each(|newest| self.latest.store(Some(Arc::clone(newest))));
         failed.retain(|entry| self.announce(entry, KernelState::Failed));
@@ -305,9 +334,8 @@ impl Core {
             Err(error) => say(Message::DeviceFailed { error }),
         }
         if let Err(error) = &outcome.result {
-            let reason = error.to_string();
             for entry in &outcome.failed {
-                say(Message::KernelFailed { kernel_id: &entry.id, reason: &reason });
+                say(Message::KernelFailed { kernel_id: &entry.id, reason: &self.reason(entry, error) });
             }
         }
         if let Some(dropped) = outcome.series_dropped {

@@ -342,13 +342,15 @@ impl Collection {
 
     // ---- failing -------------------------------------------------------------------------------------
 
-    /// Brings the newest good snapshot up to date after a reading that failed; `died_of` where the device did.
-    pub(super) fn fail(&mut self, newest: &mut Option<Snapshot>, died_of: Option<&TelemetryError>) -> Vec<Arc<Entry>> {
+    /// Brings the newest good snapshot up to date after a reading that failed. Where the device died, `reason` says what a
+    /// kernel died of.
+    pub(super) fn fail(
+        &mut self,
+        newest: &mut Option<Snapshot>,
+        reason: Option<impl Fn(&Entry) -> Arc<str>>,
+    ) -> Vec<Arc<Entry>> {
         let failures = self.costs.fail();
-        let told = match died_of {
-            Some(error) => self.fail_kernels(newest, &error.to_string().into()),
-            None => Vec::new(),
-        };
+        let told = reason.map_or(Vec::new(), |reason| self.fail_kernels(newest, reason));
         if let Some(snapshot) = newest {
             snapshot.self_metrics.collection_failures_total = failures;
             snapshot.metrics = self.metrics.read();
@@ -357,13 +359,13 @@ impl Collection {
     }
 
     /// The device died, and its kernels with it, unless they had ended before. Returns those whose state has to be told.
-    fn fail_kernels(&self, newest: &mut Option<Snapshot>, died_of: &Arc<str>) -> Vec<Arc<Entry>> {
+    fn fail_kernels(&self, newest: &mut Option<Snapshot>, died_of: impl Fn(&Entry) -> Arc<str>) -> Vec<Arc<Entry>> {
         let mut failed = Vec::new();
         for entry in self.entries.iter().filter(|entry| entry.shards().is_some()) {
             let is = |k: &&mut KernelTelemetry| k.kernel_id == entry.id;
             let mut state = KernelState::Failed;
             if let Some(kernel) = newest.as_mut().and_then(|snapshot| snapshot.kernels.iter_mut().find(is)) {
-                entry.fail(kernel, died_of);
+                entry.fail(kernel, || died_of(entry));
                 state = kernel.state;
             }
             if state == KernelState::Failed {
