@@ -180,6 +180,7 @@ pub enum BoxWord {
     Expected = 5,
     Seen = 6,
     Head = 7,
+    Sm = 8,
 }
 /// Words before the records of a black box.
 pub const BOX_WORDS: usize = 16;

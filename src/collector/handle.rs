@@ -14,8 +14,9 @@ use super::notify::{HookId, HookKind, HookReport, Notification, Subscription};
 use super::registration::KernelRegistration;
 use super::standard::StandardMetrics;
 use crate::abi::KernelRef;
-use crate::device::{Memory, MetricTable, SharedDevice};
+use crate::device::{DeviceError, Memory, MetricTable, SharedDevice};
 use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
+use crate::trace::{BlackBox, Stream, StreamConfig, TraceFilter};
 
 /// Collects what kernels count: device kernels by reading their slab, host actors by their handles' cells.
 /// Clones share one collector.
@@ -84,8 +85,8 @@ impl TelemetryCollector {
     /// keeps it as well. Empty without a device. The host cannot write to it, on no device: kernels follow addresses in it.
     pub fn memory(&self) -> Vec<Memory> {
         let core = &self.core;
-        let traces = core.rings.iter().map(|rings| rings.memory());
-        let boxes = core.boxes.iter().map(|boxes| boxes.memory().clone());
+        let traces = core.drain.iter().map(|drain| drain.memory());
+        let boxes = core.boxes.iter().map(|boxes| boxes.memory());
         core.memory()
             .into_iter()
             .chain(traces)
@@ -103,8 +104,7 @@ impl TelemetryCollector {
     /// Takes back a registration of which nothing was launched. If something was registered since, its place stays
     /// taken.
     pub(crate) fn forget(&self, id: &str) {
-        let _collection = self.core.collection();
-        self.core.registry_mut().remove_newest(id);
+        self.core.forget(id);
     }
 
     /// Says what state a kernel is in, as its commander knows it.
@@ -117,9 +117,25 @@ impl TelemetryCollector {
         self.core.set_failed(id, died_of);
     }
 
+    /// What a kernel died of, with what its black boxes say of it.
+    pub(crate) fn quoted(&self, id: &str, died_of: DeviceError) -> DeviceError {
+        self.core.quoted(id, died_of)
+    }
+
     /// Where the kernel's senders count that its queue was full.
     pub(crate) fn queue_full(&self, id: &str) -> Arc<AtomicU64> {
         self.core.registry().get(id).map(|entry| Arc::clone(&entry.queue_full)).unwrap_or_default()
+    }
+
+    /// Returns what the black box says of each shard of kernel `id` that has begun, in the order of the shards:
+    /// where it was, what it did before, and what a `ringscope::check` that failed said. It is host memory, read without the
+    /// driver: at any time, also after an illegal address, a trap or the context's death, and after the kernel has ended.
+    ///
+    /// # Errors
+    /// [`TelemetryError::NoBlackBox`] without [`black_box_records`](TelemetryConfig::black_box_records), and of host actors;
+    /// [`TelemetryError::UnknownKernel`]; [`TelemetryError::Disabled`].
+    pub fn black_box(&self, id: &str) -> Result<Vec<BlackBox>, TelemetryError> {
+        self.core.black_box(id)
     }
 
     // ---- host actors ---------------------------------------------------------------------------------
@@ -348,6 +364,37 @@ impl TelemetryCollector {
     /// Returns what became of each hook's calls, in the order in which the hooks were added.
     pub fn hooks(&self) -> Vec<HookReport> {
         self.core.notifier.hooks()
+    }
+
+    /// Returns what kernels at [`Level::Events`](crate::Level::Events) record from now on, with default bounds: events, spans,
+    /// samples, log lines, and the messages that their [filter](Self::trace) chooses. While there are streams, a thread reads
+    /// the kernels' rings; what they overwrite before it is there is [lost](crate::trace::RecordKind::Lost), and said in its
+    /// place.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Disabled`]; [`TelemetryError::NoTraceRecords`] without
+    /// [`trace_records`](TelemetryConfig::trace_records); [`TelemetryError::Device`]; [`TelemetryError::NoThread`].
+    pub fn trace_stream(&self) -> Result<Stream, TelemetryError> {
+        self.trace_stream_with(StreamConfig::new())
+    }
+
+    /// Returns what kernels record from now on as [`trace_stream`](Self::trace_stream) does, with bounds of one's own.
+    ///
+    /// # Errors
+    /// As [`trace_stream`](Self::trace_stream).
+    pub fn trace_stream_with(&self, config: StreamConfig) -> Result<Stream, TelemetryError> {
+        self.core.trace_stream(config)
+    }
+
+    /// Changes of which messages a kernel leaves a span, while it runs: those that end from then on, a copy to the device
+    /// later. The default is of those that fail. What the kernel's author records is not filtered.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Filter`] for a filter that makes no sense, and [`TelemetryError::UnknownKernel`],
+    /// [`TelemetryError::NotTraced`]: then the filter stays as it was. [`TelemetryError::Disabled`];
+    /// [`TelemetryError::Device`].
+    pub fn trace(&self, id: &str, filter: TraceFilter) -> Result<(), TelemetryError> {
+        self.core.trace(id, filter)
     }
 
     /// Registers a set of metrics, and fills it with every snapshot from the next one on. What kernels counted before

@@ -368,7 +368,9 @@ class Recorder {
         put(RINGSCOPE_START_NS, now);
         put(RINGSCOPE_HEARTBEAT_NS, now);
         put(RINGSCOPE_END_NS, 0);
-        put_where(RINGSCOPE_SM, 1 + (ringscope_u64)detail::multiprocessor());
+        ringscope_u64 sm = 1 + (ringscope_u64)detail::multiprocessor();
+        put_where(RINGSCOPE_SM, sm);
+        if (box().on()) box().put(RINGSCOPE_BOX_SM, sm);
         put(RINGSCOPE_STATE, state);
     }
     RINGSCOPE_INLINE ringscope_u32 shard_index() const { return detail::index_of(shard_, ref_.shards); }

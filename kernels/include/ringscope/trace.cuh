@@ -125,7 +125,7 @@ struct BlackBox {
         ringscope_u64* box = words();
         ringscope_u64 number = load_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN]);
         store_relaxed_system(box + RINGSCOPE_BOX_MESSAGE, 0);
-        ringscope_u32 took = (ringscope_u32)duration(m);
+        ringscope_u32 took = duration(m) >> 32 == 0 ? (ringscope_u32)duration(m) : ~0u;
         write(box, number, m.begin_ns, took, m.status, RINGSCOPE_RECORD_MESSAGE | RINGSCOPE_RECORD_MORE);
         ringscope_u32 beside = (m.status & 0xffff) << 16 | (ringscope_u32)(m.number >> RINGSCOPE_TIME_BITS);
         write(box, number + 1, m.number & LOW_TIME, beside, 0, RINGSCOPE_RECORD_REST);
