@@ -5,7 +5,7 @@
 // blocks * ROLES shards. tests/roles.rs says what must be found there; for the PTX machine the same in short:
 //   * roles_tasks(ref, tasks, mail): mail is blocks * tasks words of zeros. Role 0 begins tasks and hands the time on, role 1
 //     ends them as kinds 5, 101 and 349 in turn, each with `i` bytes in; role 2 ends at once; nobody owns the shard of role 3.
-//     Of each block: shard 1 RECEIVED = tasks, BYTES_IN = 0 + 1 + … + tasks - 1; shards 0 and 2 have none; 0 to 2 have ended,
+//     Of each block: shard 1 RECEIVED = tasks, BYTES_IN = 0 + 1 + ... + tasks - 1; shards 0 and 2 have none; 0 to 2 have ended,
 //     3 is all zeros.
 //   * roles_extremes(ref, records): all roles write to shard 0, that of role 0 of block 0. Writer w records `records` messages
 //     of 1000 + w * records + i ns (i from 0), queue depth w. RECEIVED = writers * records, the sum is exact, the extremes
