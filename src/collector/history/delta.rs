@@ -11,7 +11,9 @@ use crate::abi::buckets;
 use crate::histogram::Histogram;
 use crate::machine::SystemMetrics;
 use crate::metrics::{Distribution, ExplicitHistogram, Value};
-use crate::snapshot::{Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, Waiting, WindowCounts};
+use crate::snapshot::{
+    Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, TraceRecords, Waiting, WindowCounts,
+};
 
 /// Writes differences, or reads them.
 pub(super) trait Coder {
@@ -86,7 +88,7 @@ pub(super) fn words<const N: usize>(coder: &mut impl Coder, before: &[u64; N], n
 
 // ---- kernels -----------------------------------------------------------------------------------------
 
-const KERNEL_WORDS: usize = 26;
+const KERNEL_WORDS: usize = 29;
 
 /// One kernel but for its stall, with what it did over each of so many windows.
 pub(super) fn kernel(
@@ -149,6 +151,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         wait_time,
         blocks,
         blocks_started,
+        trace,
         histogram: _,
         recorded_since_launch,
     } = k;
@@ -179,6 +182,9 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         u64::from(*blocks) | u64::from(*blocks_started) << 32,
         *recorded_since_launch,
         *queue_full,
+        trace.map_or(0, |trace| trace.written + 1),
+        trace.map_or(0, |trace| trace.read),
+        trace.map_or(0, |trace| trace.lost),
     ]
 }
 
@@ -222,6 +228,7 @@ fn kernel_of(
         wait_time: Duration::from_nanos(w[22]),
         blocks: w[23] as u32,
         blocks_started: (w[23] >> 32) as u32,
+        trace: w[26].checked_sub(1).map(|written| TraceRecords::new(written, w[27], w[28])),
         histogram,
         recorded_since_launch: w[24],
     }
