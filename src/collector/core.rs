@@ -24,8 +24,8 @@ use crate::abi::KernelRef;
 use crate::device::{DeviceError, Memory, SharedDevice};
 use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
 use crate::reader::Reader;
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot};
-use crate::trace::{BlackBox, KernelNames};
+use crate::snapshot::{BlackBox, KernelState, Snapshot};
+use crate::trace::KernelNames;
 
 /// What all clones of a collector share.
 pub(super) struct Core {
@@ -153,7 +153,7 @@ impl Core {
         let entry = self.registry().get(id).cloned();
         if let Some(entry) = entry {
             entry.set_state(state);
-            self.announce(&entry, state);
+            self.announce(&entry, state, None);
         }
     }
 
@@ -162,7 +162,7 @@ impl Core {
         let entry = self.registry().get(id).cloned();
         if let Some(entry) = entry {
             entry.set_failed(died_of);
-            if self.announce(&entry, KernelState::Failed) {
+            if self.announce(&entry, KernelState::Failed, entry.failure()) {
                 self.notifier.say(Message::KernelFailed { kernel_id: id, reason: died_of });
             }
         }
@@ -191,18 +191,19 @@ impl Core {
     }
 
     /// The same as text, where the device's death was found by a reading.
-    fn reason(&self, entry: &Entry, died_of: &TelemetryError) -> String {
-        match died_of {
-            TelemetryError::Device(error) => self.quoted(&entry.id, error.clone()).to_string(),
-            other => other.to_string(),
+    fn reason(&self, entry: &Entry, died_of: &TelemetryError) -> Arc<str> {
+        match (entry.failure(), died_of) {
+            (Some(known), _) => Arc::clone(known),
+            (None, TelemetryError::Device(error)) => self.quoted(&entry.id, error.clone()).to_string().into(),
+            (None, other) => other.to_string().into(),
         }
     }
 
     /// Tells that a kernel is in a state, unless that was told last. Whether it did.
-    fn announce(&self, entry: &Entry, state: KernelState) -> bool {
+    fn announce(&self, entry: &Entry, state: KernelState, died_of: Option<&Arc<str>>) -> bool {
         let tells = entry.tell_once(state);
         if tells {
-            self.notifier.event(&entry.id, EventKind::from_state(state));
+            self.notifier.event_with(&entry.id, EventKind::from_state(state), None, died_of);
         }
         tells
     }
@@ -249,7 +250,9 @@ impl Core {
         // Before its events: whoever hears of one finds it in the newest snapshot.
         self.latest.store(Some(Arc::clone(&snapshot)));
         for transition in &derived.transitions {
-            self.notifier.event(&collection.entries()[transition.index].id, transition.kind);
+            let kernel = &snapshot.kernels[transition.index];
+            let (stall, died_of) = (kernel.stall.as_ref(), kernel.last_error.as_ref());
+            self.notifier.event_with(&kernel.kernel_id, transition.kind, stall, died_of);
         }
         self.notifier.snapshot(&snapshot);
         let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
@@ -264,11 +267,11 @@ impl Core {
     fn collection_failed(&self, collection: &mut Collection, error: TelemetryError) -> Outcome {
         let died_of = (!is_late_copy(&error)).then_some(&error);
         let mut newest = self.latest.load_full().as_deref().cloned();
-        let reason = died_of.map(|error| |entry: &Entry| self.reason(entry, error).into());
+        let reason = died_of.map(|error| |entry: &Entry| self.reason(entry, error));
         let mut failed = collection.fail(&mut newest, reason);
         let newest = newest.map(Arc::new);
         newest.iter().for_each(|newest| self.latest.store(Some(Arc::clone(newest))));
-        failed.retain(|entry| self.announce(entry, KernelState::Failed));
+        failed.retain(|entry| self.announce(entry, KernelState::Failed, Some(&self.reason(entry, &error))));
         newest.iter().for_each(|newest| self.notifier.snapshot(newest));
         Outcome { failed, ..Outcome::new(Err(error)) }
     }
@@ -280,7 +283,7 @@ impl Core {
         match &outcome.result {
             Ok(snapshot) => {
                 for transition in &outcome.transitions {
-                    message_of(transition.kind, &snapshot.kernels[transition.index]).into_iter().for_each(say);
+                    self.say_transition(transition, snapshot);
                 }
             }
             Err(error) if is_late_copy(error) => say(Message::CollectionFailed { error }),
@@ -296,6 +299,24 @@ impl Core {
         }
         if let Some(misses) = outcome.lookup_misses {
             say(Message::MetricNotFound { misses });
+        }
+    }
+
+    fn say_transition(&self, transition: &Transition, snapshot: &Snapshot) {
+        let kernel = &snapshot.kernels[transition.index];
+        let kernel_id = &*kernel.kernel_id;
+        match transition.kind {
+            EventKind::Stalled => {
+                let block = kernel.stall.as_ref().map_or(0, |stall| stall.block);
+                let stuck = snapshot.stuck_kernel(kernel_id).map(|stuck| stuck.to_string()).unwrap_or_default();
+                self.notifier.say(Message::KernelStalled { kernel_id, block, stuck: &stuck });
+            }
+            EventKind::Recovered => self.notifier.say(Message::KernelRecovered { kernel_id }),
+            EventKind::Failed => {
+                let reason = kernel.last_error.as_deref().unwrap_or_default();
+                self.notifier.say(Message::KernelFailed { kernel_id, reason });
+            }
+            _ => {}
         }
     }
 
@@ -362,21 +383,4 @@ impl Outcome {
 
 fn is_late_copy(error: &TelemetryError) -> bool {
     matches!(error, TelemetryError::Device(DeviceError::CopyTimedOut { .. }))
-}
-
-/// What there is to say of an event, if anything.
-fn message_of(kind: EventKind, kernel: &KernelTelemetry) -> Option<Message<'_>> {
-    let kernel_id = &*kernel.kernel_id;
-    match kind {
-        EventKind::Stalled => {
-            let block = kernel.stall.as_ref().map_or(0, |stall| stall.block);
-            Some(Message::KernelStalled { kernel_id, block })
-        }
-        EventKind::Recovered => Some(Message::KernelRecovered { kernel_id }),
-        EventKind::Failed => {
-            let reason = kernel.last_error.as_deref().unwrap_or_default();
-            Some(Message::KernelFailed { kernel_id, reason })
-        }
-        _ => None,
-    }
 }
