@@ -56,8 +56,7 @@ mod value;
 
 pub use context::{ContextError, TraceContext};
 pub use device::{
-    AwaitedValue, BlackBox, BoxRecord, BoxRecordKind, DeviceRecord, FilterError, LastWords, Place, RecordKind,
-    SampleValue, Stream, StreamConfig, StreamEnd, TraceFilter,
+    DeviceRecord, FilterError, RecordKind, SampleValue, Stream, StreamConfig, StreamEnd, TraceFilter,
 };
 pub(crate) use device::{Batch, Queue, TracedKernel};
 #[doc(hidden)] // for the tests of what a copy may show
