@@ -362,6 +362,7 @@ class Recorder {
         if (!owner_) return;
 #if RINGSCOPE_LEVEL >= 3
         trace_.open(ref_, shard_);
+        trace_.says_where(ref_, shard_, 1 + (ringscope_u64)detail::multiprocessor());
 #endif
         ringscope_u64 now = clock_ns();
         put(RINGSCOPE_ABI, RINGSCOPE_ABI_VERSION);
