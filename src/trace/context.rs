@@ -94,7 +94,12 @@ impl TraceContext {
 
     /// Makes the context of a new span in the same trace; flags and `tracestate` are handed on.
     pub fn child(&self) -> Self {
-        TraceContext { span_id: SpanId::random(), ..self.clone() }
+        self.with_span(SpanId::random())
+    }
+
+    /// The context of that span in the same trace.
+    pub(super) fn with_span(&self, span_id: SpanId) -> Self {
+        TraceContext { span_id, ..self.clone() }
     }
 
     /// Reads a `traceparent`, as version 00 has it; of a later version what version 00 knows.

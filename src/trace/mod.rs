@@ -55,7 +55,7 @@ mod track;
 mod value;
 
 pub use context::{ContextError, TraceContext};
-pub use device::{DeviceRecord, FilterError, RecordKind, SampleValue, TraceFilter};
+pub use device::{DeviceRecord, DeviceTrace, FilterError, KernelRecords, RecordKind, SampleValue, TraceFilter};
 pub use id::{FlowId, SpanId, TraceId};
 #[cfg(feature = "tracing")]
 pub use layer::TracerLayer;
