@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::assemble::{self, Kept};
 use super::record::{DeviceRecord, RecordKind};
-use crate::device::ClockSample;
 use crate::trace::record::Lost;
 use crate::trace::recorded::Trace;
 use crate::trace::time::{DeviceClock, Time};
@@ -15,6 +14,8 @@ use crate::trace::track::{BlockTrack, DeviceTrack, SmTrack, Track};
 
 /// Readings of a clock that are kept; of more, every second one is forgotten.
 const MOST_READINGS: usize = 16_384;
+/// How much a clock drifts until it is read again.
+const DRIFT_NS: u128 = 500;
 
 /// Keeps the newest [records](DeviceRecord) of a device's kernels, and makes them parts of a [`Trace`] whenever one is wanted:
 /// of a kernel that runs, or hangs, as of one that has ended.
@@ -119,6 +120,7 @@ impl DeviceTrace {
             Some(counts) => counts.count(&record.kind),
             None => self.counts.entry(Arc::clone(&record.kernel)).or_default().count(&record.kind),
         }
+        self.read_clock(&record.time);
         let number = match record.kind {
             RecordKind::Message { number, .. } => number,
             _ => None,
@@ -144,17 +146,18 @@ impl DeviceTrace {
         *last = (*last).max(record.time);
     }
 
-    /// Takes a reading of the device's clock. One that says the same as the one before is not kept, unless that was a second
-    /// ago.
-    pub fn read_clock(&mut self, reading: ClockSample) {
-        let offset = |r: &ClockSample| i128::from(r.unix_ns) - i128::from(r.device_ns);
+    /// Keeps what the device's clock was at a time, if that is news: readers of a trace take both clocks to run alike from one
+    /// reading to the next, and what lies across a reading is longer or shorter by what it says.
+    fn read_clock(&mut self, time: &Time) {
+        let Some(device_ns) = time.device_ns else { return };
+        let offset = |unix_ns: u64, device_ns: u64| i128::from(unix_ns) - i128::from(device_ns);
         if let Some(last) = self.clock.samples.last() {
-            let since = reading.device_ns.saturating_sub(last.device_ns);
-            if since < 1_000_000_000 && offset(last).abs_diff(offset(&reading)) < 20 {
+            let drifted = offset(last.unix_ns, last.device_ns).abs_diff(offset(time.unix_ns, device_ns));
+            if device_ns <= last.device_ns || drifted < DRIFT_NS {
                 return;
             }
         }
-        self.clock.samples.push(reading);
+        self.clock.add(device_ns, time.unix_ns, time.uncertainty_ns);
         if self.clock.samples.len() > MOST_READINGS {
             let mut odd = false;
             self.clock.samples.retain(|_| {
@@ -330,19 +333,14 @@ mod tests {
     }
 
     #[test]
-    fn readings_of_a_steady_clock_are_kept_once_a_second() {
+    fn a_clock_is_read_again_when_it_has_drifted() {
         let mut kept = keeper(1);
-        for ms in 0..3000 {
-            let device_ns = ms * 1_000_000;
-            kept.read_clock(ClockSample { device_ns, unix_ns: device_ns + 77, ..ClockSample::default() });
-        }
-        assert_eq!(kept.clock.samples.len(), 3);
-        kept.read_clock(ClockSample { device_ns: 3_000_000_000, unix_ns: 3_000_000_500, ..ClockSample::default() });
-        assert_eq!(kept.clock.samples.len(), 4);
-        for second in 0..100_000 {
-            let device_ns = second * 1_000_000_000;
-            kept.read_clock(ClockSample { device_ns, unix_ns: device_ns, ..ClockSample::default() });
-        }
+        let mut read = |device_ns: u64, ahead: u64| kept.read_clock(&Time::device(device_ns, device_ns + ahead, 5));
+        (0..3000).for_each(|n| read(n, 77 + n % 100));
+        read(5000, 777);
+        read(4000, 9999);
+        assert_eq!(kept.clock.samples.iter().map(|reading| reading.device_ns).collect::<Vec<_>>(), [0, 5000]);
+        (0..100_000).for_each(|n| kept.read_clock(&Time::device(10_000 + n, 10_000 + n + n % 2 * 1000, 5)));
         assert!(kept.clock.samples.len() <= MOST_READINGS);
     }
 }
