@@ -41,8 +41,8 @@ mod ops;
 mod periodic;
 mod registration;
 mod registry;
-mod rings;
 mod standard;
+mod trace;
 
 pub use actor::ActorHandle;
 pub use config::{MAX_WINDOWS, TelemetryConfig};
