@@ -1,13 +1,15 @@
 //! Records of kernels, collected in the background for a trace.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::core::Core;
 use super::error::TelemetryError;
 use super::handle::TelemetryCollector;
+use crate::snapshot::TraceRecords;
 use crate::trace::{DeviceTrace, KernelRecords, Stream, StreamEnd, Trace, Tracer};
 
 /// How soon the end of a recording is noticed.
@@ -21,6 +23,7 @@ const BATCH: usize = 4096;
 /// Made by [`TelemetryCollector::record_trace`].
 #[derive(Debug)]
 pub struct TraceRecorder {
+    core: Weak<Core>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -30,24 +33,16 @@ struct Shared {
     tracer: Tracer,
     kept: Mutex<Kept>,
     stop: AtomicBool,
+    /// How often the thread found nothing more.
+    idle: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Kept {
     device: DeviceTrace,
-    places: TracePlaces,
+    read: u64,
+    lost: u64,
     end: Option<StreamEnd>,
-}
-
-/// How many places in the kernels' rings were read, or lost, so far. A record has one to three: a message two or three, an
-/// event or a span with a value over 2^32 − 1 two.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TracePlaces {
-    /// Read.
-    pub read: u64,
-    /// Overwritten before they were read, or there was no room for them on the way.
-    pub lost: u64,
 }
 
 impl TelemetryCollector {
@@ -59,15 +54,20 @@ impl TelemetryCollector {
     /// As [`trace_stream`](Self::trace_stream); [`TelemetryError::NoThread`].
     pub fn record_trace(&self, tracer: &Tracer, records: usize) -> Result<TraceRecorder, TelemetryError> {
         let stream = self.trace_stream()?;
-        let device = DeviceTrace::new(self.core.device_track()?, records);
-        let kept = Mutex::new(Kept { device, places: TracePlaces::default(), end: None });
-        let shared = Arc::new(Shared { tracer: tracer.clone(), kept, stop: AtomicBool::new(false) });
+        let device = self.core.drain.as_ref().ok_or(TelemetryError::NoTraceRecords)?.device_track();
+        let device = DeviceTrace::new(device, records);
+        let kept = Mutex::new(Kept { device, read: 0, lost: 0, end: None });
+        let (stop, idle) = (AtomicBool::new(false), AtomicU64::new(0));
+        let shared = Arc::new(Shared { tracer: tracer.clone(), kept, stop, idle });
         let body = {
             let shared = Arc::clone(&shared);
             move || shared.collect(stream)
         };
-        let thread = std::thread::Builder::new().name("ringscope-trace".into()).spawn(body);
-        Ok(TraceRecorder { shared, thread: Some(thread.map_err(TelemetryError::NoThread)?) })
+        let thread = std::thread::Builder::new()
+            .name("ringscope-trace".into())
+            .spawn(body)
+            .map_err(|e| TelemetryError::no_thread("the recorder of a trace", &e))?;
+        Ok(TraceRecorder { core: Arc::downgrade(&self.core), shared, thread: Some(thread) })
     }
 }
 
@@ -85,9 +85,10 @@ impl Shared {
             let mut kept = self.kept();
             let rest = std::iter::from_fn(|| stream.try_next()).take(BATCH);
             first.into_iter().chain(rest).for_each(|record| kept.device.record(record, Some(&self.tracer)));
-            kept.places = TracePlaces { read: stream.read(), lost: stream.lost() };
+            (kept.read, kept.lost) = (stream.read(), stream.lost());
             if idle {
                 kept.end = stream.end();
+                self.idle.fetch_add(1, Ordering::Release);
                 if stopping || kept.end.is_some() {
                     return;
                 }
@@ -116,9 +117,39 @@ impl TraceRecorder {
         self.shared.kept().device.counts().clone()
     }
 
-    /// Returns how many places of the rings these had.
-    pub fn places(&self) -> TracePlaces {
-        self.shared.kept().places
+    /// Returns what became of all that the kernels wrote to their rings since the recording began: `read` of its places are in
+    /// the records that were recorded here, `lost` in those that are missing, and where the kernels rest and
+    /// [everything was taken](Self::flush_blocking), both together are what was `written`. A record has one to three places.
+    pub fn places(&self) -> TraceRecords {
+        let (read, lost) = {
+            let kept = self.shared.kept();
+            (kept.read, kept.lost)
+        };
+        let written = self.core.upgrade().map_or(read + lost, |core| core.written_to_rings());
+        TraceRecords::new(written, read, lost)
+    }
+
+    /// Waits until all that kernels have written by now is recorded, at most that long; whether it is. It blocks the calling
+    /// thread.
+    pub fn flush_blocking(&self, limit: Duration) -> bool {
+        let begun = Instant::now();
+        let until = |done: &dyn Fn() -> bool| {
+            while !done() {
+                if begun.elapsed() >= limit {
+                    return false;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            true
+        };
+        // A look that began later has seen it: of two that end from now on, the second one.
+        let looks = || self.core.upgrade().and_then(|core| core.drain.as_ref().and_then(|drain| drain.looks()));
+        let looks_now = looks();
+        let looked = until(&|| looks().is_none_or(|looks| looks_now.is_some_and(|now| looks >= now + 2)));
+        let idle = || self.shared.idle.load(Ordering::Acquire);
+        let idle_now = idle();
+        let ended = || self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        looked && until(&|| idle() >= idle_now + 2 || ended())
     }
 
     /// Returns why nothing comes any more; `None` while more may come.

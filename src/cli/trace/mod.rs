@@ -41,8 +41,8 @@ pub fn trace(args: &TraceArgs) -> Result<bool, CliError> {
     // The summary takes the place of the live display, if that is where it goes.
     let replaced = !args.run.json && terminal::stdout_is_terminal();
     live.end(if replaced { Last::Erase } else { Last::Keep });
-    session.report_with(outcome, |snapshot, troubles| {
+    session.report_with(outcome, |troubles| {
         let written = writer.end().map_err(|error| troubles.push(error.to_string())).ok();
-        Some(Recorded::new(args, writer.recorder(), snapshot, written))
+        Some(Recorded::new(args, writer.recorder(), written))
     })
 }

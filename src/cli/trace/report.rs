@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ringscope::Snapshot;
 use ringscope::collector::TraceRecorder;
+use ringscope::snapshot::TraceRecords;
 use ringscope::trace::KernelRecords;
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ pub struct Recorded {
     /// `null` if it could not be written.
     written: Option<Written>,
     kernels: BTreeMap<String, Kernel>,
+    /// What became of all that the kernels wrote to their rings: `written` is `read` and `lost` together.
+    places: TraceRecords,
 }
 
 /// One kernel.
@@ -36,16 +38,14 @@ struct Kernel {
     logs: u64,
     /// Of these, those that --records left no room for.
     left_out: u64,
-    /// Places of the kernel's rings: what it wrote, what was read of it, and what was overwritten before.
-    places_written: u64,
-    places_read: u64,
-    places_lost: u64,
+    /// Places of its rings that are missing: a message has two or three.
+    lost: u64,
 }
 
 impl Kernel {
     fn new(records: &KernelRecords) -> Self {
-        let KernelRecords { messages, spans, events, samples, logs, forgotten: left_out, .. } = *records;
-        Kernel { messages, spans, events, samples, logs, left_out, ..Kernel::default() }
+        let KernelRecords { messages, spans, events, samples, logs, lost, forgotten: left_out, .. } = *records;
+        Kernel { messages, spans, events, samples, logs, left_out, lost }
     }
 
     fn add(&mut self, other: &Kernel) {
@@ -55,49 +55,38 @@ impl Kernel {
         self.samples += other.samples;
         self.logs += other.logs;
         self.left_out += other.left_out;
-        self.places_written += other.places_written;
-        self.places_read += other.places_read;
-        self.places_lost += other.places_lost;
+        self.lost += other.lost;
     }
 }
 
 /// A column of the table: its title, and which number.
 type Column = (&'static str, fn(&Kernel) -> u64);
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 5] = [
     ("messages", |k| k.messages),
     ("spans", |k| k.spans),
     ("events", |k| k.events + k.samples + k.logs),
     ("left out", |k| k.left_out),
-    ("ring written", |k| k.places_written),
-    ("read", |k| k.places_read),
-    ("lost", |k| k.places_lost),
+    ("lost", |k| k.lost),
 ];
 
 impl Recorded {
-    /// Puts together what is known at the end. `snapshot` has the device's last numbers.
-    pub fn new(
-        args: &TraceArgs,
-        recorder: &TraceRecorder,
-        snapshot: Option<&Snapshot>,
-        written: Option<Written>,
-    ) -> Self {
+    /// Puts together what is known at the end.
+    pub fn new(args: &TraceArgs, recorder: &TraceRecorder, written: Option<Written>) -> Self {
         let counts = recorder.counts();
-        let mut kernels: BTreeMap<String, Kernel> =
-            counts.iter().map(|(id, records)| (id.to_string(), Kernel::new(records))).collect();
-        for telemetry in snapshot.into_iter().flat_map(|snapshot| &snapshot.kernels) {
-            let Some(places) = &telemetry.trace else { continue };
-            let kernel = kernels.entry(telemetry.kernel_id.to_string()).or_default();
-            (kernel.places_written, kernel.places_read, kernel.places_lost) =
-                (places.written, places.read, places.lost);
-        }
+        let kernels = counts.iter().map(|(id, records)| (id.to_string(), Kernel::new(records))).collect();
         let (file, filter) = (shown(&args.output), args.filter().to_string());
-        Recorded { file, format: args.format, filter, written, kernels }
+        Recorded { file, format: args.format, filter, written, kernels, places: recorder.places() }
     }
 
     /// Returns the table, what was written, and how to look at it.
     pub fn lines(&self, width: usize) -> Vec<Text> {
         let mut lines = self.table(width);
+        let TraceRecords { written, read, lost, .. } = self.places;
+        let [written, read, lost] = [written, read, lost].map(units::exact);
+        lines.push(Text::from(vec![plain(&format!(
+            "the kernels wrote {written} places of their rings: {read} were read, {lost} lost"
+        ))]));
         let Some(written) = &self.written else { return lines };
         let what = format!(
             "{} spans, {} instants, {} samples in {}: ",
@@ -176,12 +165,13 @@ mod tests {
             filter: "all".into(),
             written: Some(written),
             kernels: kernels.map(|(id, kernel)| (id.to_owned(), kernel)).into(),
+            places: TraceRecords::default(),
         };
         let lines: Vec<String> = recorded.lines(80).iter().map(|l| l.render(80, Paint { on: false })).collect();
-        assert_eq!(lines[1], "recorded   messages  left out  ring written  read  lost");
-        assert_eq!(lines[2], "worker_0  1,234,567         7             9     6     3");
-        assert_eq!(lines[4], "all       1,234,567         7             9     6     3");
-        assert_eq!(lines[5], "12 spans, 1,000 instants, 0 samples in 1.5 MB: /tmp/a\\u{202e}.pftrace");
-        assert!(lines[6].contains("ui.perfetto.dev"));
+        assert_eq!(lines[1], "recorded   messages  left out  lost");
+        assert_eq!(lines[2], "worker_0  1,234,567         7     3");
+        assert_eq!(lines[4], "all       1,234,567         7     3");
+        assert_eq!(lines[6], "12 spans, 1,000 instants, 0 samples in 1.5 MB: /tmp/a\\u{202e}.pftrace");
+        assert!(lines[7].contains("ui.perfetto.dev"));
     }
 }

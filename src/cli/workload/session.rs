@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// It cannot be written.
     pub fn report(&self, outcome: Outcome) -> Result<bool, CliError> {
-        self.report_with(outcome, |_, _| None)
+        self.report_with(outcome, |_| None)
     }
 
     /// As [`report`](Self::report), with what `trace` says of a trace once the kernels have ended; it may add troubles.
@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
     pub fn report_with(
         &self,
         mut outcome: Outcome,
-        trace: impl FnOnce(Option<&Snapshot>, &mut Vec<String>) -> Option<Recorded>,
+        trace: impl FnOnce(&mut Vec<String>) -> Option<Recorded>,
     ) -> Result<bool, CliError> {
         let (args, runtime) = (self.args, &self.runtime);
         let snapshot = finish(args, runtime, &self.kernels, &mut outcome.troubles);
@@ -119,7 +119,7 @@ impl<'a> Session<'a> {
             let counts = self.kernels.iter().zip(&outcome.counts);
             outcome.troubles.extend(counts.flat_map(|(kernel, host)| host.differences(kernel.id(), snapshot)));
         }
-        let trace = trace(snapshot.as_deref(), &mut outcome.troubles);
+        let trace = trace(&mut outcome.troubles);
         let (sources, snapshot) = (&self.sources[..], snapshot.as_ref());
         Report { args, device: runtime.device(), sources, outcome: &outcome, snapshot, trace }.show()
     }

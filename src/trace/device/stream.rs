@@ -127,8 +127,7 @@ struct State {
 impl Queue {
     /// Makes the queue of a new stream, and the stream.
     pub(crate) fn open(config: StreamConfig) -> (Weak<Queue>, Stream) {
-        let queue =
-            Arc::new(Queue { state: Mutex::default(), arrived: Condvar::new(), limit: config.queue_records });
+        let queue = Arc::new(Queue { state: Mutex::default(), arrived: Condvar::new(), limit: config.queue_records });
         (Arc::downgrade(&queue), Stream { queue, current: None, names: HashMap::new(), read: 0, lost: 0 })
     }
 
