@@ -23,7 +23,7 @@ use crate::abi::KernelRef;
 use crate::device::{BlackBoxes, DeviceError, Memory, SharedDevice};
 use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
 use crate::reader::Reader;
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot};
+use crate::snapshot::{KernelState, Snapshot};
 use crate::trace::{KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel};
 
 /// What all clones of a collector share.
@@ -273,7 +273,8 @@ impl Core {
         // Before its events: whoever hears of one finds it in the newest snapshot.
         self.latest.store(Some(Arc::clone(&snapshot)));
         for transition in &derived.transitions {
-            self.notifier.event(&collection.entries()[transition.index].id, transition.kind);
+            let kernel = &snapshot.kernels[transition.index];
+            self.notifier.event_with(&kernel.kernel_id, transition.kind, kernel.stall.as_ref());
         }
         self.notifier.snapshot(&snapshot);
         let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
@@ -303,7 +304,7 @@ impl Core {
         match &outcome.result {
             Ok(snapshot) => {
                 for transition in &outcome.transitions {
-                    message_of(transition.kind, &snapshot.kernels[transition.index]).into_iter().for_each(say);
+                    self.say_transition(transition, snapshot);
                 }
             }
             Err(error) if is_late_copy(error) => say(Message::CollectionFailed { error }),
@@ -320,6 +321,24 @@ impl Core {
         }
         if let Some(misses) = outcome.lookup_misses {
             say(Message::MetricNotFound { misses });
+        }
+    }
+
+    fn say_transition(&self, transition: &Transition, snapshot: &Snapshot) {
+        let kernel = &snapshot.kernels[transition.index];
+        let kernel_id = &*kernel.kernel_id;
+        match transition.kind {
+            EventKind::Stalled => {
+                let block = kernel.stall.as_ref().map_or(0, |stall| stall.block);
+                let stuck = snapshot.stuck_kernel(kernel_id).map(|stuck| stuck.to_string()).unwrap_or_default();
+                self.notifier.say(Message::KernelStalled { kernel_id, block, stuck: &stuck });
+            }
+            EventKind::Recovered => self.notifier.say(Message::KernelRecovered { kernel_id }),
+            EventKind::Failed => {
+                let reason = kernel.last_error.as_deref().unwrap_or_default();
+                self.notifier.say(Message::KernelFailed { kernel_id, reason });
+            }
+            _ => {}
         }
     }
 
@@ -386,21 +405,4 @@ impl Outcome {
 
 fn is_late_copy(error: &TelemetryError) -> bool {
     matches!(error, TelemetryError::Device(DeviceError::CopyTimedOut { .. }))
-}
-
-/// What there is to say of an event, if anything.
-fn message_of(kind: EventKind, kernel: &KernelTelemetry) -> Option<Message<'_>> {
-    let kernel_id = &*kernel.kernel_id;
-    match kind {
-        EventKind::Stalled => {
-            let block = kernel.stall.as_ref().map_or(0, |stall| stall.block);
-            Some(Message::KernelStalled { kernel_id, block })
-        }
-        EventKind::Recovered => Some(Message::KernelRecovered { kernel_id }),
-        EventKind::Failed => {
-            let reason = kernel.last_error.as_deref().unwrap_or_default();
-            Some(Message::KernelFailed { kernel_id, reason })
-        }
-        _ => None,
-    }
 }

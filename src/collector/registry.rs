@@ -240,6 +240,8 @@ impl Entry {
                 KernelState::Failed
             }
             Some(known) => known,
+            // Shards that nobody owns do not keep it from having ended.
+            None if sums.lines.end_ns != 0 => KernelState::Terminated,
             None => state_of_blocks(&sums.lines.blocks_in_state),
         }
     }

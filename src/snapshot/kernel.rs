@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::blocks::BlockStatus;
 use super::rates::Rates;
 use crate::histogram::Histogram;
 
@@ -230,6 +231,9 @@ pub struct KernelTelemetry {
     /// How many of them have started: all of a kernel that the runtime launched; 0 for a host actor, and for a kernel without
     /// telemetry code.
     pub blocks_started: u32,
+    /// What became of its events and spans; `None` for host actors, and where no
+    /// [rings](crate::TelemetryConfig::trace_records) are kept. A reset does not change it.
+    pub trace: Option<TraceRecords>,
     /// Buckets of the latencies of handling.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::buckets"))]
     pub histogram: Arc<Histogram>,
@@ -250,6 +254,14 @@ pub struct Stall {
     pub since: SystemTime,
     /// Index of that block in the kernel.
     pub block: u32,
+    /// Where it is, since when, and what it waits for. Waypoints are shown from level 1 on, where a kernel has any.
+    pub status: BlockStatus,
+}
+
+impl Stall {
+    pub(crate) fn new(since: SystemTime, status: BlockStatus) -> Self {
+        Stall { since, block: status.block, status }
+    }
 }
 
 impl KernelTelemetry {
