@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::core::Core;
 use super::error::TelemetryError;
 use super::handle::TelemetryCollector;
-use crate::snapshot::TraceRecords;
-use crate::trace::{DeviceTrace, KernelRecords, Stream, StreamEnd, Trace, Tracer};
+use crate::snapshot::{BlockState, BlockStatus, Place, RingPlace, TraceRecords, WaitsFor};
+use crate::trace::{Attribute, DeviceTrace, InHand, KernelRecords, Stream, StreamEnd, Trace, Tracer};
 
 /// How soon the end of a recording is noticed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -97,13 +97,58 @@ impl Shared {
     }
 }
 
+/// What the blocks of traced kernels have in hand now, or what they wait for; not those that wait for work.
+fn in_hand(core: &Core) -> Vec<InHand> {
+    let Ok(snapshot) = core.snapshot() else { return Vec::new() };
+    let traced = snapshot.kernels.iter().filter(|kernel| kernel.trace.is_some()).map(|kernel| &kernel.kernel_id);
+    let blocks = traced.flat_map(|kernel| {
+        let blocks = snapshot.blocks(kernel).unwrap_or_default();
+        blocks.into_iter().filter_map(|block| of_block(kernel, &block))
+    });
+    blocks.collect()
+}
+
+fn of_block(kernel: &Arc<str>, block: &BlockStatus) -> Option<InHand> {
+    let works = matches!(block.state, BlockState::Held | BlockState::Active);
+    let waits_for_work = block.waits_for == Some(WaitsFor::Work) || block.place == Place::Ring(RingPlace::Message);
+    if !works || waits_for_work || block.place == Place::Nowhere {
+        return None;
+    }
+    let since = block.since?.duration_since(UNIX_EPOCH).ok()?;
+    let place = match &block.place {
+        Place::Waypoint { name, .. } => name.to_string(),
+        place => place.to_string(),
+    };
+    let attributes = match block.waits_for {
+        Some(WaitsFor::Due { resource, expected, seen }) => {
+            let parts = [("resource", resource), ("expected", expected), ("seen", seen)];
+            parts.map(|(name, value)| Attribute::new(name, value)).to_vec()
+        }
+        _ => Vec::new(),
+    };
+    Some(InHand {
+        kernel: Arc::clone(kernel),
+        shard: block.block,
+        sm: block.multiprocessor,
+        place: place.into(),
+        since_ns: u64::try_from(since.as_nanos()).ok()?,
+        message: block.message,
+        attributes,
+    })
+}
+
 impl TraceRecorder {
     /// Returns all that is kept, the host's spans included. It stays kept.
+    ///
+    /// Where kernels run, a snapshot is taken, and what a block has in hand at that moment, or where it waits, is a span that
+    /// has not ended: that is what there is to see of a kernel that hangs.
     pub fn trace(&self) -> Trace {
-        // What a device recorded of a message comes after what the host did, so this order has the sender of each.
         let kept = self.shared.kept();
         let mut trace = self.shared.tracer.trace();
         kept.device.add_to(&mut trace);
+        // After the records: what was in hand then has none.
+        let in_hand = self.core.upgrade().map(|core| in_hand(&core)).unwrap_or_default();
+        kept.device.add_in_hand(&in_hand, Some(&self.shared.tracer), &mut trace);
         trace
     }
 

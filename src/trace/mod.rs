@@ -55,7 +55,7 @@ mod track;
 mod value;
 
 pub use context::{ContextError, TraceContext};
-pub(crate) use device::{Batch, Queue, TracedKernel};
+pub(crate) use device::{Batch, InHand, Queue, TracedKernel};
 #[doc(hidden)] // for the tests of what a copy may show
 pub use device::{Cursor, Decoded, RingCopy, What};
 pub use device::{

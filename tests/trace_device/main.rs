@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use ringscope::collector::TraceRecorder;
-use ringscope::trace::{InstantKind, Severity, Span, Status, Trace, TraceFilter, Tracer, Track};
+use ringscope::trace::{InstantKind, Message, Severity, Span, Status, Trace, TraceFilter, Tracer, Track};
 use ringscope::{DeviceSpec, LaunchOptions, RingKernelRuntime, TelemetryConfig};
 
 use trace_tools::{int, perfetto, text};
@@ -38,7 +38,7 @@ struct Traced {
 }
 
 impl Traced {
-    fn start(blocks: u32, ring: u32, records: usize) -> Traced {
+    fn start(ring: u32, records: usize) -> Traced {
         let tracer = Tracer::new("test");
         let config = TelemetryConfig { trace_records: ring, ..TelemetryConfig::default() };
         let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).telemetry_config(config);
@@ -49,7 +49,7 @@ impl Traced {
         let open: &'static AtomicU32 = Box::leak(Box::default());
         let address = std::ptr::from_ref(open).expose_provenance() as u64;
         let names = ["load", "tile", "store", "loaded", "depth", "share", "late", "barrier"];
-        let options = LaunchOptions::new().blocks(blocks).args(&address).waypoints(&names);
+        let options = LaunchOptions::new().args(&address).waypoints(&names);
         let options = options.log(6, Severity::Warn, "message {} had {} tiles");
         runtime.launch_blocking(KERNEL, &options).unwrap();
         runtime.collector().trace(KERNEL, TraceFilter::all()).unwrap();
@@ -84,13 +84,12 @@ fn of_device(trace: &Trace) -> impl Iterator<Item = &Span> {
 #[test]
 fn every_record_of_a_run_is_in_the_file_as_it_was_recorded() {
     const MESSAGES: u32 = 400;
-    let traced = Traced::start(2, 16_384, 1 << 20);
+    let traced = Traced::start(16_384, 1 << 20);
     traced.talk(MESSAGES);
     traced.runtime.terminate_blocking(KERNEL).unwrap();
     let trace = traced.trace();
     let telemetry = traced.runtime.telemetry_blocking(KERNEL).unwrap();
     let counts = traced.recorder.counts()[KERNEL];
-    println!("{counts:?} {:?} {:?}", traced.recorder.places(), traced.recorder.end());
     let tiles: u64 = (0..u64::from(MESSAGES)).map(|n| n % 4).sum();
     assert_eq!(
         (counts.messages, counts.spans, counts.events),
@@ -179,7 +178,7 @@ fn parents_are_right(trace: &Trace) {
 
 #[test]
 fn what_was_overwritten_or_had_no_room_is_shown_where_it_is_missing() {
-    let traced = Traced::start(1, 64, 100);
+    let traced = Traced::start(64, 100);
     for n in 0..200 {
         traced.send(Ask { tiles: 30, ..Ask::default() });
         if n > 20 {
@@ -206,32 +205,39 @@ fn what_was_overwritten_or_had_no_room_is_shown_where_it_is_missing() {
 
 #[test]
 fn a_kernel_that_hangs_can_be_looked_at_while_it_does() {
-    let traced = Traced::start(1, 1024, 10_000);
+    let traced = Traced::start(1024, 10_000);
     traced.talk(10);
     let hanging = {
         let _request = traced.tracer.span("request that hangs").start();
         traced.send(Ask { tiles: 2, hangs: 1, ..Ask::default() })
     };
-    // Its handler has come to the place where it hangs: what it recorded before is there.
+    // It has come to the place where it hangs.
     let begun = Instant::now();
     let trace = loop {
         let trace = traced.recorder.trace();
-        if trace.instants.iter().any(|i| i.kind == InstantKind::Log && i.message.is_none()) {
+        let counts = traced.recorder.counts().get(KERNEL).copied().unwrap_or_default();
+        let hangs = of_device(&trace).any(|span| span.name == "barrier");
+        if (counts.messages, counts.logs, hangs) == (10, 11, true) {
             break trace;
         }
-        assert!(begun.elapsed() < PATIENCE, "{trace:?}");
+        assert!(begun.elapsed() < PATIENCE, "{counts:?} {trace:?}");
         std::thread::sleep(Duration::from_millis(5));
     };
-    assert!(
-        trace
-            .instants
-            .iter()
-            .any(|i| i.kind == InstantKind::Send && i.message.as_ref().is_some_and(|m| m.number == hanging))
-    );
-    let queries =
-        ["select count(*) from slice where name = 'message'", "select count(*) from slice where name = 'load'"];
-    if let Some(answers) = perfetto(&trace.export_perfetto(), &queries) {
-        assert_eq!((int(&answers[0][0][0]), int(&answers[1][0][0])), (10, 11));
+    let of_it = |message: &Option<Message>| message.as_ref().is_some_and(|message| message.number == hanging);
+    assert!(trace.instants.iter().any(|instant| instant.kind == InstantKind::Send && of_it(&instant.message)));
+    let in_hand = of_device(&trace).find(|span| span.end.is_none()).expect("what it has in hand goes on");
+    let request = trace.spans.iter().find(|span| span.name == "request that hangs").unwrap();
+    assert_eq!((&*in_hand.name, in_hand.parent), ("barrier", Some(request.context.span_id())));
+    assert!(of_it(&in_hand.message), "{in_hand:?}");
+    let attributes: Vec<_> = in_hand.attributes.iter().map(|a| format!("{} {}", a.name, a.value)).collect();
+    assert_eq!(attributes, ["resource 2", "expected 1", "seen 0"]);
+    let slices = "select name, count(*), min(dur) from slice where category = 'worker' group by 1";
+    let arrow = "select o.name, i.name from flow f join slice o on f.slice_out = o.id join slice i on f.slice_in = i.id \
+                 where i.name = 'barrier'";
+    if let Some(answers) = perfetto(&trace.export_perfetto(), &[slices, arrow]) {
+        let found: Vec<_> = answers[0].iter().map(|row| (text(&row[0]), int(&row[1]), int(&row[2]) < 0)).collect();
+        assert_eq!(found[..3], [("barrier", 1, true), ("load", 11, false), ("message", 10, false)]);
+        assert_eq!(answers[1], [["send", "barrier"]]);
     }
     traced.open.store(1, Ordering::SeqCst);
     traced.runtime.receive_blocking(KERNEL, PATIENCE).unwrap();

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use super::record::{DeviceRecord, RecordKind};
 use crate::abi::status;
 use crate::trace::context::TraceContext;
-use crate::trace::id::{SpanId, TraceId};
 use crate::trace::record::{CounterSample, Instant, InstantKind, Lost, Message, Span, SpanKind, Status};
 use crate::trace::recorded::Trace;
 use crate::trace::time::Time;
@@ -70,15 +69,8 @@ fn enclosing(records: &[&Kept]) -> Vec<Option<usize>> {
 fn span(kept: &Kept, outer: Option<TraceContext>, track: &Track, key: &RandomState) -> Span {
     let record = &kept.record;
     let number = |part: u8| key.hash_one((part, &record.kernel, record.shard, record.number, moment(&record.time)));
-    let span_id = SpanId::new(number(0)).unwrap_or_else(SpanId::random);
     let parent = kept.sent.as_ref().map(|sent| sent.context.clone()).or(outer);
-    let context = match &parent {
-        Some(parent) => parent.with_span(span_id),
-        None => {
-            let trace_id = TraceId::new(u128::from(number(1)) << 64 | u128::from(number(2)));
-            TraceContext::new(trace_id.unwrap_or_else(TraceId::random), span_id, TraceContext::SAMPLED)
-        }
-    };
+    let context = TraceContext::numbered(parent.as_ref(), number);
     let name: Name = match &record.kind {
         RecordKind::Span { name, .. } => name.to_string().into(),
         _ => "message".into(),
@@ -123,6 +115,11 @@ fn point(record: &DeviceRecord, outer: Option<(TraceContext, Option<Message>)>, 
 /// By the device's clock, where it took the time.
 fn moment(time: &Time) -> u64 {
     time.device_ns.unwrap_or(time.unix_ns)
+}
+
+/// When it was over, by the same clock.
+pub(super) fn end_ns(record: &DeviceRecord) -> u64 {
+    moment(&record.time).saturating_add(duration(record).unwrap_or(0))
 }
 
 fn later(time: &Time, by_ns: u64) -> Time {

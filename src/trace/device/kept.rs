@@ -5,6 +5,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use super::assemble::{self, Kept};
+use super::in_hand::{self, InHand};
 use super::record::{DeviceRecord, RecordKind};
 use crate::trace::record::Lost;
 use crate::trace::recorded::Trace;
@@ -192,19 +193,40 @@ impl DeviceTrace {
         for kept in &self.kept {
             shards.entry((&kept.record.kernel, kept.record.shard)).or_default().push(kept);
         }
-        let mut sms = HashMap::new();
         for ((kernel, shard), mut records) in shards {
             records.sort_by_key(|kept| kept.record.number);
-            let sm = records.iter().rev().find_map(|kept| kept.record.sm).unwrap_or(SmTrack::UNKNOWN);
-            let sm = sms.entry(sm).or_insert_with(|| Arc::new(SmTrack::new(Arc::clone(&self.device), sm)));
-            let roles = self.roles.get(kernel).copied().unwrap_or(1);
-            let block = BlockTrack::new(Arc::clone(sm), Arc::clone(kernel), shard / roles, shard % roles);
-            let track = Track::Block(Arc::new(block));
+            let track = self.track(kernel, shard, records.iter().rev().find_map(|kept| kept.record.sm));
             let forgotten = self.forgotten.get(&(Arc::clone(kernel), shard));
             trace.lost.extend(forgotten.map(|(all, last)| Lost::new(track.clone(), *last, *all)));
             assemble::shard(&records, &track, &self.key, trace);
         }
         trace.clocks.push(self.clock.clone());
+    }
+
+    fn track(&self, kernel: &Arc<str>, shard: u32, sm: Option<u32>) -> Track {
+        let sm = Arc::new(SmTrack::new(Arc::clone(&self.device), sm.unwrap_or(SmTrack::UNKNOWN)));
+        let roles = self.roles.get(kernel).copied().unwrap_or(1);
+        Track::Block(Arc::new(BlockTrack::new(sm, Arc::clone(kernel), shard / roles, shard % roles)))
+    }
+
+    /// Adds what blocks are doing at this moment, as spans that go on: what a kernel that hangs has in hand.
+    pub(crate) fn add_in_hand(&self, blocks: &[InHand], tracer: Option<&Tracer>, trace: &mut Trace) {
+        let Some(reading) = self.clock.samples.last() else { return };
+        let mut last: HashMap<(&Arc<str>, u32), (u64, Option<u32>)> = HashMap::new();
+        for Kept { record, .. } in &self.kept {
+            let (end, sm) = last.entry((&record.kernel, record.shard)).or_insert((0, None));
+            (*end, *sm) = ((*end).max(assemble::end_ns(record)), record.sm.or(*sm));
+        }
+        for of in blocks {
+            let (end, sm) = last.get(&(&of.kernel, of.shard)).copied().unwrap_or_default();
+            // Of two ways to tell the device's time one may be a little off: nothing is in hand before the last one's end.
+            let ahead = i128::from(reading.device_ns) - i128::from(reading.unix_ns);
+            let device_ns = u64::try_from(i128::from(of.since_ns) + ahead).unwrap_or(0).max(end);
+            let begin = Time::device(device_ns, of.since_ns, reading.uncertainty_ns);
+            let sent = of.message.zip(tracer).and_then(|(number, tracer)| tracer.sent_message(&of.kernel, number));
+            let track = self.track(&of.kernel, of.shard, sm.or(of.sm));
+            trace.spans.push(Arc::new(in_hand::span(of, begin, track, sent, &self.key)));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod assemble;
 mod decode;
 mod filter;
+mod in_hand;
 mod kept;
 mod record;
 mod stream;
@@ -10,6 +11,7 @@ mod stream;
 #[doc(hidden)] // for the tests of what a copy may show
 pub use decode::{Cursor, Decoded, RingCopy, What};
 pub use filter::{FilterError, TraceFilter};
+pub(crate) use in_hand::InHand;
 pub use kept::{DeviceTrace, KernelRecords};
 pub use record::{DeviceRecord, RecordKind, SampleValue};
 pub(crate) use stream::{Batch, Queue, TracedKernel};
