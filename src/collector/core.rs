@@ -145,6 +145,12 @@ impl Core {
         self.drain.as_ref().ok_or(TelemetryError::NoTraceRecords)?.open(config)
     }
 
+    /// Places of rings that were written while there were streams, by all kernels.
+    pub(super) fn written_to_rings(&self) -> u64 {
+        let registry = self.registry();
+        registry.entries().iter().filter_map(|entry| entry.traced.get()).map(|counted| counted.records().written).sum()
+    }
+
     /// Changes of which messages a kernel leaves a span.
     pub(super) fn trace(&self, id: &str, filter: TraceFilter) -> Result<(), TelemetryError> {
         self.check_enabled()?;

@@ -14,7 +14,7 @@ use super::pass::{Positions, Sources};
 use super::rings::Rings;
 use crate::abi::KernelRef;
 use crate::device::{DeviceError, Internal, Memory, ShardRange, SharedDevice, Timekeeper};
-use crate::trace::{Queue, Stream, StreamConfig, StreamEnd, TracedKernel};
+use crate::trace::{DeviceTrack, Queue, Stream, StreamConfig, StreamEnd, TracedKernel};
 
 /// The rings are looked at no oftener, and no more seldom.
 const SHORTEST: Duration = Duration::from_micros(200);
@@ -76,6 +76,12 @@ impl Drain {
     /// What kernels write to.
     pub(in crate::collector) fn memory(&self) -> Memory {
         self.shared.rings.memory()
+    }
+
+    /// Whose rings they are.
+    pub(in crate::collector) fn device_track(&self) -> Arc<DeviceTrack> {
+        let info = self.shared.device.info();
+        Arc::new(DeviceTrack::new(info.ordinal as u32, info.name.clone()))
     }
 
     /// Tells a kernel where its rings are, and which messages leave a span. From now on they are read.
