@@ -334,7 +334,7 @@ class Recorder {
         if (!trace_.on()) return;
         ringscope_u32 real = detail::bits_of((float)v);
         bool more = detail::bits_of((double)(float)v) != detail::bits_of(v);
-        trace_.write(ref_, clock_ns(), real, name, RINGSCOPE_RECORD_REAL | (more ? detail::MORE : 0u));
+        trace_.write(ref_, detail::event_ns(), real, name, RINGSCOPE_RECORD_REAL | (more ? detail::MORE : 0u));
         if (more) trace_.rest(ref_, detail::bits_of(v), 0, false);
 #else
         (void)name, (void)v;
@@ -445,7 +445,7 @@ class Recorder {
 
     RINGSCOPE_INLINE void leave(ringscope_u32 name, ringscope_u64 v, ringscope_u32 kind) {
 #if RINGSCOPE_LEVEL >= 3
-        if (trace_.on()) trace_.value(ref_, clock_ns(), v, name, kind);
+        if (trace_.on()) trace_.value(ref_, detail::event_ns(), v, name, kind);
 #else
         (void)name, (void)v, (void)kind;
 #endif
@@ -455,7 +455,7 @@ class Recorder {
         if (!trace_.on()) return;
         bool wide = (first >> 32) != 0;
         ringscope_u32 more = wide || two ? detail::MORE : 0u;
-        trace_.write(ref_, clock_ns(), (ringscope_u32)first, name, RINGSCOPE_RECORD_LOG | more);
+        trace_.write(ref_, detail::event_ns(), (ringscope_u32)first, name, RINGSCOPE_RECORD_LOG | more);
         if (wide) trace_.rest(ref_, first, RINGSCOPE_LOG_FIRST, two);
         if (two) trace_.rest(ref_, second, RINGSCOPE_LOG_SECOND, false);
 #else
