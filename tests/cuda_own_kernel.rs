@@ -5,14 +5,16 @@
 #[path = "cuda-driver/mod.rs"]
 mod stand_in;
 
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ringscope::abi::RingArgs;
 use ringscope::device::cuda::CudaDevice;
+use ringscope::device::cuda::cudarc::driver::sys::{self, CUresult};
 use ringscope::device::{Device, DeviceError, KernelSource, SharedDevice};
-use ringscope::{LaunchOptions, Level, RingKernelRuntime};
+use ringscope::{KernelState, LaunchOptions, Level, RingKernelRuntime};
 
 use stand_in::{assert_clean, on_stand_in};
 
@@ -52,7 +54,7 @@ fn ptx_of(entries: &[&str]) -> Vec<u8> {
 
 on_stand_in! {
     fn a_kernel_of_ones_own_has_arguments_state_and_metrics(driver) {
-        for level in [Level::Counters, Level::Histograms] {
+        for level in [Level::Counters, Level::Histograms, Level::Events] {
             let device: SharedDevice = Arc::new(CudaDevice::open(0).expect("a device"));
             let total = device.allocate_mapped(64).expect("memory");
             let runtime = tally(&device, level);
@@ -112,6 +114,58 @@ on_stand_in! {
         runtime.shutdown_blocking(WAIT);
         drop((options, runtime, total, device));
         assert_clean(&driver);
+    }
+
+    fn a_check_that_fails_kills_the_context_and_mapped_memory_is_there_still(driver) {
+        let device: SharedDevice = Arc::new(CudaDevice::open(0).expect("a device"));
+        let total = device.allocate_mapped(64).expect("memory");
+        let runtime = tally(&device, Level::Histograms);
+        let args = TallyArgs { total: total.device_address(), limit: u32::MAX, first: 0 };
+        for id in ["t", "bystander"] {
+            runtime.launch_blocking(id, &LaunchOptions::default().args(&args).keep(&total)).expect("it is launched");
+            runtime.activate_blocking(id).expect("it is activated");
+        }
+        for (value, sum) in [(5u32, 5u64), (6, 11)] {
+            runtime.send_blocking("t", &value.to_le_bytes()).expect("it is sent");
+            assert_eq!(runtime.receive_blocking("t", WAIT).expect("a reply").payload, sum.to_le_bytes());
+        }
+        runtime.snapshot_blocking().expect("a snapshot");
+        runtime.send_blocking("t", &0xdeadu32.to_le_bytes()).expect("it is sent");
+        let patience = std::time::Instant::now() + WAIT;
+        while runtime.snapshot_blocking().is_ok() {
+            assert!(std::time::Instant::now() < patience, "it lives on");
+        }
+        // It stays: every later call has it, and what else ran there has ended with it.
+        for _ in 0..2 {
+            let error = runtime.snapshot_blocking().expect_err("the context is dead").to_string();
+            assert!(error.contains("CUDA_ERROR_LAUNCH_FAILED (719)"), "{error}");
+        }
+        let latest = runtime.latest().expect("the last good one");
+        assert_eq!(latest.kernel("bystander").map(|k| k.state), Some(KernelState::Failed));
+        assert_eq!(total.host_words().expect("mapped memory")[0].load(Ordering::Relaxed), 11);
+        drop((runtime, total, device));
+        assert_eq!(driver.get("resident"), 0);
+    }
+
+    fn the_names_of_a_module_can_be_read(driver) {
+        let device = CudaDevice::open(0).expect("a device");
+        driver.enter(0);
+        let text = CString::new(include_str!("cuda-driver/ptx/kernels/tally_l2.ptx")).expect("text");
+        let (mut module, mut address, mut bytes) = (std::ptr::null_mut(), 0, 0);
+        let ok = CUresult::CUDA_SUCCESS;
+        // SAFETY: places that the calls write, and PTX with a NUL behind it.
+        let names = unsafe {
+            assert_eq!(sys::cuModuleLoadDataEx(&mut module, text.as_ptr().cast(), 0, std::ptr::null_mut(), std::ptr::null_mut()), ok);
+            assert_eq!(sys::cuModuleGetGlobal_v2(&mut address, &mut bytes, module, c"ringscope_names_text".as_ptr()), ok);
+            let mut names = vec![0u8; bytes];
+            assert_eq!(sys::cuMemcpyDtoHAsync_v2(names.as_mut_ptr().cast(), address, bytes, std::ptr::null_mut()), ok);
+            assert_eq!(sys::cuMemcpyDtoHAsync_v2(names.as_mut_ptr().cast(), address, bytes + 1, std::ptr::null_mut()), CUresult::CUDA_ERROR_INVALID_VALUE);
+            assert_eq!(sys::cuModuleGetGlobal_v2(&mut address, &mut bytes, module, c"ringscope_names".as_ptr()), CUresult::CUDA_ERROR_NOT_FOUND);
+            assert_eq!(sys::cuModuleUnload(module), ok);
+            names
+        };
+        assert_eq!(CStr::from_bytes_with_nul(&names), Ok(c"tally_adds, tally_sum"));
+        drop(device);
     }
 
     fn arguments_of_another_size_or_alignment_are_refused(driver) {

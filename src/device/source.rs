@@ -19,6 +19,7 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("ringscope/record.cuh", include_str!("../../kernels/include/ringscope/record.cuh")),
     ("ringscope/trace.cuh", include_str!("../../kernels/include/ringscope/trace.cuh")),
     ("ringscope/recorder.cuh", include_str!("../../kernels/include/ringscope/recorder.cuh")),
+    ("ringscope/recorder_off.cuh", include_str!("../../kernels/include/ringscope/recorder_off.cuh")),
     ("ringscope/wait.cuh", include_str!("../../kernels/include/ringscope/wait.cuh")),
     ("ringscope/metrics.cuh", include_str!("../../kernels/include/ringscope/metrics.cuh")),
     ("ringscope/telemetry.cuh", include_str!("../../kernels/include/ringscope/telemetry.cuh")),

@@ -143,6 +143,15 @@ std::shared_ptr<Stream> stream_of(Device* d, Stream* handle) {
     return found == s.streams.end() || found->second->device != d ? nullptr : found->second;
 }
 
+bool is_global(const Device* d, u64 address, size_t bytes) {
+    for (auto& [_, module] : state().modules) {
+        if (module->device != d) continue;
+        for (auto [start, count] : module->globals)
+            if (address >= start && address - start <= count && bytes <= count - (address - start)) return true;
+    }
+    return false;
+}
+
 const Range* range_of(u64 address, size_t bytes) {
     State& s = state();
     auto after = s.ranges.upper_bound(address);

@@ -7,7 +7,8 @@
 //   the wrong time hangs, as it would on a GPU. (A GPU waits in fewer cases. No case in which it waits is missing.)
 // - A function's code is loaded when its function is first asked about, or at its first launch, and that waits too.
 // - A copy to pageable memory is synchronous, and waits for resident kernels.
-// - An error of the context stays: every later call that needs the context returns it. Kernels end with it.
+// - An error of the context stays: every later call that needs the context returns it. Kernels end with it. A block that
+//   traps is such an error. What is in mapped memory can still be read.
 // - Blocks start one by one, where there is room: a warp takes registers of one of a multiprocessor's four sub-partitions, a
 //   block a place and shared memory of a multiprocessor. The others of its launch wait for room.
 // - The first block on an idle multiprocessor decides how much of its memory is shared, until the last one there has ended.
@@ -133,6 +134,7 @@ struct Module {
     Device* device = nullptr;
     bool has_all = false;
     std::set<std::string> entries;
+    std::map<u64, size_t> globals;  // that somebody asked for: from where on, how many bytes
     std::shared_ptr<const ptx::Program> program;  // of a device that runs PTX; null else
 };
 struct Function {
@@ -239,6 +241,8 @@ auto find(Map& map, T* handle) {
 }
 
 std::shared_ptr<Stream> stream_of(Device* d, Stream* handle);
+// Whether a variable of a module on that device has all of these bytes.
+bool is_global(const Device* d, u64 address, size_t bytes);
 // The allocation that has all of these bytes.
 const Range* range_of(u64 address, size_t bytes);
 }  // namespace stand_in

@@ -76,7 +76,7 @@ static int copy(Call& call, void* to, const void* from, u64 on_device, u64 on_ho
     auto stream = stream_of(call.device, on);
     const Range* device = range_of(on_device, bytes);
     if (!stream) return INVALID_HANDLE;
-    if (device == nullptr || device->device != call.device) {
+    if (device == nullptr ? !is_global(call.device, on_device, bytes) : device->device != call.device) {
         s.counts["wild"]++;
         return INVALID_VALUE;
     }

@@ -8,14 +8,11 @@
 
 using namespace stand_in;
 
-#define STAND_IN_RING_KERNELS(X)                                             \
-    X(crc32c_l0) X(crc32c_l1) X(crc32c_l2) X(echo_l0) X(echo_l1) X(echo_l2)  \
-    X(vector_add_l0) X(vector_add_l1) X(vector_add_l2)                       \
-    X(compute_l0) X(compute_l1) X(compute_l2)                                \
-    X(tally_l0) X(tally_l1) X(tally_l2)
-#define STAND_IN_PROBES(X)                           \
-    X(probe_l0) X(probe_l1) X(probe_l2) X(clock_probe) \
-    X(probe_metrics_l0) X(probe_metrics_l1) X(probe_metrics_l2)
+#define STAND_IN_LEVELS(X, name) X(name##_l0) X(name##_l1) X(name##_l2) X(name##_l3)
+#define STAND_IN_RING_KERNELS(X)                                                                     \
+    STAND_IN_LEVELS(X, crc32c) STAND_IN_LEVELS(X, echo) STAND_IN_LEVELS(X, vector_add)               \
+    STAND_IN_LEVELS(X, compute) STAND_IN_LEVELS(X, tally)
+#define STAND_IN_PROBES(X) STAND_IN_LEVELS(X, probe) STAND_IN_LEVELS(X, probe_metrics) X(clock_probe)
 #define STAND_IN_DECLARE(name) extern "C" void name##_host(void** args);
 #define STAND_IN_DECLARE_RING(name) extern "C" const ringscope_host_kernel name##_kernel;
 STAND_IN_PROBES(STAND_IN_DECLARE)
@@ -27,11 +24,12 @@ using Trampoline = void (*)(void**);
 struct Known {
     Trampoline entry;
     size_t args_bytes, args_align;  // of the author's arguments
+    const char* names;              // of its RINGSCOPE_NAMES; null without
 };
 
 const std::map<std::string, Known>& kernels() {
-#define STAND_IN_PROBE(name) {#name, {name##_host, 0, 0}},
-#define STAND_IN_RING(name) {#name, {name##_kernel.entry, name##_kernel.args_bytes, name##_kernel.args_align}},
+#define STAND_IN_PROBE(name) {#name, {name##_host, 0, 0, nullptr}},
+#define STAND_IN_RING(name) {#name, {name##_kernel.entry, name##_kernel.args_bytes, name##_kernel.args_align, name##_kernel.names}},
     static const auto* all =
         new std::map<std::string, Known>{STAND_IN_PROBES(STAND_IN_PROBE) STAND_IN_RING_KERNELS(STAND_IN_RING)};
     return *all;
@@ -160,7 +158,8 @@ API int cuModuleGetFunction(Function** made, Module* handle, const char* name) {
     s.functions[*made] = std::move(function);
     return SUCCESS;
 }
-// The symbols of RINGSCOPE_RING_KERNEL: name_args and name_args_align, as large as the arguments and their alignment.
+// The symbols of RINGSCOPE_RING_KERNEL: name_args and name_args_align, as large as the arguments and their alignment; and of
+// RINGSCOPE_NAMES, which has its text.
 API int cuModuleGetGlobal_v2(u64* address, size_t* bytes, Module* handle, const char* name) {
     CALL();
     State& s = state();
@@ -171,7 +170,18 @@ API int cuModuleGetGlobal_v2(u64* address, size_t* bytes, Module* handle, const 
         if (variable == nullptr) return NOT_FOUND;
         *address = variable->address;
         *bytes = variable->bytes;
+        handle->globals[*address] = *bytes;
         return SUCCESS;
+    }
+    if (std::strcmp(name, "ringscope_names_text") == 0) {
+        for (auto& [entry, known] : kernels()) {
+            if (known.names == nullptr || handle->entries.count(entry) == 0) continue;
+            *address = reinterpret_cast<u64>(known.names);
+            *bytes = std::strlen(known.names) + 1;
+            handle->globals[*address] = *bytes;
+            return SUCCESS;
+        }
+        return NOT_FOUND;
     }
     std::string kernel = name;
     size_t at = kernel.rfind("_args");
@@ -263,7 +273,9 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
         }
         void* list[] = {argument.get(), own->bytes};
         const unsigned block[3] = {i, 0, 0}, grid[3] = {gx, 1, 1};
-        ringscope_host_run_block(known.entry, list, block, grid);
+        if (ringscope_host_run_block(known.entry, list, block, grid)) return;
+        std::lock_guard<std::mutex> lock(state().lock);
+        kill(d, LAUNCH_FAILED, false);
     };
     op.end = [=] {
         auto& all = d->residents;

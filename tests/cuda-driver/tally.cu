@@ -1,6 +1,8 @@
 // tally: a ring kernel of somebody's own, with everything that one may have. Adds up the unsigned that messages are, up to a limit,
-// and replies with the sum of the block so far. Metric 0 is a counter of the values, metric 1 a histogram of them.
+// and replies with the sum of the block so far; of one value it dies. Metric 0 is a counter of the values, metric 1 a histogram of them.
 #include <ringscope/ring.cuh>
+
+RINGSCOPE_NAMES(tally_adds, tally_sum)
 
 struct TallyArgs {
     unsigned long long* total;  // of all blocks
@@ -16,10 +18,14 @@ class Tally {
     __device__ unsigned handle(ringscope::Context& c, const ringscope::Message& in, ringscope::Reply& out) {
         if (in.bytes != sizeof(unsigned)) return RINGSCOPE_BAD_MESSAGE;
         unsigned value = *reinterpret_cast<const unsigned*>(in.data);
+        constexpr unsigned DEADLY = 0xdead, WHY = 7;
+        ringscope::check(c.recorder(), value != DEADLY, WHY, value);
         if (value > args_.limit) return 256;
         c.heartbeat();
         sum_ += value;
         if (ringscope::lane_index() == 0) {
+            c.recorder().at(tally_adds);
+            c.recorder().event(tally_sum, sum_);
             atomicAdd(args_.total, (unsigned long long)value);
             values_.add(value);
             sizes_.observe((unsigned long long)value);

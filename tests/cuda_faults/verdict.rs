@@ -84,7 +84,9 @@ fn tells(site: &Site, fault: Fault, outcome: &Outcome, functions: &BTreeSet<Stri
     // Of a context that dies at the last call of a phase, nobody is there to hear.
     let outside = call.starts_with("cuDevice") || call.starts_with("cuInit") || call.starts_with("cuDriver");
     let unheard = fault != Fault::OutOfMemory && (outside || site.phase == Phase::Stop);
-    expect(may_pass || unheard, "the run ends in an error")
+    // Behind the launch of the kernel it is one of a look at the clock, whose failure harms nobody.
+    let clock = call == "cuLaunchKernel" && (site.phase, site.nth) > (Phase::Launch, 1) && fault == Fault::OutOfMemory;
+    expect(may_pass || unheard || clock, "the run ends in an error")
 }
 
 /// What is wrong with what such a run came to.

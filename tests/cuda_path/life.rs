@@ -70,7 +70,7 @@ on_stand_in! {
     }
 
     fn every_built_in_kernel_runs_at_every_level(driver) {
-        for level in [Level::Off, Level::Counters, Level::Histograms] {
+        for &level in Level::ALL {
             let runtime = builder(DeviceSpec::Cuda(0)).telemetry(level > Level::Off).level(level).build().expect("a runtime");
             let of = |kernel: &str| LaunchOptions::new().kernel(kernel).blocks(2);
             start(&runtime, "crc", &of("crc32c"));

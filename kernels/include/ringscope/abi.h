@@ -150,8 +150,8 @@ enum ringscope_log_rest {
 #define RINGSCOPE_MAX_RECORDS 16384u
 #define RINGSCOPE_TRUSTED_RECORDS 32768u
 
-// How many records were written to a ring: one word, and room so that no two writers share a line of a CPU's cache. The heads
-// of all rings lie behind one another.
+// How many records were written to a ring: one word, and room so that no two writers share a line of a CPU's cache. The
+// heads of all rings lie behind one another.
 #define RINGSCOPE_HEAD_WORDS 8
 
 // The filter is one word of a kernel, written by the host at any time: of messages slower than so many nanoseconds

@@ -69,7 +69,8 @@ struct LocalHistogram {
             buckets[i] = 0;
         }
         if (thread_index() == 0) {
-            if (count != 0) ExponentialRef{to.metric}.add_head(count, (ringscope_u64)sum_high << 32 | sum_low, smallest, largest);
+            ringscope_u64 sum = (ringscope_u64)sum_high << 32 | sum_low;
+            if (count != 0) ExponentialRef{to.metric}.add_head(count, sum, smallest, largest);
             clear_head();
         }
         __syncthreads();

@@ -93,7 +93,8 @@ struct CounterRef {
     RINGSCOPE_INLINE bool on() const { return RINGSCOPE_LEVEL > 0 && metric.words != nullptr; }
     // By one thread.
     RINGSCOPE_INLINE void add(ringscope_u64 n = 1) const {
-        if (on()) detail::add_shared(detail::metric_word(metric, metric.slot, RINGSCOPE_METRIC_VALUE, detail::stripe_of(metric)), n);
+        if (!on()) return;
+        detail::add_shared(detail::metric_word(metric, metric.slot, RINGSCOPE_METRIC_VALUE, detail::stripe_of(metric)), n);
     }
     // By all lanes of a converged warp, each with its own n. Counts if all of them have the metric.
     RINGSCOPE_INLINE void add_warp(ringscope_u64 n) const {
@@ -126,7 +127,9 @@ struct GaugeRef {
     }
 
    private:
-    RINGSCOPE_INLINE ringscope_u64* place() const { return detail::metric_word(metric, metric.slot, RINGSCOPE_METRIC_VALUE, 0); }
+    RINGSCOPE_INLINE ringscope_u64* place() const {
+        return detail::metric_word(metric, metric.slot, RINGSCOPE_METRIC_VALUE, 0);
+    }
     // Looks first: most values change nothing.
     RINGSCOPE_INLINE static void move(ringscope_u64* p, double v, bool up) {
         ringscope_u64 seen = detail::load_relaxed(p);
@@ -178,7 +181,8 @@ struct ExponentialRef {
     }
 };
 
-// Exponential buckets of whole numbers, or the author's bounds of f64; `observe` takes what the metric is of, and converts else.
+// Exponential buckets of whole numbers, or the author's bounds of f64; `observe` takes what the metric is of, and
+// converts else.
 struct HistogramRef {
     Metric metric;
 
@@ -322,8 +326,8 @@ RINGSCOPE_INLINE Metric find_histogram(const ringscope_kernel_ref& telemetry, ri
 }  // namespace detail
 
 // By any thread, alone or with others. A kernel that was launched before the registration finds what was registered when it
-// looks. What it does not find, or what is of another kind, records nothing; each thread's look-up in vain is counted, and the
-// snapshot's self_metrics.lookup_misses_total shows how many there were.
+// looks. What it does not find, or what is of another kind, records nothing; each thread's look-up in vain is counted,
+// and the snapshot's self_metrics.lookup_misses_total shows how many there were.
 RINGSCOPE_INLINE CounterRef counter(const ringscope_kernel_ref& telemetry, ringscope_u32 index) {
     return CounterRef{detail::find(telemetry, index, RINGSCOPE_METRIC_COUNTER)};
 }

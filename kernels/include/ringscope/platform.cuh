@@ -72,7 +72,8 @@ RINGSCOPE_INLINE ringscope_u32 lane_index() {
 }
 // What follows is for all lanes of the warp together. sync_lanes makes them meet and orders their memory: what any lane did
 // before, and what it acquired, comes before what the others do after. A shuffle or a vote hands on its value, and orders no
-// memory: between one lane's acquire and another's access, or many lanes' stores and one lane's release, stands a sync_lanes.
+// memory: between one lane's acquire and another's access, or many lanes' stores and one lane's release, stands a
+// sync_lanes.
 RINGSCOPE_INLINE void sync_lanes() { __syncwarp(); }
 RINGSCOPE_INLINE bool all_lanes(bool v) { return __all_sync(0xffffffffu, v) != 0; }
 RINGSCOPE_INLINE ringscope_u32 from_lane0(ringscope_u32 v) { return __shfl_sync(0xffffffffu, v, 0); }
@@ -102,6 +103,12 @@ RINGSCOPE_INLINE ringscope_u32 multiprocessor() {
     return id;
 }
 RINGSCOPE_INLINE void trap() { asm volatile("trap;"); }
+// The same number. What is computed from it is computed where it is needed: before a loop it would take a register for all
+// of it. No instruction.
+RINGSCOPE_INLINE ringscope_u32 computed_here(ringscope_u32 v) {
+    asm volatile("" : "+r"(v));
+    return v;
+}
 }  // namespace detail
 #else
 constexpr ringscope_u32 LANES_PER_WARP = 1;
@@ -117,6 +124,7 @@ inline void relax(ringscope_u32 attempt) { ringscope_host::relax(attempt); }
 inline ringscope_u32 leading_zeros(ringscope_u64 v) { return (ringscope_u32)__builtin_clzll(v); }
 inline ringscope_u32 multiprocessor() { return ringscope_host::processor(); }
 [[noreturn]] inline void trap() { ringscope_host::trap(); }
+inline ringscope_u32 computed_here(ringscope_u32 v) { return v; }
 }  // namespace detail
 #endif
 

@@ -2,24 +2,25 @@
 //
 // Who may call what. A shard has one owner, a thread that is chosen when the pen is made: by default thread 0 of the block,
 // whose shard is that of its block's index. The owner says when the block begins and, when its pen goes, that it has ended;
-// and it writes the events and spans of level 3. Every thread may have a pen, and every other call is for any of them: counts
-// and extremes are exact however many record; of the words that are plain values (the last message's time, the place, the
-// state) the last writer's stays. A role of a block that works by itself has a shard of its own, or one warp that lives hides
-// another that hangs:
+// and it writes the events and spans of level 3. Every thread may have a pen, and every other call is for any of them:
+// counts and extremes are exact however many record; of the words that are plain values (the last message's time, the
+// place, the state) the last writer's stays. A role of a block that works by itself has a shard of its own, or one warp
+// that lives hides another that hangs:
 //
 //     constexpr unsigned ROLES = 2;                                    // the host registers blocks * ROLES shards
 //     unsigned role = threadIdx.x / 32 < 4 ? 0 : 1;
 //     ringscope::Recorder rec(telemetry, ringscope::block_index() * ROLES + role, threadIdx.x % 128 == 0);
 //
-// Who calls `begin`, and on what they must agree: `begin` and `end` (or `fail`, `finish`) are for one thread, and the time that
-// begin returned may be handed to another thread of the grid, in shared or in device memory: it is the device's clock.
-// `begin_warp` and `end_warp` are for all lanes of a converged warp, with the same arguments. A task that begins in one warp
-// and ends in another is recorded once, by who ends it. Tasks may overlap: each has its own begin.
+// Who calls `begin`, and on what they must agree: `begin` and `end` (or `fail`, `finish`) are for one thread, and the
+// time that begin returned may be handed to another thread of the grid, in shared or in device memory: it is the
+// device's clock. `begin_warp` and `end_warp` are for all lanes of a converged warp, with the same arguments. A task
+// that begins in one warp and ends in another is recorded once, by who ends it. Tasks may overlap: each has its own
+// begin.
 //
 // What is not seen: `exit` and `trap` skip destructors, so the block never says that it has ended; the host learns that from
 // the driver. A warp that returns early may: if it has the owner, the shard ends with it. A child grid's blocks have the
-// indices of their parents' and would write into their shards: give them a ref of their own. Clusters and cooperative launches
-// are launches like others.
+// indices of their parents' and would write into their shards: give them a ref of their own. Clusters and cooperative
+// launches are launches like others.
 #ifndef RINGSCOPE_RECORDER_CUH
 #define RINGSCOPE_RECORDER_CUH
 
@@ -40,54 +41,13 @@ struct Attached {
     bool writes = false;
 };
 
-inline namespace RINGSCOPE_LEVEL_NAMESPACE {
+}  // namespace ringscope
 
 #if RINGSCOPE_LEVEL == 0
-class Recorder {
-   public:
-    RINGSCOPE_INLINE explicit Recorder(const KernelRef&) {}
-    RINGSCOPE_INLINE Recorder(const KernelRef&, detail::Beginning) {}
-    RINGSCOPE_INLINE Recorder(const KernelRef&, ringscope_u32, bool) {}
-    RINGSCOPE_INLINE Recorder(const KernelRef&, Attached) {}
-    Recorder(const Recorder&) = delete;
-    Recorder& operator=(const Recorder&) = delete;
-    RINGSCOPE_INLINE bool on() const { return false; }
-    RINGSCOPE_INLINE ringscope_u64 begin() const { return 0; }
-    RINGSCOPE_INLINE ringscope_u64 begin_warp() const { return 0; }
-    RINGSCOPE_INLINE void end(ringscope_u64, ringscope_u64 = 0, ringscope_u64 = 0) {}
-    RINGSCOPE_INLINE void end(ringscope_u64, Kind, ringscope_u64 = 0, ringscope_u64 = 0) {}
-    RINGSCOPE_INLINE void fail(ringscope_u64, ringscope_u32, ringscope_u64 = 0) {}
-    RINGSCOPE_INLINE void finish(ringscope_u64, ringscope_u32, ringscope_u64 = 0, ringscope_u64 = 0) {}
-    RINGSCOPE_INLINE void end_warp(ringscope_u64, ringscope_u64 = 0, ringscope_u64 = 0) {}
-    RINGSCOPE_INLINE void end_warp(ringscope_u64, Kind, ringscope_u64 = 0, ringscope_u64 = 0) {}
-    RINGSCOPE_INLINE void fail_warp(ringscope_u64, ringscope_u32, ringscope_u64 = 0) {}
-    RINGSCOPE_INLINE void finish_warp(ringscope_u64, ringscope_u32, ringscope_u64 = 0, ringscope_u64 = 0) {}
-    RINGSCOPE_INLINE void record(const MessageRecord&) {}
-    RINGSCOPE_INLINE void record_warp(const MessageRecord&) {}
-    RINGSCOPE_INLINE void idle(ringscope_u64, ringscope_u64, ringscope_u64, ringscope_u64) {}
-    RINGSCOPE_INLINE void heartbeat(ringscope_u64) {}
-    RINGSCOPE_INLINE void alive() {}
-    RINGSCOPE_INLINE void dropped(ringscope_u64) {}
-    RINGSCOPE_INLINE void state(ringscope_u32) {}
-    RINGSCOPE_INLINE void at(ringscope_u32) {}
-    RINGSCOPE_INLINE void waiting(ringscope_u32) {}
-    RINGSCOPE_INLINE void waiting(ringscope_u32, ringscope_u64, ringscope_u64, ringscope_u64) {}
-    RINGSCOPE_INLINE void waited() {}
-    RINGSCOPE_INLINE ringscope_u64 waits_since(ringscope_u32) const { return 0; }
-    RINGSCOPE_INLINE void ring_place(ringscope_u32, ringscope_u64) {}
-    RINGSCOPE_INLINE void no_message(ringscope_u64) {}
-    RINGSCOPE_INLINE void in_hand_warp(ringscope_u64, ringscope_u64) {}
-    RINGSCOPE_INLINE void last_words(ringscope_u32, ringscope_u64) {}
-    template <class Value>
-    RINGSCOPE_INLINE void event(ringscope_u32, Value) {}
-    RINGSCOPE_INLINE void event(ringscope_u32) {}
-    RINGSCOPE_INLINE void span(ringscope_u32, ringscope_u64) {}
-    template <class Value>
-    RINGSCOPE_INLINE void counter_sample(ringscope_u32, Value) {}
-    template <class... Values>
-    RINGSCOPE_INLINE void log(ringscope_u32, Values...) {}
-};
+#include <ringscope/recorder_off.cuh>
 #else
+namespace ringscope {
+inline namespace RINGSCOPE_LEVEL_NAMESPACE {
 class Recorder {
    public:
     // The pen of a block: its shard is that of the block's index, its owner thread 0.
@@ -106,7 +66,7 @@ class Recorder {
     RINGSCOPE_INLINE Recorder(const KernelRef& ref, Attached to) : ref_(ref) {
         if (!open(to.shard)) return;
 #if RINGSCOPE_LEVEL >= 3
-        if (to.writes) trace_.open(ref, shard_index());
+        if (to.writes) trace_.open(ref, shard_);
 #endif
     }
     RINGSCOPE_INLINE ~Recorder() {
@@ -191,9 +151,9 @@ class Recorder {
     }
 
     // By all lanes of one converged warp, `m` the same in all of them: lane i owns word i, lanes 16 and 17 the buckets. The
-    // whole record is one store for the words that are plain values, one RED.MAX for the extremes, and one RED.ADD. The lanes
-    // meet before and after it, so that what the owner writes of the same words (idle, heartbeat, its end) is the older or the
-    // newer as it looks in the code.
+    // whole record is one store for the words that are plain values, one RED.MAX for the extremes, and one RED.ADD. The
+    // lanes meet before and after it, so that what the owner writes of the same words (idle, heartbeat, its end) is the
+    // older or the newer as it looks in the code.
     RINGSCOPE_INLINE void record_warp(const MessageRecord& m) {
         if (!on()) return;
 #if RINGSCOPE_CUDA
@@ -268,8 +228,8 @@ class Recorder {
     RINGSCOPE_INLINE void at(ringscope_u32 waypoint) {
         if (on()) go(RINGSCOPE_AT_WAYPOINT, waypoint, clock_ns());
     }
-    // By one thread, in a loop that waits for work, as often as it likes: a sign of life, at most every 65 us, and no reason to
-    // worry however long it lasts.
+    // By one thread, in a loop that waits for work, as often as it likes: a sign of life, at most every 65 us, and no
+    // reason to worry however long it lasts.
     RINGSCOPE_INLINE void waiting(ringscope_u32 waypoint) {
         if (!on()) return;
         ringscope_u64 now = clock_ns();
@@ -280,10 +240,11 @@ class Recorder {
         }
         put(RINGSCOPE_HEARTBEAT_NS, now);
     }
-    // By one thread, in a loop that waits for something that is due, as often as it likes: which resource (a barrier, a stage,
-    // a flag: 0 to 65,535), the value that it is to have, and the one that it has; of values the low 32 bits are shown. It
-    // writes when something has changed. It is no sign of life: a wait that lasts hangs.
-    RINGSCOPE_INLINE void waiting(ringscope_u32 waypoint, ringscope_u64 resource, ringscope_u64 expected, ringscope_u64 seen) {
+    // By one thread, in a loop that waits for something that is due, as often as it likes: which resource (a barrier, a
+    // stage, a flag: 0 to 65,535), the value that it is to have, and the one that it has; of values the low 32 bits are
+    // shown. It writes when something has changed. It is no sign of life: a wait that lasts hangs.
+    RINGSCOPE_INLINE void waiting(ringscope_u32 waypoint, ringscope_u64 resource, ringscope_u64 expected,
+                                  ringscope_u64 seen) {
         if (!on()) return;
         if (!is_at(RINGSCOPE_AT_WAIT, waypoint)) {
             ringscope_u64 now = clock_ns();
@@ -307,7 +268,7 @@ class Recorder {
         put(RINGSCOPE_HEARTBEAT_NS, now);
     }
 
-    // ---- events and spans: by the shard's owner; from other threads, and below level 3, they do nothing --------------------
+    // ---- events and spans: by the shard's owner; from other threads, and below level 3, they do nothing -------------
 
     // Something happened; a value of 0 to 2^64 - 1.
     RINGSCOPE_INLINE void event(ringscope_u32 name, ringscope_u64 value = 0) { leave(name, value, RINGSCOPE_RECORD_EVENT); }
@@ -316,7 +277,7 @@ class Recorder {
 #if RINGSCOPE_LEVEL >= 3
         if (!trace_.on()) return;
         ringscope_u64 now = clock_ns();
-        trace_.value(ref_, begun, now > begun ? now - begun : 0, name, RINGSCOPE_RECORD_SPAN);
+        trace_.value(ref_, shard_, begun, now > begun ? now - begun : 0, name, RINGSCOPE_RECORD_SPAN);
 #else
         (void)name, (void)begun;
 #endif
@@ -334,8 +295,8 @@ class Recorder {
         if (!trace_.on()) return;
         ringscope_u32 real = detail::bits_of((float)v);
         bool more = detail::bits_of((double)(float)v) != detail::bits_of(v);
-        trace_.write(ref_, detail::event_ns(), real, name, RINGSCOPE_RECORD_REAL | (more ? detail::MORE : 0u));
-        if (more) trace_.rest(ref_, detail::bits_of(v), 0, false);
+        trace_.write(ref_, shard_, detail::event_ns(), real, name, RINGSCOPE_RECORD_REAL | (more ? detail::MORE : 0u));
+        if (more) trace_.rest(ref_, shard_, detail::bits_of(v), 0, false);
 #else
         (void)name, (void)v;
 #endif
@@ -346,7 +307,7 @@ class Recorder {
         leave_log(name, first, second, true);
     }
 
-    // ---- for ring.cuh and wait.cuh -----------------------------------------------------------------------------------------
+    // ---- for ring.cuh and wait.cuh ----------------------------------------------------------------------------------
 
     // By one thread: at a place of the ring, since then.
     RINGSCOPE_INLINE void ring_place(ringscope_u32 place, ringscope_u64 since) {
@@ -400,7 +361,7 @@ class Recorder {
     RINGSCOPE_INLINE void begin_life(ringscope_u32 state) {
         if (!owner_) return;
 #if RINGSCOPE_LEVEL >= 3
-        trace_.open(ref_, shard_index());
+        trace_.open(ref_, shard_);
 #endif
         ringscope_u64 now = clock_ns();
         put(RINGSCOPE_ABI, RINGSCOPE_ABI_VERSION);
@@ -410,7 +371,7 @@ class Recorder {
         put_where(RINGSCOPE_SM, 1 + (ringscope_u64)detail::multiprocessor());
         put(RINGSCOPE_STATE, state);
     }
-    RINGSCOPE_INLINE ringscope_u32 shard_index() const { return (ringscope_u32)(shard_ - ref_.shards); }
+    RINGSCOPE_INLINE ringscope_u32 shard_index() const { return detail::index_of(shard_, ref_.shards); }
     RINGSCOPE_INLINE bool has_histograms() const { return RINGSCOPE_LEVEL >= 2 && ref_.buckets != nullptr; }
     // The buckets of the times of handling; those of waiting are half a row behind.
     RINGSCOPE_INLINE ringscope_u64* row() const {
@@ -445,7 +406,7 @@ class Recorder {
 
     RINGSCOPE_INLINE void leave(ringscope_u32 name, ringscope_u64 v, ringscope_u32 kind) {
 #if RINGSCOPE_LEVEL >= 3
-        if (trace_.on()) trace_.value(ref_, detail::event_ns(), v, name, kind);
+        if (trace_.on()) trace_.value(ref_, shard_, detail::event_ns(), v, name, kind);
 #else
         (void)name, (void)v, (void)kind;
 #endif
@@ -455,9 +416,9 @@ class Recorder {
         if (!trace_.on()) return;
         bool wide = (first >> 32) != 0;
         ringscope_u32 more = wide || two ? detail::MORE : 0u;
-        trace_.write(ref_, detail::event_ns(), (ringscope_u32)first, name, RINGSCOPE_RECORD_LOG | more);
-        if (wide) trace_.rest(ref_, first, RINGSCOPE_LOG_FIRST, two);
-        if (two) trace_.rest(ref_, second, RINGSCOPE_LOG_SECOND, false);
+        trace_.write(ref_, shard_, detail::event_ns(), (ringscope_u32)first, name, RINGSCOPE_RECORD_LOG | more);
+        if (wide) trace_.rest(ref_, shard_, first, RINGSCOPE_LOG_FIRST, two);
+        if (two) trace_.rest(ref_, shard_, second, RINGSCOPE_LOG_SECOND, false);
 #else
         (void)name, (void)first, (void)second, (void)two;
 #endif
@@ -473,7 +434,7 @@ class Recorder {
     }
 #if RINGSCOPE_LEVEL >= 3
     RINGSCOPE_INLINE void leave_span(const MessageRecord& m) {
-        if (trace_.on() && detail::TracePen::wants(ref_, m)) trace_.message(ref_, m);
+        if (trace_.on() && detail::TracePen::wants(ref_, m)) trace_.message(ref_, shard_, m);
     }
 #endif
     RINGSCOPE_INLINE detail::BlackBox box() const { return detail::BlackBox{ref_, shard_}; }
@@ -493,12 +454,15 @@ class Recorder {
         else detail::raise_alone(p, v);
 #endif
     }
-    RINGSCOPE_INLINE void put(ringscope_u32 which, ringscope_u64 v) const { detail::store_relaxed(&shard_->words[which], v); }
+    RINGSCOPE_INLINE void put(ringscope_u32 which, ringscope_u64 v) const {
+        detail::store_relaxed(&shard_->words[which], v);
+    }
     RINGSCOPE_INLINE void put_where(ringscope_u32 which, ringscope_u64 v) const {
         detail::store_relaxed(&shard_->where[which], v);
     }
 
-    // What else a record needs is read from the ref again when a message ends: a producer with 40 registers has none to spare.
+    // What else a record needs is read from the ref again when a message ends: a producer with 40 registers has none to
+    // spare.
     const KernelRef& ref_;
     ringscope_shard* shard_ = nullptr;
     bool owner_ = false;
@@ -509,9 +473,8 @@ class Recorder {
     detail::TracePen trace_;
 #endif
 };
-#endif  // RINGSCOPE_LEVEL
-
 }  // inline namespace
 }  // namespace ringscope
+#endif  // RINGSCOPE_LEVEL
 
 #endif  // RINGSCOPE_RECORDER_CUH

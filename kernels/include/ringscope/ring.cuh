@@ -122,7 +122,8 @@ class Ring {
     RINGSCOPE_INLINE void answer_the_clock(ringscope_u64 command) {
         if (!rec_.on()) return;
         ringscope_u64 number = command / (RINGSCOPE_COMMAND_MASK + 1) << RINGSCOPE_CLOCK_BITS;
-        detail::store_relaxed_system(&args_.host->clock_answer, number | (clock_ns() & ((1ull << RINGSCOPE_CLOCK_BITS) - 1)));
+        ringscope_u64 now = clock_ns() & ((1ull << RINGSCOPE_CLOCK_BITS) - 1);
+        detail::store_relaxed_system(&args_.host->clock_answer, number | now);
     }
     // Reads the device's copies.
     RINGSCOPE_INLINE void look() {

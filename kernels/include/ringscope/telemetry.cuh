@@ -57,10 +57,15 @@ using KernelRef = ringscope_kernel_ref;
 #ifdef RINGSCOPE_DECLARATIONS
 #define RINGSCOPE_NAMES_TEXT_(text)
 #elif RINGSCOPE_CUDA
-#define RINGSCOPE_NAMES_TEXT_(text)                                                \
-    extern "C" {                                                                   \
-    extern __device__ char ringscope_names_text[sizeof(text)];                     \
-    __device__ __attribute__((weak)) char ringscope_names_text[sizeof(text)] = text; \
+// Modules that are linked from several units have one text, which of them is all the same.
+#ifdef __CUDACC_RDC__
+#define RINGSCOPE_NAMES_WEAK_ __attribute__((weak))
+#else
+#define RINGSCOPE_NAMES_WEAK_
+#endif
+#define RINGSCOPE_NAMES_TEXT_(text) \
+    extern "C" {                    \
+    __device__ RINGSCOPE_NAMES_WEAK_ char ringscope_names_text[sizeof(text)] = text; \
     }
 #else
 #define RINGSCOPE_NAMES_TEXT_(text) \

@@ -21,54 +21,62 @@ RINGSCOPE_INLINE ringscope_u64 wait_word(ringscope_u64 resource, ringscope_u64 s
     return which << 48 | (since & 0xffff) << RINGSCOPE_WAIT_VALUE_BITS | (value & 0xffffffff);
 }
 
-// Writes record `number` of a ring of a power of two records. `Store` is how a word is stored.
+// Writes record `number` of a ring of a power of two records. `Store` is how a word is stored. Everything but the time
+// fits 32 bits, and is computed in them: registers are dear where this is called.
 template <class Store>
-RINGSCOPE_INLINE void write_record(ringscope_u64* ring, ringscope_u32 records, ringscope_u64 number, ringscope_u64 time,
+RINGSCOPE_INLINE void write_record(ringscope_u64* ring, ringscope_u32 records, ringscope_u32 number, ringscope_u64 time,
                                    ringscope_u32 payload, ringscope_u32 name, ringscope_u32 kind, Store store) {
     ringscope_u64* place = ring + (number & (records - 1)) * RINGSCOPE_RECORD_WORDS;
-    ringscope_u64 stamp = (number + records) & ((1u << RINGSCOPE_STAMP_BITS) - 1);
-    ringscope_u64 low = (ringscope_u64)(name & ((1u << RINGSCOPE_NAME_BITS) - 1)) << 20 | kind << 16 | stamp;
+    ringscope_u32 stamp = (number + records) & ((1u << RINGSCOPE_STAMP_BITS) - 1);
+    ringscope_u32 low = (name & ((1u << RINGSCOPE_NAME_BITS) - 1)) << 20 | kind << 16 | stamp;
     store(place, time << RINGSCOPE_STAMP_BITS | stamp);
     store(place + 1, (ringscope_u64)payload << 32 | low);
+}
+
+// A shard's number, exactly: a shard is three lines, and 0xaaaaaaab times 3 is 1 in 32 bits.
+RINGSCOPE_INLINE ringscope_u32 index_of(const ringscope_shard* shard, const ringscope_shard* first) {
+    ringscope_u64 bytes = (ringscope_u64)((const ringscope_u8*)shard - (const ringscope_u8*)first);
+    return computed_here((ringscope_u32)(bytes / RINGSCOPE_LINE_BYTES)) * 0xaaaaaaabu;
 }
 
 inline namespace RINGSCOPE_LEVEL_NAMESPACE {
 #if RINGSCOPE_LEVEL >= 3
 // The pen of one ring. One thread has it: how far it is, it knows by itself, without an atomic and without a fence.
+// Where the ring lies is computed again for each record: it would take four registers of the kernel's.
 class TracePen {
    public:
     // A ring that was written before goes on where it was.
-    RINGSCOPE_INLINE void open(const ringscope_kernel_ref& ref, ringscope_u32 shard) {
-        if (ref.records == nullptr) return;
-        ring_ = ref.records + (ringscope_u64)shard * ref.record_count * RINGSCOPE_RECORD_WORDS;
-        head_ = ref.heads + (ringscope_u64)shard * RINGSCOPE_HEAD_WORDS;
-        written_ = load_relaxed(head_);
+    RINGSCOPE_INLINE void open(const ringscope_kernel_ref& ref, const ringscope_shard* shard) {
+        if (ref.records != nullptr) written_ = load_relaxed(head(ref, index_of(shard, ref.shards)));
     }
-    RINGSCOPE_INLINE bool on() const { return ring_ != nullptr; }
-    RINGSCOPE_INLINE void write(const ringscope_kernel_ref& ref, ringscope_u64 time, ringscope_u32 payload,
-                                ringscope_u32 name, ringscope_u32 kind) {
+    RINGSCOPE_INLINE bool on() const { return written_ != CLOSED; }
+    RINGSCOPE_INLINE void write(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 time,
+                                ringscope_u32 payload, ringscope_u32 name, ringscope_u32 kind) {
+        ringscope_u32 index = index_of(shard, ref.shards);
+        ringscope_u64* ring = ref.records + (ringscope_u64)index * (ref.record_count * RINGSCOPE_RECORD_WORDS);
         auto store = [](ringscope_u64* p, ringscope_u64 v) { store_relaxed(p, v); };
-        write_record(ring_, ref.record_count, written_, time, payload, name, kind, store);
-        store_relaxed(head_, ++written_);
+        write_record(ring, ref.record_count, (ringscope_u32)written_, time, payload, name, kind, store);
+        store_relaxed(head(ref, index), ++written_);
     }
     // What the record before it has no room for.
-    RINGSCOPE_INLINE void rest(const ringscope_kernel_ref& ref, ringscope_u64 value, ringscope_u32 beside, bool more) {
+    RINGSCOPE_INLINE void rest(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 value,
+                               ringscope_u32 beside, bool more) {
         ringscope_u32 payload = beside << 16 | (ringscope_u32)(value >> RINGSCOPE_TIME_BITS);
-        write(ref, value & TIME_MASK, payload, 0, RINGSCOPE_RECORD_REST | (more ? MORE : 0u));
+        write(ref, shard, value & TIME_MASK, payload, 0, RINGSCOPE_RECORD_REST | (more ? MORE : 0u));
     }
     // One record; a larger value than 32 bits is in a second one.
-    RINGSCOPE_INLINE void value(const ringscope_kernel_ref& ref, ringscope_u64 time, ringscope_u64 v, ringscope_u32 name,
-                                ringscope_u32 kind) {
+    RINGSCOPE_INLINE void value(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 time,
+                                ringscope_u64 v, ringscope_u32 name, ringscope_u32 kind) {
         bool more = (v >> 32) != 0;
-        write(ref, time, (ringscope_u32)v, name, kind | (more ? MORE : 0u));
-        if (more) rest(ref, v, 0, false);
+        write(ref, shard, time, (ringscope_u32)v, name, kind | (more ? MORE : 0u));
+        if (more) rest(ref, shard, v, 0, false);
     }
-    RINGSCOPE_INLINE void message(const ringscope_kernel_ref& ref, const MessageRecord& m) {
+    RINGSCOPE_INLINE void message(const ringscope_kernel_ref& ref, const ringscope_shard* shard, const MessageRecord& m) {
         ringscope_u64 took = duration(m);
-        write(ref, m.begin_ns, (ringscope_u32)took, m.status, RINGSCOPE_RECORD_MESSAGE | RINGSCOPE_RECORD_MORE);
+        write(ref, shard, m.begin_ns, (ringscope_u32)took, m.status, RINGSCOPE_RECORD_MESSAGE | RINGSCOPE_RECORD_MORE);
         bool more = (took >> 32) != 0 || (m.status >> 16) != 0;
-        rest(ref, m.number, m.status & 0xffff, more);
-        if (more) rest(ref, (took >> 32) << 32 | m.status, 0, false);
+        rest(ref, shard, m.number, m.status & 0xffff, more);
+        if (more) rest(ref, shard, (took >> 32) << 32 | m.status, 0, false);
     }
     // Whether the host wants a span of this message.
     RINGSCOPE_INLINE static bool wants(const ringscope_kernel_ref& ref, const MessageRecord& m) {
@@ -76,15 +84,18 @@ class TracePen {
         if ((filter & RINGSCOPE_FILTER_ERRORS) != 0 && m.status != RINGSCOPE_OK) return true;
         ringscope_u64 slow = filter & ((1ull << RINGSCOPE_FILTER_SLOW_BITS) - 1);
         if (slow != 0 && duration(m) > slow) return true;
-        ringscope_u32 sample = (ringscope_u32)(filter >> RINGSCOPE_FILTER_SLOW_BITS) & ((1u << RINGSCOPE_FILTER_SAMPLE_BITS) - 1);
+        ringscope_u32 sample = (ringscope_u32)(filter >> RINGSCOPE_FILTER_SLOW_BITS);
+        sample &= (1u << RINGSCOPE_FILTER_SAMPLE_BITS) - 1;
         ringscope_u64 number = m.number != MessageRecord::UNKNOWN ? m.number : m.begin_ns;
         return sample != 0 && (mixed(number) & ((1ull << (sample - 1)) - 1)) == 0;
     }
 
    private:
-    ringscope_u64* ring_ = nullptr;
-    ringscope_u64* head_ = nullptr;
-    ringscope_u64 written_ = 0;
+    static constexpr ringscope_u64 CLOSED = ~0ull;
+    RINGSCOPE_INLINE static ringscope_u64* head(const ringscope_kernel_ref& ref, ringscope_u32 index) {
+        return ref.heads + (ringscope_u64)index * RINGSCOPE_HEAD_WORDS;
+    }
+    ringscope_u64 written_ = CLOSED;
 };
 #endif
 
@@ -97,28 +108,28 @@ struct BlackBox {
 
     RINGSCOPE_INLINE bool on() const { return ref.box != nullptr; }
     RINGSCOPE_INLINE ringscope_u64* words() const {
-        ringscope_u64 stride = RINGSCOPE_BOX_WORDS + (ringscope_u64)ref.box_count * RINGSCOPE_RECORD_WORDS;
-        return ref.box + (ringscope_u64)(shard - ref.shards) * stride;
-    }
-    RINGSCOPE_INLINE void write(ringscope_u64 time, ringscope_u32 payload, ringscope_u32 name, ringscope_u32 kind) const {
-        ringscope_u64 number = load_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN]);
-        auto store = [](ringscope_u64* p, ringscope_u64 v) { store_relaxed_system(p, v); };
-        write_record(words() + RINGSCOPE_BOX_WORDS, ref.box_count, number, time, payload, name, kind, store);
-        store_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN], number + 1);
-        store_relaxed_system(words() + RINGSCOPE_BOX_HEAD, number + 1);
+        ringscope_u32 stride = RINGSCOPE_BOX_WORDS + ref.box_count * RINGSCOPE_RECORD_WORDS;
+        return ref.box + (ringscope_u64)index_of(shard, ref.shards) * stride;
     }
     RINGSCOPE_INLINE void place(ringscope_u64 at) const {
+        ringscope_u64* box = words();
         ringscope_u32 waypoint = (ringscope_u32)(at >> RINGSCOPE_TIME_BITS) & ((1u << RINGSCOPE_NAME_BITS) - 1);
-        store_relaxed_system(words() + RINGSCOPE_BOX_AT, at);
-        write(at & TIME_MASK, kind_of(at), waypoint, RINGSCOPE_RECORD_WAYPOINT);
+        ringscope_u64 number = load_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN]);
+        store_relaxed_system(box + RINGSCOPE_BOX_AT, at);
+        write(box, number, at & TIME_MASK, kind_of(at), waypoint, RINGSCOPE_RECORD_WAYPOINT);
+        written(box, number + 1);
     }
     // One of the words with the same name in the shard.
     RINGSCOPE_INLINE void put(ringscope_u32 which, ringscope_u64 v) const { store_relaxed_system(words() + which, v); }
     RINGSCOPE_INLINE void message(const MessageRecord& m) const {
-        put(RINGSCOPE_BOX_MESSAGE, 0);
-        write(m.begin_ns, (ringscope_u32)duration(m), m.status, RINGSCOPE_RECORD_MESSAGE | RINGSCOPE_RECORD_MORE);
+        ringscope_u64* box = words();
+        ringscope_u64 number = load_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN]);
+        store_relaxed_system(box + RINGSCOPE_BOX_MESSAGE, 0);
+        ringscope_u32 took = (ringscope_u32)duration(m);
+        write(box, number, m.begin_ns, took, m.status, RINGSCOPE_RECORD_MESSAGE | RINGSCOPE_RECORD_MORE);
         ringscope_u32 beside = (m.status & 0xffff) << 16 | (ringscope_u32)(m.number >> RINGSCOPE_TIME_BITS);
-        write(m.number & TIME_MASK, beside, 0, RINGSCOPE_RECORD_REST);
+        write(box, number + 1, m.number & TIME_MASK, beside, 0, RINGSCOPE_RECORD_REST);
+        written(box, number + 2);
     }
     // Visible to the host before the code is, which says that they are there.
     RINGSCOPE_INLINE void last_words(ringscope_u32 code, ringscope_u64 value) const {
@@ -127,6 +138,17 @@ struct BlackBox {
         fence_system();
         put(RINGSCOPE_BOX_CODE, 1 + (ringscope_u64)code);
         fence_system();
+    }
+
+   private:
+    RINGSCOPE_INLINE void write(ringscope_u64* box, ringscope_u64 number, ringscope_u64 time, ringscope_u32 payload,
+                                ringscope_u32 name, ringscope_u32 kind) const {
+        auto store = [](ringscope_u64* p, ringscope_u64 v) { store_relaxed_system(p, v); };
+        write_record(box + RINGSCOPE_BOX_WORDS, ref.box_count, (ringscope_u32)number, time, payload, name, kind, store);
+    }
+    RINGSCOPE_INLINE void written(ringscope_u64* box, ringscope_u64 records) const {
+        store_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN], records);
+        store_relaxed_system(box + RINGSCOPE_BOX_HEAD, records);
     }
 };
 #endif

@@ -34,7 +34,8 @@ inline namespace RINGSCOPE_LEVEL_NAMESPACE {
 // By the shard's owner: a span from here to the end of the scope. They may nest.
 class Span {
    public:
-    RINGSCOPE_INLINE Span(Recorder& rec, ringscope_u32 name) : rec_(rec), begun_(RINGSCOPE_LEVEL >= 3 ? rec.begin() : 0), name_(name) {}
+    RINGSCOPE_INLINE Span(Recorder& rec, ringscope_u32 name)
+        : rec_(rec), begun_(RINGSCOPE_LEVEL >= 3 ? rec.begin() : 0), name_(name) {}
     RINGSCOPE_INLINE ~Span() { rec_.span(name_, begun_); }
     Span(const Span&) = delete;
     Span& operator=(const Span&) = delete;
@@ -45,9 +46,9 @@ class Span {
     ringscope_u32 name_;
 };
 
-// By one thread: waits until condition() holds, at most limit_ns nanoseconds, and returns whether it does. Until the limit the
-// block gives signs of life; after it, it is one that hangs, at that waypoint, even if it goes on waiting there. With a limit
-// of 0 it waits for ever, and gives none. At level 0 it waits as well.
+// By one thread: waits until condition() holds, at most limit_ns nanoseconds, and returns whether it does. Until the
+// limit the block gives signs of life; after it, it is one that hangs, at that waypoint, even if it goes on waiting
+// there. With a limit of 0 it waits for ever, and gives none. At level 0 it waits as well.
 template <class Condition>
 RINGSCOPE_INLINE bool spin_until(Recorder& rec, ringscope_u32 waypoint, ringscope_u64 limit_ns, Condition condition) {
     return detail::spin(rec, waypoint, limit_ns, [&](bool report) {
@@ -67,8 +68,8 @@ RINGSCOPE_INLINE bool spin_until_equal(Recorder& rec, ringscope_u32 waypoint, ri
     });
 }
 
-// By any thread: where the condition does not hold, it writes code and value into the block's black box, if the host asked for
-// one, and traps: the kernel dies, and the host's error quotes them. At level 0 it traps as well.
+// By any thread: where the condition does not hold, it writes code and value into the block's black box, if the host
+// asked for one, and traps: the kernel dies, and the host's error quotes them. At level 0 it traps as well.
 RINGSCOPE_INLINE void check(Recorder& rec, bool condition, ringscope_u32 code, ringscope_u64 value = 0) {
     if (condition) return;
     rec.last_words(code, value);

@@ -1,5 +1,5 @@
 // header_test.cpp: what the headers promise of lanes that do not go together, on the machine: the kernels of kernels/, compiled to
-// PTX at level 2 by scripts/ptx.sh. Each says itself what must hold; here it is looked at, seed by seed. The memory finds races.
+// PTX at the levels 2 and 3 by scripts/ptx.sh. Each says itself what must hold; here it is looked at, seed by seed. The memory finds races.
 #include "whole.h"
 
 using namespace bench;
@@ -8,24 +8,18 @@ namespace {
 constexpr u64 SEEDS = 12, MOST_STEPS = 20000000;
 constexpr u32 BUCKETS = 528;
 
-std::unique_ptr<Program> test_kernels(const std::string& name) {
-    std::string file = whole::test_folder + "/" + name + "_l2.ptx";
-    std::ifstream in(file);
-    std::stringstream text;
-    text << in.rdbuf();
-    if (!in) throw std::runtime_error("no file " + file);
-    return Program::parse(text.str());
-}
-
 struct alignas(128) Telemetry {
     ringscope_shard shard{};
     u64 buckets[2 * BUCKETS]{};
     ringscope_metric table[2]{};
     u64 words[RINGSCOPE_WORDS]{}, rows[BUCKETS]{};
     u64 out[3][512]{};
+    whole::Traces<1, RINGSCOPE_MIN_RECORDS> traces;
 
     ringscope_kernel_ref ref() {
-        return {&shard, reinterpret_cast<ringscope_u64*>(buckets), table, 1, 2 * BUCKETS, 3, 2};
+        ringscope_kernel_ref r = whole::ref(&shard, buckets, table, 1, 2 * BUCKETS, 2);
+        traces.join(r);
+        return r;
     }
 };
 template <class T>
@@ -181,11 +175,14 @@ void one_clock(const Program& program, u64 seed, u32 messages) {
 }  // namespace
 
 void test_header() {
-    auto appears = test_kernels("metric_appears"), rest = test_kernels("at_rest"), clock = test_kernels("one_clock");
-    for (u64 seed = 1; seed <= SEEDS; ++seed) {
-        for (u32 warps : {1u, 2u, 4u}) a_metric_appears(*appears, seed, warps);
-        a_block_at_rest(*rest, seed, "at_rest");
-        a_block_at_rest(*rest, seed, "at_rest_idle");
-        for (u32 messages : {1u, 5u}) one_clock(*clock, seed, messages);
+    for (unsigned level = 2; level < whole::LEVELS; ++level) {
+        auto appears = whole::test_program("metric_appears", level), rest = whole::test_program("at_rest", level),
+             clock = whole::test_program("one_clock", level);
+        for (u64 seed = 1; seed <= SEEDS; ++seed) {
+            for (u32 warps : {1u, 2u, 4u}) a_metric_appears(*appears, seed, warps);
+            a_block_at_rest(*rest, seed, "at_rest");
+            a_block_at_rest(*rest, seed, "at_rest_idle");
+            for (u32 messages : {1u, 5u}) one_clock(*clock, seed, messages);
+        }
     }
 }

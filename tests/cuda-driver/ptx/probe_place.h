@@ -5,7 +5,8 @@
 
 #include "whole.h"
 
-#define PROBES(X) X(probe_l0) X(probe_l1) X(probe_l2) X(probe_metrics_l0) X(probe_metrics_l1) X(probe_metrics_l2)
+#define PROBES(X) \
+    X(probe_l0) X(probe_l1) X(probe_l2) X(probe_l3) X(probe_metrics_l0) X(probe_metrics_l1) X(probe_metrics_l2) X(probe_metrics_l3)
 #define DECLARE_PROBE(name) extern "C" void name##_host(void** args);
 PROBES(DECLARE_PROBE)
 
@@ -24,7 +25,8 @@ struct Arguments {
 enum What : u64 { SLOTS = 0, TICK = 1, FAULT = 4, METRICS_ONE = 5, METRICS_WARP = 6, METRICS_LOCAL = 7, METRICS_GAUGE = 8, COST_NONE = 16, COST_MAPPED = 20 };
 
 using HostEntry = void (*)(void**);
-inline const HostEntry PROBE[] = {probe_l0_host, probe_l1_host, probe_l2_host}, METRICS[] = {probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host};
+inline const HostEntry PROBE[] = {probe_l0_host, probe_l1_host, probe_l2_host, probe_l3_host},
+                       METRICS[] = {probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host, probe_metrics_l3_host};
 
 constexpr u32 MOST_BLOCKS = 3, STRIPES = 4, ROW = 2050, BOUNDS = 5;
 
@@ -40,6 +42,7 @@ struct alignas(128) Place {
     u64 out[1024]{};
     u64 shared_words[MOST_BLOCKS * RINGSCOPE_WORDS]{};
     u64 stop = 0;
+    whole::Traces<MOST_BLOCKS, RINGSCOPE_MIN_RECORDS> traces;
 
     // The seven metrics that the probe counts in, from index 1 on.
     Place() {
@@ -67,7 +70,8 @@ struct alignas(128) Place {
     }
     Arguments args(u64 what, u64 count, u64 rounds, u64 scale, u32 blocks) {
         Arguments a{};
-        a.telemetry = {shards, reinterpret_cast<ringscope_u64*>(buckets), table, blocks, 1056, 3, 8};
+        a.telemetry = whole::ref(shards, buckets, table, blocks, 1056, 8);
+        traces.join(a.telemetry);
         a.in = in;
         a.out = out;
         a.words = shared_words;

@@ -101,7 +101,7 @@ void the_rest(const Program& program, unsigned level) {
 }  // namespace
 
 void test_probes() {
-    for (unsigned level = 0; level < 3; ++level) {
+    for (unsigned level = 0; level < whole::LEVELS; ++level) {
         auto program = whole::program(level);
         slots(*program, level);
         records(*program, level);

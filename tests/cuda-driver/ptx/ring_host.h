@@ -9,6 +9,7 @@ namespace ring {
 using namespace ptx;
 
 constexpr u32 SLOTS = 8, SLOT_BYTES = 512, STRIDE = 640, MESSAGES = 60, MOST_BLOCKS = 3;
+constexpr u32 MESSAGES_AS_RECORDS = 64;  // a power of two, and not below MESSAGES
 constexpr u64 REFUSE_BELOW = u64(1) << 29;  // an eighth of the messages
 
 // The payload of the message with that number: 16 bytes for compute, floats for vector_add, whatever for the others; some that do not fit.
@@ -39,13 +40,18 @@ struct alignas(128) Ring {
     ringscope_u64 buckets[MOST_BLOCKS][1056]{};
     alignas(128) u8 in[SLOTS * STRIDE]{};
     alignas(128) u8 out[SLOTS * STRIDE]{};
+    whole::Traces<MOST_BLOCKS, 2 * MESSAGES_AS_RECORDS> traces;
+    whole::Boxes<MOST_BLOCKS, RINGSCOPE_MIN_RECORDS> boxes;
+    bool boxed = false;
     u32 slots = SLOTS;        // in use
     u64 messages = MESSAGES;  // that the host sends
     bool timed = false;       // the host says when it sent a message
 
     ringscope_ring_args args(u32 blocks) {
         ringscope_ring_args a{};
-        a.telemetry = {shards, &buckets[0][0], nullptr, blocks, 1056, 3, 0};
+        a.telemetry = whole::ref(shards, buckets, nullptr, blocks, 1056, 0);
+        traces.join(a.telemetry);
+        if (boxed) boxes.join(a.telemetry);
         a.host = &host;
         a.device = &device;
         a.in = in;

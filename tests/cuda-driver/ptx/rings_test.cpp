@@ -6,7 +6,7 @@
 
 #define RING_KERNELS(X) X(crc32c) X(echo) X(vector_add) X(compute)
 #define LEVELS(name) \
-    extern "C" const ringscope_host_kernel name##_l0_kernel, name##_l1_kernel, name##_l2_kernel;
+    extern "C" const ringscope_host_kernel name##_l0_kernel, name##_l1_kernel, name##_l2_kernel, name##_l3_kernel;
 RING_KERNELS(LEVELS)
 
 using namespace bench;
@@ -15,10 +15,10 @@ using namespace ring;
 namespace {
 struct Kernel {
     std::string name;
-    const ringscope_host_kernel* levels[3];
+    const ringscope_host_kernel* levels[whole::LEVELS];
 };
 const Kernel KERNELS[] = {
-#define KERNEL(name) {#name, {&name##_l0_kernel, &name##_l1_kernel, &name##_l2_kernel}},
+#define KERNEL(name) {#name, {&name##_l0_kernel, &name##_l1_kernel, &name##_l2_kernel, &name##_l3_kernel}},
     RING_KERNELS(KERNEL)
 };
 
@@ -50,6 +50,7 @@ std::vector<Answer> as_ptx(const Kernel& kernel, unsigned level, const Program& 
     machine.load(program);
     for (auto [address, bytes, pinned] : {std::tuple<void*, u64, bool>{&ring.host, sizeof ring.host, true}, {&ring.device, sizeof ring.device, false},
                                           {ring.shards, sizeof ring.shards, false}, {ring.buckets, sizeof ring.buckets, false},
+                                          {&ring.traces, sizeof ring.traces, false}, {&ring.boxes, sizeof ring.boxes, true},
                                           {ring.in, sizeof ring.in, true}, {ring.out, sizeof ring.out, true}})
         memory.add_range(reinterpret_cast<u64>(address), bytes, pinned);
     Standing standing;
@@ -99,7 +100,7 @@ void same_counts(const Ring& cpp, const Ring& ptx, unsigned level, const std::st
 }  // namespace
 
 void test_rings() {
-    for (unsigned level = 0; level < 3; ++level) {
+    for (unsigned level = 0; level < whole::LEVELS; ++level) {
         auto program = whole::program(level);
         for (const Kernel& kernel : KERNELS) {
             auto cpp = std::make_unique<Ring>();
