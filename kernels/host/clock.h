@@ -6,7 +6,7 @@
 //   * never go back;
 //   * are at most 1 us (RINGSCOPE_HOST_CLOCK_ERROR_NS) from CLOCK_MONOTONIC: what reading a pair takes, some tens of ns, in
 //     the rate and in the pair, and the 500 ns that Linux may change in a millisecond when it slews its clock;
-//   * are CLOCK_MONOTONIC's where that does not hold: until two rates in a row agree, some 2 ms after a thread's first look,
+//   * are CLOCK_MONOTONIC's where that does not hold: until two rates in a row agree, some 2 ms after the process's first look,
 //     and wherever Linux does not trust the counter. When the counter jumps, that is seen within a millisecond, for which
 //     the time may stand still.
 #ifndef RINGSCOPE_HOST_CLOCK_H

@@ -56,6 +56,8 @@ struct State {
     Word floor;  // a time that is not gone behind
 };
 __thread State state;
+// The rate that some thread found last, for those that begin.
+Word common_rate = 0;
 
 // Linux offers the counter as a source of its clock only as long as it finds it steady, and the same on all CPUs.
 bool is_offered() {
@@ -123,13 +125,15 @@ Word ringscope_host::anchor() {
     ringscope_host_anchor& last = ringscope_host_anchored;
     if (last.valid == 0 && now - state.newest.ns < EVERY_NS) return now > state.floor ? now : state.floor;
     Pair pair = look();
-    Word known = state.rate, rate = rate_between(state.newest, pair, known);
+    Word known = state.rate != 0 ? state.rate : __atomic_load_n(&common_rate, __ATOMIC_RELAXED);
+    Word rate = rate_between(state.newest, pair, known);
     Word floor = last.valid == 0 ? state.floor : given(last, pair.ticks);
     state = {pair, rate, floor > pair.ns ? floor : pair.ns};
     last = {pair.ticks, state.floor, 0, 0};
     // Ahead of the clock it goes on more slowly, so as to meet it at the next pair.
     Word ahead = state.floor - pair.ns;
     if (known == 0 || !agree(known, rate) || ahead > RINGSCOPE_HOST_CLOCK_ERROR_NS) return state.floor;
+    __atomic_store_n(&common_rate, rate, __ATOMIC_RELAXED);
     last.rate = rate - rate / EVERY_NS * ahead;
     last.valid = (EVERY_NS << 32) / rate;
     return state.floor;
