@@ -18,13 +18,13 @@ use super::notify::{EventKind, Notifier};
 use super::ops::Switch;
 use super::periodic::{Periodic, kept_interval};
 use super::registry::{Entry, Registry};
-use super::rings::Rings;
+use super::trace::Drain;
 use crate::abi::KernelRef;
 use crate::device::{BlackBoxes, DeviceError, Memory, SharedDevice};
 use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
 use crate::reader::Reader;
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot};
-use crate::trace::KernelNames;
+use crate::snapshot::{KernelState, Snapshot};
+use crate::trace::{KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel};
 
 /// What all clones of a collector share.
 pub(super) struct Core {
@@ -34,11 +34,12 @@ pub(super) struct Core {
     /// Operations of the application.
     pub(super) ops: Arc<Switch>,
     /// Events and spans, where they are kept.
-    pub(super) rings: Option<Rings>,
+    pub(super) drain: Option<Drain>,
     /// Where kernels leave their last words.
     pub(super) boxes: Option<BlackBoxes>,
     registry: RwLock<Registry>,
     counts: Arc<Counts>,
+    clock: SteadyClock,
     collection: Mutex<Collection>,
     latest: ArcSwapOption<Snapshot>,
     history: Mutex<History>,
@@ -62,7 +63,7 @@ impl Core {
         let collection =
             Collection::new(config, clock, reader, Arc::clone(&metrics), Arc::clone(&ops), Arc::clone(&counts));
         Core {
-            rings: None,
+            drain: None,
             boxes: None,
             enabled,
             metrics,
@@ -70,6 +71,7 @@ impl Core {
             notifier: Notifier::new(Arc::clone(&counts), config.hook_queue, config.hook_limit),
             registry: RwLock::new(Registry::new(config.max_kernels, config.scale, clock)),
             counts,
+            clock,
             collection: Mutex::new(collection),
             latest: ArcSwapOption::empty(),
             history: Mutex::new(History::new(bounds)),
@@ -83,10 +85,6 @@ impl Core {
         let reader = Reader::new(Arc::clone(device), config.max_blocks, config.scale, config.copy_limit)?;
         let room = Capacity { metrics: config.device_metrics, buckets: config.device_buckets };
         let metrics = DeviceMetrics::new(device, room, config.copy_limit)?;
-        let rings = match config.trace_records {
-            0 => None,
-            records => Some(Rings::new(device, config.max_kernels, config.max_blocks, records, config.copy_limit)?),
-        };
         let boxes = match config.black_box_records {
             0 => None,
             records => {
@@ -94,23 +92,71 @@ impl Core {
                 Some(BlackBoxes::new(memory, records))
             }
         };
-        Ok(Core { rings, boxes, ..Self::new(true, config, Some((reader, metrics))) })
+        let mut core = Core { boxes, ..Self::new(true, config, Some((reader, metrics))) };
+        if config.trace_records > 0 {
+            let shared = (Arc::clone(&core.counts), Arc::clone(&core.ops), core.clock);
+            core.drain = Some(Drain::new(device, config, shared)?);
+        }
+        Ok(core)
     }
 
     /// Registers a kernel, and returns what it takes by value.
-    pub(super) fn add_kernel(&self, id: &str, shards: u32, names: KernelNames) -> Result<KernelRef, TelemetryError> {
+    pub(super) fn add_kernel(
+        &self,
+        id: &str,
+        shards: u32,
+        names: KernelNames,
+        filter: TraceFilter,
+    ) -> Result<KernelRef, TelemetryError> {
+        let filter = filter.word()?;
         if !self.enabled {
             return Ok(KernelRef::default());
         }
         let collection = self.collection();
         let all = collection.shards().ok_or(TelemetryError::NoDevice)?;
-        let (shards, index) = self.registry_mut().add_kernel(id, shards, all, names)?;
+        let mut registry = self.registry_mut();
+        let (shards, index) = registry.add_kernel(id, shards, all, names.clone())?;
         let table = self.metrics.table();
         let (metrics, metric_count) = table.map_or((0, 0), |t| (t.memory.device_address(), t.places));
         let mut to = KernelRef { metrics, metric_count, ..collection.kernel_ref(shards) };
-        self.rings.iter().for_each(|rings| rings.tell(shards, index, &mut to));
+        if let Some(drain) = &self.drain {
+            let kernel = TracedKernel { id: id.into(), names };
+            match drain.add_kernel(kernel, (shards, index), filter, &mut to) {
+                Ok(counted) => registry.set_traced(index, counted),
+                Err(error) => {
+                    registry.remove_newest(id);
+                    return Err(error.into());
+                }
+            }
+        }
         self.boxes.iter().for_each(|boxes| boxes.tell(shards, &mut to));
         Ok(to)
+    }
+
+    /// Takes back a registration of which nothing was launched, if it is the newest.
+    pub(super) fn forget(&self, id: &str) {
+        let _collection = self.collection();
+        if self.registry_mut().remove_newest(id) {
+            self.drain.iter().for_each(|drain| drain.remove_newest(id));
+        }
+    }
+
+    /// Makes a stream of what kernels record from now on.
+    pub(super) fn trace_stream(&self, config: StreamConfig) -> Result<Stream, TelemetryError> {
+        self.check_enabled()?;
+        self.drain.as_ref().ok_or(TelemetryError::NoTraceRecords)?.open(config)
+    }
+
+    /// Changes of which messages a kernel leaves a span.
+    pub(super) fn trace(&self, id: &str, filter: TraceFilter) -> Result<(), TelemetryError> {
+        self.check_enabled()?;
+        let word = filter.word()?;
+        let index = self.index_of(id)?;
+        let counted = self.registry().entries()[index].traced.get().cloned();
+        match (&self.drain, counted) {
+            (Some(drain), Some(counted)) => Ok(drain.set_filter(index, &counted, word)?),
+            _ => Err(TelemetryError::NotTraced { id: id.to_owned() }),
+        }
     }
 
     pub(super) fn check_enabled(&self) -> Result<(), TelemetryError> {
@@ -221,7 +267,8 @@ impl Core {
         // Before its events: whoever hears of one finds it in the newest snapshot.
         self.latest.store(Some(Arc::clone(&snapshot)));
         for transition in &derived.transitions {
-            self.notifier.event(&collection.entries()[transition.index].id, transition.kind);
+            let kernel = &snapshot.kernels[transition.index];
+            self.notifier.event_with(&kernel.kernel_id, transition.kind, kernel.stall.as_ref());
         }
         self.notifier.snapshot(&snapshot);
         let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
@@ -251,7 +298,7 @@ impl Core {
         match &outcome.result {
             Ok(snapshot) => {
                 for transition in &outcome.transitions {
-                    message_of(transition.kind, &snapshot.kernels[transition.index]).into_iter().for_each(say);
+                    self.say_transition(transition, snapshot);
                 }
             }
             Err(error) if is_late_copy(error) => say(Message::CollectionFailed { error }),
@@ -268,6 +315,24 @@ impl Core {
         }
         if let Some(misses) = outcome.lookup_misses {
             say(Message::MetricNotFound { misses });
+        }
+    }
+
+    fn say_transition(&self, transition: &Transition, snapshot: &Snapshot) {
+        let kernel = &snapshot.kernels[transition.index];
+        let kernel_id = &*kernel.kernel_id;
+        match transition.kind {
+            EventKind::Stalled => {
+                let block = kernel.stall.as_ref().map_or(0, |stall| stall.block);
+                let stuck = snapshot.stuck_kernel(kernel_id).map(|stuck| stuck.to_string()).unwrap_or_default();
+                self.notifier.say(Message::KernelStalled { kernel_id, block, stuck: &stuck });
+            }
+            EventKind::Recovered => self.notifier.say(Message::KernelRecovered { kernel_id }),
+            EventKind::Failed => {
+                let reason = kernel.last_error.as_deref().unwrap_or_default();
+                self.notifier.say(Message::KernelFailed { kernel_id, reason });
+            }
+            _ => {}
         }
     }
 
@@ -334,21 +399,4 @@ impl Outcome {
 
 fn is_late_copy(error: &TelemetryError) -> bool {
     matches!(error, TelemetryError::Device(DeviceError::CopyTimedOut { .. }))
-}
-
-/// What there is to say of an event, if anything.
-fn message_of(kind: EventKind, kernel: &KernelTelemetry) -> Option<Message<'_>> {
-    let kernel_id = &*kernel.kernel_id;
-    match kind {
-        EventKind::Stalled => {
-            let block = kernel.stall.as_ref().map_or(0, |stall| stall.block);
-            Some(Message::KernelStalled { kernel_id, block })
-        }
-        EventKind::Recovered => Some(Message::KernelRecovered { kernel_id }),
-        EventKind::Failed => {
-            let reason = kernel.last_error.as_deref().unwrap_or_default();
-            Some(Message::KernelFailed { kernel_id, reason })
-        }
-        _ => None,
-    }
 }

@@ -15,6 +15,7 @@ pub(super) struct Counts {
     pub(super) dropped_subscribers: AtomicU64,
     pub(super) dropped_series: AtomicU64,
     pub(super) dropped_event_subscribers: AtomicU64,
+    pub(super) dropped_trace_streams: AtomicU64,
     pub(super) hook_calls: AtomicU64,
     pub(super) hook_panics: AtomicU64,
     pub(super) hook_slow: AtomicU64,

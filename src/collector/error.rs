@@ -122,6 +122,9 @@ pub enum TelemetryError {
         /// The name.
         id: String,
     },
+    /// No kernel of the collector has rings for events and spans.
+    #[error("no events and spans are kept: set trace_records in the TelemetryConfig of a collector with a device")]
+    NoTraceRecords,
     /// The device failed. The last good snapshot stays readable.
     #[error(transparent)]
     Device(#[from] DeviceError),

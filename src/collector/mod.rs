@@ -15,7 +15,7 @@
 //! | `ringscope::collector` | WARN | `unknown kernel`, `unknown metric`: a look-up by a wrong name | `kernel_id` or `metric` |
 //! | `ringscope::collector` | WARN | `series dropped`: [standard metrics](StandardMetrics) had no room for a kernel | `dropped`, all so far |
 //! | `ringscope::metrics` | WARN | `metric not found`: a kernel looked up an index that is not there, or is of another kind | `misses`, all so far |
-//! | `ringscope::watchdog` | WARN | `kernel stalled` | `kernel_id`, `block` |
+//! | `ringscope::watchdog` | WARN | `kernel stalled` | `kernel_id`, `block`, `stuck`, a sentence |
 //! | `ringscope::watchdog` | INFO | `kernel recovered` | `kernel_id` |
 //! | `ringscope::hooks` | ERROR | `hook panicked` | `hook`, `panic` |
 //! | `ringscope::hooks` | ERROR | `hook disabled`: it panicked [too often](MAX_PANICS) | `hook` |
@@ -41,8 +41,8 @@ mod ops;
 mod periodic;
 mod registration;
 mod registry;
-mod rings;
 mod standard;
+mod trace;
 
 pub use actor::ActorHandle;
 pub use config::{MAX_WINDOWS, TelemetryConfig};

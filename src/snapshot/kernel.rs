@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::blocks::BlockStatus;
 use super::rates::Rates;
 use crate::histogram::Histogram;
 
@@ -128,6 +129,26 @@ pub struct Waiting {
     pub histogram: Arc<Histogram>,
 }
 
+/// What became of a kernel's events and spans, in places of its rings: a record has one to three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct TraceRecords {
+    /// Written while a [stream](crate::TelemetryCollector::trace_stream) was open, as of the last look at the rings.
+    pub written: u64,
+    /// Read from the rings.
+    pub read: u64,
+    /// Overwritten before they were read. When the kernel rests, `written` is `read` and `lost` together.
+    pub lost: u64,
+}
+
+impl TraceRecords {
+    /// Makes such counts.
+    pub(crate) const fn new(written: u64, read: u64, lost: u64) -> Self {
+        TraceRecords { written, read, lost }
+    }
+}
+
 /// Everything known of one kernel or host actor at one instant. Counts are since the start or the last reset.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -210,6 +231,9 @@ pub struct KernelTelemetry {
     /// How many of them have started: all of a kernel that the runtime launched; 0 for a host actor, and for a kernel without
     /// telemetry code.
     pub blocks_started: u32,
+    /// What became of its events and spans; `None` for host actors, and where no
+    /// [rings](crate::TelemetryConfig::trace_records) are kept. A reset does not change it.
+    pub trace: Option<TraceRecords>,
     /// Buckets of the latencies of handling.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::buckets"))]
     pub histogram: Arc<Histogram>,
@@ -230,6 +254,14 @@ pub struct Stall {
     pub since: SystemTime,
     /// Index of that block in the kernel.
     pub block: u32,
+    /// Where it is, since when, and what it waits for. Waypoints are shown from level 1 on, where a kernel has any.
+    pub status: BlockStatus,
+}
+
+impl Stall {
+    pub(crate) fn new(since: SystemTime, status: BlockStatus) -> Self {
+        Stall { since, block: status.block, status }
+    }
 }
 
 impl KernelTelemetry {
