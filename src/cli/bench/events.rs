@@ -110,7 +110,7 @@ fn row(bench: &Bench, work: &Work, blocks: u32) -> Result<Row, RuntimeError> {
 fn build(bench: &Bench, work: &Work, blocks: u32, level: Level) -> Result<RingKernelRuntime, RuntimeError> {
     let trace_records = if level == Level::Events { RECORDS } else { 0 };
     let config = TelemetryConfig { max_blocks: blocks, trace_records, ..TelemetryConfig::default() };
-    bench.runtime(1, 16384).telemetry_config(config).level(level).kernel(work.kernel).build()
+    bench.runtime(1, 16384).telemetry(true).telemetry_config(config).level(level).kernel(work.kernel).build()
 }
 
 /// Does something while a stream of each runtime is read; returns what the last one's came to: places read and lost.
