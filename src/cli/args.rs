@@ -369,6 +369,8 @@ pub struct BenchArgs {
 pub enum BenchSection {
     /// Kernels with and without telemetry
     Overhead,
+    /// Kernels that leave spans, against those that do not
+    Events,
     /// What one record costs
     Record,
     /// Reading all telemetry, against a bare copy
