@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ringscope::collector::{EventKind, HookKind, Notification};
 use ringscope::device::host::HostDevice;
 use ringscope::device::{DeviceSpec, HostEntry, HostKernel, KernelSource, Launch};
-use ringscope::trace::{BlackBox, BoxRecordKind, Place};
+use ringscope::snapshot::{BlackBox, BoxRecordKind, Place, RingPlace, WaitsFor};
 use ringscope::{
     DeviceError, KernelState, LaunchOptions, Level, RingKernelRuntime, RuntimeError, TelemetryCollector,
     TelemetryConfig, TelemetryError,
@@ -128,7 +128,8 @@ fn a_check_that_fails_is_quoted_with_code_value_place_and_message() {
         let t = runtime.telemetry_blocking("w").expect("numbers");
         assert_eq!((t.state, t.last_error.as_deref()), (KernelState::Failed, Some(text.as_str())));
         assert_eq!((t.messages_processed, runtime.kernel("w").map(|k| k.state())), (2, Ok(KernelState::Failed)));
-        assert_eq!(told.recv_timeout(WAIT).map(|event| event.kernel_id.to_string()), Ok("w".to_owned()));
+        let event = told.recv_timeout(WAIT).expect("an event");
+        assert_eq!((&*event.kernel_id, event.died_of.as_deref()), ("w", Some(text.as_str())));
         assert!(matches!(
             runtime.send_blocking("w", b"abcd"),
             Err(RuntimeError::NotActive { state: KernelState::Failed, .. })
@@ -153,11 +154,11 @@ fn a_box_holds_what_a_block_did_also_after_its_end() {
     let runtime = runtime(Level::Counters, 64);
     (10..30).for_each(|value| talk(&runtime, "other", value));
     let read = || runtime.collector().black_box("other").expect("black boxes");
-    let waits = |boxes: &[BlackBox]| boxes[0].place.as_ref().is_some_and(|(place, _)| *place == Place::WaitsForMessage);
+    let waits = |boxes: &[BlackBox]| boxes[0].place == Place::Ring(RingPlace::Message);
     soon("it waits for a message", || waits(&read()));
     runtime.terminate_blocking("other").expect("it ends");
     let [b]: [BlackBox; 1] = read().try_into().expect("one box");
-    assert_eq!((&*b.kernel, b.shard, b.message, b.awaited), ("other", 0, None, None));
+    assert_eq!((&*b.kernel, b.shard, b.message, b.waits_for), ("other", 0, None, Some(WaitsFor::Work)));
     assert!(b.sm.is_some() && b.written > 64 && b.records.len() > 32 && b.records.len() < 65, "{b:?}");
     assert!(b.records.is_sorted_by(
         |a, b| a.number < b.number && a.time <= b.time || matches!(b.kind, BoxRecordKind::Message { .. })
@@ -172,8 +173,10 @@ fn a_box_holds_what_a_block_did_also_after_its_end() {
         .collect();
     let expected: Vec<_> = (20 - messages.len() as u64..20).map(|n| (Some(n), 0)).collect();
     assert_eq!(messages, expected);
-    for place in [Place::Waypoint("load".into()), Place::Waypoint("mma".into()), Place::Handler, Place::Publishes] {
-        assert!(b.records.iter().any(|r| r.kind == BoxRecordKind::Place(place.clone())), "{place}");
+    let waypoint = |name: &str, index| Place::Waypoint { name: name.into(), index };
+    let [handler, publish] = [RingPlace::Handler, RingPlace::Publish].map(Place::Ring);
+    for place in [waypoint("load", 0), waypoint("mma", 1), handler, publish] {
+        assert!(b.records.iter().any(|r| r.kind == BoxRecordKind::At(place.clone())), "{place}");
     }
 }
 

@@ -6,7 +6,8 @@ use super::registry::Entry;
 use crate::abi::KernelRef;
 use crate::abi::at::TIME_MASK;
 use crate::device::{BlackBoxes, ClockSample, DeviceError, Internal, Memory, ShardRange, SharedDevice, Timekeeper};
-use crate::trace::{BlackBox, Time};
+use crate::snapshot::BlackBox;
+use crate::trace::Time;
 
 /// How far a time of a block may lie behind what the host takes for now, in nanoseconds.
 const AHEAD: u64 = 1 << 32;

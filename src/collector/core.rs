@@ -24,8 +24,8 @@ use crate::abi::KernelRef;
 use crate::device::{DeviceError, Memory, SharedDevice};
 use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
 use crate::reader::Reader;
-use crate::snapshot::{KernelState, Snapshot};
-use crate::trace::{BlackBox, KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel};
+use crate::snapshot::{BlackBox, KernelState, Snapshot};
+use crate::trace::{KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel};
 
 /// What all clones of a collector share.
 pub(super) struct Core {
@@ -145,6 +145,12 @@ impl Core {
         self.drain.as_ref().ok_or(TelemetryError::NoTraceRecords)?.open(config)
     }
 
+    /// Places of rings that were written while there were streams, by all kernels.
+    pub(super) fn written_to_rings(&self) -> u64 {
+        let registry = self.registry();
+        registry.entries().iter().filter_map(|entry| entry.traced.get()).map(|counted| counted.records().written).sum()
+    }
+
     /// Changes of which messages a kernel leaves a span.
     pub(super) fn trace(&self, id: &str, filter: TraceFilter) -> Result<(), TelemetryError> {
         self.check_enabled()?;
@@ -199,7 +205,7 @@ impl Core {
         let entry = self.registry().get(id).cloned();
         if let Some(entry) = entry {
             entry.set_state(state);
-            self.announce(&entry, state);
+            self.announce(&entry, state, None);
         }
     }
 
@@ -208,7 +214,7 @@ impl Core {
         let entry = self.registry().get(id).cloned();
         if let Some(entry) = entry {
             entry.set_failed(died_of);
-            if self.announce(&entry, KernelState::Failed) {
+            if self.announce(&entry, KernelState::Failed, entry.failure()) {
                 self.notifier.say(Message::KernelFailed { kernel_id: id, reason: died_of });
             }
         }
@@ -237,18 +243,19 @@ impl Core {
     }
 
     /// The same as text, where the device's death was found by a reading.
-    fn reason(&self, entry: &Entry, died_of: &TelemetryError) -> String {
-        match died_of {
-            TelemetryError::Device(error) => self.quoted(&entry.id, error.clone()).to_string(),
-            other => other.to_string(),
+    fn reason(&self, entry: &Entry, died_of: &TelemetryError) -> Arc<str> {
+        match (entry.failure(), died_of) {
+            (Some(known), _) => Arc::clone(known),
+            (None, TelemetryError::Device(error)) => self.quoted(&entry.id, error.clone()).to_string().into(),
+            (None, other) => other.to_string().into(),
         }
     }
 
     /// Tells that a kernel is in a state, unless that was told last. Whether it did.
-    fn announce(&self, entry: &Entry, state: KernelState) -> bool {
+    fn announce(&self, entry: &Entry, state: KernelState, died_of: Option<&Arc<str>>) -> bool {
         let tells = entry.tell_once(state);
         if tells {
-            self.notifier.event(&entry.id, EventKind::from_state(state));
+            self.notifier.event_with(&entry.id, EventKind::from_state(state), None, died_of);
         }
         tells
     }
@@ -296,7 +303,8 @@ impl Core {
         self.latest.store(Some(Arc::clone(&snapshot)));
         for transition in &derived.transitions {
             let kernel = &snapshot.kernels[transition.index];
-            self.notifier.event_with(&kernel.kernel_id, transition.kind, kernel.stall.as_ref());
+            let (stall, died_of) = (kernel.stall.as_ref(), kernel.last_error.as_ref());
+            self.notifier.event_with(&kernel.kernel_id, transition.kind, stall, died_of);
         }
         self.notifier.snapshot(&snapshot);
         let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
@@ -311,11 +319,11 @@ impl Core {
     fn collection_failed(&self, collection: &mut Collection, error: TelemetryError) -> Outcome {
         let died_of = (!is_late_copy(&error)).then_some(&error);
         let mut newest = self.latest.load_full().as_deref().cloned();
-        let reason = died_of.map(|error| |entry: &Entry| self.reason(entry, error).into());
+        let reason = died_of.map(|error| |entry: &Entry| self.reason(entry, error));
         let mut failed = collection.fail(&mut newest, reason);
         let newest = newest.map(Arc::new);
         newest.iter().for_each(|newest| self.latest.store(Some(Arc::clone(newest))));
-        failed.retain(|entry| self.announce(entry, KernelState::Failed));
+        failed.retain(|entry| self.announce(entry, KernelState::Failed, Some(&self.reason(entry, &error))));
         newest.iter().for_each(|newest| self.notifier.snapshot(newest));
         Outcome { failed, ..Outcome::new(Err(error)) }
     }

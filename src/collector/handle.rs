@@ -15,8 +15,8 @@ use super::registration::KernelRegistration;
 use super::standard::StandardMetrics;
 use crate::abi::KernelRef;
 use crate::device::{DeviceError, Memory, MetricTable, SharedDevice};
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
-use crate::trace::{BlackBox, Stream, StreamConfig, TraceFilter};
+use crate::snapshot::{BlackBox, KernelState, KernelTelemetry, Snapshot, Summary};
+use crate::trace::{Stream, StreamConfig, TraceFilter};
 
 /// Collects what kernels count: device kernels by reading their slab, host actors by their handles' cells.
 /// Clones share one collector.

@@ -40,6 +40,7 @@ mod notify;
 mod operations;
 mod ops;
 mod periodic;
+mod recorder;
 mod registration;
 mod registry;
 mod standard;
@@ -58,6 +59,7 @@ pub use ops::{
     NetworkOperation, NetworkRecord, Operation, OperationBuilder, OperationError, OperationRecord, OperationsConfig,
     PeerThroughput, RetryStats, ThreadInfo,
 };
+pub use recorder::TraceRecorder;
 pub use registration::KernelRegistration;
 pub use registry::MAX_ID_BYTES;
 pub(crate) use registry::check_id;

@@ -47,7 +47,11 @@ class TracePen {
    public:
     // A ring that was written before goes on where it was.
     RINGSCOPE_INLINE void open(const ringscope_kernel_ref& ref, const ringscope_shard* shard) {
-        if (ref.records != nullptr) written_ = load_relaxed(head(ref, index_of(shard, ref.shards)));
+        if (ref.records != nullptr) written_ = load_relaxed(head(ref, index_of(shard, ref.shards)) + RINGSCOPE_HEAD_WRITTEN);
+    }
+    // By the shard's owner, when its life begins: 1 + the multiprocessor.
+    RINGSCOPE_INLINE void says_where(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 sm) const {
+        if (on()) store_relaxed(head(ref, index_of(shard, ref.shards)) + RINGSCOPE_HEAD_SM, sm);
     }
     RINGSCOPE_INLINE bool on() const { return written_ != NO_RING; }
     RINGSCOPE_INLINE void write(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 time,

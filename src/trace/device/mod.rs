@@ -1,17 +1,18 @@
-//! Records that kernels leave: events, spans, samples, log lines and messages, of their rings on the device; and their black boxes.
+//! Records that kernels leave: events, spans, samples, log lines and messages, of their rings on the device.
 
-mod black_box;
+mod assemble;
 mod decode;
 mod filter;
-mod place;
+mod in_hand;
+mod kept;
 mod record;
 mod stream;
 
-pub use black_box::{BlackBox, BoxRecord, BoxRecordKind, LastWords};
 #[doc(hidden)] // for the tests of what a copy may show
 pub use decode::{Cursor, Decoded, RingCopy, What};
 pub use filter::{FilterError, TraceFilter};
-pub use place::{AwaitedValue, Place};
+pub(crate) use in_hand::InHand;
+pub use kept::{DeviceTrace, KernelRecords};
 pub use record::{DeviceRecord, RecordKind, SampleValue};
 pub(crate) use stream::{Batch, Queue, TracedKernel};
 pub use stream::{Stream, StreamConfig, StreamEnd};

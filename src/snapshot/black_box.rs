@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::place::{AwaitedValue, Place};
-use crate::abi::at::{NAME_MASK, TIME_BITS};
+use super::blocks::{Place, WaitsFor, details, place, waits_for};
+use crate::abi::at::{IDLE, NAME_BITS, NAME_MASK, RING, TIME_BITS, TIME_MASK, WAIT};
 use crate::abi::record::{MESSAGE, MORE, REST, STAMP_BITS, WAYPOINT, WORDS};
 use crate::abi::{BOX_WORDS, BoxWord};
-use crate::trace::names::KernelNames;
-use crate::trace::time::Time;
+use crate::reader::BlockWords;
+use crate::trace::{KernelNames, Time};
 
 /// The black box of a shard: its last words, where it was, and what it did before. Read while the kernel runs it is a moment of
 /// each word's own, and records that are being overwritten are left out.
@@ -25,12 +25,14 @@ pub struct BlackBox {
     pub sm: Option<u32>,
     /// What a `ringscope::check` that failed said; `None` if none has.
     pub last_words: Option<LastWords>,
-    /// Where it was, and since when; `None` if it never said.
-    pub place: Option<(Place, Time)>,
+    /// Where it was.
+    pub place: Place,
+    /// Since when; `None` if it was nowhere.
+    pub since: Option<Time>,
     /// The number of the message in hand; `None` without one, or where the kernel does not know it.
     pub message: Option<u64>,
     /// What it waited for.
-    pub awaited: Option<AwaitedValue>,
+    pub waits_for: Option<WaitsFor>,
     /// How many records it has written so far.
     pub written: u64,
     /// The newest of them that are whole, in their order.
@@ -66,7 +68,9 @@ pub struct BoxRecord {
 #[non_exhaustive]
 pub enum BoxRecordKind {
     /// The block came to a place.
-    Place(Place),
+    At(Place),
+    /// It began to wait at a waypoint, for something that is due or for work.
+    Waits(Place),
     /// A message was handled.
     Message {
         /// Its number, where the kernel knows it.
@@ -91,7 +95,10 @@ impl BlackBox {
         let (head, ring) = words.split_at_checked(BOX_WORDS)?;
         let word = |which: BoxWord| head[which as usize];
         let written = word(BoxWord::Head);
-        let place = Place::of_word(word(BoxWord::At), names).map(|(place, since)| (place, time(since)));
+        let at = word(BoxWord::At);
+        let block =
+            BlockWords { at, expected: word(BoxWord::Expected), seen: word(BoxWord::Seen), ..Default::default() };
+        let place = place(at, names);
         let code = word(BoxWord::Code).checked_sub(1).and_then(|code| u32::try_from(code).ok());
         let last_words =
             code.map(|code| LastWords { code, value: word(BoxWord::Value), time: time(word(BoxWord::Time)) });
@@ -100,9 +107,10 @@ impl BlackBox {
             shard,
             sm: word(BoxWord::Sm).checked_sub(1).and_then(|sm| u32::try_from(sm).ok()),
             last_words,
+            since: (place != Place::Nowhere).then(|| time(at & TIME_MASK)),
             place,
             message: word(BoxWord::Message).checked_sub(1),
-            awaited: AwaitedValue::of_words(word(BoxWord::At), word(BoxWord::Expected), word(BoxWord::Seen)),
+            waits_for: waits_for(&block),
             written,
             records: Ring { words: ring, written, names }.records(time),
         };
@@ -111,8 +119,7 @@ impl BlackBox {
 
     /// When it last wrote something, by the device's clock.
     fn last_ns(&self) -> Option<u64> {
-        let place = self.place.iter().map(|(_, since)| since);
-        let newest = place.chain(self.records.last().map(|record| &record.time));
+        let newest = self.since.iter().chain(self.records.last().map(|record| &record.time));
         newest.filter_map(|time| time.device_ns).max()
     }
 
@@ -124,10 +131,8 @@ impl BlackBox {
 
     /// `at "wait_barrier", expected 4, seen 3, message 81213`
     fn whereabouts(&self) -> String {
-        let place = self.place.as_ref().map_or("at no waypoint".to_owned(), |(place, _)| place.to_string());
-        let awaited = self.awaited.map(|awaited| format!(", {awaited}"));
-        let message = self.message.map(|message| format!(", message {message}"));
-        [Some(place), awaited, message].into_iter().flatten().collect()
+        let details = details(self.waits_for, self.message);
+        if details.is_empty() { self.place.to_string() } else { format!("{}, {details}", self.place) }
     }
 
     /// What a died kernel's black boxes say of its death, in a sentence without its full stop; `None` where they say nothing.
@@ -141,7 +146,7 @@ impl BlackBox {
             });
         }
         // Who has nothing to do does not die of it.
-        let works = |b: &BlackBox| b.place.as_ref().is_some_and(|(place, _)| !place.is_idle());
+        let works = |b: &BlackBox| b.place != Place::Nowhere && b.waits_for != Some(WaitsFor::Work);
         let last = boxes.iter().max_by_key(|b| (works(b), b.last_ns()))?;
         let how = if works(last) { "was the last at work" } else { "was the last to move" };
         Some(format!("{} {how}: {}", last.block(), last.whereabouts()))
@@ -193,7 +198,7 @@ impl Ring<'_> {
         const LONG_MESSAGE: u64 = MESSAGE | MORE;
         let record = self.whole(number)?;
         let kind = match record.kind {
-            WAYPOINT => BoxRecordKind::Place(Place::new(record.payload.into(), record.name, self.names)?),
+            WAYPOINT => self.place(&record)?,
             LONG_MESSAGE => {
                 let rest = self.whole(number.wrapping_add(1)).filter(|rest| rest.kind == REST)?;
                 let message = u64::from(rest.payload & 0xffff) << TIME_BITS | rest.time;
@@ -206,6 +211,16 @@ impl Ring<'_> {
             _ => return None,
         };
         Some((record.time, kind))
+    }
+
+    fn place(&self, record: &Whole) -> Option<BoxRecordKind> {
+        let kind = Some(u64::from(record.payload)).filter(|kind| *kind <= RING)?;
+        let place = place((kind << NAME_BITS | record.name) << TIME_BITS, self.names);
+        match kind {
+            _ if place == Place::Nowhere => None,
+            WAIT | IDLE => Some(BoxRecordKind::Waits(place)),
+            _ => Some(BoxRecordKind::At(place)),
+        }
     }
 
     /// That record, if both of its words are there and of it.
@@ -238,6 +253,10 @@ mod tests {
 
     fn decode(words: &[u64]) -> Option<BlackBox> {
         BlackBox::decode(words, &"w".into(), 17, &names(), |low| Time::device(low, low, 0))
+    }
+
+    fn waypoint(name: &str, index: u32) -> Place {
+        Place::Waypoint { name: name.into(), index }
     }
 
     /// What a block writes, as trace.cuh does.
@@ -297,10 +316,10 @@ mod tests {
         let kinds: Vec<_> = b.records.iter().map(|r| (r.number, r.time.unix_ns, r.kind.clone())).collect();
         let message = |number, duration_ns, status| BoxRecordKind::Message { number, duration_ns, status };
         let expected = [
-            (0, 100, BoxRecordKind::Place(Place::Waypoint("load".into()))),
+            (0, 100, BoxRecordKind::At(waypoint("load", 0))),
             (1, 90, message(Some(81_212), 15, 0x1234)),
             (3, 91, message(None, 16, 0)),
-            (5, 120, BoxRecordKind::Place(Place::Waits("wait_barrier".into()))),
+            (5, 120, BoxRecordKind::Waits(waypoint("wait_barrier", 2))),
         ];
         assert_eq!(kinds, expected);
         w.place(at::WAYPOINT, 1, 130);
@@ -350,7 +369,7 @@ mod tests {
                     BoxRecordKind::Message { number: Some(message), duration_ns: payload, status }
                 } else {
                     w.place(at::WAYPOINT, 1, time);
-                    BoxRecordKind::Place(Place::Waypoint("mma".into()))
+                    BoxRecordKind::At(waypoint("mma", 1))
                 };
                 written.insert(number, (time, kind));
             }
