@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ringscope::collector::{EventKind, HookKind, Notification};
 use ringscope::device::host::HostDevice;
 use ringscope::device::{DeviceSpec, HostEntry, HostKernel, KernelSource, Launch};
-use ringscope::snapshot::{BlackBox, BoxRecordKind, Place, RingPlace, WaitsFor};
+use ringscope::snapshot::{BlackBox, BlockState, BoxRecordKind, Place, RingPlace, WaitsFor};
 use ringscope::{
     DeviceError, KernelState, LaunchOptions, Level, RingKernelRuntime, RuntimeError, TelemetryCollector,
     TelemetryConfig, TelemetryError,
@@ -142,6 +142,13 @@ fn a_check_that_fails_is_quoted_with_code_value_place_and_message() {
             as i128
             - i128::from(words.1.time.unix_ns);
         assert!(age.abs() < 600_000_000_000, "{age}");
+        // Its other block was told to stop.
+        let ends = || {
+            let snapshot = runtime.snapshot_blocking().expect("a snapshot");
+            let mut others = snapshot.blocks("w").filter(|b| u64::from(b.block) != *block);
+            others.all(|b| b.state == BlockState::Ended)
+        };
+        soon("the other block ends", ends);
         // The kernel beside it lives, and its box is its own.
         talk(&runtime, "other", 5);
         runtime.terminate_blocking("other").expect("it ends");

@@ -69,6 +69,7 @@ pub fn open(args: &RunArgs, stop: &'static AtomicBool) -> Result<RingKernelRunti
     let config = TelemetryConfig {
         max_kernels: args.kernels as usize,
         max_blocks: args.kernels * args.blocks,
+        black_box_records: args.black_box,
         ..TelemetryConfig::default()
     };
     let builder = RingKernelRuntime::builder()
