@@ -120,6 +120,8 @@ fn rust_facts() -> BTreeMap<String, u64> {
         RINGSCOPE_MAX_RECORDS = record::MAX,
         RINGSCOPE_TRUSTED_RECORDS = record::TRUSTED,
         RINGSCOPE_HEAD_WORDS = record::HEAD_WORDS,
+        RINGSCOPE_HEAD_WRITTEN = record::HEAD_WRITTEN,
+        RINGSCOPE_HEAD_SM = record::HEAD_SM,
         RINGSCOPE_FILTER_SLOW_BITS = filter::SLOW_BITS,
         RINGSCOPE_FILTER_SAMPLE_BITS = filter::SAMPLE_BITS,
         RINGSCOPE_FILTER_ERRORS = filter::ERRORS,

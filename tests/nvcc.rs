@@ -22,7 +22,7 @@ extern "C" __global__ void own(ringscope::KernelRef telemetry, const volatile in
     unsigned n = 0;
     while (*stop == 0) {
 #ifndef PLAIN
-        ringscope::u64 begun = rec.begin();
+        unsigned long long begun = rec.begin();
 #endif
         out[blockIdx.x * blockDim.x + threadIdx.x] = ++n;
 #ifndef PLAIN

@@ -19,13 +19,13 @@ use super::notify::{EventKind, Notifier};
 use super::ops::Switch;
 use super::periodic::{Periodic, kept_interval};
 use super::registry::{Entry, Registry};
-use super::rings::Rings;
+use super::trace::Drain;
 use crate::abi::KernelRef;
 use crate::device::{DeviceError, Memory, SharedDevice};
 use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
 use crate::reader::Reader;
 use crate::snapshot::{BlackBox, KernelState, Snapshot};
-use crate::trace::KernelNames;
+use crate::trace::{KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel};
 
 /// What all clones of a collector share.
 pub(super) struct Core {
@@ -35,11 +35,12 @@ pub(super) struct Core {
     /// Operations of the application.
     pub(super) ops: Arc<Switch>,
     /// Events and spans, where they are kept.
-    pub(super) rings: Option<Rings>,
+    pub(super) drain: Option<Drain>,
     /// Where kernels leave their last words.
     pub(super) boxes: Option<Boxes>,
     registry: RwLock<Registry>,
     counts: Arc<Counts>,
+    clock: SteadyClock,
     collection: Mutex<Collection>,
     latest: ArcSwapOption<Snapshot>,
     history: Mutex<History>,
@@ -63,7 +64,7 @@ impl Core {
         let collection =
             Collection::new(config, clock, reader, Arc::clone(&metrics), Arc::clone(&ops), Arc::clone(&counts));
         Core {
-            rings: None,
+            drain: None,
             boxes: None,
             enabled,
             metrics,
@@ -71,6 +72,7 @@ impl Core {
             notifier: Notifier::new(Arc::clone(&counts), config.hook_queue, config.hook_limit),
             registry: RwLock::new(Registry::new(config.max_kernels, config.scale, clock)),
             counts,
+            clock,
             collection: Mutex::new(collection),
             latest: ArcSwapOption::empty(),
             history: Mutex::new(History::new(bounds)),
@@ -84,31 +86,81 @@ impl Core {
         let reader = Reader::new(Arc::clone(device), config.max_blocks, config.scale, config.copy_limit)?;
         let room = Capacity { metrics: config.device_metrics, buckets: config.device_buckets };
         let metrics = DeviceMetrics::new(device, room, config.copy_limit)?;
-        let rings = match config.trace_records {
-            0 => None,
-            records => Some(Rings::new(device, config.max_kernels, config.max_blocks, records, config.copy_limit)?),
-        };
         let boxes = match config.black_box_records {
             0 => None,
             records => Some(Boxes::new(device, config.max_blocks, records)?),
         };
-        Ok(Core { rings, boxes, ..Self::new(true, config, Some((reader, metrics))) })
+        let mut core = Core { boxes, ..Self::new(true, config, Some((reader, metrics))) };
+        if config.trace_records > 0 {
+            let shared = (Arc::clone(&core.counts), Arc::clone(&core.ops), core.clock);
+            core.drain = Some(Drain::new(device, config, shared)?);
+        }
+        Ok(core)
     }
 
     /// Registers a kernel, and returns what it takes by value.
-    pub(super) fn add_kernel(&self, id: &str, shards: u32, names: KernelNames) -> Result<KernelRef, TelemetryError> {
+    pub(super) fn add_kernel(
+        &self,
+        id: &str,
+        shards: u32,
+        names: KernelNames,
+        filter: TraceFilter,
+    ) -> Result<KernelRef, TelemetryError> {
+        let filter = filter.word()?;
         if !self.enabled {
             return Ok(KernelRef::default());
         }
         let collection = self.collection();
         let all = collection.shards().ok_or(TelemetryError::NoDevice)?;
-        let (shards, index) = self.registry_mut().add_kernel(id, shards, all, names)?;
+        let mut registry = self.registry_mut();
+        let (shards, index) = registry.add_kernel(id, shards, all, names.clone())?;
         let table = self.metrics.table();
         let (metrics, metric_count) = table.map_or((0, 0), |t| (t.memory.device_address(), t.places));
         let mut to = KernelRef { metrics, metric_count, ..collection.kernel_ref(shards) };
-        self.rings.iter().for_each(|rings| rings.tell(shards, index, &mut to));
+        if let Some(drain) = &self.drain {
+            let kernel = TracedKernel { id: id.into(), names };
+            match drain.add_kernel(kernel, (shards, index), filter, &mut to) {
+                Ok(counted) => registry.set_traced(index, counted),
+                Err(error) => {
+                    registry.remove_newest(id);
+                    return Err(error.into());
+                }
+            }
+        }
         self.boxes.iter().for_each(|boxes| boxes.tell(shards, &mut to));
         Ok(to)
+    }
+
+    /// Takes back a registration of which nothing was launched, if it is the newest.
+    pub(super) fn forget(&self, id: &str) {
+        let _collection = self.collection();
+        if self.registry_mut().remove_newest(id) {
+            self.drain.iter().for_each(|drain| drain.remove_newest(id));
+        }
+    }
+
+    /// Makes a stream of what kernels record from now on.
+    pub(super) fn trace_stream(&self, config: StreamConfig) -> Result<Stream, TelemetryError> {
+        self.check_enabled()?;
+        self.drain.as_ref().ok_or(TelemetryError::NoTraceRecords)?.open(config)
+    }
+
+    /// Places of rings that were written while there were streams, by all kernels.
+    pub(super) fn written_to_rings(&self) -> u64 {
+        let registry = self.registry();
+        registry.entries().iter().filter_map(|entry| entry.traced.get()).map(|counted| counted.records().written).sum()
+    }
+
+    /// Changes of which messages a kernel leaves a span.
+    pub(super) fn trace(&self, id: &str, filter: TraceFilter) -> Result<(), TelemetryError> {
+        self.check_enabled()?;
+        let word = filter.word()?;
+        let index = self.index_of(id)?;
+        let counted = self.registry().entries()[index].traced.get().cloned();
+        match (&self.drain, counted) {
+            (Some(drain), Some(counted)) => Ok(drain.set_filter(index, &counted, word)?),
+            _ => Err(TelemetryError::NotTraced { id: id.to_owned() }),
+        }
     }
 
     pub(super) fn check_enabled(&self) -> Result<(), TelemetryError> {

@@ -122,6 +122,9 @@ pub enum TelemetryError {
         /// The name.
         id: String,
     },
+    /// No kernel of the collector has rings for events and spans.
+    #[error("no events and spans are kept: set trace_records in the TelemetryConfig of a collector with a device")]
+    NoTraceRecords,
     /// The kernel has no black box.
     #[error(
         "no black box is kept of kernel `{id}`: set black_box_records in the TelemetryConfig before it is launched; host actors have none"

@@ -16,6 +16,7 @@ use super::standard::StandardMetrics;
 use crate::abi::KernelRef;
 use crate::device::{DeviceError, Memory, MetricTable, SharedDevice};
 use crate::snapshot::{BlackBox, KernelState, KernelTelemetry, Snapshot, Summary};
+use crate::trace::{Stream, StreamConfig, TraceFilter};
 
 /// Collects what kernels count: device kernels by reading their slab, host actors by their handles' cells.
 /// Clones share one collector.
@@ -84,7 +85,7 @@ impl TelemetryCollector {
     /// keeps it as well. Empty without a device. The host cannot write to it, on no device: kernels follow addresses in it.
     pub fn memory(&self) -> Vec<Memory> {
         let core = &self.core;
-        let traces = core.rings.iter().map(|rings| rings.memory());
+        let traces = core.drain.iter().map(|drain| drain.memory());
         let boxes = core.boxes.iter().map(|boxes| boxes.memory());
         core.memory()
             .into_iter()
@@ -103,8 +104,7 @@ impl TelemetryCollector {
     /// Takes back a registration of which nothing was launched. If something was registered since, its place stays
     /// taken.
     pub(crate) fn forget(&self, id: &str) {
-        let _collection = self.core.collection();
-        self.core.registry_mut().remove_newest(id);
+        self.core.forget(id);
     }
 
     /// Says what state a kernel is in, as its commander knows it.
@@ -364,6 +364,37 @@ impl TelemetryCollector {
     /// Returns what became of each hook's calls, in the order in which the hooks were added.
     pub fn hooks(&self) -> Vec<HookReport> {
         self.core.notifier.hooks()
+    }
+
+    /// Returns what kernels at [`Level::Events`](crate::Level::Events) record from now on, with default bounds: events, spans,
+    /// samples, log lines, and the messages that their [filter](Self::trace) chooses. While there are streams, a thread reads
+    /// the kernels' rings; what they overwrite before it is there is [lost](crate::trace::RecordKind::Lost), and said in its
+    /// place.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Disabled`]; [`TelemetryError::NoTraceRecords`] without
+    /// [`trace_records`](TelemetryConfig::trace_records); [`TelemetryError::Device`]; [`TelemetryError::NoThread`].
+    pub fn trace_stream(&self) -> Result<Stream, TelemetryError> {
+        self.trace_stream_with(StreamConfig::new())
+    }
+
+    /// Returns what kernels record from now on as [`trace_stream`](Self::trace_stream) does, with bounds of one's own.
+    ///
+    /// # Errors
+    /// As [`trace_stream`](Self::trace_stream).
+    pub fn trace_stream_with(&self, config: StreamConfig) -> Result<Stream, TelemetryError> {
+        self.core.trace_stream(config)
+    }
+
+    /// Changes of which messages a kernel leaves a span, while it runs: those that end from then on, a copy to the device
+    /// later. The default is of those that fail. What the kernel's author records is not filtered.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Filter`] for a filter that makes no sense, and [`TelemetryError::UnknownKernel`],
+    /// [`TelemetryError::NotTraced`]: then the filter stays as it was. [`TelemetryError::Disabled`];
+    /// [`TelemetryError::Device`].
+    pub fn trace(&self, id: &str, filter: TraceFilter) -> Result<(), TelemetryError> {
+        self.core.trace(id, filter)
     }
 
     /// Registers a set of metrics, and fills it with every snapshot from the next one on. What kernels counted before

@@ -40,10 +40,11 @@ mod notify;
 mod operations;
 mod ops;
 mod periodic;
+mod recorder;
 mod registration;
 mod registry;
-mod rings;
 mod standard;
+mod trace;
 
 pub use actor::ActorHandle;
 pub use config::{MAX_WINDOWS, TelemetryConfig};
@@ -58,6 +59,7 @@ pub use ops::{
     NetworkOperation, NetworkRecord, Operation, OperationBuilder, OperationError, OperationRecord, OperationsConfig,
     PeerThroughput, RetryStats, ThreadInfo,
 };
+pub use recorder::TraceRecorder;
 pub use registration::KernelRegistration;
 pub use registry::MAX_ID_BYTES;
 pub(crate) use registry::check_id;

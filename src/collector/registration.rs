@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::core::Core;
 use super::error::TelemetryError;
 use crate::abi::KernelRef;
-use crate::trace::{KernelNames, Severity};
+use crate::trace::{KernelNames, Severity, TraceFilter};
 
 /// A kernel that is to be registered.
 ///
@@ -32,11 +32,13 @@ pub struct KernelRegistration {
     shards: u32,
     names: Vec<String>,
     patterns: Vec<(u32, Severity, String)>,
+    filter: TraceFilter,
 }
 
 impl KernelRegistration {
     pub(super) fn new(core: Arc<Core>, id: String) -> Self {
-        KernelRegistration { core, id, shards: 1, names: Vec::new(), patterns: Vec::new() }
+        let filter = TraceFilter::at_launch();
+        KernelRegistration { core, id, shards: 1, names: Vec::new(), patterns: Vec::new(), filter }
     }
 
     /// Sets how many shards it has: one a block, or one for each role of each block. Default: 1.
@@ -58,14 +60,21 @@ impl KernelRegistration {
         self
     }
 
+    /// Sets of which messages it leaves a span at first; [`trace`](super::TelemetryCollector::trace) changes it while the
+    /// kernel runs. Default: of those that fail.
+    pub fn trace(mut self, filter: TraceFilter) -> Self {
+        self.filter = filter;
+        self
+    }
+
     /// Registers it, and returns what to pass to it by value, as
     /// [`TelemetryCollector::register`](super::TelemetryCollector::register) does.
     ///
     /// # Errors
-    /// As [`TelemetryCollector::register`](super::TelemetryCollector::register); [`TelemetryError::Name`].
+    /// As [`TelemetryCollector::register`](super::TelemetryCollector::register); [`TelemetryError::Name`]; [`TelemetryError::Filter`].
     pub fn register(self) -> Result<KernelRef, TelemetryError> {
         let names = KernelNames::new(&self.id, &self.names, &self.patterns)?;
-        self.core.add_kernel(&self.id, self.shards, names)
+        self.core.add_kernel(&self.id, self.shards, names, self.filter)
     }
 }
 

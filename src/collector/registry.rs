@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::actor::Actor;
 use super::clock::{CoarseClock, SteadyClock};
 use super::error::TelemetryError;
+use super::trace::Counted;
 use crate::abi::block_state;
 use crate::reader::{KernelSums, ShardRange};
 use crate::snapshot::{KernelState, KernelTelemetry};
@@ -43,6 +44,8 @@ pub(super) struct Entry {
     pub(super) queue_full: Arc<AtomicU64>,
     /// Of its waypoints, events and spans.
     pub(super) names: KernelNames,
+    /// What became of its records, where it has rings.
+    pub(super) traced: OnceLock<Arc<Counted>>,
 }
 
 pub(super) enum Origin {
@@ -138,8 +141,14 @@ impl Registry {
         Ok((shards, self.entries.len() - 1))
     }
 
-    /// Takes the newest registration back, if it is a device kernel of that name.
-    pub(super) fn remove_newest(&mut self, id: &str) {
+    /// Says that a kernel has rings.
+    pub(super) fn set_traced(&self, index: usize, counted: Arc<Counted>) {
+        // Once, when it is registered.
+        let _ = self.entries[index].traced.set(counted);
+    }
+
+    /// Takes the newest registration back, if it is a device kernel of that name. Whether it was.
+    pub(super) fn remove_newest(&mut self, id: &str) -> bool {
         let newest = self.entries.last().filter(|e| &*e.id == id).and_then(|e| e.shards());
         if let Some(shards) = newest {
             self.entries.pop();
@@ -147,6 +156,7 @@ impl Registry {
             self.by_id.remove(id);
             self.used_blocks -= shards.count;
         }
+        newest.is_some()
     }
 
     /// Checks that `id` may be registered.
@@ -171,8 +181,9 @@ impl Registry {
 
 impl Entry {
     fn new(id: Arc<str>, origin: Origin, state: u8, names: KernelNames) -> Self {
-        let (failure, queue_full) = (OnceLock::new(), Arc::default());
-        Entry { id, origin, state: AtomicU8::new(state), failure, told: AtomicU8::new(state), queue_full, names }
+        let (failure, traced, queue_full) = (OnceLock::new(), OnceLock::new(), Arc::default());
+        let (state, told) = (AtomicU8::new(state), AtomicU8::new(state));
+        Entry { id, origin, state, failure, told, queue_full, names, traced }
     }
 
     pub(super) fn shards(&self) -> Option<ShardRange> {

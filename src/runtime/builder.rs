@@ -246,6 +246,7 @@ impl RuntimeBuilder {
             inner: Arc::new(Inner {
                 device,
                 without_cuda,
+                level,
                 sources,
                 default_source: self.default_source,
                 shape: self.shape,

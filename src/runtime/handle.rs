@@ -8,7 +8,7 @@ use super::error::RuntimeError;
 use super::kernel::RingKernel;
 use super::waker::Waker;
 use crate::collector::TelemetryCollector;
-use crate::device::{CudaUnavailable, DeviceInfo, IdleRing, Kernel, RingShape, RingWords, SharedDevice};
+use crate::device::{CudaUnavailable, DeviceInfo, IdleRing, Kernel, Level, RingShape, RingWords, SharedDevice};
 use crate::trace::Tracer;
 
 /// Launches ring kernels on one device, sends them messages, receives their replies, reads their telemetry.
@@ -37,6 +37,8 @@ pub struct RingKernelRuntime {
 pub(super) struct Inner {
     pub(super) device: SharedDevice,
     pub(super) without_cuda: Option<CudaUnavailable>,
+    /// That its kernels record at.
+    pub(super) level: Level,
     pub(super) sources: HashMap<String, Box<dyn Kernel>>,
     pub(super) default_source: String,
     pub(super) shape: RingShape,

@@ -11,8 +11,9 @@ use super::options::LaunchOptions;
 use super::wait;
 use crate::abi::KernelRef;
 use crate::collector::{TelemetryError, check_id};
-use crate::device::{Command, DeviceError, IdleRing, Launch};
+use crate::device::{Command, DeviceError, IdleRing, Launch, Level};
 use crate::snapshot::KernelState;
+use crate::trace::TraceFilter;
 
 /// What a shutdown left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,41 @@ impl RingKernelRuntime {
     /// As [`launch_with`](Self::launch_with).
     pub fn launch_blocking(&self, id: &str, options: &LaunchOptions) -> Result<(), RuntimeError> {
         self.inner.launch(id, options)
+    }
+
+    /// Changes of which messages a kernel leaves a span, while it runs: those that end from then on, a copy to the device
+    /// later. The default is of those that fail.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use ringscope::trace::TraceFilter;
+    /// # async fn example(runtime: &ringscope::RingKernelRuntime) -> Result<(), ringscope::RuntimeError> {
+    /// runtime.trace("w", TraceFilter::none().slow(Duration::from_micros(50)).one_of(64).errors(true)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// If the future is dropped after it was polled, the filter is changed all the same.
+    ///
+    /// # Errors
+    /// [`RuntimeError::UnknownKernel`]; of [`RuntimeError::Telemetry`] [`TelemetryError::Filter`] for a filter that makes no
+    /// sense, and [`TelemetryError::NotTraced`] without [`trace_records`](crate::TelemetryConfig::trace_records) or below
+    /// [`Level::Events`](crate::Level::Events): then the filter stays as it was. What the device died of.
+    pub async fn trace(&self, id: &str, filter: TraceFilter) -> Result<(), RuntimeError> {
+        let (runtime, owned) = (self.clone(), id.to_owned());
+        off_the_worker(move || runtime.trace_blocking(&owned, filter)).await
+    }
+
+    /// Changes the filter as [`trace`](Self::trace) does, on the calling thread: it blocks for the time of a copy.
+    ///
+    /// # Errors
+    /// As [`trace`](Self::trace).
+    pub fn trace_blocking(&self, id: &str, filter: TraceFilter) -> Result<(), RuntimeError> {
+        self.kernel(id)?;
+        if self.inner.collector.enabled() && self.inner.level < Level::Events {
+            return Err(TelemetryError::NotTraced { id: id.to_owned() }.into());
+        }
+        Ok(self.inner.collector.trace(id, filter)?)
     }
 
     /// Lets a launched or deactivated kernel take messages. Of an active one it changes nothing. Waits for nothing.

@@ -3,7 +3,7 @@
 use super::error::RuntimeError;
 use crate::collector::KernelRegistration;
 use crate::device::{Carveout, KernelArgs, Memory, RingLaunch};
-use crate::trace::Severity;
+use crate::trace::{Severity, TraceFilter};
 
 /// How to launch one kernel.
 ///
@@ -21,6 +21,7 @@ pub struct LaunchOptions {
     pub(super) args: KernelArgs,
     waypoints: Vec<String>,
     patterns: Vec<(u32, Severity, String)>,
+    filter: Option<TraceFilter>,
 }
 
 impl Default for LaunchOptions {
@@ -33,6 +34,7 @@ impl Default for LaunchOptions {
             args: KernelArgs::default(),
             waypoints: Vec::new(),
             patterns: Vec::new(),
+            filter: None,
         }
     }
 }
@@ -101,9 +103,17 @@ impl LaunchOptions {
         self
     }
 
+    /// Sets of which messages the kernel leaves a span at first, at [`Level::Events`](crate::Level::Events);
+    /// [`trace`](crate::RingKernelRuntime::trace) changes it while the kernel runs. Default: of those that fail.
+    pub fn trace(mut self, filter: TraceFilter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
     /// Tells a registration what is known of the kernel's names, `built_in` being those that its code has.
     pub(super) fn describe(&self, kernel: KernelRegistration, built_in: &[String]) -> KernelRegistration {
         let names = if self.waypoints.is_empty() { built_in } else { &self.waypoints };
+        let kernel = self.filter.into_iter().fold(kernel, KernelRegistration::trace);
         let named = kernel.shards(self.blocks).waypoints(names);
         self.patterns.iter().fold(named, |kernel, (name, severity, text)| kernel.log(*name, *severity, text.as_str()))
     }

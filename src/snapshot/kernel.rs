@@ -129,6 +129,26 @@ pub struct Waiting {
     pub histogram: Arc<Histogram>,
 }
 
+/// What became of a kernel's events and spans, in places of its rings: a record has one to three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct TraceRecords {
+    /// Written while a [stream](crate::TelemetryCollector::trace_stream) was open, as of the last look at the rings.
+    pub written: u64,
+    /// Read from the rings.
+    pub read: u64,
+    /// Overwritten before they were read. When the kernel rests, `written` is `read` and `lost` together.
+    pub lost: u64,
+}
+
+impl TraceRecords {
+    /// Makes such counts.
+    pub(crate) const fn new(written: u64, read: u64, lost: u64) -> Self {
+        TraceRecords { written, read, lost }
+    }
+}
+
 /// Everything known of one kernel or host actor at one instant. Counts are since the start or the last reset.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -211,6 +231,9 @@ pub struct KernelTelemetry {
     /// How many of them have started: all of a kernel that the runtime launched; 0 for a host actor, and for a kernel without
     /// telemetry code.
     pub blocks_started: u32,
+    /// What became of its events and spans; `None` for host actors, and where no
+    /// [rings](crate::TelemetryConfig::trace_records) are kept. A reset does not change it.
+    pub trace: Option<TraceRecords>,
     /// Buckets of the latencies of handling.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::buckets"))]
     pub histogram: Arc<Histogram>,

@@ -27,7 +27,7 @@ pub(crate) use convert::{ns_between, rate, ratio, unix_time};
 #[cfg(feature = "serde")]
 pub(crate) use convert::{seconds, unix_seconds};
 pub use device_clock::DeviceClock;
-pub use kernel::{KernelState, KernelTelemetry, Latency, Stall, Waiting};
+pub use kernel::{KernelState, KernelTelemetry, Latency, Stall, TraceRecords, Waiting};
 pub use operations::{
     ListCounts, NetworkTelemetry, OperationCounts, OperationStatus, OperationTelemetry, OperationsTelemetry,
 };

@@ -150,9 +150,13 @@ enum ringscope_log_rest {
 #define RINGSCOPE_MAX_RECORDS 16384u
 #define RINGSCOPE_TRUSTED_RECORDS 32768u
 
-// How many records were written to a ring: one word, and room so that no two writers share a line of a CPU's cache. The
-// heads of all rings lie behind one another.
+// Of each ring how many records were written to it, and where its writer is, with room so that no two writers share a line of
+// a CPU's cache. The heads of all rings lie behind one another.
 #define RINGSCOPE_HEAD_WORDS 8
+enum ringscope_head_word {
+    RINGSCOPE_HEAD_WRITTEN = 0,
+    RINGSCOPE_HEAD_SM = 1  // 1 + the multiprocessor that the shard's owner is on
+};
 
 // The filter is one word of a kernel, written by the host at any time: of messages slower than so many nanoseconds
 // (48 bits, 0 is of none for that), of one of 2^(k - 1) of them (6 bits k, 0 is of none), and of those that failed (1 bit).

@@ -159,6 +159,7 @@ impl KernelTracker {
             wait_time,
             blocks,
             blocks_started: sums.lines.blocks_in_state[1..].iter().sum(),
+            trace: entry.traced.get().map(|counted| counted.records()),
             histogram,
             recorded_since_launch: recorded(sums),
         }

@@ -11,7 +11,9 @@ use crate::abi::buckets;
 use crate::histogram::Histogram;
 use crate::machine::SystemMetrics;
 use crate::metrics::{Distribution, ExplicitHistogram, Value};
-use crate::snapshot::{Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, Waiting, WindowCounts};
+use crate::snapshot::{
+    Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, TraceRecords, Waiting, WindowCounts,
+};
 
 /// Writes differences, or reads them.
 pub(super) trait Coder {
@@ -86,7 +88,7 @@ pub(super) fn words<const N: usize>(coder: &mut impl Coder, before: &[u64; N], n
 
 // ---- kernels -----------------------------------------------------------------------------------------
 
-const KERNEL_WORDS: usize = 26;
+const KERNEL_WORDS: usize = 29;
 
 /// One kernel but for its stall, with what it did over each of so many windows.
 pub(super) fn kernel(
@@ -149,6 +151,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         wait_time,
         blocks,
         blocks_started,
+        trace,
         histogram: _,
         recorded_since_launch,
     } = k;
@@ -179,6 +182,9 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         u64::from(*blocks) | u64::from(*blocks_started) << 32,
         *recorded_since_launch,
         *queue_full,
+        trace.map_or(0, |trace| trace.written + 1),
+        trace.map_or(0, |trace| trace.read),
+        trace.map_or(0, |trace| trace.lost),
     ]
 }
 
@@ -222,6 +228,7 @@ fn kernel_of(
         wait_time: Duration::from_nanos(w[22]),
         blocks: w[23] as u32,
         blocks_started: (w[23] >> 32) as u32,
+        trace: w[26].checked_sub(1).map(|written| TraceRecords::new(written, w[27], w[28])),
         histogram,
         recorded_since_launch: w[24],
     }
@@ -354,7 +361,7 @@ pub(super) fn value(coder: &mut impl Coder, before: Option<&Value>, like: &Value
 
 // ---- the rest ----------------------------------------------------------------------------------------
 
-const SELF_WORDS: usize = 22;
+const SELF_WORDS: usize = 23;
 
 pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Option<&SelfMetrics>) -> SelfMetrics {
     let w = words(coder, &self_words(before), now.map(self_words).as_ref());
@@ -378,6 +385,7 @@ pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Op
             device_messages: w[19],
             application_events: w[20],
             event_subscribers: w[21],
+            trace_streams: w[22],
         },
         hook_calls_total: w[11],
         hook_panics_total: w[12],
@@ -400,6 +408,7 @@ fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
         device_messages,
         application_events,
         event_subscribers,
+        trace_streams,
     } = m.dropped;
     [
         m.collection_runs_total,
@@ -424,6 +433,7 @@ fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
         device_messages,
         application_events,
         event_subscribers,
+        trace_streams,
     ]
 }
 

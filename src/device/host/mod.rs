@@ -23,6 +23,7 @@ pub use launch::{Grid, HostArgument, HostLaunch, MAX_BLOCKS};
 
 unsafe extern "C" {
     fn ringscope_host_clock_ns() -> u64;
+    fn ringscope_host_clock_error_ns() -> u64;
     fn ringscope_host_fact(i: usize, value: *mut u64) -> *const std::ffi::c_char;
     fn ringscope_host_bucket_slot(value: u64, scale: u32) -> u32;
 }
@@ -250,8 +251,7 @@ impl Device for HostDevice {
         Ok(ClockSample {
             device_ns: before + took / 2,
             unix_ns,
-            // It is the host's steady clock itself.
-            uncertainty_ns: 0,
+            uncertainty_ns: clock_error(),
             drift_ppb: 0,
             tick_ns: 1,
             restarts: 0,
@@ -267,8 +267,14 @@ impl Device for HostDevice {
             (read() - before, before, at)
         };
         let (took, before, at) = [look(), look(), look()].into_iter().min().unwrap_or_else(look);
-        Ok(Arc::new(Timekeeper::of_host(before + took / 2, at)))
+        Ok(Arc::new(Timekeeper::of_host(before + took / 2, at, clock_error())))
     }
+}
+
+/// How far from the host's steady clock a kernel's times may be.
+fn clock_error() -> u64 {
+    // SAFETY: no arguments; what it finds out first, it finds out once.
+    unsafe { ringscope_host_clock_error_ns() }
 }
 
 fn allocate(bytes: usize, what: &'static str) -> Result<Memory, DeviceError> {

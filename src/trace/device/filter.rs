@@ -67,6 +67,11 @@ impl TraceFilter {
         TraceFilter { errors, ..self }
     }
 
+    /// That of a kernel of which nothing else is said: of messages that fail.
+    pub(crate) const fn at_launch() -> Self {
+        TraceFilter::none().errors(true)
+    }
+
     /// The word that the kernel reads.
     ///
     /// # Errors
