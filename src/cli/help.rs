@@ -97,6 +97,7 @@ pub fn serve(width: usize) -> String {
             Example("ringscope serve --listen 0.0.0.0:9464", "serve on every network interface"),
             Example("curl -s localhost:9464/metrics | grep processed", "read one metric"),
             Example("curl -s localhost:9464/snapshot.json | jq .kernels", "read the kernels' telemetry as JSON"),
+            Example("curl -s localhost:9464/stuck", "read why a kernel hangs"),
             Example("curl -sf localhost:9464/healthz || echo trouble", "check the kernels from a script"),
             Title("Paths:"),
             Term(
@@ -106,6 +107,11 @@ pub fn serve(width: usize) -> String {
             ),
             Term("/snapshot.json", "everything that is known of the kernels, devices and machine"),
             Term("/summary.json", "totals over all kernels: timestamp, tasks, latency, system"),
+            Term(
+                "/stuck",
+                "which kernels hang, where their blocks are and what they wait for, in sentences; as JSON where the \
+                 Accept header or ?format=json asks for it",
+            ),
             Term("/healthz", "200 if all kernels are healthy, else 503 and the reason"),
             Title("In prometheus.yml:"),
             File("scrape_configs:"),

@@ -25,6 +25,7 @@
 //! | `ringscope::history` | DEBUG | `snapshots left the history`: it was full, or they were too old | `dropped` |
 
 mod actor;
+mod boxes;
 mod clock;
 mod collect;
 mod config;

@@ -132,6 +132,10 @@ fn finish(
     kernels: &[RingKernel],
     troubles: &mut Vec<String>,
 ) -> Option<Arc<Snapshot>> {
+    if let Ok(before) = runtime.collector().snapshot() {
+        // Some of them end when they are told to, and then nobody knows why they hung.
+        troubles.extend(before.stuck().iter().map(ToString::to_string));
+    }
     launch::end(runtime, kernels, troubles);
     if args.no_telemetry {
         return None;

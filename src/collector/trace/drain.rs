@@ -1,6 +1,6 @@
 //! Reads the rings while there are streams: on a thread of its own, as often as the fullest ring asks for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -39,8 +39,6 @@ struct Shared {
     kernels: Mutex<Arc<Vec<Arc<Traced>>>>,
     desk: Mutex<Desk>,
     bell: Condvar,
-    /// Looks that ended.
-    looks: AtomicU64,
 }
 
 /// What is asked of the thread.
@@ -71,7 +69,6 @@ impl Drain {
             kernels: Mutex::default(),
             desk: Mutex::default(),
             bell: Condvar::new(),
-            looks: AtomicU64::new(0),
         };
         Ok(Drain { shared: Arc::new(shared) })
     }
@@ -131,6 +128,7 @@ impl Drain {
         let (queue, stream) = Queue::open(config);
         if !desk.running {
             let positions = shared.begin()?;
+            shared.counts.trace_looks.store(1, Ordering::Release);
             let shared = Arc::clone(shared);
             std::thread::Builder::new()
                 .name("ringscope-drain".into())
@@ -142,12 +140,6 @@ impl Drain {
         drop(desk);
         self.shared.bell.notify_all();
         Ok(stream)
-    }
-
-    /// How many looks at the rings have ended; `None` while nobody reads them.
-    pub(in crate::collector) fn looks(&self) -> Option<u64> {
-        let running = lock(&self.shared.desk).running;
-        running.then(|| self.shared.looks.load(Ordering::Acquire))
     }
 }
 
@@ -180,7 +172,7 @@ impl Shared {
             };
             let open: Vec<Arc<Queue>> = streams.iter().filter_map(Weak::upgrade).collect();
             let looked = self.look(&mut positions, &open, at_once);
-            self.looks.fetch_add(1, Ordering::Release);
+            self.counts.trace_looks.fetch_add(1, Ordering::Release);
             let end = match (&looked, closing) {
                 (Ok(_) | Err(DeviceError::CopyTimedOut { .. }), false) => None,
                 (Ok(_) | Err(DeviceError::CopyTimedOut { .. }), true) => Some(StreamEnd::Closed),
@@ -208,6 +200,7 @@ impl Shared {
         streams.retain(|stream| stream.strong_count() > 0);
         if streams.is_empty() {
             desk.running = false;
+            self.counts.trace_looks.store(0, Ordering::Release);
             return None;
         }
         Some(desk.closing)
