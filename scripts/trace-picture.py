@@ -141,7 +141,8 @@ class Picture:
     def slice(self, s, y):
         x = self.x(s["ts"])
         self.places[s["id"]] = (x, y + ROW / 2)
-        title = escape(f'{s["name"]}, {"goes on" if s["dur"] < 0 else f"{s["dur"] / 1e3:.1f} µs"}')
+        took = "goes on" if s["dur"] < 0 else "%.1f µs" % (s["dur"] / 1e3)
+        title = escape(f"{s['name']}, {took}")
         if s["category"] == "lost":
             self.out.append(f'<rect x="{x - 1:.1f}" y="{y}" width="3" height="{ROW}" fill="#e15759"><title>{title}</title></rect>')
             self.text(x + 5, y + 14, s["name"], bold=True, colour="#e15759")
