@@ -111,7 +111,7 @@ impl Timekeeper {
     }
 
     /// Both clocks now. The moment is that at which Unix time was read; of three tries, the one that took the least.
-    pub(super) fn sample(&self) -> ClockSample {
+    pub(crate) fn sample(&self) -> ClockSample {
         self.wanted.store(true, Ordering::Relaxed);
         let look = || {
             let from = self.host_now();

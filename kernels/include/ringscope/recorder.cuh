@@ -362,13 +362,16 @@ class Recorder {
         if (!owner_) return;
 #if RINGSCOPE_LEVEL >= 3
         trace_.open(ref_, shard_);
+        trace_.says_where(ref_, shard_, 1 + (ringscope_u64)detail::multiprocessor());
 #endif
         ringscope_u64 now = clock_ns();
         put(RINGSCOPE_ABI, RINGSCOPE_ABI_VERSION);
         put(RINGSCOPE_START_NS, now);
         put(RINGSCOPE_HEARTBEAT_NS, now);
         put(RINGSCOPE_END_NS, 0);
-        put_where(RINGSCOPE_SM, 1 + (ringscope_u64)detail::multiprocessor());
+        ringscope_u64 sm = 1 + (ringscope_u64)detail::multiprocessor();
+        put_where(RINGSCOPE_SM, sm);
+        if (box().on()) box().put(RINGSCOPE_BOX_SM, sm);
         put(RINGSCOPE_STATE, state);
     }
     RINGSCOPE_INLINE ringscope_u32 shard_index() const { return detail::index_of(shard_, ref_.shards); }
