@@ -86,6 +86,7 @@ pub fn open(
         trace_records: traced.map_or(0, |traced| traced.ring_records),
         max_kernels: args.kernels as usize,
         max_blocks: args.kernels * args.blocks,
+        black_box_records: args.black_box,
         ..TelemetryConfig::default()
     };
     let builder = RingKernelRuntime::builder()

@@ -23,6 +23,7 @@ pub use launch::{Grid, HostArgument, HostLaunch, MAX_BLOCKS};
 
 unsafe extern "C" {
     fn ringscope_host_clock_ns() -> u64;
+    fn ringscope_host_clock_error_ns() -> u64;
     fn ringscope_host_fact(i: usize, value: *mut u64) -> *const std::ffi::c_char;
     fn ringscope_host_bucket_slot(value: u64, scale: u32) -> u32;
 }
@@ -71,6 +72,7 @@ fn builtin(builtin: Builtin, level: Level) -> HostKernel {
 /// | `min`, `max` | of CUDA's types; a NaN gives way to a number |
 /// | `__ldg`, `__nanosleep`, `clock64` | a load, a sleep, nanoseconds |
 /// | `ringscope::lane_index`, `sync_lanes`, `from_lane0`, `xor_lanes`, `add_warp`, `end_warp` | their case of one lane |
+/// | `ringscope::check` | a block that traps ends where it stands, and the objects on its stack are destroyed; its kernel is dead ([`DeviceError::Trapped`]), whose other blocks run on until they return, and no other kernel is touched |
 /// | shuffles, votes, matches and reductions of a warp by hand | refused by the compiler, with a sentence |
 /// | several threads in a block | refused by [`launch`](HostDevice::launch), with a sentence |
 /// | `asm` of PTX, textures, cooperative groups, CUDA's libraries | does not compile: keep it under `#if RINGSCOPE_CUDA` |
@@ -249,8 +251,7 @@ impl Device for HostDevice {
         Ok(ClockSample {
             device_ns: before + took / 2,
             unix_ns,
-            // It is the host's steady clock itself.
-            uncertainty_ns: 0,
+            uncertainty_ns: clock_error(),
             drift_ppb: 0,
             tick_ns: 1,
             restarts: 0,
@@ -266,8 +267,14 @@ impl Device for HostDevice {
             (read() - before, before, at)
         };
         let (took, before, at) = [look(), look(), look()].into_iter().min().unwrap_or_else(look);
-        Ok(Arc::new(Timekeeper::of_host(before + took / 2, at)))
+        Ok(Arc::new(Timekeeper::of_host(before + took / 2, at, clock_error())))
     }
+}
+
+/// How far from the host's steady clock a kernel's times may be.
+fn clock_error() -> u64 {
+    // SAFETY: no arguments; what it finds out first, it finds out once.
+    unsafe { ringscope_host_clock_error_ns() }
 }
 
 fn allocate(bytes: usize, what: &'static str) -> Result<Memory, DeviceError> {
