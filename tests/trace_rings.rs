@@ -255,7 +255,11 @@ impl Ring {
         let first = place.wrapping_sub(self.base) & (self.records - 1);
         match (stored as u64).checked_sub(first + 1) {
             Some(over) => self.places[(first + over / self.records * self.records) as usize][at % WORDS],
-            None => 0,
+            // Of the lap before, if there was one.
+            None => match (self.base + first).checked_sub(self.records) {
+                Some(number) => words(self.records, number, NOW, 0, 0, EVENT)[at % WORDS],
+                None => 0,
+            },
         }
     }
 
