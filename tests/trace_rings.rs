@@ -1,5 +1,6 @@
 //! What a copy of a ring that is being written may show, and what is made of it: every record handed out is one that was
 //! written, whole, once, in order; and at rest what was written is what was read and what was lost.
+#![cfg(feature = "host")]
 
 use std::io::Write as _;
 use std::path::Path;
@@ -134,7 +135,6 @@ impl Written {
 // ---- the model is the pen ----------------------------------------------------------------------------
 
 /// Compiled for the CPU.
-#[cfg(feature = "host")]
 fn pen() -> std::path::PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trace_pen");
@@ -150,7 +150,6 @@ fn pen() -> std::path::PathBuf {
     to
 }
 
-#[cfg(feature = "host")]
 fn words_of_the_pen(pen: &Path, records: u64, before: u64, written: &[Written]) -> Vec<Vec<u64>> {
     let mut child = Command::new(pen)
         .args([records.to_string(), before.to_string()])
@@ -168,7 +167,6 @@ fn words_of_the_pen(pen: &Path, records: u64, before: u64, written: &[Written]) 
     text.lines().map(|line| line.split_whitespace().map(|word| word.parse().expect("a word")).collect()).collect()
 }
 
-#[cfg(feature = "host")]
 #[test]
 fn the_model_writes_what_the_pen_writes() {
     use proptest::strategy::ValueTree as _;
