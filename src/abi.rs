@@ -184,6 +184,7 @@ pub enum BoxWord {
     Expected = 5,
     Seen = 6,
     Head = 7,
+    Sm = 8,
 }
 /// Words before the records of a black box.
 pub const BOX_WORDS: usize = 16;
@@ -374,7 +375,7 @@ macro_rules! metric_refs {
 metric_refs! {
     /// A counter that a kernel adds to: `add`, `add_warp`. `ringscope::CounterRef` there.
     CounterRef,
-    /// A gauge that a kernel moves: `set`, `add`, `sub`, `max`, `min`. `ringscope::GaugeRef` there.
+    /// A gauge that a kernel moves: `set`, `add`, `sub`, `raise`, `lower`. `ringscope::GaugeRef` there.
     GaugeRef,
     /// A histogram of exponential buckets, for a kernel that knows them to be: half the code. `ringscope::ExponentialRef`
     /// there; made of a [`HistogramRef`] by [`HistogramRef::exponential`].

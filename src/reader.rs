@@ -3,6 +3,8 @@
 //! A reading copies the lines of all registered shards, and the bucket rows of those kernels alone whose histogram is not
 //! the one that their counters speak of; the others' histograms are shared with the reading before.
 
+mod blocks;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +17,13 @@ use crate::device::{
 };
 use crate::histogram::{Histogram, slot_of};
 use crate::nvtx;
+
+pub use blocks::BlockWords;
+use blocks::{Blocks, Turn};
+
+/// How long nothing may have begun or ended where blocks that never began do not count any more. One that begins later than
+/// others waits for room, and gets it when one of them ends.
+const SETTLED_NS: u64 = 1_000_000_000;
 
 /// What the blocks of one kernel have recorded, added up.
 #[derive(Clone, Debug)]
@@ -36,13 +45,18 @@ pub struct ShardSums {
     pub blocks_in_state: [u32; 4],
     /// When the first block started, device clock; 0 before.
     pub start_ns: u64,
-    /// When the last block ended, device clock; 0 unless all have.
+    /// When the last block started, device clock; 0 before.
+    pub last_start_ns: u64,
+    /// When the last block ended, device clock; 0 unless all have that ever began. Where some never did, they count as not
+    /// coming any more a second after the last one began or ended: a shard may have no owner.
     pub end_ns: u64,
     /// The last message of any block, device clock; 0 before the first.
     pub last_message_ns: u64,
     /// The youngest sign of life of any block, device clock.
     pub heartbeat_ns: u64,
-    /// The oldest last sign of life among the blocks that run, device clock; 0 if none does.
+    /// The youngest time that any of its blocks gave, device clock: of a sign of life, or of coming to a place.
+    pub sign_of_life_ns: u64,
+    /// The oldest last sign of life among the blocks that run, device clock; 0 if none does. Coming to a place is one.
     pub oldest_heartbeat_ns: u64,
     /// Which of the kernel's blocks that is.
     pub oldest_block: u32,
@@ -74,9 +88,11 @@ impl Default for ShardSums {
             counters: [0; COUNTERS],
             blocks_in_state: [0; 4],
             start_ns: 0,
+            last_start_ns: 0,
             end_ns: 0,
             last_message_ns: 0,
             heartbeat_ns: 0,
+            sign_of_life_ns: 0,
             oldest_heartbeat_ns: 0,
             oldest_block: 0,
             queue_depth: 0,
@@ -94,6 +110,17 @@ impl Default for ShardSums {
 }
 
 impl ShardSums {
+    /// Takes back the time of the end while some of the `blocks` blocks run, or may yet begin; the device's clock has certainly
+    /// passed `certain_ns`.
+    fn settle(&mut self, blocks: u32, certain_ns: u64) {
+        let [never_began, .., ended] = self.blocks_in_state;
+        let quiet_ns = certain_ns.saturating_sub(self.last_start_ns.max(self.end_ns));
+        let all_are_done = ended == blocks || (never_began + ended == blocks && quiet_ns > SETTLED_NS);
+        if ended == 0 || !all_are_done {
+            self.end_ns = 0;
+        }
+    }
+
     /// Smallest and largest value of a histogram, where there is one.
     fn extremes(&self, part: LatencyKind) -> Option<(u64, u64)> {
         let (min, max) = match part {
@@ -208,6 +235,7 @@ pub struct Reader {
     limit: Duration,
     /// Of the last reading; their histograms are read again when they are stale.
     totals: Vec<KernelSums>,
+    blocks: Blocks,
     row: Vec<u64>,
 }
 
@@ -222,7 +250,7 @@ impl Reader {
         let slab = device.allocate(layout.bytes())?;
         let copier = device.copier(&slab)?;
         let row = vec![0; layout.buckets()];
-        Ok(Reader { device, time, slab, layout, copier, limit, totals: Vec::new(), row })
+        Ok(Reader { device, time, slab, layout, copier, limit, totals: Vec::new(), blocks: Blocks::default(), row })
     }
 
     /// Shards of the slab.
@@ -266,7 +294,12 @@ impl Reader {
         self.copy(&ranges)?;
         let mut totals = std::mem::take(&mut self.totals);
         totals.resize_with(spans.len(), || KernelSums::new(Arc::new(Histogram::new(self.layout.scale()))));
-        totals.iter_mut().zip(spans).for_each(|(totals, span)| self.add_up(*span, &mut totals.lines));
+        let certain_ns = clock.device_ns.saturating_sub(clock.uncertainty_ns);
+        let mut blocks = self.blocks.turn(used as usize, clock.device_ns);
+        for (totals, span) in totals.iter_mut().zip(spans) {
+            add_up(self.copier.words(), *span, &mut blocks, &mut totals.lines);
+            totals.lines.settle(span.count, certain_ns);
+        }
         self.totals = totals;
         // What the blocks wrote was written by now.
         let newest = self.totals.iter().map(|t| t.lines.heartbeat_ns.max(t.lines.last_message_ns)).max();
@@ -303,8 +336,9 @@ impl Reader {
         }
         for (i, part) in dirty {
             let mut histogram = self.histogram(spans[i], part, self.likely_slots(i, part), i);
-            if !rows_are_here && histogram.count() < self.totals[i].values(part) {
-                // The extremes lag behind, or have several writers: take all slots.
+            let before = self.totals[i].histogram(part).count();
+            if !rows_are_here && histogram.count() < self.totals[i].values(part).max(before) {
+                // The extremes lag behind the buckets: take all slots.
                 let rows: Vec<_> = self.layout.slots(spans[i], part, 0..self.row.len()).collect();
                 self.copy(&rows)?;
                 histogram = self.histogram(spans[i], part, 0..self.row.len(), i);
@@ -335,55 +369,9 @@ impl Reader {
         &self.totals
     }
 
-    fn add_up(&self, span: ShardRange, totals: &mut ShardSums) {
-        *totals = ShardSums::default();
-        let (mut newest, mut oldest) = (0, u64::MAX);
-        for (block, shard) in (0..span.count).map(|i| (i, shard(self.copier.words(), span.first + i))) {
-            for (sum, counter) in totals.counters.iter_mut().zip(shard.counters) {
-                *sum = sum.wrapping_add(counter);
-            }
-            let word = |w: Word| shard.words[w as usize];
-            totals.lookup_misses = totals.lookup_misses.wrapping_add(word(Word::LookupMisses));
-            totals.blocks_in_state[word(Word::State).min(block_state::ENDED) as usize] += 1;
-            if word(Word::State) == block_state::NONE {
-                continue;
-            }
-            if totals.start_ns == 0 || word(Word::StartNs) < totals.start_ns {
-                totals.start_ns = word(Word::StartNs);
-            }
-            totals.end_ns = totals.end_ns.max(word(Word::EndNs));
-            totals.last_message_ns = totals.last_message_ns.max(word(Word::LastMessageNs));
-            let has_ended = word(Word::State) == block_state::ENDED;
-            if word(Word::HeartbeatNs) >= newest {
-                newest = word(Word::HeartbeatNs);
-                // For a block that has ended nothing waits, whatever it saw last.
-                totals.queue_depth = if has_ended { 0 } else { word(Word::QueueDepth) };
-            }
-            if !has_ended && word(Word::HeartbeatNs) < oldest {
-                oldest = word(Word::HeartbeatNs);
-                (totals.oldest_heartbeat_ns, totals.oldest_block) = (oldest, block);
-            }
-            totals.queue_high_water = totals.queue_high_water.max(word(Word::QueueHighWater));
-            if word(Word::LastErrorNs) > totals.last_error_ns {
-                totals.last_error_ns = word(Word::LastErrorNs);
-                totals.last_error_code = word(Word::LastErrorCode);
-            }
-            if word(Word::LatencyNotMinNs) != 0 {
-                totals.latency_min_ns = totals.latency_min_ns.min(!word(Word::LatencyNotMinNs));
-                totals.latency_max_ns = totals.latency_max_ns.max(word(Word::LatencyMaxNs));
-            }
-            if word(Word::QueuedNotMinNs) != 0 {
-                totals.queued_min_ns = totals.queued_min_ns.min(!word(Word::QueuedNotMinNs));
-                totals.queued_max_ns = totals.queued_max_ns.max(word(Word::QueuedMaxNs));
-            }
-            if word(Word::Abi) != u64::from(crate::abi::ABI_VERSION) {
-                totals.foreign_abi = word(Word::Abi);
-            }
-        }
-        totals.heartbeat_ns = newest;
-        if totals.blocks_in_state[block_state::ENDED as usize] != span.count {
-            totals.end_ns = 0;
-        }
+    /// What the last reading found of each block, by its place in the slab.
+    pub fn blocks(&self) -> &Arc<[BlockWords]> {
+        self.blocks.share()
     }
 
     /// A histogram of a kernel whose rows were copied, of these slots of them.
@@ -398,6 +386,58 @@ impl Reader {
         let (sum, extremes) = (totals.counter(part.sum()), totals.lines.extremes(part));
         Histogram::from_slots(self.layout.scale(), slots.start, row, sum, u64::MAX, 0).with_extremes(extremes)
     }
+}
+
+/// Adds up the lines of a kernel's shards in a copy of the slab, and takes note of its blocks.
+fn add_up(copied: &[u64], span: ShardRange, blocks: &mut Turn<'_>, totals: &mut ShardSums) {
+    *totals = ShardSums::default();
+    let (mut newest, mut oldest) = (0, u64::MAX);
+    for (block, shard) in (0..span.count).map(|i| (i, shard(copied, span.first + i))) {
+        let words = blocks.note(span.first + block, shard);
+        for (sum, counter) in totals.counters.iter_mut().zip(shard.counters) {
+            *sum = sum.wrapping_add(counter);
+        }
+        let word = |w: Word| shard.words[w as usize];
+        totals.lookup_misses = totals.lookup_misses.wrapping_add(word(Word::LookupMisses));
+        totals.blocks_in_state[word(Word::State).min(block_state::ENDED) as usize] += 1;
+        if word(Word::State) == block_state::NONE {
+            continue;
+        }
+        if totals.start_ns == 0 || word(Word::StartNs) < totals.start_ns {
+            totals.start_ns = word(Word::StartNs);
+        }
+        totals.last_start_ns = totals.last_start_ns.max(word(Word::StartNs));
+        totals.end_ns = totals.end_ns.max(word(Word::EndNs));
+        totals.last_message_ns = totals.last_message_ns.max(word(Word::LastMessageNs));
+        let has_ended = word(Word::State) == block_state::ENDED;
+        if word(Word::HeartbeatNs) >= newest {
+            newest = word(Word::HeartbeatNs);
+            // For a block that has ended nothing waits, whatever it saw last.
+            totals.queue_depth = if has_ended { 0 } else { word(Word::QueueDepth) };
+        }
+        totals.sign_of_life_ns = totals.sign_of_life_ns.max(words.sign_of_life_ns());
+        if !has_ended && words.sign_of_life_ns() < oldest {
+            oldest = words.sign_of_life_ns();
+            (totals.oldest_heartbeat_ns, totals.oldest_block) = (oldest, block);
+        }
+        totals.queue_high_water = totals.queue_high_water.max(word(Word::QueueHighWater));
+        if word(Word::LastErrorNs) > totals.last_error_ns {
+            totals.last_error_ns = word(Word::LastErrorNs);
+            totals.last_error_code = word(Word::LastErrorCode);
+        }
+        if word(Word::LatencyNotMinNs) != 0 {
+            totals.latency_min_ns = totals.latency_min_ns.min(!word(Word::LatencyNotMinNs));
+            totals.latency_max_ns = totals.latency_max_ns.max(word(Word::LatencyMaxNs));
+        }
+        if word(Word::QueuedNotMinNs) != 0 {
+            totals.queued_min_ns = totals.queued_min_ns.min(!word(Word::QueuedNotMinNs));
+            totals.queued_max_ns = totals.queued_max_ns.max(word(Word::QueuedMaxNs));
+        }
+        if word(Word::Abi) != u64::from(crate::abi::ABI_VERSION) {
+            totals.foreign_abi = word(Word::Abi);
+        }
+    }
+    totals.heartbeat_ns = newest;
 }
 
 impl std::fmt::Debug for Reader {

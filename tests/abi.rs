@@ -133,6 +133,7 @@ fn rust_facts() -> BTreeMap<String, u64> {
         RINGSCOPE_BOX_EXPECTED = BoxWord::Expected,
         RINGSCOPE_BOX_SEEN = BoxWord::Seen,
         RINGSCOPE_BOX_HEAD = BoxWord::Head,
+        RINGSCOPE_BOX_SM = BoxWord::Sm,
         RINGSCOPE_BOX_WORDS = BOX_WORDS,
         RINGSCOPE_MAX_SCALE = MAX_SCALE, RINGSCOPE_COMMAND_HOLD = command::HOLD,
         RINGSCOPE_COMMAND_RUN = command::RUN, RINGSCOPE_COMMAND_STOP = command::STOP,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const TESTS: [&str; 11] = [
+const TESTS: [&str; 12] = [
     "tests_main",
     "integers_test",
     "bits_test",
@@ -21,6 +21,7 @@ const TESTS: [&str; 11] = [
     "rings_test",
     "probes_test",
     "header_test",
+    "records_test",
 ];
 
 fn root() -> PathBuf {
@@ -117,4 +118,9 @@ fn the_crates_kernels_do_as_ptx_what_they_do_as_cpp() {
 #[test]
 fn what_the_headers_promise_holds_for_lanes_that_go_apart() {
     run(&["header"]);
+}
+
+#[test]
+fn what_is_read_of_rings_of_records_was_written_whole_once_and_in_order() {
+    run(&["records"]);
 }

@@ -71,6 +71,15 @@ fn formats_are_negotiated_and_methods_and_paths_are_checked() {
         assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
         assert!(head.header("content-length").and_then(|n| n.parse().ok()) > Some(0), "{}", head.head);
     }
+    for (line, content_type, body) in [
+        ("GET /stuck HTTP/1.1", "text/plain; charset=utf-8", "no kernel hangs\n"),
+        ("GET /stuck?format=json HTTP/1.1", "application/json", "{\"stuck\":[]}"),
+        ("GET /stuck HTTP/1.1\r\nAccept: application/json", "application/json", "{\"stuck\":[]}"),
+    ] {
+        let answer = ask(line);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(content_type)), "{line}");
+        assert_eq!(answer.text(), body, "{line}");
+    }
     for (line, status) in [
         ("POST /metrics HTTP/1.1\r\nContent-Length: 0", 405),
         ("DELETE /healthz HTTP/1.1", 405),
@@ -221,8 +230,15 @@ fn addresses_and_usage_that_cannot_be() {
     }
     let help = Command::new(env!("CARGO_BIN_EXE_ringscope")).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    for part in ["Examples:", "Exit codes:", "[default: 127.0.0.1:9464]", "/healthz", "until Ctrl-C", "scrape_configs"]
-    {
+    for part in [
+        "Examples:",
+        "Exit codes:",
+        "[default: 127.0.0.1:9464]",
+        "/healthz",
+        "/stuck",
+        "until Ctrl-C",
+        "scrape_configs",
+    ] {
         assert!(help.contains(part), "{part}");
     }
     assert!(!help.contains("--no-telemetry"), "{help}");

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use ringscope::abi::{KernelRef, Word, block_state};
+use ringscope::abi::{KernelRef, Where, Word, at, block_state};
 use ringscope::collector::{EventKind, HealthLimits, HookKind, Notification, StandardMetrics};
 use ringscope::device::host::HostDevice;
 use ringscope::device::{Device, Launch};
+use ringscope::snapshot::{Place, WaitsFor};
 use ringscope::{
     DeviceSpec, KernelState, KernelTelemetry, LaunchOptions, RingKernelRuntime, RuntimeError, Snapshot,
     TelemetryCollector, TelemetryConfig,
@@ -187,6 +188,98 @@ fn the_first_look_at_a_kernel_that_hangs_already_says_so() {
     assert_eq!(first.totals().need_attention, 1);
     put(&refs[0], 0, &[(Word::HeartbeatNs, now())]);
     assert_eq!(collector.telemetry("hung").unwrap().state, KernelState::Active, "it moved");
+}
+
+#[test]
+fn a_kernel_has_ended_when_all_that_began_have_though_some_never_did() {
+    let device = Arc::new(HostDevice::new());
+    let collector = TelemetryCollector::on_device(device.clone(), config(Duration::from_millis(50))).unwrap();
+    let telemetry = collector.register("roles", 4).unwrap();
+    let (abi, now) = (u64::from(ringscope::abi::ABI_VERSION), device.clock().unwrap().device_ns);
+    // A second is the limit; far more and far less than that, for a machine as slow as may be.
+    let (long_ago, later) = (now - 3_600_000_000_000, now + 3_600_000_000_000);
+    let begins = |block, at| {
+        let words = [(Word::Abi, abi), (Word::StartNs, at), (Word::HeartbeatNs, at), (Word::EndNs, 0)];
+        put(&telemetry, block, &words);
+        put(&telemetry, block, &[(Word::State, block_state::ACTIVE)]);
+    };
+    let ends = |block, at| put(&telemetry, block, &[(Word::EndNs, at), (Word::State, block_state::ENDED)]);
+    let is = |state| assert_eq!(collector.telemetry("roles").unwrap().state, state);
+    is(KernelState::Launched);
+    begins(0, long_ago);
+    begins(1, long_ago);
+    ends(0, long_ago + 7);
+    put(&telemetry, 1, &[(Word::HeartbeatNs, later)]);
+    is(KernelState::Active);
+    ends(1, later);
+    // Blocks that wait for room begin when others end.
+    is(KernelState::Active);
+    ends(1, long_ago + 9);
+    is(KernelState::Terminated);
+    let t = collector.telemetry("roles").unwrap();
+    assert_eq!((t.uptime, t.blocks_started, t.stall), (Duration::from_nanos(9), 2, None));
+    // One that came late all the same.
+    begins(2, later);
+    is(KernelState::Active);
+    ends(2, later);
+    is(KernelState::Active);
+    begins(3, long_ago);
+    ends(3, long_ago);
+    is(KernelState::Terminated);
+}
+
+/// Writes words of a block's line of places.
+fn put_places(telemetry: &KernelRef, block: u32, words: &[(Where, u64)]) {
+    for (word, value) in words {
+        let line = telemetry.shards as usize + block as usize * size_of::<ringscope::abi::Shard>() + 256;
+        let word = std::ptr::with_exposed_provenance_mut::<u64>(line).wrapping_add(*word as usize);
+        // SAFETY: a word of this kernel's shards, all accesses to which are atomic; the collector keeps the slab.
+        unsafe { AtomicU64::from_ptr(word) }.store(*value, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn who_comes_to_another_place_lives_and_what_is_written_half_is_not_made_up() {
+    let limit = Duration::from_millis(50);
+    let device = Arc::new(HostDevice::new());
+    let collector = TelemetryCollector::on_device(device.clone(), config(limit)).unwrap();
+    let telemetry = collector.kernel("w").waypoints(&["load"]).register().unwrap();
+    let now = || device.clock().unwrap().device_ns;
+    let at = |kind: u64, waypoint: u64, time: u64| (kind << 12 | waypoint) << 48 | (time & at::TIME_MASK);
+    let begun = now();
+    let abi = u64::from(ringscope::abi::ABI_VERSION);
+    put(&telemetry, 0, &[(Word::Abi, abi), (Word::StartNs, begun), (Word::HeartbeatNs, begun)]);
+    put(&telemetry, 0, &[(Word::State, block_state::ACTIVE)]);
+    let look = || collector.telemetry("w").unwrap();
+    // It moves and beats no heart: a time to come is one that no reading is late for.
+    let ahead = |place| put_places(&telemetry, 0, &[(Where::At, place)]);
+    wait_for("it stalls", look, stalled);
+    ahead(at(at::WAYPOINT, 0, begun + 600_000_000_000));
+    assert!(!stalled(&look()), "it came to another place");
+    let place = || collector.snapshot().unwrap().blocks("w").unwrap().remove(0).place;
+    assert_eq!(place(), Place::Waypoint { name: "load".into(), index: 0 });
+    // It stays there: that is no sign of life.
+    wait_for("it stalls", look, stalled);
+    assert_eq!(look().stall.unwrap().status.place, place());
+    // A waypoint without a name; and a wait whose words are of two waits.
+    let since = begun + 700_000_000_000;
+    let word = |stamp: u64, value: u64| 3 << 48 | (stamp & 0xffff) << 32 | value;
+    put_places(
+        &telemetry,
+        0,
+        &[(Where::At, at(at::WAIT, 9, since)), (Where::Expected, word(since, 4)), (Where::Seen, word(since + 1, 3))],
+    );
+    let status = || collector.snapshot().unwrap().blocks("w").unwrap().remove(0);
+    assert_eq!((status().place.to_string().as_str(), status().waits_for), ("at \"#9\"", Some(WaitsFor::Something)));
+    put_places(&telemetry, 0, &[(Where::Seen, word(since, 3)), (Where::Message, 8)]);
+    assert_eq!(status().waits_for, Some(WaitsFor::Due { resource: 3, expected: 4, seen: 3 }));
+    assert_eq!((status().message, status().multiprocessor), (Some(7), None));
+    // Whatever lies there, it is read.
+    for noise in [u64::MAX, 5 << 60, at(at::RING, 99, 0)] {
+        put_places(&telemetry, 0, &[(Where::At, noise), (Where::Message, noise), (Where::Sm, noise)]);
+        assert_eq!(place(), Place::Nowhere);
+        assert!(collector.snapshot().unwrap().export_prometheus().contains("ringscope_kernel"));
+    }
 }
 
 #[test]

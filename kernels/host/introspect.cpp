@@ -40,7 +40,7 @@ const Fact facts[] = {
     CONSTANT(RINGSCOPE_FILTER_SAMPLE_BITS), CONSTANT(RINGSCOPE_FILTER_ERRORS), CONSTANT(RINGSCOPE_BOX_CODE),
     CONSTANT(RINGSCOPE_BOX_VALUE), CONSTANT(RINGSCOPE_BOX_TIME), CONSTANT(RINGSCOPE_BOX_AT),
     CONSTANT(RINGSCOPE_BOX_MESSAGE), CONSTANT(RINGSCOPE_BOX_EXPECTED), CONSTANT(RINGSCOPE_BOX_SEEN),
-    CONSTANT(RINGSCOPE_BOX_HEAD), CONSTANT(RINGSCOPE_BOX_WORDS),
+    CONSTANT(RINGSCOPE_BOX_HEAD), CONSTANT(RINGSCOPE_BOX_SM), CONSTANT(RINGSCOPE_BOX_WORDS),
     TYPE(ringscope_metric), FIELD(ringscope_metric, words), FIELD(ringscope_metric, rows),
     FIELD(ringscope_metric, bounds), FIELD(ringscope_metric, slot), FIELD(ringscope_metric, stripes),
     FIELD(ringscope_metric, row_words), FIELD(ringscope_metric, scale), FIELD(ringscope_metric, bounds_count),

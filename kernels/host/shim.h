@@ -1,7 +1,7 @@
 // shim.h: compiles the kernels' own sources with a host C++ compiler, one OS thread for each block.
 //
-// A block has one thread and a warp one lane, so code that loops in strides of blockDim.x, or of ringscope::LANES_PER_WARP, runs its
-// sequential case. GCC and Clang on 64-bit targets. What of CUDA C++ there is:
+// A block has one thread and a warp one lane, so code that loops in strides of blockDim.x, or of
+// ringscope::LANES_PER_WARP, runs its sequential case. GCC and Clang on 64-bit targets. What of CUDA C++ there is:
 //
 //   __global__ __device__ __host__ __constant__   nothing; a kernel is a function
 //   __shared__                                    thread-local to the block; zero at first here, uninitialized on CUDA; not
@@ -27,6 +27,8 @@
 #include <cstddef>
 #include <type_traits>
 #include <utility>
+
+#include "clock.h"
 
 #define __global__
 #define __device__
@@ -68,9 +70,9 @@ inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 namespace ringscope_host {
 // The word was `old`, and is what `next` makes of it.
-template <class T, class Next>
-inline T change(T* p, Next next) {
-    T old, now;
+template <class Type, class Next>
+inline Type change(Type* p, Next next) {
+    Type old, now;
     __atomic_load(p, &old, __ATOMIC_RELAXED);
     do {
         now = next(old);
@@ -137,8 +139,8 @@ inline unsigned long long __brevll(unsigned long long v) {
 inline unsigned __brev(unsigned v) { return (unsigned)(__brevll(v) >> 32); }
 
 #define RINGSCOPE_HOST_MIN_MAX_(T)                        \
-    inline constexpr T min(T a, T b) { return b < a ? b : a; } \
-    inline constexpr T max(T a, T b) { return a < b ? b : a; }
+    inline constexpr T(min)(T a, T b) { return b < a ? b : a; } \
+    inline constexpr T(max)(T a, T b) { return a < b ? b : a; }
 RINGSCOPE_HOST_MIN_MAX_(int)
 RINGSCOPE_HOST_MIN_MAX_(unsigned)
 RINGSCOPE_HOST_MIN_MAX_(long)
@@ -146,24 +148,24 @@ RINGSCOPE_HOST_MIN_MAX_(unsigned long)
 RINGSCOPE_HOST_MIN_MAX_(long long)
 RINGSCOPE_HOST_MIN_MAX_(unsigned long long)
 // A NaN gives way to a number, as on CUDA.
-inline float min(float a, float b) { return __builtin_fminf(a, b); }
-inline float max(float a, float b) { return __builtin_fmaxf(a, b); }
-inline double min(double a, double b) { return __builtin_fmin(a, b); }
-inline double max(double a, double b) { return __builtin_fmax(a, b); }
+inline float(min)(float a, float b) { return __builtin_fminf(a, b); }
+inline float(max)(float a, float b) { return __builtin_fmaxf(a, b); }
+inline double(min)(double a, double b) { return __builtin_fmin(a, b); }
+inline double(max)(double a, double b) { return __builtin_fmax(a, b); }
 // Of two types, what their sum has.
-template <class A, class B, class = std::enable_if_t<std::is_arithmetic_v<A> && std::is_arithmetic_v<B>>>
-inline auto min(A a, B b) {
-    using T = decltype(a + b);
-    return min((T)a, (T)b);
+template <class Left, class Right, class = std::enable_if_t<std::is_arithmetic_v<Left> && std::is_arithmetic_v<Right>>>
+inline auto(min)(Left a, Right b) {
+    using Sum = decltype(a + b);
+    return (min)((Sum)a, (Sum)b);
 }
-template <class A, class B, class = std::enable_if_t<std::is_arithmetic_v<A> && std::is_arithmetic_v<B>>>
-inline auto max(A a, B b) {
-    using T = decltype(a + b);
-    return max((T)a, (T)b);
+template <class Left, class Right, class = std::enable_if_t<std::is_arithmetic_v<Left> && std::is_arithmetic_v<Right>>>
+inline auto(max)(Left a, Right b) {
+    using Sum = decltype(a + b);
+    return (max)((Sum)a, (Sum)b);
 }
 
-template <class T>
-inline T __ldg(const T* p) {
+template <class Type>
+inline Type __ldg(const Type* p) {
     return *p;
 }
 
@@ -174,9 +176,9 @@ template <class...>
 constexpr bool none = false;
 }
 #define RINGSCOPE_HOST_REFUSED_(name)                                                                                    \
-    template <class... A>                                                                                                \
-    inline unsigned name(A...) {                                                                                         \
-        static_assert(ringscope_host::none<A...>,                                                                        \
+    template <class... Given>                                                                                            \
+    inline unsigned name(Given...) {                                                                                     \
+        static_assert(ringscope_host::none<Given...>,                                                                       \
                       #name " needs the lanes of a warp, and the host device has one: use ringscope::from_lane0, "       \
                             "ringscope::xor_lanes or add_warp, or compile this part only where RINGSCOPE_CUDA is 1");    \
         return 0;                                                                                                        \
@@ -232,27 +234,14 @@ inline void run_block(void (*entry)(void**), void** args, unsigned block, unsign
 }
 
 // Calls a kernel with CUDA's array of pointers to arguments.
-template <class... A, std::size_t... I>
-void call_with(void (*kernel)(A...), void** args, std::index_sequence<I...>) {
-    kernel(*static_cast<std::remove_cv_t<A>*>(args[I])...);
+template <class... Given, std::size_t... Index>
+void call_with(void (*kernel)(Given...), void** args, std::index_sequence<Index...>) {
+    kernel(*static_cast<std::remove_cv_t<Given>*>(args[Index])...);
 }
-template <class... A>
-void call(void (*kernel)(A...), void** args) {
-    call_with(kernel, args, std::index_sequence_for<A...>{});
+template <class... Given>
+void call(void (*kernel)(Given...), void** args) {
+    call_with(kernel, args, std::index_sequence_for<Given...>{});
 }
-
-// The host's steady clock.
-inline unsigned long long steady_ns() {
-    timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return static_cast<unsigned long long>(t.tv_sec) * 1000000000ull + static_cast<unsigned long long>(t.tv_nsec);
-}
-// What kernels read. Who compiles the sources with a clock of his own (RINGSCOPE_HOST_OWN_CLOCK) defines it.
-#ifdef RINGSCOPE_HOST_OWN_CLOCK
-unsigned long long clock_ns();
-#else
-inline unsigned long long clock_ns() { return steady_ns(); }
-#endif
 
 // Spins while an answer is near, gives the core to other threads, then sleeps up to half a millisecond: an idle
 // kernel costs next to nothing, a busy one answers in microseconds. Of a crowd of blocks each sleeps longer, and none

@@ -14,7 +14,7 @@ pub(super) enum Message<'a> {
     UnknownMetric { metric: &'a str },
     MetricNotFound { misses: u64 },
     SeriesDropped { dropped: u64 },
-    KernelStalled { kernel_id: &'a str, block: u32 },
+    KernelStalled { kernel_id: &'a str, block: u32, stuck: &'a str },
     KernelRecovered { kernel_id: &'a str },
     HookPanicked { hook: u64, panic: &'a str },
     HookDisabled { hook: u64 },
@@ -154,8 +154,8 @@ mod with_tracing {
             Message::SeriesDropped { dropped } => {
                 event!(target: COLLECTOR, Level::WARN, dropped, suppressed, "{text}");
             }
-            Message::KernelStalled { kernel_id, block } => {
-                event!(target: WATCHDOG, Level::WARN, kernel_id, block, suppressed, "{text}");
+            Message::KernelStalled { kernel_id, block, stuck } => {
+                event!(target: WATCHDOG, Level::WARN, kernel_id, block, stuck, suppressed, "{text}");
             }
             Message::KernelRecovered { kernel_id } => {
                 event!(target: WATCHDOG, Level::INFO, kernel_id, suppressed, "{text}");

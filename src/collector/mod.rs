@@ -15,7 +15,7 @@
 //! | `ringscope::collector` | WARN | `unknown kernel`, `unknown metric`: a look-up by a wrong name | `kernel_id` or `metric` |
 //! | `ringscope::collector` | WARN | `series dropped`: [standard metrics](StandardMetrics) had no room for a kernel | `dropped`, all so far |
 //! | `ringscope::metrics` | WARN | `metric not found`: a kernel looked up an index that is not there, or is of another kind | `misses`, all so far |
-//! | `ringscope::watchdog` | WARN | `kernel stalled` | `kernel_id`, `block` |
+//! | `ringscope::watchdog` | WARN | `kernel stalled` | `kernel_id`, `block`, `stuck`, a sentence |
 //! | `ringscope::watchdog` | INFO | `kernel recovered` | `kernel_id` |
 //! | `ringscope::hooks` | ERROR | `hook panicked` | `hook`, `panic` |
 //! | `ringscope::hooks` | ERROR | `hook disabled`: it panicked [too often](MAX_PANICS) | `hook` |
@@ -25,6 +25,7 @@
 //! | `ringscope::history` | DEBUG | `snapshots left the history`: it was full, or they were too old | `dropped` |
 
 mod actor;
+mod boxes;
 mod clock;
 mod collect;
 mod config;
@@ -39,6 +40,7 @@ mod notify;
 mod operations;
 mod ops;
 mod periodic;
+mod recorder;
 mod registration;
 mod registry;
 mod standard;
@@ -57,6 +59,7 @@ pub use ops::{
     NetworkOperation, NetworkRecord, Operation, OperationBuilder, OperationError, OperationRecord, OperationsConfig,
     PeerThroughput, RetryStats, ThreadInfo,
 };
+pub use recorder::TraceRecorder;
 pub use registration::KernelRegistration;
 pub use registry::MAX_ID_BYTES;
 pub(crate) use registry::check_id;

@@ -1,6 +1,8 @@
 //! Rates and ratios that are never NaN, and how durations, times and buckets are serialized.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::device::Timeline;
 
 /// Returns a count per second; 0.0 over no time, never NaN.
 pub(crate) fn rate(count: u64, over: Duration) -> f64 {
@@ -10,6 +12,22 @@ pub(crate) fn rate(count: u64, over: Duration) -> f64 {
 /// Returns a part as a fraction of the whole; 0.0 where the whole is 0, never NaN.
 pub(crate) fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// Returns the Unix time of a word of a device's clock, which was at `now_ns` when Unix time was `unix_ns`; 0 is never. Where the
+/// clock is not the host's, `timeline` has the host's times of it.
+pub(crate) fn unix_time(ns: u64, now_ns: u64, unix_ns: u64, timeline: Option<&Timeline>) -> Option<SystemTime> {
+    let ago = ns_between(ns, now_ns, timeline);
+    let unix = u64::try_from(i128::from(unix_ns) - ago).unwrap_or(0);
+    (ns != 0).then(|| UNIX_EPOCH + Duration::from_nanos(unix))
+}
+
+/// Returns the nanoseconds of the host between two times of a device's clock.
+pub(crate) fn ns_between(from: u64, to: u64, timeline: Option<&Timeline>) -> i128 {
+    match timeline {
+        Some(timeline) => i128::from(timeline.host_ns_between(from, to)),
+        None => i128::from(to) - i128::from(from),
+    }
 }
 
 #[cfg(feature = "serde")]

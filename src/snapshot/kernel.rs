@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::blocks::BlockStatus;
 use super::rates::Rates;
 use crate::histogram::Histogram;
 
@@ -253,6 +254,14 @@ pub struct Stall {
     pub since: SystemTime,
     /// Index of that block in the kernel.
     pub block: u32,
+    /// Where it is, since when, and what it waits for. Waypoints are shown from level 1 on, where a kernel has any.
+    pub status: BlockStatus,
+}
+
+impl Stall {
+    pub(crate) fn new(since: SystemTime, status: BlockStatus) -> Self {
+        Stall { since, block: status.block, status }
+    }
 }
 
 impl KernelTelemetry {

@@ -1,11 +1,15 @@
 //! [`Snapshot`]: one immutable value with everything known at one instant, and what is derived from it.
 
+mod black_box;
+mod blocks;
 mod convert;
 mod device_clock;
 mod kernel;
 mod operations;
+mod places;
 mod rates;
 mod self_metrics;
+mod stuck;
 mod tasks;
 mod totals;
 
@@ -17,7 +21,9 @@ use crate::histogram::Histogram;
 use crate::machine::{GpuMetrics, SystemMetrics};
 use crate::metrics::{self, Family};
 
-pub(crate) use convert::{rate, ratio};
+pub use black_box::{BlackBox, BoxRecord, BoxRecordKind, LastWords};
+pub use blocks::{BlockState, BlockStatus, Place, RingPlace, WaitsFor};
+pub(crate) use convert::{ns_between, rate, ratio, unix_time};
 #[cfg(feature = "serde")]
 pub(crate) use convert::{seconds, unix_seconds};
 pub use device_clock::DeviceClock;
@@ -25,9 +31,11 @@ pub use kernel::{KernelState, KernelTelemetry, Latency, Stall, TraceRecords, Wai
 pub use operations::{
     ListCounts, NetworkTelemetry, OperationCounts, OperationStatus, OperationTelemetry, OperationsTelemetry,
 };
+pub(crate) use places::{KernelPlaces, Places, ReadClock};
 pub use rates::{Rates, WindowRate};
 pub(crate) use rates::{RatesBuilder, WindowCounts};
 pub use self_metrics::{Dropped, SelfMetrics};
+pub use stuck::{StuckGroup, StuckKernel};
 pub use tasks::Tasks;
 pub use totals::Totals;
 
@@ -62,12 +70,35 @@ pub struct Snapshot {
     pub system: Option<SystemMetrics>,
     /// NVIDIA's GPUs; `None` without the feature `nvml`, without a driver, and before the first sample.
     pub gpus: Option<Arc<[GpuMetrics]>>,
+    /// Where the blocks were.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub(crate) places: Places,
 }
 
 impl Snapshot {
     /// Returns the kernel of that name.
     pub fn kernel(&self, id: &str) -> Option<&KernelTelemetry> {
         self.kernels.iter().find(|k| &*k.kernel_id == id)
+    }
+
+    /// Returns each block of the kernel of that name, or where its roles have shards of their own each of those: its state, the
+    /// multiprocessor that it is on, where it is and since when, the message in hand, what it waits for. `None` for a host
+    /// actor, for a kernel that the snapshot does not have, and in snapshots that come out of the history, which keeps no
+    /// blocks.
+    pub fn blocks(&self, id: &str) -> Option<Vec<BlockStatus>> {
+        self.places.of(id)
+    }
+
+    /// Returns the kernels that hang, the longest first, each with its silent blocks by place and cause, and the block to look
+    /// at. A kernel whose blocks give signs of life does not hang: one whose replies nobody takes waits for room, which
+    /// [`blocks`](Self::blocks) says.
+    pub fn stuck(&self) -> Vec<StuckKernel> {
+        self.places.stuck(self.time)
+    }
+
+    /// Returns the kernel of that name as one that hangs; `None` if it does not.
+    pub fn stuck_kernel(&self, id: &str) -> Option<StuckKernel> {
+        self.places.stuck_kernel(id, self.time)
     }
 
     /// Returns the metric of that name; a counter is found with and without `_total`.

@@ -40,6 +40,10 @@ impl Instruction {
     pub fn counts(&self) -> bool {
         matches!(&*self.opcode, "RED.E.ADD.64.STRONG.GPU" | "REDG.E.ADD.64.STRONG.GPU")
     }
+    /// To the largest of what was there: as counting.
+    pub fn raises(&self) -> bool {
+        matches!(&*self.opcode, "RED.E.MAX.64.STRONG.GPU" | "REDG.E.MAX.64.STRONG.GPU")
+    }
     pub fn stores_word(&self) -> bool {
         self.opcode == "STG.E.64.STRONG.GPU"
     }
@@ -62,6 +66,17 @@ impl Instruction {
     /// Of memory that somebody may have written: a message would wait for it. The tables of buckets are constant.
     pub fn loads(&self) -> bool {
         matches!(self.base(), "LD" | "LDG" | "ULDG") && !self.opcode.contains(".CONSTANT")
+    }
+    /// Relaxed, of one word or the half of it that is needed: the reader of what is its own, or the host's filter. Nothing is ordered by it.
+    pub fn loads_word(&self) -> bool {
+        matches!(&*self.opcode, "LDG.E.64.STRONG.GPU" | "LDG.E.STRONG.GPU")
+    }
+    /// Of floats by their addresses, as a kernel's own.
+    pub fn loads_input(&self) -> bool {
+        self.base() == "LDG" && ["LDG.E", "LDG.E.CONSTANT", "LDG.E.SYS", "LDG.E.CONSTANT.SYS"].contains(&&*self.opcode)
+    }
+    pub fn jumps(&self) -> bool {
+        matches!(self.base(), "BRA" | "BRX" | "JMP")
     }
     pub fn reads_clock(&self) -> bool {
         ["SR_GLOBALTIMER", "SR_CLOCK"].iter().any(|clock| self.operands.contains(clock))
@@ -86,6 +101,14 @@ impl Kernel {
     }
     pub fn size(&self) -> usize {
         self.count(|i| !i.is_padding())
+    }
+    /// What ptxas says, in bytes: of stores and of loads.
+    pub fn spills(&self) -> (u32, u32) {
+        let bytes = |what: &str| {
+            let before = self.frame.split_once(what).expect("ptxas tells it").0.trim_end();
+            before.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number of bytes")
+        };
+        (bytes("bytes spill stores"), bytes("bytes spill loads"))
     }
     /// How often each opcode of a kind occurs; calls by what they call.
     pub fn census(&self, which: Kind) -> BTreeMap<String, usize> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use crate::sources::{BUILT_IN, OWN};
+use crate::sources::{BUILT_IN, OWN, dressed};
 use crate::toolkit::{folder, root};
 use crate::units::{RING_KERNELS, Tools, run, tools};
 
@@ -86,7 +86,7 @@ fn is_plain(line: &str) -> bool {
 #[test]
 fn the_lanes_meet_between_lane_0s_acquire_and_their_accesses() {
     let Some(tools) = tools() else { return };
-    for level in 0..3 {
+    for level in 0..=3 {
         let flows = kernels(&tools, "ring", BUILT_IN, level);
         for name in RING_KERNELS {
             let flow = &flows[&format!("{name}_l{level}")];
@@ -103,8 +103,8 @@ fn the_lanes_meet_between_lane_0s_acquire_and_their_accesses() {
 #[test]
 fn the_record_of_a_warp_comes_before_the_last_words_of_its_block() {
     let Some(tools) = tools() else { return };
-    for level in 1..3 {
-        let flows = kernels(&tools, "own", OWN, level);
+    for level in 1..=3 {
+        let flows = kernels(&tools, "own", &dressed(OWN), level);
         for name in ["end_warp", "fail_warp"] {
             let (counts, writes) = (|l: &str| l.contains("red.relaxed.gpu"), |l: &str| l.contains("st.relaxed.gpu"));
             assert!(flows[name].lines.iter().any(|line| counts(line)), "{name}");
@@ -118,8 +118,8 @@ fn the_record_of_a_warp_comes_before_the_last_words_of_its_block() {
 fn the_times_of_a_warps_record_are_those_of_lane_0() {
     let Some(tools) = tools() else { return };
     let shuffles = |flow: &Flow| flow.lines.iter().filter(|line| line.contains("shfl.sync.idx")).count();
-    for level in 1..3 {
-        let flows = kernels(&tools, "own-times", OWN, level);
+    for level in 1..=3 {
+        let flows = kernels(&tools, "own-times", &dressed(OWN), level);
         // When it began and when it ended, of 64 bits each. One thread asks nobody.
         let found = ["end_warp", "fail_warp", "end", "fail"].map(|name| shuffles(&flows[name]));
         assert_eq!(found, [4, 4, 0, 0], "level {level}");

@@ -20,7 +20,7 @@ fn a_ring_kernel_at_level_0_is_the_ring_without_telemetry() {
     std::fs::create_dir_all(stub.join("ringscope")).expect("a temporary folder");
     std::fs::write(stub.join("ringscope/telemetry.cuh"), NO_TELEMETRY).expect("a temporary file");
     let mut ring = std::fs::read_to_string(root().join("kernels/include/ringscope/ring.cuh")).expect("the ring");
-    for (type_, member) in [("u32", "retries_"), ("u64", "held_ns_")] {
+    for (type_, member) in [("ringscope_u32", "retries_"), ("ringscope_u64", "held_ns_")] {
         let declared = format!("{type_} {member} = 0;");
         assert!(ring.contains(&declared), "`{declared}` is not in ring.cuh: let this test know what became of it");
         ring = ring.replace(&declared, &format!("Nothing {member};"));

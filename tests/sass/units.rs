@@ -7,12 +7,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::code::{Kernel, code_of, instructions_of, resources_of};
-use crate::sources::{BUILT_IN, GUILTY, OWN};
+use crate::roles::{COLLECTIVE, PRODUCER};
+use crate::sources::{BUILT_IN, GUILTY, METRICS, OWN, UNROLLED, dressed};
 use crate::toolkit::{folder, nvcc_and_nvdisasm, root};
 
 pub const ARCHITECTURES: [u32; 7] = [75, 80, 86, 89, 90, 100, 120];
 pub const RING_KERNELS: [&str; 4] = ["echo", "vector_add", "compute", "crc32c"];
-pub const OWN_KERNELS: [&str; 5] = ["end", "fail", "end_warp", "fail_warp", "mixed"];
+pub const OWN_KERNELS: [&str; 13] = [
+    "end",
+    "fail",
+    "finish",
+    "end_or_fail",
+    "end_warp",
+    "fail_warp",
+    "end_of_kind",
+    "at",
+    "idle",
+    "due",
+    "event",
+    "mixed",
+    "traced",
+];
 
 pub struct Tools {
     pub nvcc: PathBuf,
@@ -36,15 +51,16 @@ pub fn run(command: &mut Command) -> (String, String) {
 pub enum Dress {
     Plain,
     Level(u32),
-    NoRecord(u32),
 }
+
+pub const LEVELS: [Dress; 4] = [Dress::Level(0), Dress::Level(1), Dress::Level(2), Dress::Level(3)];
+pub const DRESSES: [Dress; 5] = [Dress::Plain, LEVELS[0], LEVELS[1], LEVELS[2], LEVELS[3]];
 
 impl Dress {
     pub fn defines(self) -> Vec<String> {
         match self {
             Dress::Plain => vec!["-DPLAIN".to_owned()],
             Dress::Level(level) => vec![format!("-DRINGSCOPE_LEVEL={level}")],
-            Dress::NoRecord(level) => vec![format!("-DRINGSCOPE_LEVEL={level}"), "-DNO_RECORD".to_owned()],
         }
     }
 }
@@ -52,10 +68,16 @@ impl Dress {
 /// The kernels of a unit by their names, without the level that built-in ones carry.
 pub type Unit = BTreeMap<String, Kernel>;
 
-pub fn build(tools: &Tools, source: &Path, to: &Path, arch: u32, dress: Dress) -> Unit {
+pub fn build(tools: &Tools, source: &Path, to: &Path, arch: u32, dress: Dress, more: &[&str]) -> Unit {
     let mut command = Command::new(&tools.nvcc);
     command.args(["-cubin", "-std=c++17", "-O3", "-Xptxas", "-v", &format!("-arch=sm_{arch}")]);
-    command.args(dress.defines()).arg("-I").arg(root().join("kernels")).arg("-I").arg(root().join("kernels/include"));
+    command
+        .args(more)
+        .args(dress.defines())
+        .arg("-I")
+        .arg(root().join("kernels"))
+        .arg("-I")
+        .arg(root().join("kernels/include"));
     let (out, said) = run(command.arg(source).arg("-o").arg(to));
     let said = out + &said;
     let (listing, _) = run(Command::new(&tools.nvdisasm).arg("-c").arg(to));
@@ -70,12 +92,20 @@ pub fn build(tools: &Tools, source: &Path, to: &Path, arch: u32, dress: Dress) -
     kernels.collect()
 }
 
+/// Units by architecture and dress.
+pub type Units = BTreeMap<(u32, Dress), Unit>;
+
 pub struct Everything {
     /// As nvcc tells it.
     pub version: String,
-    pub built_in: BTreeMap<(u32, Dress), Unit>,
-    pub own: BTreeMap<(u32, Dress), Unit>,
-    pub guilty: BTreeMap<u32, Unit>,
+    pub built_in: Units,
+    pub own: Units,
+    /// Of 40 registers, and of 96.
+    pub producer: Units,
+    pub collective: Units,
+    pub metrics: Units,
+    pub unrolled: Units,
+    pub guilty: Units,
 }
 
 impl Everything {
@@ -85,14 +115,14 @@ impl Everything {
     pub fn own(&self, name: &str, arch: u32, dress: Dress) -> &Kernel {
         &self.own[&(arch, dress)][name]
     }
-    /// Every kernel and its name: one at level 1 or 2, and the same at level 0.
-    pub fn with_level_0(&self) -> impl Iterator<Item = (String, &Kernel, &Kernel)> {
+    /// Every kernel and its name: one at a level from 1 on, and the same at level 0.
+    pub fn with_level_0(&self) -> impl Iterator<Item = (String, u32, &Kernel, &Kernel)> {
         [("built-in", &self.built_in), ("own", &self.own)].into_iter().flat_map(|(group, units)| {
             units.iter().flat_map(move |(&(arch, dress), unit)| {
                 unit.iter().filter_map(move |(name, kernel)| match dress {
                     Dress::Level(level @ 1..) => {
                         let off = &units[&(arch, Dress::Level(0))][name];
-                        Some((format!("{group} {name}, level {level}, sm_{arch}"), kernel, off))
+                        Some((format!("{group} {name}, level {level}, sm_{arch}"), level, kernel, off))
                     }
                     _ => None,
                 })
@@ -109,27 +139,33 @@ pub fn everything() -> Option<&'static Everything> {
 
 pub fn compile_everything(tools: &Tools) -> Everything {
     let folder = folder("sass");
-    let levels = [Dress::Level(0), Dress::Level(1), Dress::Level(2)];
-    let own_dresses = [&levels[..], &[Dress::Plain, Dress::NoRecord(1), Dress::NoRecord(2)]].concat();
-    let groups =
-        [("built_in", BUILT_IN, levels.to_vec()), ("own", OWN, own_dresses), ("guilty", GUILTY, vec![levels[0]])];
+    let groups: [(&str, String, &[Dress], &[&str]); 7] = [
+        ("built_in", BUILT_IN.to_owned(), &LEVELS, &[]),
+        ("own", dressed(OWN), &DRESSES, &[]),
+        ("producer", dressed(PRODUCER), &DRESSES, &["-maxrregcount", "40"]),
+        ("collective", dressed(COLLECTIVE), &DRESSES, &["-maxrregcount", "96"]),
+        ("metrics", METRICS.to_owned(), &[LEVELS[0], LEVELS[2]], &[]),
+        ("unrolled", dressed(UNROLLED), &[LEVELS[0], LEVELS[2]], &[]),
+        ("guilty", GUILTY.to_owned(), &LEVELS[..1], &[]),
+    ];
     let mut jobs = Vec::new();
-    for (name, text, dresses) in &groups {
+    for (name, text, dresses, more) in &groups {
         let source = folder.join(format!("{name}.cu"));
         std::fs::write(&source, text).expect("a temporary file");
         let each = ARCHITECTURES.iter().flat_map(|&arch| dresses.iter().map(move |&dress| (arch, dress)));
-        jobs.extend(each.map(|which| (*name, source.clone(), which)));
+        jobs.extend(each.map(|which| (*name, source.clone(), which, *more)));
     }
-    let done = two_at_a_time(&jobs, |number, (_, source, (arch, dress))| {
-        build(tools, source, &folder.join(format!("{number}.cubin")), *arch, *dress)
+    let done = two_at_a_time(&jobs, |number, (_, source, (arch, dress), more)| {
+        build(tools, source, &folder.join(format!("{number}.cubin")), *arch, *dress, more)
     });
-    let mut all: BTreeMap<&str, BTreeMap<(u32, Dress), Unit>> = BTreeMap::new();
-    for ((name, _, which), unit) in jobs.into_iter().zip(done) {
+    let mut all: BTreeMap<&str, Units> = BTreeMap::new();
+    for ((name, _, which, _), unit) in jobs.into_iter().zip(done) {
         all.entry(name).or_default().insert(which, unit);
     }
     let mut group = |name| all.remove(name).expect("it was compiled");
-    let guilty = group("guilty").into_iter().map(|((arch, _), unit)| (arch, unit)).collect();
-    Everything { version: version(tools), built_in: group("built_in"), own: group("own"), guilty }
+    let [built_in, own, producer] = ["built_in", "own", "producer"].map(&mut group);
+    let [collective, metrics, unrolled, guilty] = ["collective", "metrics", "unrolled", "guilty"].map(&mut group);
+    Everything { version: version(tools), built_in, own, producer, collective, metrics, unrolled, guilty }
 }
 
 /// In the order of the jobs. Two, because a machine for tests may have no more cores.

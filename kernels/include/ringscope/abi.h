@@ -177,6 +177,7 @@ enum ringscope_box_word {
     RINGSCOPE_BOX_EXPECTED = 5,
     RINGSCOPE_BOX_SEEN = 6,
     RINGSCOPE_BOX_HEAD = 7,    // as RINGSCOPE_BOX_WRITTEN
+    RINGSCOPE_BOX_SM = 8,      // as in the shard: what is there cannot be read when the context is dead
     RINGSCOPE_BOX_WORDS = 16
 };
 

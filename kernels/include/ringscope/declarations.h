@@ -1,5 +1,5 @@
 // declarations.h: what kernels take by value, for C++ that declares or launches kernels and compiles none. The same
-// types with their functions are in metrics.cuh; tests/foreign.rs compares their sizes.
+// types with their functions are in metrics.cuh; tests/headers compares their sizes.
 #ifndef RINGSCOPE_DECLARATIONS_H
 #define RINGSCOPE_DECLARATIONS_H
 

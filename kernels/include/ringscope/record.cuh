@@ -10,7 +10,7 @@ struct Kind {
 
 // What one message adds to its shard.
 struct MessageRecord {
-    static constexpr ringscope_u64 UNKNOWN = ~0ull;
+    static constexpr ringscope_u64 NO_NUMBER = ~0ull;
     static constexpr ringscope_u32 NO_KIND = ~0u;
 
     ringscope_u64 begin_ns = 0;  // device clock
@@ -22,7 +22,7 @@ struct MessageRecord {
     ringscope_u64 bytes_in = 0;
     ringscope_u64 bytes_out = 0;
     ringscope_u64 queue_depth = 0;
-    ringscope_u64 number = UNKNOWN;  // for its span
+    ringscope_u64 number = NO_NUMBER;  // for its span
     ringscope_u32 status = RINGSCOPE_OK;
     ringscope_u32 sent = 1;      // replies published for it
     ringscope_u32 retries = 0;

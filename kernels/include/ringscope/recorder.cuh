@@ -21,6 +21,11 @@
 // the driver. A warp that returns early may: if it has the owner, the shard ends with it. A child grid's blocks have the
 // indices of their parents' and would write into their shards: give them a ref of their own. Clusters and cooperative
 // launches are launches like others.
+//
+// What it costs: docs/sass.md has the machine code of every call. A pen holds one pointer, at level 3 a number besides; a
+// thread with 40 registers spills none at levels 1 and 2. A call in a hot loop that the compiler unrolls keeps it from
+// that: with a counter's and a histogram's call in the loop of docs/sass.md one load is in flight at a time, where there
+// were four, and more on sm_100 and later; with `at` alone the four stay. Count in a register, and call behind the loop.
 #ifndef RINGSCOPE_RECORDER_CUH
 #define RINGSCOPE_RECORDER_CUH
 
@@ -226,7 +231,7 @@ class Recorder {
 
     // By one thread: the block is at a waypoint from now on. The names are a plain enum of the author's, 0 to 4095.
     RINGSCOPE_INLINE void at(ringscope_u32 waypoint) {
-        if (on()) go(RINGSCOPE_AT_WAYPOINT, waypoint, clock_ns());
+        if (on()) go(RINGSCOPE_AT_WAYPOINT, waypoint, detail::event_ns());
     }
     // By one thread, in a loop that waits for work, as often as it likes: a sign of life, at most every 65 us, and no
     // reason to worry however long it lasts.
@@ -295,7 +300,7 @@ class Recorder {
         if (!trace_.on()) return;
         ringscope_u32 real = detail::bits_of((float)v);
         bool more = detail::bits_of((double)(float)v) != detail::bits_of(v);
-        trace_.write(ref_, shard_, clock_ns(), real, name, RINGSCOPE_RECORD_REAL | (more ? detail::MORE : 0u));
+        trace_.write(ref_, shard_, detail::event_ns(), real, name, RINGSCOPE_RECORD_REAL | (more ? detail::HAS_REST : 0u));
         if (more) trace_.rest(ref_, shard_, detail::bits_of(v), 0, false);
 #else
         (void)name, (void)v;
@@ -339,7 +344,7 @@ class Recorder {
     RINGSCOPE_INLINE ringscope_u64 waits_since(ringscope_u32 waypoint) const {
         if (!on() || !is_at(RINGSCOPE_AT_WAIT, waypoint)) return 0;
         ringscope_u64 now = clock_ns();
-        return now - ((now - detail::load_relaxed(&shard_->where[RINGSCOPE_AT])) & detail::TIME_MASK);
+        return now - ((now - detail::load_relaxed(&shard_->where[RINGSCOPE_AT])) & detail::LOW_TIME);
     }
     // Before a trap.
     RINGSCOPE_INLINE void last_words(ringscope_u32 code, ringscope_u64 value) {
@@ -369,7 +374,9 @@ class Recorder {
         put(RINGSCOPE_START_NS, now);
         put(RINGSCOPE_HEARTBEAT_NS, now);
         put(RINGSCOPE_END_NS, 0);
-        put_where(RINGSCOPE_SM, 1 + (ringscope_u64)detail::multiprocessor());
+        ringscope_u64 sm = 1 + (ringscope_u64)detail::multiprocessor();
+        put_where(RINGSCOPE_SM, sm);
+        if (box().on()) box().put(RINGSCOPE_BOX_SM, sm);
         put(RINGSCOPE_STATE, state);
     }
     RINGSCOPE_INLINE ringscope_u32 shard_index() const { return detail::index_of(shard_, ref_.shards); }
@@ -407,7 +414,7 @@ class Recorder {
 
     RINGSCOPE_INLINE void leave(ringscope_u32 name, ringscope_u64 v, ringscope_u32 kind) {
 #if RINGSCOPE_LEVEL >= 3
-        if (trace_.on()) trace_.value(ref_, shard_, clock_ns(), v, name, kind);
+        if (trace_.on()) trace_.value(ref_, shard_, detail::event_ns(), v, name, kind);
 #else
         (void)name, (void)v, (void)kind;
 #endif
@@ -416,8 +423,8 @@ class Recorder {
 #if RINGSCOPE_LEVEL >= 3
         if (!trace_.on()) return;
         bool wide = (first >> 32) != 0;
-        ringscope_u32 more = wide || two ? detail::MORE : 0u;
-        trace_.write(ref_, shard_, clock_ns(), (ringscope_u32)first, name, RINGSCOPE_RECORD_LOG | more);
+        ringscope_u32 more = wide || two ? detail::HAS_REST : 0u;
+        trace_.write(ref_, shard_, detail::event_ns(), (ringscope_u32)first, name, RINGSCOPE_RECORD_LOG | more);
         if (wide) trace_.rest(ref_, shard_, first, RINGSCOPE_LOG_FIRST, two);
         if (two) trace_.rest(ref_, shard_, second, RINGSCOPE_LOG_SECOND, false);
 #else

@@ -66,11 +66,11 @@ class Reply {
     // Late is better: the replies of other blocks queue behind an open one.
     RINGSCOPE_INLINE ringscope_u8* open(ringscope_u32 bytes);
     // A reply of one value, plain data aligned to at most 16 bytes: that of lane 0.
-    template <class T>
-    RINGSCOPE_INLINE void put(const T& value) {
-        static_assert(alignof(T) <= 16, "a payload is aligned to 16 bytes");
-        ringscope_u8* data = open(sizeof(T));
-        if (data != nullptr && lane_index() == 0) *reinterpret_cast<T*>(data) = value;
+    template <class Value>
+    RINGSCOPE_INLINE void put(const Value& value) {
+        static_assert(alignof(Value) <= 16, "a payload is aligned to 16 bytes");
+        ringscope_u8* data = open(sizeof(Value));
+        if (data != nullptr && lane_index() == 0) *reinterpret_cast<Value*>(data) = value;
     }
 
    private:
@@ -379,39 +379,40 @@ struct NoArgs {};
 }  // inline namespace
 
 namespace detail {
-// Whether H{A...} can be made. No STL: NVRTC has none.
-template <class T>
-T some();
-template <class Made, class H, class... A>
+// Whether Handler{Given...} can be made. No STL: NVRTC has none.
+template <class Type>
+Type some();
+template <class Made, class Handler, class... Given>
 struct From {
     static constexpr bool possible = false;
 };
-template <class H, class... A>
-struct From<decltype((void)H{some<A>()...}), H, A...> {
+template <class Handler, class... Given>
+struct From<decltype((void)Handler{some<Given>()...}), Handler, Given...> {
     static constexpr bool possible = true;
 };
-template <class H, class... A>
-constexpr bool is_from = From<void, H, A...>::possible;
+template <class Handler, class... Given>
+constexpr bool is_from = From<void, Handler, Given...>::possible;
 
-template <class H>
-RINGSCOPE_INLINE H make(Context& context, const NoArgs&) {
-    static_assert(is_from<H, Context&> || is_from<H>, "a handler without arguments is made as H{} or H{context}");
-    if constexpr (is_from<H, Context&>) {
-        return H{context};
+template <class Handler>
+RINGSCOPE_INLINE Handler make(Context& context, const NoArgs&) {
+    static_assert(is_from<Handler, Context&> || is_from<Handler>,
+                  "a handler without arguments is made as H{} or H{context}");
+    if constexpr (is_from<Handler, Context&>) {
+        return Handler{context};
     } else {
-        return H{};
+        return Handler{};
     }
 }
-template <class H, class Args>
-RINGSCOPE_INLINE H make(Context& context, const Args& args) {
+template <class Handler, class Args>
+RINGSCOPE_INLINE Handler make(Context& context, const Args& args) {
     static_assert(sizeof(Args) <= RINGSCOPE_MAX_ARGS, "arguments of more than 1024 bytes: pass the address of the rest");
     static_assert(alignof(Args) <= 16, "arguments are aligned to at most 16 bytes");
-    static_assert(is_from<H, Context&, const Args&> || is_from<H, const Args&>,
+    static_assert(is_from<Handler, Context&, const Args&> || is_from<Handler, const Args&>,
                   "a handler with arguments is made as H{args} or H{context, args}");
-    if constexpr (is_from<H, Context&, const Args&>) {
-        return H{context, args};
+    if constexpr (is_from<Handler, Context&, const Args&>) {
+        return Handler{context, args};
     } else {
-        return H{args};
+        return Handler{args};
     }
 }
 }  // namespace detail

@@ -5,12 +5,12 @@
 namespace ringscope {
 namespace detail {
 // Added to the kind of a record that has a rest.
-constexpr ringscope_u32 MORE = RINGSCOPE_RECORD_MORE;
-constexpr ringscope_u64 TIME_MASK = (1ull << RINGSCOPE_TIME_BITS) - 1;
+constexpr ringscope_u32 HAS_REST = RINGSCOPE_RECORD_MORE;
+constexpr ringscope_u64 LOW_TIME = (1ull << RINGSCOPE_TIME_BITS) - 1;
 
 RINGSCOPE_INLINE ringscope_u64 at_word(ringscope_u32 kind, ringscope_u32 waypoint, ringscope_u64 now) {
     ringscope_u64 place = kind << RINGSCOPE_NAME_BITS | (waypoint & ((1u << RINGSCOPE_NAME_BITS) - 1));
-    return place << RINGSCOPE_TIME_BITS | (now & TIME_MASK);
+    return place << RINGSCOPE_TIME_BITS | (now & LOW_TIME);
 }
 RINGSCOPE_INLINE ringscope_u32 kind_of(ringscope_u64 at) {
     return (ringscope_u32)(at >> (RINGSCOPE_TIME_BITS + RINGSCOPE_NAME_BITS));
@@ -21,16 +21,16 @@ RINGSCOPE_INLINE ringscope_u64 wait_word(ringscope_u64 resource, ringscope_u64 s
     return which << 48 | (since & 0xffff) << RINGSCOPE_WAIT_VALUE_BITS | (value & 0xffffffff);
 }
 
-// Writes record `number` of a ring of a power of two records. `Store` is how a word is stored. Everything but the time
+// Writes record `number` of a ring of a power of two records. `PutWord` is how a word is stored. Everything but the time
 // fits 32 bits, and is computed in them: registers are dear where this is called.
-template <class Store>
+template <class PutWord>
 RINGSCOPE_INLINE void write_record(ringscope_u64* ring, ringscope_u32 records, ringscope_u32 number, ringscope_u64 time,
-                                   ringscope_u32 payload, ringscope_u32 name, ringscope_u32 kind, Store store) {
+                                   ringscope_u32 payload, ringscope_u32 name, ringscope_u32 kind, PutWord put_word) {
     ringscope_u64* place = ring + (number & (records - 1)) * RINGSCOPE_RECORD_WORDS;
     ringscope_u32 stamp = (number + records) & ((1u << RINGSCOPE_STAMP_BITS) - 1);
     ringscope_u32 low = (name & ((1u << RINGSCOPE_NAME_BITS) - 1)) << 20 | kind << 16 | stamp;
-    store(place, time << RINGSCOPE_STAMP_BITS | stamp);
-    store(place + 1, (ringscope_u64)payload << 32 | low);
+    put_word(place, time << RINGSCOPE_STAMP_BITS | stamp);
+    put_word(place + 1, (ringscope_u64)payload << 32 | low);
 }
 
 // A shard's number, exactly: a shard is three lines, and 0xaaaaaaab times 3 is 1 in 32 bits.
@@ -53,26 +53,26 @@ class TracePen {
     RINGSCOPE_INLINE void says_where(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 sm) const {
         if (on()) store_relaxed(head(ref, index_of(shard, ref.shards)) + RINGSCOPE_HEAD_SM, sm);
     }
-    RINGSCOPE_INLINE bool on() const { return written_ != CLOSED; }
+    RINGSCOPE_INLINE bool on() const { return written_ != NO_RING; }
     RINGSCOPE_INLINE void write(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 time,
                                 ringscope_u32 payload, ringscope_u32 name, ringscope_u32 kind) {
         ringscope_u32 index = index_of(shard, ref.shards);
         ringscope_u64* ring = ref.records + (ringscope_u64)index * (ref.record_count * RINGSCOPE_RECORD_WORDS);
-        auto store = [](ringscope_u64* p, ringscope_u64 v) { store_relaxed(p, v); };
-        write_record(ring, ref.record_count, (ringscope_u32)written_, time, payload, name, kind, store);
+        auto put_word = [](ringscope_u64* p, ringscope_u64 v) { store_relaxed(p, v); };
+        write_record(ring, ref.record_count, (ringscope_u32)written_, time, payload, name, kind, put_word);
         store_relaxed(head(ref, index), ++written_);
     }
     // What the record before it has no room for.
     RINGSCOPE_INLINE void rest(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 value,
                                ringscope_u32 beside, bool more) {
         ringscope_u32 payload = beside << 16 | (ringscope_u32)(value >> RINGSCOPE_TIME_BITS);
-        write(ref, shard, value & TIME_MASK, payload, 0, RINGSCOPE_RECORD_REST | (more ? MORE : 0u));
+        write(ref, shard, value & LOW_TIME, payload, 0, RINGSCOPE_RECORD_REST | (more ? HAS_REST : 0u));
     }
     // One record; a larger value than 32 bits is in a second one.
     RINGSCOPE_INLINE void value(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 time,
                                 ringscope_u64 v, ringscope_u32 name, ringscope_u32 kind) {
         bool more = (v >> 32) != 0;
-        write(ref, shard, time, (ringscope_u32)v, name, kind | (more ? MORE : 0u));
+        write(ref, shard, time, (ringscope_u32)v, name, kind | (more ? HAS_REST : 0u));
         if (more) rest(ref, shard, v, 0, false);
     }
     RINGSCOPE_INLINE void message(const ringscope_kernel_ref& ref, const ringscope_shard* shard, const MessageRecord& m) {
@@ -90,16 +90,16 @@ class TracePen {
         if (slow != 0 && duration(m) > slow) return true;
         ringscope_u32 sample = (ringscope_u32)(filter >> RINGSCOPE_FILTER_SLOW_BITS);
         sample &= (1u << RINGSCOPE_FILTER_SAMPLE_BITS) - 1;
-        ringscope_u64 number = m.number != MessageRecord::UNKNOWN ? m.number : m.begin_ns;
+        ringscope_u64 number = m.number != MessageRecord::NO_NUMBER ? m.number : m.begin_ns;
         return sample != 0 && (mixed(number) & ((1ull << (sample - 1)) - 1)) == 0;
     }
 
    private:
-    static constexpr ringscope_u64 CLOSED = ~0ull;
+    static constexpr ringscope_u64 NO_RING = ~0ull;
     RINGSCOPE_INLINE static ringscope_u64* head(const ringscope_kernel_ref& ref, ringscope_u32 index) {
         return ref.heads + (ringscope_u64)index * RINGSCOPE_HEAD_WORDS;
     }
-    ringscope_u64 written_ = CLOSED;
+    ringscope_u64 written_ = NO_RING;
 };
 #endif
 
@@ -120,7 +120,7 @@ struct BlackBox {
         ringscope_u32 waypoint = (ringscope_u32)(at >> RINGSCOPE_TIME_BITS) & ((1u << RINGSCOPE_NAME_BITS) - 1);
         ringscope_u64 number = load_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN]);
         store_relaxed_system(box + RINGSCOPE_BOX_AT, at);
-        write(box, number, at & TIME_MASK, kind_of(at), waypoint, RINGSCOPE_RECORD_WAYPOINT);
+        write(box, number, at & LOW_TIME, kind_of(at), waypoint, RINGSCOPE_RECORD_WAYPOINT);
         written(box, number + 1);
     }
     // One of the words with the same name in the shard.
@@ -129,10 +129,10 @@ struct BlackBox {
         ringscope_u64* box = words();
         ringscope_u64 number = load_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN]);
         store_relaxed_system(box + RINGSCOPE_BOX_MESSAGE, 0);
-        ringscope_u32 took = (ringscope_u32)duration(m);
+        ringscope_u32 took = duration(m) >> 32 == 0 ? (ringscope_u32)duration(m) : ~0u;
         write(box, number, m.begin_ns, took, m.status, RINGSCOPE_RECORD_MESSAGE | RINGSCOPE_RECORD_MORE);
         ringscope_u32 beside = (m.status & 0xffff) << 16 | (ringscope_u32)(m.number >> RINGSCOPE_TIME_BITS);
-        write(box, number + 1, m.number & TIME_MASK, beside, 0, RINGSCOPE_RECORD_REST);
+        write(box, number + 1, m.number & LOW_TIME, beside, 0, RINGSCOPE_RECORD_REST);
         written(box, number + 2);
     }
     // Visible to the host before the code is, which says that they are there.
@@ -147,8 +147,8 @@ struct BlackBox {
    private:
     RINGSCOPE_INLINE void write(ringscope_u64* box, ringscope_u64 number, ringscope_u64 time, ringscope_u32 payload,
                                 ringscope_u32 name, ringscope_u32 kind) const {
-        auto store = [](ringscope_u64* p, ringscope_u64 v) { store_relaxed_system(p, v); };
-        write_record(box + RINGSCOPE_BOX_WORDS, ref.box_count, (ringscope_u32)number, time, payload, name, kind, store);
+        auto put_word = [](ringscope_u64* p, ringscope_u64 v) { store_relaxed_system(p, v); };
+        write_record(box + RINGSCOPE_BOX_WORDS, ref.box_count, (ringscope_u32)number, time, payload, name, kind, put_word);
     }
     RINGSCOPE_INLINE void written(ringscope_u64* box, ringscope_u64 records) const {
         store_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN], records);

@@ -6,6 +6,7 @@ mod http;
 mod impatient;
 pub mod listen;
 mod routes;
+mod stuck;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
         terminal::say(&[styled(Style::Warn, warning)]);
     }
     let address = format!("http://{}", server.address());
-    let rest = " for Prometheus; /snapshot.json, /summary.json, /healthz; Ctrl-C ends";
+    let rest = " for Prometheus; /snapshot.json, /summary.json, /stuck, /healthz; Ctrl-C ends";
     terminal::say(&[plain("serving "), styled(Style::Bold, &format!("{address}/metrics")), plain(rest)]);
     // A log that goes on for months has no use for a line each interval.
     let live = terminal::can_redraw().then(|| Live::start(session.view()));

@@ -11,6 +11,7 @@ use ringscope::{Snapshot, TelemetryCollector};
 
 use super::health::HealthCheck;
 use super::listen::Hosts;
+use super::stuck;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -24,6 +25,7 @@ ringscope: telemetry of ring kernels
 /metrics        for Prometheus
 /snapshot.json  the whole snapshot as JSON
 /summary.json   sums over all kernels
+/stuck          which kernels hang, where and why, in sentences; as JSON with ?format=json
 /healthz        200 if healthy, else 503 and the reasons
 ";
 
@@ -43,6 +45,10 @@ enum Page {
     Metrics(PageFormat),
     Everything,
     Sums,
+    /// Which kernels hang, in sentences or as JSON.
+    Stuck {
+        json: bool,
+    },
 }
 
 struct Written {
@@ -110,13 +116,16 @@ impl Page {
             Page::Metrics(format) => snapshot.export_page(format).into(),
             Page::Everything => snapshot.export_json_full()?.into(),
             Page::Sums => snapshot.export_json()?.into(),
+            Page::Stuck { json: false } => stuck::text(snapshot).into(),
+            Page::Stuck { json: true } => stuck::json(snapshot)?.into(),
         })
     }
 
     fn content_type(self) -> &'static str {
         match self {
             Page::Metrics(format) => format.content_type(),
-            Page::Everything | Page::Sums => JSON,
+            Page::Stuck { json: false } => TEXT,
+            Page::Everything | Page::Sums | Page::Stuck { json: true } => JSON,
         }
     }
 }
@@ -128,7 +137,7 @@ pub async fn answer<B>(routes: &Routes, request: Request<B>) -> Answer {
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
-        "/" | "/metrics" | "/snapshot.json" | "/summary.json" | "/healthz" if !reads => {
+        "/" | "/metrics" | "/snapshot.json" | "/summary.json" | "/stuck" | "/healthz" if !reads => {
             let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD: nothing here can be changed\n");
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             answer
@@ -140,11 +149,17 @@ pub async fn answer<B>(routes: &Routes, request: Request<B>) -> Answer {
         }
         "/snapshot.json" => routes.page(Page::Everything),
         "/summary.json" => routes.page(Page::Sums),
+        "/stuck" => {
+            let json = stuck::wants_json(request.uri().query(), &accepted(request.headers()));
+            let mut answer = routes.page(Page::Stuck { json });
+            answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+            answer
+        }
         "/healthz" => routes.health().await,
         "/" => plain(StatusCode::OK, INDEX),
         _ => plain(
             StatusCode::NOT_FOUND,
-            "not found: the paths are /metrics, /snapshot.json, /summary.json and /healthz\n",
+            "not found: the paths are /metrics, /snapshot.json, /summary.json, /stuck and /healthz\n",
         ),
     }
 }

@@ -11,8 +11,9 @@ use ringscope::{RingKernelRuntime, Snapshot};
 
 use crate::cli::term::frame::{self, Done, Frame};
 use crate::cli::term::screen::Screen;
+use crate::cli::term::stuck::StuckNews;
 use crate::cli::term::terminal;
-use crate::cli::term::text::plain;
+use crate::cli::term::text::{Style, plain, styled};
 
 /// Rates are of the last second: over less they flicker, over more they are not now.
 const RATE_TIME: Duration = Duration::from_secs(1);
@@ -91,13 +92,14 @@ struct Display {
     view: View,
     start: Instant,
     recent: VecDeque<Arc<Snapshot>>,
+    stuck: StuckNews,
     screen: Option<Screen>,
 }
 
 impl Display {
     fn new(view: View) -> Display {
         let screen = terminal::can_redraw().then(Screen::open);
-        Display { view, start: Instant::now(), recent: VecDeque::new(), screen }
+        Display { view, start: Instant::now(), recent: VecDeque::new(), stuck: StuckNews::default(), screen }
     }
 
     /// A terminal shows at once that something happens; the first line of a log is due after an interval.
@@ -107,12 +109,22 @@ impl Display {
 
     fn tick(&mut self) {
         self.look();
+        self.say_what_hangs();
         let done = (self.view.done)(self.start.elapsed());
         let frame = Frame { now: self.recent.back().map(|s| &**s), before: self.recent.front().map(|s| &**s), done };
         match &mut self.screen {
             Some(screen) => screen.draw(&frame),
             None => terminal::say(&[plain(&frame::log_line(&frame))]),
         }
+    }
+
+    /// Above the display, where it stays.
+    fn say_what_hangs(&mut self) {
+        let news = self.recent.back().map(|now| self.stuck.look(now)).unwrap_or_default();
+        if let (false, Some(screen)) = (news.is_empty(), &mut self.screen) {
+            screen.erase();
+        }
+        news.iter().for_each(|sentence| terminal::say(&[styled(Style::Warn, sentence)]));
     }
 
     fn end(mut self, last: Last) {

@@ -8,6 +8,7 @@ pub mod live;
 mod sample;
 pub mod screen;
 pub mod signals;
+pub mod stuck;
 pub mod terminal;
 pub mod text;
 pub mod units;

@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use ringscope::device::{DeviceInfo, DeviceKind};
+use ringscope::trace::{TraceFilter, Tracer};
 use ringscope::{LaunchOptions, RingKernel, RingKernelRuntime, RuntimeError, TelemetryConfig};
 
 use crate::cli::args::RunArgs;
@@ -61,14 +62,31 @@ impl From<RuntimeError> for LaunchError {
     }
 }
 
+/// What is recorded of a run beside its counts.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// Who is told of messages.
+    pub tracer: Tracer,
+    /// Records of each block's ring.
+    pub ring_records: u32,
+    /// Of which messages a kernel leaves a span.
+    pub filter: TraceFilter,
+}
+
 /// Opens the device and loads the kernels.
 ///
 /// # Errors
 /// Whatever the device refuses; more blocks than the host device can run; Ctrl-C while that takes long.
-pub fn open(args: &RunArgs, stop: &'static AtomicBool) -> Result<RingKernelRuntime, LaunchError> {
+pub fn open(
+    args: &RunArgs,
+    traced: Option<&Traced>,
+    stop: &'static AtomicBool,
+) -> Result<RingKernelRuntime, LaunchError> {
     let config = TelemetryConfig {
+        trace_records: traced.map_or(0, |traced| traced.ring_records),
         max_kernels: args.kernels as usize,
         max_blocks: args.kernels * args.blocks,
+        black_box_records: args.black_box,
         ..TelemetryConfig::default()
     };
     let builder = RingKernelRuntime::builder()
@@ -79,6 +97,10 @@ pub fn open(args: &RunArgs, stop: &'static AtomicBool) -> Result<RingKernelRunti
         .slot_bytes(args.slot_bytes())
         .slots(args.slots())
         .telemetry_config(config);
+    let builder = match traced {
+        Some(traced) => builder.tracer(traced.tracer.clone()),
+        None => builder,
+    };
     let runtime = unless_stopped(stop, "the device was opened", move || builder.build())??;
     check_threads(args.kernels, args.blocks, runtime.device())?;
     Ok(runtime)
@@ -99,10 +121,12 @@ fn check_threads(kernels: u32, blocks: u32, device: &DeviceInfo) -> Result<(), L
 /// What the device refuses; a launch that does not come back after Ctrl-C.
 pub fn launch(
     args: &RunArgs,
+    traced: Option<&Traced>,
     runtime: &RingKernelRuntime,
     stop: &'static AtomicBool,
 ) -> Result<Vec<RingKernel>, LaunchError> {
     let options = LaunchOptions::new().blocks(args.blocks).inject_errors(args.inject_errors);
+    let options = traced.map_or(options.clone(), |traced| options.trace(traced.filter));
     let (runtime, kernels) = (runtime.clone(), args.kernels);
     let launch = move |i| {
         let id = format!("worker_{i}");

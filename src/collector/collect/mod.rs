@@ -23,7 +23,9 @@ use crate::device::{ClockSample, Memory};
 use crate::machine::Sampler;
 use crate::metrics::{Registry as MetricRegistry, View};
 use crate::reader::{KernelSums, Reader, Reading, ShardRange};
-use crate::snapshot::{DeviceClock, KernelState, KernelTelemetry, RatesBuilder, Snapshot};
+use crate::snapshot::{
+    DeviceClock, KernelPlaces, KernelState, KernelTelemetry, Places, RatesBuilder, ReadClock, Snapshot,
+};
 
 use costs::Costs;
 use rate_windows::RateWindows;
@@ -46,6 +48,8 @@ pub(super) struct Collection {
     /// The registry's entries as of `version`: they change rarely, and are read often.
     entries: Arc<[Arc<Entry>]>,
     shards: Vec<ShardRange>,
+    /// What snapshots know of them beside their blocks' words.
+    places: Arc<[KernelPlaces]>,
     version: u64,
     /// What the host actors have counted, in their order; the reader has the same of the device's kernels.
     actor_sums: Vec<KernelSums>,
@@ -54,6 +58,8 @@ pub(super) struct Collection {
     /// How many counts the windows of the last snapshot had.
     window_counts: usize,
     pauses: Pauses,
+    /// How long before the last reading blocks may not have run.
+    excused_ns: u64,
     sequence: u64,
     costs: Costs,
     /// Operations of the application, and the kernels' errors among them.
@@ -96,12 +102,14 @@ impl Collection {
             metric_registry,
             entries: Arc::new([]),
             shards: Vec::new(),
+            places: Arc::new([]),
             version: 0,
             actor_sums: Vec::new(),
             trackers: Vec::new(),
             rate_windows: RateWindows::new(&config.windows),
             window_counts: 0,
             pauses: Pauses::default(),
+            excused_ns: 0,
             sequence: 0,
             costs: Costs::new(config.scale),
             ops,
@@ -159,6 +167,11 @@ impl Collection {
             self.version = registry.version();
             self.entries = registry.entries().into();
             self.shards = self.entries.iter().filter_map(|e| e.shards()).collect();
+            let place = |entry: &Arc<Entry>| {
+                let (id, names) = (Arc::clone(&entry.id), entry.names.clone());
+                Some(KernelPlaces { id, names, blocks: entry.shards()? })
+            };
+            self.places = self.entries.iter().filter_map(place).collect();
             self.trackers.resize_with(self.entries.len(), KernelTracker::default);
         }
     }
@@ -230,6 +243,7 @@ impl Collection {
                 drift_ppb: reading.device_drift_ppb,
                 restarts_total: reading.device_clock_restarts,
             },
+            places: self.places(reading, &kernels),
             kernels,
             self_metrics: self.costs.metrics(&self.counts, reading, &metrics, operations.as_deref()),
             metrics,
@@ -246,6 +260,7 @@ impl Collection {
         let bases = self.rate_windows.bases(reading.at);
         let (now_ns, limit_ns) = (self.clock.ns_at(reading.at), nanoseconds(self.stall_limit));
         let excused_ns = self.pauses.note(now_ns, limit_ns, nanoseconds(planned));
+        self.excused_ns = excused_ns;
         let mut context = ReadContext {
             reading,
             look: Look {
@@ -255,6 +270,7 @@ impl Collection {
                 limit_ns,
             },
             longest: (0..bases.len()).max_by_key(|i| bases[*i].over).unwrap_or(0),
+            blocks: self.reader.as_ref().map_or(&[], |reader| &reader.blocks()[..]),
             bases: &bases,
             rates: None,
             room: self.window_counts,
@@ -269,6 +285,29 @@ impl Collection {
         self.window_counts = context.rates.map_or(0, RatesBuilder::finish);
         self.trackers = trackers;
         (kernels, transitions)
+    }
+
+    /// Where the blocks are; after the kernels were derived.
+    fn places(&self, reading: &Reading, kernels: &[KernelTelemetry]) -> Places {
+        let Some(reader) = &self.reader else { return Places::default() };
+        let of_devices = self.entries.iter().zip(kernels).filter(|(entry, _)| entry.shards().is_some());
+        let stalls =
+            of_devices.enumerate().filter_map(|(i, (_, kernel))| Some((i, Arc::clone(kernel.stall.as_ref()?))));
+        Places {
+            words: Arc::clone(reader.blocks()),
+            kernels: Arc::clone(&self.places),
+            clock: ReadClock {
+                device_ns: reading.device_ns,
+                unix_ns: reading.unix_ns,
+                certain_ns: reading
+                    .device_ns
+                    .saturating_sub(reading.device_uncertainty_ns)
+                    .saturating_sub(self.excused_ns),
+                timeline: reading.timeline.clone(),
+            },
+            limit_ns: nanoseconds(self.stall_limit),
+            stalled: stalls.collect(),
+        }
     }
 
     /// Adds what kernels counted as errors since the last reading to the lists of operations, where spans do not tell them:
@@ -314,13 +353,15 @@ impl Collection {
 
     // ---- failing -------------------------------------------------------------------------------------
 
-    /// Brings the newest good snapshot up to date after a reading that failed; `died_of` where the device did.
-    pub(super) fn fail(&mut self, newest: &mut Option<Snapshot>, died_of: Option<&TelemetryError>) -> Vec<Arc<Entry>> {
+    /// Brings the newest good snapshot up to date after a reading that failed. Where the device died, `reason` says what a
+    /// kernel died of.
+    pub(super) fn fail(
+        &mut self,
+        newest: &mut Option<Snapshot>,
+        reason: Option<impl Fn(&Entry) -> Arc<str>>,
+    ) -> Vec<Arc<Entry>> {
         let failures = self.costs.fail();
-        let told = match died_of {
-            Some(error) => self.fail_kernels(newest, &error.to_string().into()),
-            None => Vec::new(),
-        };
+        let told = reason.map_or(Vec::new(), |reason| self.fail_kernels(newest, reason));
         if let Some(snapshot) = newest {
             snapshot.self_metrics.collection_failures_total = failures;
             snapshot.metrics = self.metrics.read();
@@ -329,19 +370,21 @@ impl Collection {
     }
 
     /// The device died, and its kernels with it, unless they had ended before. Returns those whose state has to be told.
-    fn fail_kernels(&self, newest: &mut Option<Snapshot>, died_of: &Arc<str>) -> Vec<Arc<Entry>> {
+    fn fail_kernels(&self, newest: &mut Option<Snapshot>, died_of: impl Fn(&Entry) -> Arc<str>) -> Vec<Arc<Entry>> {
         let mut failed = Vec::new();
         for entry in self.entries.iter().filter(|entry| entry.shards().is_some()) {
             let is = |k: &&mut KernelTelemetry| k.kernel_id == entry.id;
             let mut state = KernelState::Failed;
             if let Some(kernel) = newest.as_mut().and_then(|snapshot| snapshot.kernels.iter_mut().find(is)) {
-                entry.fail(kernel, died_of);
+                entry.fail(kernel, || died_of(entry));
                 state = kernel.state;
             }
             if state == KernelState::Failed {
                 failed.push(Arc::clone(entry));
             }
         }
+        // It does not hang, it is dead.
+        newest.iter_mut().for_each(|snapshot| snapshot.places.stalled.clear());
         let kernels = newest.iter().flat_map(|snapshot| &snapshot.kernels);
         self.standard.fail(kernels.filter(|k| k.state == KernelState::Failed).map(|k| &*k.kernel_id));
         failed

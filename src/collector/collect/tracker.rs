@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use super::super::registry::{Entry, Origin};
 use super::rate_windows::Base;
@@ -10,8 +10,11 @@ use super::watchdog::{Look, Watch};
 use crate::abi::{COUNTERS, Counter};
 use crate::device::Timeline;
 use crate::histogram::Histogram;
-use crate::reader::{KernelSums, Reading};
-use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, RatesBuilder, Waiting, WindowCounts, rate, ratio};
+use crate::reader::{BlockWords, KernelSums, Reading};
+use crate::snapshot::{
+    BlockStatus, KernelState, KernelTelemetry, Latency, Rates, RatesBuilder, Stall, Waiting, WindowCounts, ns_between,
+    rate, ratio, unix_time,
+};
 
 /// What is remembered of one kernel between readings.
 #[derive(Default)]
@@ -28,6 +31,8 @@ pub(super) struct KernelTracker {
 pub(super) struct ReadContext<'a> {
     pub(super) reading: &'a Reading,
     pub(super) look: Look,
+    /// The blocks of all kernels, by their places in the slab.
+    pub(super) blocks: &'a [BlockWords],
     /// Where the windows' rates reach back to; empty where no reading is old enough.
     pub(super) bases: &'a [Base],
     /// Which of them reaches back the farthest.
@@ -97,7 +102,13 @@ impl KernelTracker {
         let throughput = rate(processed, counted);
         let rates = context.rates(index, sums);
         let state = entry.state(sums);
-        let stall = self.watch.look(state, &sums.lines, &context.look, |at| clock.time(at));
+        let stall = self.watch.look(state, &sums.lines, &context.look, |block| {
+            let words = entry.shards().and_then(|shards| context.blocks.get((shards.first + block) as usize));
+            let words = words.copied().unwrap_or_default();
+            let status = BlockStatus::new(block, &words, &entry.names, |ns| clock.time(ns), true);
+            let since = clock.time(sums.lines.oldest_heartbeat_ns)?;
+            Some((Stall::new(since, status), words))
+        });
         let busy_time = Duration::from_nanos(count(Counter::BusyNs));
         let blocks = entry.shards().map_or(0, |s| s.count);
         let (received, sent) = (count(Counter::Received), count(Counter::Sent));
@@ -116,7 +127,7 @@ impl KernelTracker {
             errors,
             start_time: clock.time(sums.lines.start_ns),
             last_message_time: clock.time(sums.lines.last_message_ns),
-            last_sign_of_life: clock.time(sums.lines.heartbeat_ns),
+            last_sign_of_life: clock.time(sums.lines.sign_of_life_ns),
             stall,
             throughput,
             windowed_throughput: match context.bases.first() {
@@ -275,17 +286,12 @@ impl<'a> TimeAnchor<'a> {
 
     /// The time of a word; 0 is never.
     pub(super) fn time(self, ns: u64) -> Option<SystemTime> {
-        let ago = self.between(ns, self.now_ns);
-        let unix = u64::try_from(i128::from(self.unix_ns) - ago).unwrap_or(0);
-        (ns != 0).then(|| UNIX_EPOCH + Duration::from_nanos(unix))
+        unix_time(ns, self.now_ns, self.unix_ns, self.timeline)
     }
 
     /// Nanoseconds of the host between two times of the entry's clock.
     fn between(self, from: u64, to: u64) -> i128 {
-        match self.timeline {
-            Some(timeline) => i128::from(timeline.host_ns_between(from, to)),
-            None => i128::from(to) - i128::from(from),
-        }
+        ns_between(from, to, self.timeline)
     }
 
     fn uptime(self, sums: &KernelSums) -> Duration {
@@ -301,6 +307,7 @@ mod tests {
     use super::super::super::registry::Registry;
     use super::*;
     use crate::device::ClockSample;
+    use std::time::UNIX_EPOCH;
 
     const HOUR: u64 = 3_600_000_000_000;
 
@@ -318,7 +325,8 @@ mod tests {
             let reading = Reading::at(&ClockSample::of_unix(unix_ns));
             let now_ns = started + seconds * 1_000_000_000;
             let look = Look { now_ns, device_ns: unix_ns, excused_ns: 0, limit_ns: u64::MAX };
-            let mut context = ReadContext { reading: &reading, look, bases: &[], longest: 0, rates: None, room: 0 };
+            let mut context =
+                ReadContext { reading: &reading, look, blocks: &[], bases: &[], longest: 0, rates: None, room: 0 };
             let t = tracker.derive(0, &entry, &actor.totals(), &mut context);
             assert_eq!((t.uptime, t.throughput), (Duration::from_secs(seconds), 1.0));
             // Times of the past are told by the clock as it is now.

@@ -1,14 +1,14 @@
 //! Which kernels hang: those whose heartbeat does not move.
 //!
 //! Every block of a kernel writes the device's time into a word of its own when it has handled a message, and regularly
-//! while it waits. When a kernel is first read, the age of that word tells how long it has been silent. From then on only
+//! while it waits; and with each place that it comes to, since when it is there. The newer of the two is its sign of life: a
+//! block that moves lives, one that stays where it is does not by that. When a kernel is first read, the age of that word tells how long it has been silent. From then on only
 //! movement counts, because the two clocks are not the same: whether the word changed between two readings, and how
 //! long ago that was on the host's steady clock.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use crate::reader::ShardSums;
+use crate::reader::{BlockWords, ShardSums};
 use crate::snapshot::{KernelState, Stall};
 
 /// A pause is excused after the collector looked on for at least this part of the limit since the last one.
@@ -81,7 +81,7 @@ pub(super) struct Watch {
     /// Since when it has stood still, in nanoseconds of the collector's steady clock.
     since_ns: u64,
     /// The stall, as it was first told: what is told again does not waver with the clocks.
-    told: Option<Arc<Stall>>,
+    told: Option<Told>,
 }
 
 impl Watch {
@@ -90,7 +90,8 @@ impl Watch {
         self.told.is_some()
     }
 
-    /// Takes note of a reading. Returns the stall if the kernel stalls; `time` makes Unix time of the device's time.
+    /// Takes note of a reading. Returns the stall if the kernel stalls; `stall` tells what is known of that block, and the words
+    /// that say so.
     ///
     /// A kernel that was told to stop, and does not, stalls as any other does.
     pub(super) fn look(
@@ -98,7 +99,7 @@ impl Watch {
         state: KernelState,
         sums: &ShardSums,
         look: &Look,
-        time: impl FnOnce(u64) -> Option<SystemTime>,
+        stall: impl FnOnce(u32) -> Option<(Stall, BlockWords)>,
     ) -> Option<Arc<Stall>> {
         let word = sums.oldest_heartbeat_ns;
         if word == self.heartbeat_ns {
@@ -110,19 +111,40 @@ impl Watch {
         }
         let runs = word != 0 && !state.has_ended();
         let stalls = runs && look.now_ns.saturating_sub(self.since_ns) > look.limit_ns;
-        if stalls != self.told.is_some() {
-            let told = |since| Arc::new(Stall { since, block: sums.oldest_block });
-            self.told = if stalls { time(word).map(told) } else { None };
+        self.told = match self.told.take() {
+            _ if !stalls => None,
+            None => stall(sums.oldest_block).map(|(stall, words)| Told { stall: Arc::new(stall), words }),
+            Some(told) => Some(told.again(stall)),
+        };
+        self.told.as_ref().map(|told| Arc::clone(&told.stall))
+    }
+}
+
+/// A stall as it was told.
+#[derive(Debug)]
+struct Told {
+    stall: Arc<Stall>,
+    words: BlockWords,
+}
+
+impl Told {
+    /// Told again: since when stays; what the block waits for may be seen better now than at first.
+    fn again(self, now: impl FnOnce(u32) -> Option<(Stall, BlockWords)>) -> Self {
+        let (since, block) = (self.stall.since, self.stall.block);
+        match now(block) {
+            Some((stall, words)) if words != self.words => Told { stall: Arc::new(Stall { since, ..stall }), words },
+            _ => self,
         }
-        self.told.clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::BlockStatus;
     use KernelState::{Active, Deactivated, Failed, Launched, Terminated, Terminating};
     use proptest::prelude::*;
+    use std::time::SystemTime;
 
     const LIMIT: u64 = 100;
 
@@ -135,9 +157,13 @@ mod tests {
         ShardSums { oldest_heartbeat_ns, heartbeat_ns: oldest_heartbeat_ns, ..ShardSums::default() }
     }
 
+    fn stall(block: u32) -> Option<(Stall, BlockWords)> {
+        Some((Stall::new(SystemTime::UNIX_EPOCH, BlockStatus::unknown(block)), BlockWords::default()))
+    }
+
     impl Watch {
         fn stalls_at(&mut self, state: KernelState, word: u64, look: &Look) -> bool {
-            self.look(state, &sums(word), look, |_| Some(SystemTime::UNIX_EPOCH)).is_some()
+            self.look(state, &sums(word), look, stall).is_some()
         }
     }
 
@@ -174,7 +200,7 @@ mod tests {
         let first = |now_ns, device_ns, oldest, newest| {
             let sums = ShardSums { oldest_heartbeat_ns: oldest, heartbeat_ns: newest, ..ShardSums::default() };
             let look = Look { now_ns, device_ns, excused_ns: 0, limit_ns: LIMIT };
-            Watch::default().look(Active, &sums, &look, |_| Some(SystemTime::UNIX_EPOCH)).is_some()
+            Watch::default().look(Active, &sums, &look, stall).is_some()
         };
         assert!(first(1000, 5101, 5000, 5000));
         assert!(!first(1000, 5100, 5000, 5000));

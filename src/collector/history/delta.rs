@@ -12,7 +12,7 @@ use crate::histogram::Histogram;
 use crate::machine::SystemMetrics;
 use crate::metrics::{Distribution, ExplicitHistogram, Value};
 use crate::snapshot::{
-    Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, Stall, TraceRecords, Waiting, WindowCounts,
+    Dropped, KernelState, KernelTelemetry, Latency, Rates, SelfMetrics, TraceRecords, Waiting, WindowCounts,
 };
 
 /// Writes differences, or reads them.
@@ -88,9 +88,9 @@ pub(super) fn words<const N: usize>(coder: &mut impl Coder, before: &[u64; N], n
 
 // ---- kernels -----------------------------------------------------------------------------------------
 
-const KERNEL_WORDS: usize = 31;
+const KERNEL_WORDS: usize = 29;
 
-/// One kernel, with what it did over each of so many windows.
+/// One kernel but for its stall, with what it did over each of so many windows.
 pub(super) fn kernel(
     coder: &mut impl Coder,
     id: &Arc<str>,
@@ -128,7 +128,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         start_time,
         last_message_time,
         last_sign_of_life,
-        stall,
+        stall: _,
         throughput,
         windowed_throughput,
         rates: _,
@@ -164,8 +164,6 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         start_time.map_or(0, time_word),
         last_message_time.map_or(0, time_word),
         last_sign_of_life.map_or(0, time_word),
-        stall.as_ref().map_or(0, |stall| time_word(stall.since)),
-        stall.as_ref().map_or(0, |stall| stall.block.into()),
         throughput.to_bits(),
         windowed_throughput.to_bits(),
         uptime.as_nanos() as u64,
@@ -197,7 +195,6 @@ fn kernel_of(
     last_error: Option<Arc<str>>,
     rates: Rates,
 ) -> KernelTelemetry {
-    let stall = |since| Arc::new(Stall { since, block: w[9] as u32 });
     KernelTelemetry {
         kernel_id: Arc::clone(id),
         state: KernelState::from_u8(w[0] as u8).unwrap_or(KernelState::Failed),
@@ -208,32 +205,32 @@ fn kernel_of(
         start_time: time_of(w[5]),
         last_message_time: time_of(w[6]),
         last_sign_of_life: time_of(w[7]),
-        stall: time_of(w[8]).map(stall),
-        throughput: f64::from_bits(w[10]),
-        windowed_throughput: f64::from_bits(w[11]),
+        stall: None,
+        throughput: f64::from_bits(w[8]),
+        windowed_throughput: f64::from_bits(w[9]),
         rates,
-        uptime: Duration::from_nanos(w[12]),
-        error_rate: f64::from_bits(w[13]),
-        last_error_code: w[14].checked_sub(1).map(|code| code as u32),
+        uptime: Duration::from_nanos(w[10]),
+        error_rate: f64::from_bits(w[11]),
+        last_error_code: w[12].checked_sub(1).map(|code| code as u32),
         last_error,
         latency: Latency::from_histogram(&histogram),
         waiting: Latency::from_histogram(&waiting).map(|latency| Arc::new(Waiting { latency, histogram: waiting })),
-        queue_depth: w[15],
-        queue_high_water: w[16],
-        queue_full: w[27],
-        bytes_in: w[17],
-        bytes_out: w[18],
-        busy_ratio: f64::from_bits(w[19]),
-        retries: w[20],
-        dropped: w[21],
-        polls: w[22],
-        busy_time: Duration::from_nanos(w[23]),
-        wait_time: Duration::from_nanos(w[24]),
-        blocks: w[25] as u32,
-        blocks_started: (w[25] >> 32) as u32,
-        trace: w[28].checked_sub(1).map(|written| TraceRecords::new(written, w[29], w[30])),
+        queue_depth: w[13],
+        queue_high_water: w[14],
+        queue_full: w[25],
+        bytes_in: w[15],
+        bytes_out: w[16],
+        busy_ratio: f64::from_bits(w[17]),
+        retries: w[18],
+        dropped: w[19],
+        polls: w[20],
+        busy_time: Duration::from_nanos(w[21]),
+        wait_time: Duration::from_nanos(w[22]),
+        blocks: w[23] as u32,
+        blocks_started: (w[23] >> 32) as u32,
+        trace: w[26].checked_sub(1).map(|written| TraceRecords::new(written, w[27], w[28])),
         histogram,
-        recorded_since_launch: w[26],
+        recorded_since_launch: w[24],
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod delta;
 mod operations;
+mod stall;
 
 use std::collections::VecDeque;
 use std::mem::size_of;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, Series};
-use crate::snapshot::{DeviceClock, KernelTelemetry, RatesBuilder, SelfMetrics, Snapshot};
+use crate::snapshot::{DeviceClock, KernelTelemetry, Places, RatesBuilder, SelfMetrics, Snapshot};
 
 use delta::{Coder, Reader, Writer};
 
@@ -190,7 +191,9 @@ fn code(
     let kernel = |(i, id): (usize, &Arc<str>)| -> KernelTelemetry {
         let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.kernels.get(i)).cloned();
         let (before, now) = (of(before), of(now));
-        delta::kernel(coder, id, before.as_ref(), now.as_ref(), count, |counts| rates.add(counts))
+        let kernel = delta::kernel(coder, id, before.as_ref(), now.as_ref(), count, |counts| rates.add(counts));
+        let stall = |k: Option<KernelTelemetry>| k.and_then(|k| k.stall);
+        KernelTelemetry { stall: stall::stall(coder, stall(before).as_ref(), stall(now).as_ref()), ..kernel }
     };
     let kernels = shape.ids.iter().enumerate().map(kernel).collect();
     rates.finish();
@@ -217,6 +220,7 @@ fn code(
         self_metrics,
         system,
         gpus,
+        places: Places::default(),
     }
 }
 

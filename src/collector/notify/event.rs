@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::snapshot::KernelState;
+use crate::snapshot::{KernelState, Stall};
 
 /// Something that happened to a kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,11 @@ pub struct KernelEvent {
     pub kernel_id: Arc<str>,
     /// What happened.
     pub kind: EventKind,
+    /// Which block is silent since when, where it is and what it waits for; `Some` exactly where `kind` is `Stalled`.
+    pub stall: Option<Arc<Stall>>,
+    /// What it died of, with what its [black box](crate::TelemetryConfig::black_box_records) says; `Some` exactly where `kind`
+    /// is `Failed`.
+    pub died_of: Option<Arc<str>>,
 }
 
 /// What happened to a kernel. Commands of a [`RingKernelRuntime`](crate::runtime::RingKernelRuntime) are told at once;

@@ -14,7 +14,7 @@ use super::pass::{Positions, Sources};
 use super::rings::Rings;
 use crate::abi::KernelRef;
 use crate::device::{DeviceError, Internal, Memory, ShardRange, SharedDevice, Timekeeper};
-use crate::trace::{Queue, Stream, StreamConfig, StreamEnd, TracedKernel};
+use crate::trace::{DeviceTrack, Queue, Stream, StreamConfig, StreamEnd, TracedKernel};
 
 /// The rings are looked at no oftener, and no more seldom.
 const SHORTEST: Duration = Duration::from_micros(200);
@@ -78,6 +78,12 @@ impl Drain {
         self.shared.rings.memory()
     }
 
+    /// Whose rings they are.
+    pub(in crate::collector) fn device_track(&self) -> Arc<DeviceTrack> {
+        let info = self.shared.device.info();
+        Arc::new(DeviceTrack::new(info.ordinal as u32, info.name.clone()))
+    }
+
     /// Tells a kernel where its rings are, and which messages leave a span. From now on they are read.
     pub(in crate::collector) fn add_kernel(
         &self,
@@ -134,6 +140,11 @@ impl Drain {
         drop(desk);
         self.shared.bell.notify_all();
         Ok(stream)
+    }
+
+    /// How many looks at the rings have ended; `None` while nobody reads them.
+    pub(in crate::collector) fn looks(&self) -> Option<u64> {
+        self.shared.counts.trace_looks.load(Ordering::Acquire).checked_sub(1)
     }
 }
 

@@ -13,6 +13,7 @@ mod found;
 mod gpu;
 mod memory;
 mod module;
+mod names;
 mod nvrtc;
 mod occupancy;
 mod parameters;

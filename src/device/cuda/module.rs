@@ -1,7 +1,7 @@
 //! Code on the GPU, and its launch.
 
 use std::collections::HashMap;
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::{Arc, Mutex};
 
 use cudarc::driver::sys;
@@ -9,8 +9,8 @@ use cudarc::driver::sys;
 use super::driver::{Stream, check, driver, error, optional};
 use super::embedded::Embedded;
 use super::gpu::{Gpu, Retired, Running, lock};
-use super::nvrtc;
 use super::occupancy::Block;
+use super::{names, nvrtc};
 use crate::abi::RingArgs;
 use crate::device::probe::{Entry as ProbeEntry, ProbeArgs};
 use crate::device::{ArgsLayout, Builtin, Carveout, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
@@ -89,14 +89,27 @@ impl Module {
         }
     }
 
+    /// What it calls its waypoints, events and spans.
+    fn names(&self) -> Result<Vec<String>, DeviceError> {
+        match self.symbol(names::SYMBOL)? {
+            Some((address, bytes)) => names::read(&self.gpu, address, bytes),
+            None => Ok(Vec::new()),
+        }
+    }
+
     fn symbol_bytes(&self, name: &str) -> Result<Option<usize>, DeviceError> {
-        let _bound = self.gpu.bind()?;
         let Ok(name) = CString::new(name) else { return Ok(None) };
+        Ok(self.symbol(&name)?.map(|(_, bytes)| bytes))
+    }
+
+    /// Where it has the variable of that name, and how large that is.
+    fn symbol(&self, name: &CStr) -> Result<Option<(u64, usize)>, DeviceError> {
+        let _bound = self.gpu.bind()?;
         let (mut address, mut bytes) = (0, 0);
         // SAFETY: the module is alive, the name NUL-terminated; places for the answers.
         match unsafe { sys::cuModuleGetGlobal_v2(&mut address, &mut bytes, self.raw, name.as_ptr()) } {
             sys::CUresult::CUDA_ERROR_NOT_FOUND => Ok(None),
-            other => check("cuModuleGetGlobal_v2", other).map(|()| Some(bytes)),
+            other => check("cuModuleGetGlobal_v2", other).map(|()| Some((address, bytes))),
         }
     }
 }
@@ -258,7 +271,7 @@ impl Library {
         let module = self.builtins(gpu, level)?;
         match module.function(&entry_at(entry.name(), level))? {
             Some(function) if function.takes(&[size_of::<ProbeArgs>()])? => {
-                Loaded::new(function, Some(level), ArgsLayout::default())
+                Loaded::new(function, Some(level), ArgsLayout::default(), Vec::new())
             }
             _ => Err(DeviceError::NoEntry { entry: entry.name().to_owned(), module: "the embedded module".to_owned() }),
         }
@@ -303,7 +316,12 @@ impl Library {
             Some(built) if built < level => {
                 Err(DeviceError::BuiltWithLess { what: source.describe(), built, wanted: level })
             }
-            _ => Loaded::new(function, built, args),
+            _ => {
+                // The crate's own have none.
+                let of_others = !matches!(source, KernelSource::Builtin(_));
+                let names = if of_others { module.names()? } else { Vec::new() };
+                Loaded::new(function, built, args, names)
+            }
         }
     }
 }
@@ -325,11 +343,17 @@ pub(super) struct Loaded {
     resident: u32,
     level: Option<Level>,
     args: ArgsLayout,
+    names: Vec<String>,
 }
 
 impl Loaded {
-    fn new(function: Function, level: Option<Level>, args: ArgsLayout) -> Result<Self, DeviceError> {
-        Ok(Loaded { resident: function.resident()?, function: Arc::new(function), level, args })
+    fn new(
+        function: Function,
+        level: Option<Level>,
+        args: ArgsLayout,
+        names: Vec<String>,
+    ) -> Result<Self, DeviceError> {
+        Ok(Loaded { resident: function.resident()?, function: Arc::new(function), level, args, names })
     }
 }
 
@@ -344,6 +368,10 @@ impl Kernel for Loaded {
 
     fn args_layout(&self) -> ArgsLayout {
         self.args
+    }
+
+    fn names(&self) -> &[String] {
+        &self.names
     }
 
     unsafe fn launch_with(

@@ -162,3 +162,4 @@ void test_refusals();
 void test_rings();
 void test_header();
 void test_probes();
+void test_records();
