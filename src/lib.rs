@@ -53,6 +53,9 @@
 //!   `examples/operations.rs`.
 //! * [`trace`] records what host threads do as spans, in one trace with the messages they send, for Perfetto, OpenTelemetry
 //!   and Jaeger.
+//! * What kernels record at [`Level::Events`] (events, spans, samples, log lines, messages that a
+//!   [filter](trace::TraceFilter) chooses) comes as a stream while they run:
+//!   [`trace_stream`](TelemetryCollector::trace_stream), with what was lost in its place.
 //! * [`export`] writes a snapshot for Prometheus (classic text, OpenMetrics, protobuf with native histograms) and as JSON.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!

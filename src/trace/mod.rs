@@ -36,6 +36,32 @@
 //! # Ok::<(), ringscope::trace::ContextError>(())
 //! ```
 //!
+//! # What kernels record
+//!
+//! A kernel at [`Level::Events`](crate::Level::Events) writes events, spans, samples and log lines into rings on the device,
+//! and a span of each message that its [`TraceFilter`] chooses; [`trace_records`](crate::TelemetryConfig::trace_records) makes
+//! the rings. [`trace_stream`](crate::TelemetryCollector::trace_stream) reads them while the kernel runs. The kernel never
+//! waits: it overwrites the oldest. What was overwritten before it was read, and what a [`Stream`] had no room for, is a
+//! [`RecordKind::Lost`] in its place.
+//!
+//! ```
+//! # #[cfg(feature = "host")] fn main() -> Result<(), ringscope::RuntimeError> {
+//! use std::time::Duration;
+//! use ringscope::trace::{RecordKind, TraceFilter};
+//! use ringscope::{DeviceSpec, LaunchOptions, RingKernelRuntime, TelemetryConfig};
+//!
+//! let config = TelemetryConfig { trace_records: 1024, ..TelemetryConfig::default() };
+//! let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).telemetry_config(config).build()?;
+//! let mut stream = runtime.collector().trace_stream()?;
+//! runtime.launch_blocking("w", &LaunchOptions::new().trace(TraceFilter::all()))?;
+//! runtime.activate_blocking("w")?;
+//! runtime.kernel("w")?.call_blocking(b"hello", Duration::from_secs(5))?;
+//! let record = stream.next_blocking(Duration::from_secs(5)).expect("its span");
+//! assert!(matches!(record.kind, RecordKind::Message { number: Some(0), status: 0, .. }));
+//! # Ok(()) }
+//! # #[cfg(not(feature = "host"))] fn main() {}
+//! ```
+//!
 //! # Bounds
 //!
 //! A tracer keeps [so many](TracerConfig) spans, instants and samples; the oldest go first, and [`Trace::lost`] says how
