@@ -142,6 +142,10 @@ pub mod record {
     pub const TRUSTED: u64 = 32768;
     /// Words from one ring's head to the next.
     pub const HEAD_WORDS: usize = 8;
+    /// The word of a head that says how many records were written.
+    pub const HEAD_WRITTEN: usize = 0;
+    /// The word of a head that says 1 + the multiprocessor of who writes.
+    pub const HEAD_SM: usize = 1;
     pub const REST: u64 = 0;
     pub const EVENT: u64 = 1;
     pub const SPAN: u64 = 2;
@@ -180,6 +184,7 @@ pub enum BoxWord {
     Expected = 5,
     Seen = 6,
     Head = 7,
+    Sm = 8,
 }
 /// Words before the records of a black box.
 pub const BOX_WORDS: usize = 16;
@@ -370,7 +375,7 @@ macro_rules! metric_refs {
 metric_refs! {
     /// A counter that a kernel adds to: `add`, `add_warp`. `ringscope::CounterRef` there.
     CounterRef,
-    /// A gauge that a kernel moves: `set`, `add`, `sub`, `max`, `min`. `ringscope::GaugeRef` there.
+    /// A gauge that a kernel moves: `set`, `add`, `sub`, `raise`, `lower`. `ringscope::GaugeRef` there.
     GaugeRef,
     /// A histogram of exponential buckets, for a kernel that knows them to be: half the code. `ringscope::ExponentialRef`
     /// there; made of a [`HistogramRef`] by [`HistogramRef::exponential`].

@@ -102,7 +102,8 @@
 //! a driver); `tracing` (what telemetry has to say of itself as `tracing` events, see the table in [`collector`];
 //! without it nothing is printed; and a layer for `tracing_subscriber` that records an application's own spans, see
 //! [`trace`]); `nvtx` (names what the host does in NVIDIA's profilers, see [`nvtx`]; needs a C compiler and libclang to
-//! build); and `cli`, the program, which implies the exports.
+//! build); and `cli`, the program, which implies
+//! `json`, `prometheus-protobuf`, `trace`, `system` and `nvml`.
 
 pub mod abi;
 pub mod collector;

@@ -336,8 +336,9 @@ impl Reader {
         }
         for (i, part) in dirty {
             let mut histogram = self.histogram(spans[i], part, self.likely_slots(i, part), i);
-            if !rows_are_here && histogram.count() < self.totals[i].values(part) {
-                // The extremes lag behind, or have several writers: take all slots.
+            let before = self.totals[i].histogram(part).count();
+            if !rows_are_here && histogram.count() < self.totals[i].values(part).max(before) {
+                // The extremes lag behind the buckets: take all slots.
                 let rows: Vec<_> = self.layout.slots(spans[i], part, 0..self.row.len()).collect();
                 self.copy(&rows)?;
                 histogram = self.histogram(spans[i], part, 0..self.row.len(), i);

@@ -332,7 +332,7 @@ fn doctor_deep_examines_one_device() {
 fn bench_measures_one_section_alone() {
     let (found, code) = json(&["bench", "--once", "--only", "record", "--device", "host", "--json"]);
     assert_eq!((code, found["record"].is_array()), (Some(0), true), "{found}");
-    for other in ["overhead", "snapshot", "messages"] {
+    for other in ["overhead", "events", "snapshot", "messages"] {
         assert!(found[other].is_null(), "{other} in {found}");
     }
     assert_eq!(output(&["bench", "--only", "nothing"]).status.code(), Some(2));
@@ -347,7 +347,10 @@ fn bench_measures_everything_once() {
     assert!(overhead.iter().any(|row| row["kernel"] == "crc32c" && row["bytes"] == 16384));
     let designs: BTreeSet<_> =
         found["record"].as_array().unwrap().iter().map(|row| row["design"].as_str().unwrap()).collect();
-    assert_eq!(designs.len(), 6, "{designs:?}");
+    assert_eq!(designs.len(), 13, "{designs:?}");
+    let events = found["events"].as_array().unwrap();
+    assert!(events.iter().all(|row| row["all"]["median"].as_f64() > Some(0.0)), "{found}");
+    assert!(events.iter().all(|row| row["records_read"].as_u64() > Some(0)), "{found}");
     assert!(found["snapshot"].as_array().unwrap().iter().all(|row| row["bytes"].as_f64() > Some(0.0)));
     assert!(found["messages"]["round_trip"].as_array().unwrap().iter().all(|row| row["p50_us"].as_f64() > Some(0.0)));
 

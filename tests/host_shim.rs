@@ -38,6 +38,17 @@ fn what_cuda_documents_of_them_the_functions_do() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[test]
+fn a_kernels_clock_is_the_hosts_to_within_what_it_says_and_never_goes_back() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("host_shim_clock");
+    let shim = root().join("kernels/host/shim.cpp");
+    let [shim, to] = [&shim, &file].map(|path| path.to_str().expect("a path in UTF-8"));
+    let (compiled, said) = compile(&root().join("tests/host-shim/clock.cpp"), &[shim, "-pthread", "-o", to]);
+    assert!(compiled, "{said}");
+    let output = Command::new(&file).output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A handler that is held in the middle of a message, and a reader that looks at any moment: with telemetry and without.
 #[test]
 fn a_ring_sees_commands_in_time_and_its_records_are_whole() {

@@ -61,6 +61,7 @@ fn messages_leave_spans_while_the_kernel_runs() {
     for (i, record) in found.iter().enumerate() {
         let RecordKind::Message { number, duration_ns, status } = record.kind else { panic!("{record:?}") };
         assert_eq!((&*record.kernel, record.shard, number, status), ("w", 0, Some(i as u64), 0));
+        assert!(record.sm.is_some(), "{record:?}");
         let at = std::time::UNIX_EPOCH + Duration::from_nanos(record.time.unix_ns);
         // The wall clock may be set meanwhile, by a little.
         let since = at.duration_since(before - Duration::from_secs(1)).unwrap();

@@ -28,6 +28,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "clock.h"
+
 #define __global__
 #define __device__
 #define __host__
@@ -240,19 +242,6 @@ template <class... Given>
 void call(void (*kernel)(Given...), void** args) {
     call_with(kernel, args, std::index_sequence_for<Given...>{});
 }
-
-// The host's steady clock.
-inline unsigned long long steady_ns() {
-    timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return static_cast<unsigned long long>(t.tv_sec) * 1000000000ull + static_cast<unsigned long long>(t.tv_nsec);
-}
-// What kernels read. Who compiles the sources with a clock of his own (RINGSCOPE_HOST_OWN_CLOCK) defines it.
-#ifdef RINGSCOPE_HOST_OWN_CLOCK
-unsigned long long clock_ns();
-#else
-inline unsigned long long clock_ns() { return steady_ns(); }
-#endif
 
 // Spins while an answer is near, gives the core to other threads, then sleeps up to half a millisecond: an idle
 // kernel costs next to nothing, a busy one answers in microseconds. Of a crowd of blocks each sleeps longer, and none

@@ -35,6 +35,10 @@ enum ringscope_probe {
     PROBE_COST_THREAD = 18,  // begin and end: one atomic for each field
     PROBE_COST_FENCED = 19,  // begin, end_warp, and a fence at system scope
     PROBE_COST_MAPPED = 20,  // begin, and one atomic at system scope for each field of `words`, in host memory
+    // By one thread of each block.
+    PROBE_COST_EVENT = 21,
+    PROBE_COST_SPAN = 22,    // one that begins and ends
+    PROBE_COST_WAYPOINT = 23,
 };
 
 namespace {
@@ -192,8 +196,10 @@ __device__ __forceinline__ void change_gauge(const ringscope_probe_args& args) {
 }
 
 template <u64 What>
-__device__ __forceinline__ void one_record(const ringscope_probe_args& args, Recorder& rec) {
-    u64 begun = What == PROBE_COST_NONE ? 0 : rec.begin();
+__device__ __forceinline__ void one_record(const ringscope_probe_args& args, Recorder& rec, u64 round) {
+    (void)round;
+    bool timed = What >= PROBE_COST_WARP && What <= PROBE_COST_MAPPED;
+    u64 begun = timed ? rec.begin() : 0;
     if (What == PROBE_COST_WARP || What == PROBE_COST_FENCED) rec.end_warp(begun, 64, 64);
     if (What == PROBE_COST_FENCED) fence_system();
     if (What == PROBE_COST_THREAD && lane_index() == 0) rec.end(begun, 64, 64);
@@ -203,6 +209,9 @@ __device__ __forceinline__ void one_record(const ringscope_probe_args& args, Rec
         // What end() adds to: received, sent, processed, bytes in and out, busy, and the histogram's count and sum.
         for (unsigned word = 0; word < 8; ++word) add_system(&line[word], word < 5 ? 1 : took);
     }
+    if (What == PROBE_COST_WAYPOINT && lane_index() == 0) rec.at((unsigned)round & 1u);
+    if (What == PROBE_COST_EVENT && lane_index() == 0) rec.event(1, (unsigned)round);
+    if (What == PROBE_COST_SPAN && lane_index() == 0) Span span(rec, 2);
     asm volatile("" ::: "memory");
 }
 
@@ -210,7 +219,7 @@ template <u64 What>
 __device__ __forceinline__ void cost(const ringscope_probe_args& args) {
     Recorder rec(args.telemetry);
     u64 ns = clock_ns(), begun = cycles();
-    for (u64 round = 0; round < args.rounds; ++round) one_record<What>(args, rec);
+    for (u64 round = 0; round < args.rounds; ++round) one_record<What>(args, rec, round);
     u64 took = cycles() - begun;
     if (lane_index() != 0) return;
     args.out[2 * block_index()] = clock_ns() - ns;
@@ -229,6 +238,9 @@ __device__ __forceinline__ void probe(const ringscope_probe_args& args) {
         case PROBE_COST_THREAD: return cost<PROBE_COST_THREAD>(args);
         case PROBE_COST_FENCED: return cost<PROBE_COST_FENCED>(args);
         case PROBE_COST_MAPPED: return cost<PROBE_COST_MAPPED>(args);
+        case PROBE_COST_EVENT: return cost<PROBE_COST_EVENT>(args);
+        case PROBE_COST_SPAN: return cost<PROBE_COST_SPAN>(args);
+        case PROBE_COST_WAYPOINT: return cost<PROBE_COST_WAYPOINT>(args);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use ringscope::trace::TraceFilter;
 use ringscope::{Builtin, DeviceSpec};
 
 use crate::cli::help;
@@ -46,6 +47,7 @@ impl Cli {
                 let command = command.after_help(help::serve(width));
                 if usage.is_empty() { command } else { command.override_usage(usage) }
             })
+            .mut_subcommand("trace", |command| command.after_help(help::trace(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
     }
@@ -63,6 +65,12 @@ pub enum Command {
     ///
     /// Streams as `ringscope run` does, until Ctrl-C.
     Serve(ServeArgs),
+    /// Stream files as `run` does, and write what the kernels and the host did when as a trace, for Perfetto
+    ///
+    /// Every message that a kernel handles becomes a span on the track of its block, joined by arrows to where the host sent
+    /// it and took its reply. Kernels of your own add their events, spans, samples and log lines. The file is written again
+    /// and again while the kernels run, so that one that hangs can be looked at.
+    Trace(TraceArgs),
     /// List the devices, test them and, where CUDA cannot be used, say why and what to do
     Doctor(DoctorArgs),
     /// Measure what telemetry costs on a device, and how fast its messages and snapshots are
@@ -233,6 +241,80 @@ impl ServeArgs {
     }
 }
 
+/// `ringscope trace`: what `run` takes, where to write the trace, and what of.
+#[derive(Debug, Args)]
+#[command(mut_arg("no_telemetry", |arg| arg.hide(true)))]
+pub struct TraceArgs {
+    /// File to write, over what is there
+    #[arg(short, long, default_value = "ringscope.pftrace", value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// What to write
+    #[arg(long, value_enum, default_value = "perfetto", value_name = "NAME")]
+    pub format: TraceFormat,
+
+    /// Record messages that took longer than this, such as 50us or 2ms. With --slow, --sample or --errors only those are
+    /// recorded that one of them asks for [default: all messages]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = slow)]
+    pub slow: Option<Duration>,
+
+    /// Record one of so many messages, chosen by their numbers: 1/N, N a power of two
+    #[arg(long, value_name = "1/N", allow_hyphen_values = true, value_parser = sample)]
+    pub sample: Option<u64>,
+
+    /// Record messages that failed
+    #[arg(long)]
+    pub errors: bool,
+
+    /// Most records in the file, 1 to 16777216: the newest. A million of them takes some 500 MB of memory while it is written
+    #[arg(long, default_value_t = 1 << 18, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32, 1, { 1 << 24 }>)]
+    pub records: u32,
+
+    /// What is streamed.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What a trace is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// For ui.perfetto.dev and trace_processor
+    Perfetto,
+    /// OpenTelemetry's protocol as JSON, the body of a POST to /v1/traces. Spans alone
+    OtlpJson,
+    /// Jaeger's own JSON, which its page opens. Spans alone
+    Jaeger,
+}
+
+impl TraceArgs {
+    /// What no single option can know to be wrong.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        if self.run.no_telemetry {
+            let message = "--no-telemetry leaves nothing to trace: leave it out, or use `ringscope run`";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
+        self.run.check()
+    }
+
+    /// Of which messages there is a span.
+    pub fn filter(&self) -> TraceFilter {
+        if self.slow.is_none() && self.sample.is_none() && !self.errors {
+            return TraceFilter::all();
+        }
+        let filter = TraceFilter::none().errors(self.errors);
+        let filter = self.slow.map_or(filter, |slow| filter.slow(slow));
+        self.sample.map_or(filter, |messages| filter.one_of(messages))
+    }
+
+    /// Records of each ring: as many as keep all rings together under 64 MB.
+    pub fn ring_records(&self) -> u32 {
+        const MOST_BYTES: u64 = 64 << 20;
+        let shards = u64::from(self.run.kernels) * u64::from(self.run.blocks);
+        let fits = |records: &u32| shards * u64::from(*records) * 16 <= MOST_BYTES;
+        [16_384, 8192, 4096, 2048, 1024, 512, 256, 128].into_iter().find(fits).unwrap_or(64)
+    }
+}
+
 /// `ringscope doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -287,6 +369,8 @@ pub struct BenchArgs {
 pub enum BenchSection {
     /// Kernels with and without telemetry
     Overhead,
+    /// Kernels that leave spans, against those that do not
+    Events,
     /// What one record costs
     Record,
     /// Reading all telemetry, against a bare copy
@@ -319,6 +403,18 @@ fn interval(text: &str) -> Result<Duration, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     let allowed = Duration::from_nanos(1)..=Duration::from_secs(87_600 * 3600);
     parse_duration(text, allowed, "must be more than 0 and at most 87600h (10 years)")
+}
+
+fn slow(text: &str) -> Result<Duration, String> {
+    // What the device has bits for.
+    let allowed = Duration::from_nanos(1)..=Duration::from_nanos((1 << 48) - 1);
+    parse_duration(text, allowed, "must be more than 0 and at most 78h")
+}
+
+fn sample(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix("1/").and_then(|n| n.parse::<u64>().ok());
+    let number = number.filter(|n| n.is_power_of_two() && *n <= 1 << 62);
+    number.ok_or_else(|| "must be 1/N, N a power of two from 1 to 2^62, such as 1/64".to_owned())
 }
 
 fn fraction(text: &str) -> Result<f64, String> {
@@ -402,11 +498,50 @@ mod tests {
     }
 
     #[test]
+    fn what_is_traced() {
+        let trace = |args: &[&str]| {
+            let all = ["ringscope", "trace"].iter().chain(args);
+            match Cli::try_parse_from(all)?.command {
+                Command::Trace(trace) => trace.check().map(|()| trace),
+                other => unreachable!("trace was asked for, not {other:?}"),
+            }
+        };
+        let filter = |args: &[&str]| trace(args).unwrap().filter();
+        assert_eq!(filter(&[]), TraceFilter::all());
+        assert_eq!(filter(&["--sample", "1/64"]), TraceFilter::none().one_of(64));
+        let all = TraceFilter::none().slow(Duration::from_micros(50)).one_of(1 << 62).errors(true);
+        assert_eq!(filter(&["--slow", "50us", "--sample", "1/4611686018427387904", "--errors"]), all);
+        let records = |args: &[&str]| trace(args).unwrap().ring_records();
+        assert_eq!([records(&[]), records(&["--kernels", "256", "--blocks", "1024"])], [16_384, 64]);
+        for args in [
+            &["--sample", "64"][..],
+            &["--sample", "1/3"],
+            &["--sample", "-1"],
+            &["--slow", "0s"],
+            &["--slow", "79h"],
+            &["--records", "0"],
+            &["--format", "pdf"],
+            &["--no-telemetry"],
+        ] {
+            let error = trace(args).unwrap_err().to_string();
+            let says = ["must be", "[possible values:", "needs a unit", "leaves nothing to trace"];
+            assert!(says.iter().any(|says| error.contains(says)), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
     fn help_fits_the_terminal() {
         for width in [40, 60, 80, 100] {
-            for (command, long) in
-                [("", true), ("run", true), ("run", false), ("serve", true), ("doctor", true), ("bench", true)]
-            {
+            for (command, long) in [
+                ("", true),
+                ("run", true),
+                ("run", false),
+                ("serve", true),
+                ("trace", true),
+                ("trace", false),
+                ("doctor", true),
+                ("bench", true),
+            ] {
                 let args = ["ringscope", command, if long { "--help" } else { "-h" }]
                     .into_iter()
                     .filter(|arg| !arg.is_empty());

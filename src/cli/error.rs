@@ -3,6 +3,7 @@
 use crate::cli::serve::listen::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
+use crate::cli::trace::output::TraceFileError;
 use crate::cli::workload::input::InputError;
 use crate::cli::workload::launch::LaunchError;
 
@@ -19,6 +20,8 @@ pub enum CliError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    TraceFile(#[from] TraceFileError),
     #[error(transparent)]
     Signal(#[from] SignalError),
 }

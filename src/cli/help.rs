@@ -28,6 +28,7 @@ pub fn program(width: usize) -> String {
             Example("ringscope run --duration 10s disk.img", "repeat a file for 10 seconds"),
             Example("ringscope run --json disk.img | jq .summary", "the result as JSON"),
             Example("ringscope serve", "metrics for Prometheus on port 9464"),
+            Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Title(""),
             Prose(
@@ -135,6 +136,45 @@ pub fn serve(width: usize) -> String {
                 "a reply was wrong or missing, or the counts differ, or a file, the device or the address cannot be \
                  used",
             ),
+            Term("2", "wrong usage"),
+            Term("130", "ended by a second Ctrl-C"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope trace --help`.
+pub fn trace(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope trace -o run.pftrace", "every message of one pass over ringscope's own executable"),
+            Example("ringscope trace --duration 10s --sample 1/64 disk.img", "one of 64 messages, for 10 seconds"),
+            Example("ringscope trace --duration 10m --slow 50us --errors", "only what was slow or failed"),
+            Example("ringscope trace --format jaeger -o run.json", "for Jaeger's page: Search, JSON File"),
+            Example("ringscope trace --json | jq .trace", "what was recorded, lost and written, as JSON"),
+            Title("To look at it:"),
+            Prose(
+                "Open https://ui.perfetto.dev and drag the file onto the page: it is read in the browser and sent nowhere. \
+                 Below the device there is a track for each multiprocessor and each block on it. W and S zoom, A and D move; \
+                 a click on a message shows its number, and arrows to where it was sent and where its reply was taken. \
+                 Perfetto's trace_processor answers SQL about the same file.",
+            ),
+            Title("What is missing:"),
+            Prose(
+                "A kernel never waits for the reader: it overwrites the oldest records of its ring. What was overwritten \
+                 before it was read is counted, exactly, and stands in the trace as `LOST n` where it is missing. Of more \
+                 than --records the oldest are left out, and shown in the same way.",
+            ),
+            Title("Ctrl-C, and kernels that hang:"),
+            Prose(
+                "Every two seconds, or more seldom where writing takes long, the file is replaced by what is known by then: \
+                 it can be opened at any time. The first Ctrl-C (or SIGTERM) ends the run cleanly and writes all of it; the \
+                 second one ends the program at once, and the file is that of the last time.",
+            ),
+            Title("Exit codes:"),
+            Term("0", "as `ringscope run`, and the trace is written"),
+            Term("1", "as `ringscope run`, or the trace cannot be written: then nothing is launched"),
             Term("2", "wrong usage"),
             Term("130", "ended by a second Ctrl-C"),
         ],
@@ -254,7 +294,7 @@ mod tests {
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, doctor, bench] {
+        for page in [program, run, serve, trace, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

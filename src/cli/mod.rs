@@ -10,6 +10,7 @@ mod opening;
 mod run;
 mod serve;
 mod term;
+mod trace;
 mod workload;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
     let usage = match &cli.command {
         Command::Run(args) => args.check(),
         Command::Serve(args) => args.check(),
+        Command::Trace(args) => args.check(),
         Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
@@ -48,6 +50,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::serve(&args),
+        Command::Trace(args) => trace::trace(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())

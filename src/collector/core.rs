@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use super::actor::Actor;
+use super::boxes::Boxes;
 use super::clock::SteadyClock;
 use super::collect::{Collection, Transition};
 use super::config::TelemetryConfig;
@@ -20,10 +21,10 @@ use super::periodic::{Periodic, kept_interval};
 use super::registry::{Entry, Registry};
 use super::trace::Drain;
 use crate::abi::KernelRef;
-use crate::device::{BlackBoxes, DeviceError, Memory, SharedDevice};
+use crate::device::{DeviceError, Memory, SharedDevice};
 use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
 use crate::reader::Reader;
-use crate::snapshot::{KernelState, Snapshot};
+use crate::snapshot::{BlackBox, KernelState, Snapshot};
 use crate::trace::{KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel};
 
 /// What all clones of a collector share.
@@ -36,7 +37,7 @@ pub(super) struct Core {
     /// Events and spans, where they are kept.
     pub(super) drain: Option<Drain>,
     /// Where kernels leave their last words.
-    pub(super) boxes: Option<BlackBoxes>,
+    pub(super) boxes: Option<Boxes>,
     registry: RwLock<Registry>,
     counts: Arc<Counts>,
     clock: SteadyClock,
@@ -87,10 +88,7 @@ impl Core {
         let metrics = DeviceMetrics::new(device, room, config.copy_limit)?;
         let boxes = match config.black_box_records {
             0 => None,
-            records => {
-                let memory = device.allocate_mapped(BlackBoxes::bytes(config.max_blocks, records))?;
-                Some(BlackBoxes::new(memory, records))
-            }
+            records => Some(Boxes::new(device, config.max_blocks, records)?),
         };
         let mut core = Core { boxes, ..Self::new(true, config, Some((reader, metrics))) };
         if config.trace_records > 0 {
@@ -147,6 +145,12 @@ impl Core {
         self.drain.as_ref().ok_or(TelemetryError::NoTraceRecords)?.open(config)
     }
 
+    /// Places of rings that were written while there were streams, by all kernels.
+    pub(super) fn written_to_rings(&self) -> u64 {
+        let registry = self.registry();
+        registry.entries().iter().filter_map(|entry| entry.traced.get()).map(|counted| counted.records().written).sum()
+    }
+
     /// Changes of which messages a kernel leaves a span.
     pub(super) fn trace(&self, id: &str, filter: TraceFilter) -> Result<(), TelemetryError> {
         self.check_enabled()?;
@@ -201,7 +205,7 @@ impl Core {
         let entry = self.registry().get(id).cloned();
         if let Some(entry) = entry {
             entry.set_state(state);
-            self.announce(&entry, state);
+            self.announce(&entry, state, None);
         }
     }
 
@@ -210,17 +214,48 @@ impl Core {
         let entry = self.registry().get(id).cloned();
         if let Some(entry) = entry {
             entry.set_failed(died_of);
-            if self.announce(&entry, KernelState::Failed) {
+            if self.announce(&entry, KernelState::Failed, entry.failure()) {
                 self.notifier.say(Message::KernelFailed { kernel_id: id, reason: died_of });
             }
         }
     }
 
+    /// What each shard's black box says. It is host memory: no driver is called.
+    pub(super) fn black_box(&self, id: &str) -> Result<Vec<BlackBox>, TelemetryError> {
+        self.check_enabled()?;
+        let index = self.index_of(id)?;
+        let entry = self.registry().entries().get(index).cloned();
+        let boxes = self.boxes.as_ref().zip(entry).and_then(|(boxes, entry)| boxes.read(&entry));
+        boxes.ok_or_else(|| TelemetryError::NoBlackBox { id: id.to_owned() })
+    }
+
+    /// What a kernel died of, with what its black boxes say of it.
+    pub(super) fn quoted(&self, id: &str, died_of: DeviceError) -> DeviceError {
+        let entry = self.registry().get(id).cloned();
+        match entry.and_then(|entry| self.quote(&entry)) {
+            Some(quote) => died_of.quoting(&quote),
+            None => died_of,
+        }
+    }
+
+    fn quote(&self, entry: &Entry) -> Option<String> {
+        BlackBox::quote(&self.boxes.as_ref()?.read(entry)?)
+    }
+
+    /// The same as text, where the device's death was found by a reading.
+    fn reason(&self, entry: &Entry, died_of: &TelemetryError) -> Arc<str> {
+        match (entry.failure(), died_of) {
+            (Some(known), _) => Arc::clone(known),
+            (None, TelemetryError::Device(error)) => self.quoted(&entry.id, error.clone()).to_string().into(),
+            (None, other) => other.to_string().into(),
+        }
+    }
+
     /// Tells that a kernel is in a state, unless that was told last. Whether it did.
-    fn announce(&self, entry: &Entry, state: KernelState) -> bool {
+    fn announce(&self, entry: &Entry, state: KernelState, died_of: Option<&Arc<str>>) -> bool {
         let tells = entry.tell_once(state);
         if tells {
-            self.notifier.event(&entry.id, EventKind::from_state(state));
+            self.notifier.event_with(&entry.id, EventKind::from_state(state), None, died_of);
         }
         tells
     }
@@ -268,7 +303,8 @@ impl Core {
         self.latest.store(Some(Arc::clone(&snapshot)));
         for transition in &derived.transitions {
             let kernel = &snapshot.kernels[transition.index];
-            self.notifier.event_with(&kernel.kernel_id, transition.kind, kernel.stall.as_ref());
+            let (stall, died_of) = (kernel.stall.as_ref(), kernel.last_error.as_ref());
+            self.notifier.event_with(&kernel.kernel_id, transition.kind, stall, died_of);
         }
         self.notifier.snapshot(&snapshot);
         let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
@@ -283,10 +319,11 @@ impl Core {
     fn collection_failed(&self, collection: &mut Collection, error: TelemetryError) -> Outcome {
         let died_of = (!is_late_copy(&error)).then_some(&error);
         let mut newest = self.latest.load_full().as_deref().cloned();
-        let mut failed = collection.fail(&mut newest, died_of);
+        let reason = died_of.map(|error| |entry: &Entry| self.reason(entry, error));
+        let mut failed = collection.fail(&mut newest, reason);
         let newest = newest.map(Arc::new);
         newest.iter().for_each(|newest| self.latest.store(Some(Arc::clone(newest))));
-        failed.retain(|entry| self.announce(entry, KernelState::Failed));
+        failed.retain(|entry| self.announce(entry, KernelState::Failed, Some(&self.reason(entry, &error))));
         newest.iter().for_each(|newest| self.notifier.snapshot(newest));
         Outcome { failed, ..Outcome::new(Err(error)) }
     }
@@ -305,9 +342,8 @@ impl Core {
             Err(error) => say(Message::DeviceFailed { error }),
         }
         if let Err(error) = &outcome.result {
-            let reason = error.to_string();
             for entry in &outcome.failed {
-                say(Message::KernelFailed { kernel_id: &entry.id, reason: &reason });
+                say(Message::KernelFailed { kernel_id: &entry.id, reason: &self.reason(entry, error) });
             }
         }
         if let Some(dropped) = outcome.series_dropped {

@@ -125,6 +125,14 @@ pub enum TelemetryError {
     /// No kernel of the collector has rings for events and spans.
     #[error("no events and spans are kept: set trace_records in the TelemetryConfig of a collector with a device")]
     NoTraceRecords,
+    /// The kernel has no black box.
+    #[error(
+        "no black box is kept of kernel `{id}`: set black_box_records in the TelemetryConfig before it is launched; host actors have none"
+    )]
+    NoBlackBox {
+        /// The name.
+        id: String,
+    },
     /// The device failed. The last good snapshot stays readable.
     #[error(transparent)]
     Device(#[from] DeviceError),

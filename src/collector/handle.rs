@@ -14,8 +14,8 @@ use super::notify::{HookId, HookKind, HookReport, Notification, Subscription};
 use super::registration::KernelRegistration;
 use super::standard::StandardMetrics;
 use crate::abi::KernelRef;
-use crate::device::{Memory, MetricTable, SharedDevice};
-use crate::snapshot::{KernelState, KernelTelemetry, Snapshot, Summary};
+use crate::device::{DeviceError, Memory, MetricTable, SharedDevice};
+use crate::snapshot::{BlackBox, KernelState, KernelTelemetry, Snapshot, Summary};
 use crate::trace::{Stream, StreamConfig, TraceFilter};
 
 /// Collects what kernels count: device kernels by reading their slab, host actors by their handles' cells.
@@ -86,7 +86,7 @@ impl TelemetryCollector {
     pub fn memory(&self) -> Vec<Memory> {
         let core = &self.core;
         let traces = core.drain.iter().map(|drain| drain.memory());
-        let boxes = core.boxes.iter().map(|boxes| boxes.memory().clone());
+        let boxes = core.boxes.iter().map(|boxes| boxes.memory());
         core.memory()
             .into_iter()
             .chain(traces)
@@ -117,9 +117,25 @@ impl TelemetryCollector {
         self.core.set_failed(id, died_of);
     }
 
+    /// What a kernel died of, with what its black boxes say of it.
+    pub(crate) fn quoted(&self, id: &str, died_of: DeviceError) -> DeviceError {
+        self.core.quoted(id, died_of)
+    }
+
     /// Where the kernel's senders count that its queue was full.
     pub(crate) fn queue_full(&self, id: &str) -> Arc<AtomicU64> {
         self.core.registry().get(id).map(|entry| Arc::clone(&entry.queue_full)).unwrap_or_default()
+    }
+
+    /// Returns what the black box says of each shard of kernel `id` that has begun, in the order of the shards:
+    /// where it was, what it did before, and what a `ringscope::check` that failed said. It is host memory, read without the
+    /// driver: at any time, also after an illegal address, a trap or the context's death, and after the kernel has ended.
+    ///
+    /// # Errors
+    /// [`TelemetryError::NoBlackBox`] without [`black_box_records`](TelemetryConfig::black_box_records), and of host actors;
+    /// [`TelemetryError::UnknownKernel`]; [`TelemetryError::Disabled`].
+    pub fn black_box(&self, id: &str) -> Result<Vec<BlackBox>, TelemetryError> {
+        self.core.black_box(id)
     }
 
     // ---- host actors ---------------------------------------------------------------------------------

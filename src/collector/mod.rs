@@ -25,6 +25,7 @@
 //! | `ringscope::history` | DEBUG | `snapshots left the history`: it was full, or they were too old | `dropped` |
 
 mod actor;
+mod boxes;
 mod clock;
 mod collect;
 mod config;
@@ -39,6 +40,7 @@ mod notify;
 mod operations;
 mod ops;
 mod periodic;
+mod recorder;
 mod registration;
 mod registry;
 mod standard;
@@ -57,6 +59,7 @@ pub use ops::{
     NetworkOperation, NetworkRecord, Operation, OperationBuilder, OperationError, OperationRecord, OperationsConfig,
     PeerThroughput, RetryStats, ThreadInfo,
 };
+pub use recorder::TraceRecorder;
 pub use registration::KernelRegistration;
 pub use registry::MAX_ID_BYTES;
 pub(crate) use registry::check_id;

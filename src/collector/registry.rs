@@ -253,14 +253,15 @@ impl Entry {
 
     /// What `kernel`, its last good numbers, is once nothing can be read any more. Its commander may have seen its end, or
     /// its death, since these were read.
-    pub(super) fn fail(&self, kernel: &mut KernelTelemetry, died_of: &Arc<str>) {
+    pub(super) fn fail(&self, kernel: &mut KernelTelemetry, died_of: impl FnOnce() -> Arc<str>) {
         let known = KernelState::from_u8(self.state.load(Ordering::Relaxed)).unwrap_or(kernel.state);
         kernel.stall = None;
         match known {
             KernelState::Terminated => kernel.state = known,
             _ => {
                 kernel.state = KernelState::Failed;
-                kernel.last_error = self.failure.get().or(kernel.last_error.as_ref()).or(Some(died_of)).cloned();
+                let known = self.failure.get().or(kernel.last_error.as_ref()).cloned();
+                kernel.last_error = known.or_else(|| Some(died_of()));
             }
         }
     }

@@ -131,6 +131,18 @@ pub enum DeviceError {
         /// Blocks that still fit.
         free: u32,
     },
+    /// A block of a kernel on the host device trapped, as `ringscope::check` does: the kernel is dead. On CUDA that is a
+    /// [`Call`](Self::Call) that failed, and the context is dead.
+    #[error(
+        "block {block} of the kernel trapped: a ringscope::check failed, or its own code traps{}",
+        if last_words.is_empty() { "; set black_box_records in the TelemetryConfig to be told where" } else { last_words }
+    )]
+    Trapped {
+        /// The first block that did.
+        block: u64,
+        /// What the kernel's black box says, in parentheses; empty without one.
+        last_words: String,
+    },
     /// The operating system gave no thread.
     #[error("no thread for a block: {message}; launch fewer blocks{remedy}")]
     NoThread {
@@ -139,6 +151,19 @@ pub enum DeviceError {
         /// What helps against that beside fewer blocks; empty if nothing is known to.
         remedy: &'static str,
     },
+}
+
+impl DeviceError {
+    /// The same error, which says in parentheses what the black box of the kernel says that died of it.
+    pub(crate) fn quoting(mut self, black_box: &str) -> Self {
+        match &mut self {
+            DeviceError::Call { message: text, .. } | DeviceError::Trapped { last_words: text, .. } => {
+                text.push_str(&format!(" ({black_box})"));
+            }
+            _ => {}
+        }
+        self
+    }
 }
 
 #[cfg(feature = "host")]

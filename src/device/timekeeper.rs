@@ -61,9 +61,10 @@ pub(super) struct Bracket {
 }
 
 impl Timekeeper {
-    /// Makes that of a clock that runs with the host's steady one.
-    pub(super) fn of_host(device_ns: u64, at: Instant) -> Self {
-        Timekeeper::new(at, Line::parallel(0, device_ns as i64), None, 0)
+    /// Makes that of a clock that runs with the host's steady one, never farther from it than that.
+    pub(super) fn of_host(device_ns: u64, at: Instant, error_ns: u64) -> Self {
+        let line = Line { error: error_ns as f64, ..Line::parallel(0, device_ns as i64) };
+        Timekeeper::new(at, line, None, 0)
     }
 
     /// Makes that of a clock that was read in those brackets, and ticks every `tick_ns`; `None` without a bracket.
@@ -110,7 +111,7 @@ impl Timekeeper {
     }
 
     /// Both clocks now. The moment is that at which Unix time was read; of three tries, the one that took the least.
-    pub(super) fn sample(&self) -> ClockSample {
+    pub(crate) fn sample(&self) -> ClockSample {
         self.wanted.store(true, Ordering::Relaxed);
         let look = || {
             let from = self.host_now();

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::error::MetricError;
-use super::family::MetricFamily;
+use super::family::{MetricFamily, check_indices, series_of_indices};
 use super::host::{Counter, Gauge, Histogram};
 use super::kind::{Buckets, MetricKind};
 use super::registry::{Registry, Request, Source};
@@ -65,6 +65,7 @@ impl<T: Instrument> Builder<T> {
             buckets: None,
             label_names: Vec::new(),
             sets: vec![Vec::new()],
+            indices: None,
         };
         Builder { registry, request, of: PhantomData }
     }
@@ -116,7 +117,7 @@ impl<T: Instrument> Builder<T> {
         self.registry.register_on_device(&self.request).map(T::Ref::from)
     }
 
-    /// Asks for a series for each of `sets`, chosen by its index in the list, in addition to the labels set so far, which
+    /// Asks for a series for each of `sets`, chosen by its index in the list or by one of [`FamilyBuilder::indices`], in addition to the labels set so far, which
     /// all of them have. One more series, with the value [`OVERFLOW`] for each of `labels`, counts what is out of range.
     pub fn family(mut self, labels: &[&str], sets: &[&[&str]]) -> FamilyBuilder<T> {
         let common = std::mem::take(&mut self.request.sets[0]);
@@ -167,16 +168,34 @@ impl<T> std::fmt::Debug for FamilyBuilder<T> {
 }
 
 impl<T: Instrument> FamilyBuilder<T> {
+    /// Sets the numbers by which the sets are chosen, one for each in their order: 0 to [`MAX_FAMILY_INDEX`], where they are
+    /// far apart as the kinds of a scheduler's tasks may be. Every other number is out of range. Default: 0, 1, 2, …
+    ///
+    /// ```
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// let tasks = telemetry.counter("tasks", "Tasks")?.family(&["kind"], &[&["matmul"], &["norm"]]).indices(&[101, 349]);
+    /// let tasks = tasks.on_host()?;
+    /// tasks.with(349).inc();
+    /// let metric = telemetry.metric("tasks")?;
+    /// assert_eq!(metric.value(&[("kind", "norm")]).and_then(|v| v.counter()), Some(1));
+    /// # Ok::<(), ringscope::TelemetryError>(())
+    /// ```
+    pub fn indices(mut self, indices: &[u32]) -> Self {
+        self.builder.request.indices = Some(indices.to_vec());
+        self
+    }
+
     /// Registers all of the series for threads of the host. Returns those that are there if the same were registered before.
     ///
     /// # Errors
-    /// Returns [`MetricError`] as [`Builder::on_host`] does, and for no labels, a set of another length and a set given
-    /// twice. Then none is registered.
+    /// Returns [`MetricError`] as [`Builder::on_host`] does, and for no labels, a set of another length, a set given twice, and
+    /// indices that do not fit. Then none is registered.
     pub fn on_host(self) -> Result<MetricFamily<T>, MetricError> {
         self.check()?;
         let mut series = register(&self.builder.registry, &self.builder.request)?;
         let overflow = series.swap_remove(series.len() - 1);
-        Ok(MetricFamily::new(series, overflow))
+        let indices = self.builder.request.indices.as_deref();
+        Ok(MetricFamily::new(series, overflow, indices.map(series_of_indices)))
     }
 
     /// Registers all of the series for kernels, which choose among them by index. Returns what kernels take by value, the
@@ -207,7 +226,7 @@ impl<T: Instrument> FamilyBuilder<T> {
         if let Some(index) = sets[..overflow].iter().position(|set| !seen.insert(set)) {
             return Err(MetricError::SetTwice { metric: metric(), index });
         }
-        Ok(())
+        self.builder.request.indices.as_deref().map_or(Ok(()), |indices| check_indices(&metric(), indices, overflow))
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::error::MetricError;
 use super::explicit::ExplicitHistogram;
+use super::family::series_of_indices;
 use super::kind::{Buckets, MetricKind};
 use super::value::{Distribution, HistogramValue, Value};
 use crate::abi::{LINE_BYTES, MetricRef, WORDS, buckets, metric_kind, metric_word};
@@ -110,6 +111,8 @@ pub(super) struct Allocation<'a> {
     pub(super) kind: MetricKind,
     pub(super) buckets: Option<&'a Buckets>,
     pub(super) series: usize,
+    /// By which numbers kernels choose, where they are not the places.
+    pub(super) indices: Option<&'a [u32]>,
 }
 
 impl Allocation<'_> {
@@ -179,8 +182,10 @@ impl DeviceMetrics {
             Some(Buckets::Exponential { scale }) => (buckets(*scale).next_multiple_of(WORDS), &[]),
             Some(Buckets::Explicit(bounds)) => ((bounds.len() + 1).next_multiple_of(WORDS), bounds),
         };
+        let map = wanted.indices.map(series_of_indices).unwrap_or_default();
+        let bits: Vec<u64> = bounds.iter().map(|bound| bound.to_bits()).chain(map.chunks(4).map(packed)).collect();
         // Lines of their own: a kernel may have what lies beside another metric's bounds in its cache.
-        let bound_words = bounds.len().next_multiple_of(WORDS);
+        let bound_words = bits.len().next_multiple_of(WORDS);
         let (slots, rows) = (slot + width * wanted.series, self.row_words + row_words * wanted.series);
         let checks = [
             (self.metrics < self.room.metrics, Full::Metrics),
@@ -190,8 +195,7 @@ impl DeviceMetrics {
         if let Some((_, full)) = checks.into_iter().find(|(fits, _)| !fits) {
             return Err(Refused::Full(full));
         }
-        let reference = self.reference(wanted, slot, row_words, bounds);
-        let bits: Vec<u64> = bounds.iter().map(|bound| bound.to_bits()).collect();
+        let reference = self.reference(wanted, slot, row_words, bounds.len() + map.len());
         let place = self.metrics * size_of::<MetricRef>();
         let bounds_at = self.room.bounds().start + self.bounds * 8;
         // Taken whatever comes: what was given up on may still arrive.
@@ -222,7 +226,7 @@ impl DeviceMetrics {
         }
     }
 
-    fn reference(&self, wanted: &Allocation, slot: usize, row_words: usize, bounds: &[f64]) -> MetricRef {
+    fn reference(&self, wanted: &Allocation, slot: usize, row_words: usize, bounds: usize) -> MetricRef {
         let address = |at: usize| self.memory.device_address() + at as u64;
         let scale = if let Some(Buckets::Exponential { scale }) = wanted.buckets { *scale } else { 0 };
         MetricRef {
@@ -233,7 +237,7 @@ impl DeviceMetrics {
             stripes: STRIPES as u32,
             row_words: row_words as u32,
             scale,
-            bounds_count: bounds.len() as u32,
+            bounds_count: bounds as u32,
             kind: wanted.kind(),
             series: wanted.series as u32 - 1,
             index: self.metrics as u32,
@@ -355,6 +359,13 @@ impl DeviceMetrics {
         kept.series.set(Value::Histogram(HistogramValue { distribution, dropped: words[metric_word::DROPPED] }));
         kept.seen = Some(*words);
     }
+}
+
+/// Four of a map's entries as kernels read them, one after the other.
+fn packed(entries: &[u16]) -> u64 {
+    let mut bytes = [0xff; 8];
+    bytes.chunks_mut(2).zip(entries).for_each(|(to, entry)| to.copy_from_slice(&entry.to_ne_bytes()));
+    u64::from_ne_bytes(bytes)
 }
 
 /// The value whose key this is; see metrics.cuh.

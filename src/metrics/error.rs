@@ -147,6 +147,45 @@ pub enum MetricError {
         /// The second one's place in the list, from 0.
         index: usize,
     },
+    /// A family with more or fewer indices than label sets.
+    #[error("`{metric}` has {indices} indices for {sets} label sets: give one for each")]
+    WrongIndices {
+        /// Name of the metric.
+        metric: String,
+        /// Its indices.
+        indices: usize,
+        /// Its label sets.
+        sets: usize,
+    },
+    /// An index beyond the largest.
+    #[error(
+        "index {index} of `{metric}` is larger than {limit}, the largest that a family may have: number its sets anew"
+    )]
+    IndexTooLarge {
+        /// Name of the metric.
+        metric: String,
+        /// The index.
+        index: u32,
+        /// The largest that is allowed.
+        limit: u32,
+    },
+    /// An index given to two label sets.
+    #[error("index {index} of `{metric}` is that of two label sets: give each its own")]
+    IndexTwice {
+        /// Name of the metric.
+        metric: String,
+        /// The index.
+        index: u32,
+    },
+    /// Indices for a family of kernels' histograms with buckets of one's own.
+    #[error(
+        "`{metric}` has buckets of its own, and kernels choose from such a family by the places of its label sets alone: \
+         leave out the indices, or use exponential buckets"
+    )]
+    IndexedBuckets {
+        /// Name of the metric.
+        metric: String,
+    },
     /// A metric for kernels, of a collector without a device.
     #[error(
         "`{metric}` is for kernels, and the collector has no device: make the collector with \
@@ -199,6 +238,8 @@ pub enum Difference {
     Labels,
     /// A histogram's buckets.
     Buckets,
+    /// The numbers by which kernels choose from a family.
+    Indices,
 }
 
 impl std::fmt::Display for Difference {
@@ -209,6 +250,7 @@ impl std::fmt::Display for Difference {
             Difference::Unit => "unit",
             Difference::Labels => "labels",
             Difference::Buckets => "buckets",
+            Difference::Indices => "indices",
         })
     }
 }

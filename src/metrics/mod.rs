@@ -70,7 +70,7 @@ pub use crate::abi::{
 pub use builder::{Builder, FamilyBuilder, Instrument, OVERFLOW};
 pub use error::{Difference, MetricError};
 pub use explicit::{BoundsError, ExplicitHistogram, MAX_BOUNDS, OtherBounds};
-pub use family::MetricFamily;
+pub use family::{MAX_FAMILY_INDEX, MetricFamily};
 pub use host::{Counter, Gauge, Histogram, Observation};
 pub use kind::{Buckets, MetricKind};
 pub use name::{MAX_LABEL_VALUE_BYTES, MAX_LABELS, MAX_NAME_BYTES};

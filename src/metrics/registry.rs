@@ -44,7 +44,13 @@ struct Entry {
     /// By the values of their labels.
     series: BTreeMap<LabelValues, Source>,
     /// What kernels were given for which label sets.
-    made: Vec<(Vec<LabelValues>, MetricRef)>,
+    made: Vec<Made>,
+}
+
+struct Made {
+    sets: Vec<LabelValues>,
+    indices: Option<Vec<u32>>,
+    reference: MetricRef,
 }
 
 /// Where a series' value comes from. It has one owner for good: the host's handle, whose clones share it, or the device.
@@ -68,6 +74,8 @@ pub(super) struct Request {
     pub(super) label_names: Vec<String>,
     /// A series for each, with a value for each name.
     pub(super) sets: Vec<Vec<String>>,
+    /// Of a family, by which numbers its sets are chosen; `None` is by their places.
+    pub(super) indices: Option<Vec<u32>>,
 }
 
 impl Registry {
@@ -107,17 +115,21 @@ impl Registry {
         let mut families = self.families.write().unwrap_or_else(PoisonError::into_inner);
         families.check(&description)?;
         if let Some(made) = families.made(&description.name, &sets) {
-            return Ok(made);
+            return made.check(metric, &request.indices);
         }
         if families.count_new(&description.name, &sets) < sets.len() {
             return Err(MetricError::Owned { metric });
         }
         self.check_room(&families, &description.name, &sets)?;
-        let wanted = Allocation { kind: description.kind, buckets: description.buckets.as_ref(), series: sets.len() };
+        let (buckets, indices) = (description.buckets.as_ref(), request.indices.as_deref());
+        if let (Some(Buckets::Explicit(_)), Some(_)) = (buckets, indices) {
+            return Err(MetricError::IndexedBuckets { metric });
+        }
+        let wanted = Allocation { kind: description.kind, buckets, series: sets.len(), indices };
         let (reference, series) = device.make(&wanted).map_err(|refused| refused.into_error(metric))?;
         families.series += sets.len();
         let entry = families.entry(description);
-        entry.made.push((sets.clone(), reference));
+        entry.made.push(Made { sets: sets.clone(), indices: request.indices.clone(), reference });
         entry.series.extend(sets.into_iter().zip(series.into_iter().map(Source::Device)));
         self.version.fetch_add(1, Ordering::Release);
         Ok(reference)
@@ -230,8 +242,8 @@ impl Families {
     }
 
     /// What kernels were given for exactly these sets.
-    fn made(&self, name: &str, sets: &[LabelValues]) -> Option<MetricRef> {
-        self.by_name.get(name)?.made.iter().find(|(of, _)| of == sets).map(|(_, made)| *made)
+    fn made(&self, name: &str, sets: &[LabelValues]) -> Option<&Made> {
+        self.by_name.get(name)?.made.iter().find(|made| made.sets == sets)
     }
 
     fn has_of_device(&self, name: &str, sets: &[LabelValues]) -> bool {
@@ -288,6 +300,22 @@ impl Entry {
             .or_else(|| differ(Difference::Help, &|d| d.help.to_string()));
         difference.map_or(Ok(()), Err)
     }
+}
+
+impl Made {
+    /// What kernels were given, if it is chosen from by the same numbers.
+    fn check(&self, metric: String, indices: &Option<Vec<u32>>) -> Result<MetricRef, MetricError> {
+        if self.indices == *indices {
+            return Ok(self.reference);
+        }
+        let text = |of: &Option<Vec<u32>>| of.as_ref().map_or("0, 1, 2, …".to_owned(), |numbers| list(numbers));
+        let (registered, asked) = (text(&self.indices), text(indices));
+        Err(MetricError::Differs { metric, what: Difference::Indices, registered, asked })
+    }
+}
+
+fn list(numbers: &[u32]) -> String {
+    numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Source {

@@ -223,6 +223,10 @@ impl Inner {
                 Err(error)
             }
             Err(error) => {
+                let error = match error {
+                    RuntimeError::Device(error) => self.collector.quoted(id, error).into(),
+                    error => error,
+                };
                 // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
                 ring.producer.command(Command::Stop);
                 self.spent.lock().unwrap_or_else(PoisonError::into_inner).push(ring);

@@ -141,20 +141,22 @@ impl BlockStatus {
 
     /// Writes what is known beyond its place, after `before`: `resource 2, expected 4, seen 3, message 81213`.
     pub(super) fn write_details(&self, before: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut before = before;
-        if let Some(WaitsFor::Due { resource, expected, seen }) = self.waits_for {
-            if resource != 0 {
-                write!(f, "{before}resource {resource}")?;
-                before = ", ";
-            }
-            write!(f, "{before}expected {expected}, seen {seen}")?;
-            before = ", ";
-        }
-        match self.message {
-            Some(number) => write!(f, "{before}message {number}"),
-            None => Ok(()),
-        }
+        let details = details(self.waits_for, self.message);
+        if details.is_empty() { Ok(()) } else { write!(f, "{before}{details}") }
     }
+}
+
+/// What is known of a block beyond its place: `resource 2, expected 4, seen 3, message 81213`.
+pub(super) fn details(waits_for: Option<WaitsFor>, message: Option<u64>) -> String {
+    let due = match waits_for {
+        Some(WaitsFor::Due { resource: 0, expected, seen }) => Some(format!("expected {expected}, seen {seen}")),
+        Some(WaitsFor::Due { resource, expected, seen }) => {
+            Some(format!("resource {resource}, expected {expected}, seen {seen}"))
+        }
+        _ => None,
+    };
+    let message = message.map(|number| format!("message {number}"));
+    [due, message].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// As in a sentence: `block 17 (SM 4) at "wait_barrier": expected 4, seen 3, message 81213`.
@@ -187,7 +189,7 @@ impl fmt::Display for Place {
     }
 }
 
-fn place(word: u64, names: &KernelNames) -> Place {
+pub(super) fn place(word: u64, names: &KernelNames) -> Place {
     let index = word >> at::TIME_BITS & at::NAME_MASK;
     match word >> (at::TIME_BITS + at::NAME_BITS) {
         at::WAYPOINT | at::WAIT | at::IDLE => Place::Waypoint { name: names.name(index as u32), index: index as u32 },
@@ -202,7 +204,7 @@ fn place(word: u64, names: &KernelNames) -> Place {
     }
 }
 
-fn waits_for(words: &BlockWords) -> Option<WaitsFor> {
+pub(super) fn waits_for(words: &BlockWords) -> Option<WaitsFor> {
     match words.at >> (at::TIME_BITS + at::NAME_BITS) {
         at::WAIT => Some(due(words)),
         at::IDLE => Some(WaitsFor::Work),

@@ -1,5 +1,6 @@
 //! [`Snapshot`]: one immutable value with everything known at one instant, and what is derived from it.
 
+mod black_box;
 mod blocks;
 mod convert;
 mod device_clock;
@@ -20,6 +21,7 @@ use crate::histogram::Histogram;
 use crate::machine::{GpuMetrics, SystemMetrics};
 use crate::metrics::{self, Family};
 
+pub use black_box::{BlackBox, BoxRecord, BoxRecordKind, LastWords};
 pub use blocks::{BlockState, BlockStatus, Place, RingPlace, WaitsFor};
 pub(crate) use convert::{ns_between, rate, ratio, unix_time};
 #[cfg(feature = "serde")]

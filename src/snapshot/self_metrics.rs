@@ -92,4 +92,7 @@ pub struct Dropped {
     pub application_events: u64,
     /// Events of the application that had left their list before a subscriber looked at them.
     pub event_subscribers: u64,
+    /// Records of events and spans that were read, and for which [streams](crate::TelemetryCollector::trace_stream) had no room
+    /// in their queues; in places of the kernels' rings, and of each stream.
+    pub trace_streams: u64,
 }

@@ -97,6 +97,18 @@ impl TraceContext {
         TraceContext { span_id: SpanId::random(), ..self.clone() }
     }
 
+    /// The context of a span with numbers that are made from 0, 1 and 2: a child, or the first of a trace.
+    pub(super) fn numbered(parent: Option<&TraceContext>, number: impl Fn(u8) -> u64) -> Self {
+        let span_id = SpanId::new(number(0)).unwrap_or_else(SpanId::random);
+        match parent {
+            Some(parent) => TraceContext { span_id, ..parent.clone() },
+            None => {
+                let trace_id = TraceId::new(u128::from(number(1)) << 64 | u128::from(number(2)));
+                TraceContext::new(trace_id.unwrap_or_else(TraceId::random), span_id, Self::SAMPLED)
+            }
+        }
+    }
+
     /// Reads a `traceparent`, as version 00 has it; of a later version what version 00 knows.
     ///
     /// # Errors

@@ -55,10 +55,13 @@ mod track;
 mod value;
 
 pub use context::{ContextError, TraceContext};
-pub(crate) use device::{Batch, Queue, TracedKernel};
+pub(crate) use device::{Batch, InHand, Queue, TracedKernel};
 #[doc(hidden)] // for the tests of what a copy may show
 pub use device::{Cursor, Decoded, RingCopy, What};
-pub use device::{DeviceRecord, FilterError, RecordKind, SampleValue, Stream, StreamConfig, StreamEnd, TraceFilter};
+pub use device::{
+    DeviceRecord, DeviceTrace, FilterError, KernelRecords, RecordKind, SampleValue, Stream, StreamConfig, StreamEnd,
+    TraceFilter,
+};
 pub use id::{FlowId, SpanId, TraceId};
 #[cfg(feature = "tracing")]
 pub use layer::TracerLayer;

@@ -78,6 +78,9 @@ impl DeviceTrack {
 }
 
 impl SmTrack {
+    /// The number of one that is not known: its blocks did not say where they are.
+    pub const UNKNOWN: u32 = u32::MAX;
+
     /// Makes the track of a multiprocessor.
     pub fn new(device: Arc<DeviceTrack>, sm: u32) -> Self {
         SmTrack { device, sm }

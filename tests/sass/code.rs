@@ -71,6 +71,10 @@ impl Instruction {
     pub fn loads_word(&self) -> bool {
         matches!(&*self.opcode, "LDG.E.64.STRONG.GPU" | "LDG.E.STRONG.GPU")
     }
+    /// Of floats by their addresses, as a kernel's own.
+    pub fn loads_input(&self) -> bool {
+        self.base() == "LDG" && ["LDG.E", "LDG.E.CONSTANT", "LDG.E.SYS", "LDG.E.CONSTANT.SYS"].contains(&&*self.opcode)
+    }
     pub fn jumps(&self) -> bool {
         matches!(self.base(), "BRA" | "BRX" | "JMP")
     }

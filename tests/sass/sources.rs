@@ -152,23 +152,19 @@ METRIC(histogram_observe_int, HistogramRef, observe((int)v))
 METRIC(histogram_known_exponential, HistogramRef, exponential().observe(v))
 "#;
 
-/// What becomes of a loop that the compiler unrolls when a call is in it.
+/// A loop that the compiler unrolls, with the calls in it and behind it. At level 0 it is the loop alone.
 pub const UNROLLED: &str = r#"
-extern "C" __global__ void unrolled(Ref telemetry, const float* in, float* out, unsigned count) {
-    CALL(ringscope::Recorder rec(telemetry, ringscope::Attached{});)
-    float sum = 0;
-    #pragma unroll 12
-    for (unsigned i = 0; i < count; ++i) sum += in[i * 1024 + threadIdx.x];
-    CALL(rec.at(1);)
-    out[threadIdx.x] = sum;
-}
-extern "C" __global__ void with_a_call(Ref telemetry, const float* in, float* out, unsigned count) {
-    CALL(ringscope::Recorder rec(telemetry, ringscope::Attached{});)
-    float sum = 0;
-    for (unsigned i = 0; i < count; ++i) {
-        sum += in[i * 1024 + threadIdx.x];
-        CALL(rec.at(1);)
+#define LOOP(name, in, behind)                                                                                      \
+    extern "C" __global__ void name(ringscope::CounterRef lines, ringscope::HistogramRef sizes, const float* from,  \
+                                    float* to, unsigned count) {                                                    \
+        float sum = 0;                                                                                              \
+        for (unsigned i = 0; i < count; ++i) {                                                                      \
+            sum += from[i * 1024 + threadIdx.x];                                                                    \
+            in                                                                                                      \
+        }                                                                                                           \
+        behind                                                                                                      \
+        to[threadIdx.x] = sum;                                                                                      \
     }
-    out[threadIdx.x] = sum;
-}
+LOOP(calls_in_it, lines.add(1); sizes.observe(i);, )
+LOOP(calls_behind_it, , lines.add(count); sizes.observe(count);)
 "#;

@@ -150,9 +150,13 @@ enum ringscope_log_rest {
 #define RINGSCOPE_MAX_RECORDS 16384u
 #define RINGSCOPE_TRUSTED_RECORDS 32768u
 
-// How many records were written to a ring: one word, and room so that no two writers share a line of a CPU's cache. The
-// heads of all rings lie behind one another.
+// Of each ring how many records were written to it, and where its writer is, with room so that no two writers share a line of
+// a CPU's cache. The heads of all rings lie behind one another.
 #define RINGSCOPE_HEAD_WORDS 8
+enum ringscope_head_word {
+    RINGSCOPE_HEAD_WRITTEN = 0,
+    RINGSCOPE_HEAD_SM = 1  // 1 + the multiprocessor that the shard's owner is on
+};
 
 // The filter is one word of a kernel, written by the host at any time: of messages slower than so many nanoseconds
 // (48 bits, 0 is of none for that), of one of 2^(k - 1) of them (6 bits k, 0 is of none), and of those that failed (1 bit).
@@ -173,6 +177,7 @@ enum ringscope_box_word {
     RINGSCOPE_BOX_EXPECTED = 5,
     RINGSCOPE_BOX_SEEN = 6,
     RINGSCOPE_BOX_HEAD = 7,    // as RINGSCOPE_BOX_WRITTEN
+    RINGSCOPE_BOX_SM = 8,      // as in the shard: what is there cannot be read when the context is dead
     RINGSCOPE_BOX_WORDS = 16
 };
 

@@ -38,7 +38,11 @@
 #define RINGSCOPE_UNROLL _Pragma("unroll")
 #else
 #define RINGSCOPE_MAY_ALIAS __attribute__((__may_alias__))
-#define RINGSCOPE_UNROLL
+#if defined(__clang__)
+#define RINGSCOPE_UNROLL _Pragma("unroll")
+#else
+#define RINGSCOPE_UNROLL _Pragma("GCC unroll 16")
+#endif
 #endif
 // Every function of these headers: a call would cost registers, and its code would differ by level under one name.
 #define RINGSCOPE_INLINE __device__ __forceinline__

@@ -226,7 +226,7 @@ class Recorder {
 
     // By one thread: the block is at a waypoint from now on. The names are a plain enum of the author's, 0 to 4095.
     RINGSCOPE_INLINE void at(ringscope_u32 waypoint) {
-        if (on()) go(RINGSCOPE_AT_WAYPOINT, waypoint, clock_ns());
+        if (on()) go(RINGSCOPE_AT_WAYPOINT, waypoint, detail::event_ns());
     }
     // By one thread, in a loop that waits for work, as often as it likes: a sign of life, at most every 65 us, and no
     // reason to worry however long it lasts.
@@ -295,7 +295,7 @@ class Recorder {
         if (!trace_.on()) return;
         ringscope_u32 real = detail::bits_of((float)v);
         bool more = detail::bits_of((double)(float)v) != detail::bits_of(v);
-        trace_.write(ref_, shard_, clock_ns(), real, name, RINGSCOPE_RECORD_REAL | (more ? detail::HAS_REST : 0u));
+        trace_.write(ref_, shard_, detail::event_ns(), real, name, RINGSCOPE_RECORD_REAL | (more ? detail::HAS_REST : 0u));
         if (more) trace_.rest(ref_, shard_, detail::bits_of(v), 0, false);
 #else
         (void)name, (void)v;
@@ -362,13 +362,16 @@ class Recorder {
         if (!owner_) return;
 #if RINGSCOPE_LEVEL >= 3
         trace_.open(ref_, shard_);
+        trace_.says_where(ref_, shard_, 1 + (ringscope_u64)detail::multiprocessor());
 #endif
         ringscope_u64 now = clock_ns();
         put(RINGSCOPE_ABI, RINGSCOPE_ABI_VERSION);
         put(RINGSCOPE_START_NS, now);
         put(RINGSCOPE_HEARTBEAT_NS, now);
         put(RINGSCOPE_END_NS, 0);
-        put_where(RINGSCOPE_SM, 1 + (ringscope_u64)detail::multiprocessor());
+        ringscope_u64 sm = 1 + (ringscope_u64)detail::multiprocessor();
+        put_where(RINGSCOPE_SM, sm);
+        if (box().on()) box().put(RINGSCOPE_BOX_SM, sm);
         put(RINGSCOPE_STATE, state);
     }
     RINGSCOPE_INLINE ringscope_u32 shard_index() const { return detail::index_of(shard_, ref_.shards); }
@@ -406,7 +409,7 @@ class Recorder {
 
     RINGSCOPE_INLINE void leave(ringscope_u32 name, ringscope_u64 v, ringscope_u32 kind) {
 #if RINGSCOPE_LEVEL >= 3
-        if (trace_.on()) trace_.value(ref_, shard_, clock_ns(), v, name, kind);
+        if (trace_.on()) trace_.value(ref_, shard_, detail::event_ns(), v, name, kind);
 #else
         (void)name, (void)v, (void)kind;
 #endif
@@ -416,7 +419,7 @@ class Recorder {
         if (!trace_.on()) return;
         bool wide = (first >> 32) != 0;
         ringscope_u32 more = wide || two ? detail::HAS_REST : 0u;
-        trace_.write(ref_, shard_, clock_ns(), (ringscope_u32)first, name, RINGSCOPE_RECORD_LOG | more);
+        trace_.write(ref_, shard_, detail::event_ns(), (ringscope_u32)first, name, RINGSCOPE_RECORD_LOG | more);
         if (wide) trace_.rest(ref_, shard_, first, RINGSCOPE_LOG_FIRST, two);
         if (two) trace_.rest(ref_, shard_, second, RINGSCOPE_LOG_SECOND, false);
 #else

@@ -47,7 +47,11 @@ class TracePen {
    public:
     // A ring that was written before goes on where it was.
     RINGSCOPE_INLINE void open(const ringscope_kernel_ref& ref, const ringscope_shard* shard) {
-        if (ref.records != nullptr) written_ = load_relaxed(head(ref, index_of(shard, ref.shards)));
+        if (ref.records != nullptr) written_ = load_relaxed(head(ref, index_of(shard, ref.shards)) + RINGSCOPE_HEAD_WRITTEN);
+    }
+    // By the shard's owner, when its life begins: 1 + the multiprocessor.
+    RINGSCOPE_INLINE void says_where(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 sm) const {
+        if (on()) store_relaxed(head(ref, index_of(shard, ref.shards)) + RINGSCOPE_HEAD_SM, sm);
     }
     RINGSCOPE_INLINE bool on() const { return written_ != NO_RING; }
     RINGSCOPE_INLINE void write(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 time,
@@ -125,7 +129,7 @@ struct BlackBox {
         ringscope_u64* box = words();
         ringscope_u64 number = load_relaxed(&shard->where[RINGSCOPE_BOX_WRITTEN]);
         store_relaxed_system(box + RINGSCOPE_BOX_MESSAGE, 0);
-        ringscope_u32 took = (ringscope_u32)duration(m);
+        ringscope_u32 took = duration(m) >> 32 == 0 ? (ringscope_u32)duration(m) : ~0u;
         write(box, number, m.begin_ns, took, m.status, RINGSCOPE_RECORD_MESSAGE | RINGSCOPE_RECORD_MORE);
         ringscope_u32 beside = (m.status & 0xffff) << 16 | (ringscope_u32)(m.number >> RINGSCOPE_TIME_BITS);
         write(box, number + 1, m.number & LOW_TIME, beside, 0, RINGSCOPE_RECORD_REST);

@@ -2,6 +2,7 @@
 //!
 //! What is compared is measured in one run, in turn, so that what the machine does besides falls on all alike.
 
+mod events;
 mod messages;
 mod overhead;
 mod plan;
@@ -31,6 +32,7 @@ struct Document {
     once: bool,
     seconds: f64,
     overhead: Option<Vec<overhead::Row>>,
+    events: Option<Vec<events::Row>>,
     record: Option<Vec<record::Row>>,
     snapshot: Option<Vec<snapshot::Row>>,
     messages: Option<messages::Found>,
@@ -58,6 +60,8 @@ pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
         || overhead::measure(&bench),
         |rows, width| overhead::show(rows, width),
     )?;
+    let events =
+        sections.measure(BenchSection::Events, || events::measure(&bench), |rows, width| events::show(rows, width))?;
     let record =
         sections.measure(BenchSection::Record, || record::measure(&bench), |rows, width| record::show(rows, width))?;
     let snapshot = sections.measure(
@@ -75,6 +79,7 @@ pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
             once: args.once,
             seconds: start.elapsed().as_secs_f64(),
             overhead,
+            events,
             record,
             snapshot,
             messages,
@@ -99,6 +104,7 @@ struct Sections {
 fn name_of(section: BenchSection) -> &'static str {
     match section {
         BenchSection::Overhead => "overhead",
+        BenchSection::Events => "events",
         BenchSection::Record => "record",
         BenchSection::Snapshot => "snapshot",
         BenchSection::Messages => "messages",

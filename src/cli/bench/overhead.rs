@@ -1,5 +1,6 @@
 //! What telemetry costs a saturated kernel: the same kernel at each level, in turn.
 
+use std::fmt;
 use std::time::Duration;
 
 use ringscope::{LaunchOptions, Level, RingKernelRuntime, RuntimeError};
@@ -27,12 +28,12 @@ const VARIANTS: [Variant; 4] = [
 ];
 
 /// What a kernel is to do.
-struct Work {
-    kernel: &'static str,
-    bytes: usize,
+pub struct Work {
+    pub kernel: &'static str,
+    pub bytes: usize,
 }
 
-const WORK: [Work; 6] = [
+pub const WORK: [Work; 6] = [
     Work { kernel: "echo", bytes: 0 },
     Work { kernel: "crc32c", bytes: 64 },
     Work { kernel: "crc32c", bytes: 1024 },
@@ -44,8 +45,19 @@ const WORK: [Work; 6] = [
 /// Rounds of the compute-bound handler: some microseconds.
 const COMPUTE_ROUNDS: u32 = 2000;
 
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} B {}", self.bytes, self.kernel)
+    }
+}
+
 impl Work {
-    fn message(&self) -> Vec<u8> {
+    /// Whether it stands for the others: nothing to do, something, much.
+    pub fn is_typical(&self) -> bool {
+        self.bytes <= 16 || self.bytes == 1024
+    }
+
+    pub fn message(&self) -> Vec<u8> {
         match self.kernel {
             "compute" => [COMPUTE_ROUNDS.to_le_bytes(), [0; 4], [1; 4], [2; 4]].concat(),
             _ => vec![0xa5; self.bytes],
@@ -76,10 +88,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
     let mut rows = Vec::new();
     for blocks in bench.blocks(VARIANTS.len()) {
         for work in &WORK {
-            terminal::progress(Some(&format!(
-                "measuring: overhead of {} B {}, blocks: {blocks}",
-                work.bytes, work.kernel
-            )));
+            terminal::progress(Some(&format!("measuring: overhead of {work}, blocks: {blocks}")));
             rows.push(row(bench, work, blocks)?);
         }
     }

@@ -14,7 +14,7 @@ use crate::cli::term::text::Text;
 use crate::cli::term::{terminal, units};
 
 /// A design at a level; the first is what the others are measured from.
-const VARIANTS: [(&str, RecordStrategy, Level); 7] = [
+const VARIANTS: [(&str, RecordStrategy, Level); 14] = [
     ("nothing", RecordStrategy::Nothing, Level::Histograms),
     ("ringscope, level 1", RecordStrategy::Warp, Level::Counters),
     ("ringscope, level 2", RecordStrategy::Warp, Level::Histograms),
@@ -22,6 +22,13 @@ const VARIANTS: [(&str, RecordStrategy, Level); 7] = [
     ("one line for all blocks", RecordStrategy::WarpOneLine, Level::Histograms),
     ("a fence each record", RecordStrategy::Fenced, Level::Histograms),
     ("mapped-host atomics", RecordStrategy::MappedHost, Level::Histograms),
+    ("level 3, no spans", RecordStrategy::Warp, Level::Events),
+    ("level 3, slow ones only", RecordStrategy::Slow, Level::Events),
+    ("level 3, 1 of 64", RecordStrategy::Sampled, Level::Events),
+    ("level 3, a span each", RecordStrategy::Everything, Level::Events),
+    ("an event alone", RecordStrategy::Event, Level::Events),
+    ("a span alone", RecordStrategy::Span, Level::Events),
+    ("a waypoint alone", RecordStrategy::Waypoint, Level::Events),
 ];
 
 /// A design in so many blocks at once.
@@ -91,7 +98,7 @@ fn typical(costs: &[Cost]) -> Cost {
 }
 
 const SAYS: &str = "\
-Record: what recording one message costs a block that does nothing else, with its two readings of the clock: median [lower, upper quartile]. The empty loop of the same round is subtracted.";
+Record: what recording one message costs a block that does nothing else, with its two readings of the clock: median [lower, upper quartile]. The empty loop of the same round is subtracted. Level 3 leaves spans in the ring of its block; alone: without a message.";
 
 /// Returns the section for a person, in lines of at most `width` columns.
 pub fn show(rows: &[Row], width: usize) -> Vec<Text> {

@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use ringscope::device::{DeviceInfo, DeviceKind};
+use ringscope::trace::{TraceFilter, Tracer};
 use ringscope::{LaunchOptions, RingKernel, RingKernelRuntime, RuntimeError, TelemetryConfig};
 
 use crate::cli::args::RunArgs;
@@ -61,12 +62,28 @@ impl From<RuntimeError> for LaunchError {
     }
 }
 
+/// What is recorded of a run beside its counts.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// Who is told of messages.
+    pub tracer: Tracer,
+    /// Records of each block's ring.
+    pub ring_records: u32,
+    /// Of which messages a kernel leaves a span.
+    pub filter: TraceFilter,
+}
+
 /// Opens the device and loads the kernels.
 ///
 /// # Errors
 /// Whatever the device refuses; more blocks than the host device can run; Ctrl-C while that takes long.
-pub fn open(args: &RunArgs, stop: &'static AtomicBool) -> Result<RingKernelRuntime, LaunchError> {
+pub fn open(
+    args: &RunArgs,
+    traced: Option<&Traced>,
+    stop: &'static AtomicBool,
+) -> Result<RingKernelRuntime, LaunchError> {
     let config = TelemetryConfig {
+        trace_records: traced.map_or(0, |traced| traced.ring_records),
         max_kernels: args.kernels as usize,
         max_blocks: args.kernels * args.blocks,
         ..TelemetryConfig::default()
@@ -79,6 +96,10 @@ pub fn open(args: &RunArgs, stop: &'static AtomicBool) -> Result<RingKernelRunti
         .slot_bytes(args.slot_bytes())
         .slots(args.slots())
         .telemetry_config(config);
+    let builder = match traced {
+        Some(traced) => builder.tracer(traced.tracer.clone()),
+        None => builder,
+    };
     let runtime = unless_stopped(stop, "the device was opened", move || builder.build())??;
     check_threads(args.kernels, args.blocks, runtime.device())?;
     Ok(runtime)
@@ -99,14 +120,18 @@ fn check_threads(kernels: u32, blocks: u32, device: &DeviceInfo) -> Result<(), L
 /// What the device refuses; a launch that does not come back after Ctrl-C.
 pub fn launch(
     args: &RunArgs,
+    traced: Option<&Traced>,
     runtime: &RingKernelRuntime,
     stop: &'static AtomicBool,
 ) -> Result<Vec<RingKernel>, LaunchError> {
+    let filter = traced.map(|traced| traced.filter);
     let options = LaunchOptions::new().blocks(args.blocks).inject_errors(args.inject_errors);
     let (runtime, kernels) = (runtime.clone(), args.kernels);
     let launch = move |i| {
         let id = format!("worker_{i}");
         runtime.launch_blocking(&id, &options)?;
+        // Before the first message.
+        filter.map_or(Ok(()), |filter| runtime.collector().trace(&id, filter))?;
         runtime.activate_blocking(&id)?;
         runtime.kernel(&id)
     };

@@ -9,6 +9,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::error::CliError;
 use crate::cli::term::text::{Style, StyledText, Text, plain, styled};
 use crate::cli::term::{kernels, terminal, units};
+use crate::cli::trace::report::Recorded;
 use crate::cli::workload::check::FileSum;
 use crate::cli::workload::input::Source;
 use crate::cli::workload::stream::Outcome;
@@ -25,6 +26,8 @@ pub struct Report<'a> {
     pub outcome: &'a Outcome,
     /// The device's last numbers.
     pub snapshot: Option<&'a Arc<Snapshot>>,
+    /// What became of a trace, where one was wanted.
+    pub trace: Option<Recorded>,
 }
 
 /// `--json`.
@@ -47,6 +50,8 @@ struct Document<'a> {
     troubles: &'a [String],
     files: Vec<FileEntry>,
     summary: Option<Summary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a Recorded>,
 }
 
 #[derive(Serialize)]
@@ -94,6 +99,7 @@ impl Report<'_> {
             troubles: &outcome.troubles,
             files: self.files(),
             summary: self.snapshot.map(|s| s.summary()),
+            trace: self.trace.as_ref(),
         };
         Ok(terminal::print_json(&document)?)
     }
@@ -116,6 +122,7 @@ impl Report<'_> {
             }
             None => Vec::new(),
         };
+        lines.extend(self.trace.iter().flat_map(|trace| trace.lines(width)));
         lines.push(Text::default());
         lines.extend(self.file_lines(width));
         lines.extend([self.amounts(), self.verdict()]);
@@ -198,7 +205,7 @@ mod tests {
         let info = DeviceInfo::named(DeviceKind::Host, name.clone(), name);
         let path = format!("/tmp/{}\u{200b}\u{202e}/設定.bin", "long/".repeat(30));
         let sources = [Source::named(path.into(), 9)];
-        let report = Report { args: &args, device: &info, sources: &sources, outcome, snapshot: None };
+        let report = Report { args: &args, device: &info, sources: &sources, outcome, snapshot: None, trace: None };
         let at = |width: usize| {
             let lines = report.lines(width);
             let lines = lines.iter().flat_map(|line| line.wrapped(width, 2));

@@ -9,9 +9,11 @@ use crate::cli::args::RunArgs;
 use crate::cli::error::CliError;
 use crate::cli::term::live::View;
 use crate::cli::term::{signals, terminal};
+use crate::cli::trace::report::Recorded;
 use crate::cli::workload::feed::Feed;
 use crate::cli::workload::input::{Input, Limit, Source};
 use crate::cli::workload::launch;
+pub use crate::cli::workload::launch::Traced;
 use crate::cli::workload::report::Report;
 use crate::cli::workload::stream::{Outcome, Plan, Progress, Stream};
 use crate::cli::workload::view;
@@ -36,12 +38,24 @@ impl<'a> Session<'a> {
     /// # Errors
     /// A file, or the device, cannot be used.
     pub fn start(args: &'a RunArgs, limit: Limit) -> Result<Session<'a>, CliError> {
+        Session::open(args, limit, None)
+    }
+
+    /// As [`start`](Self::start), with kernels that record what happens when.
+    ///
+    /// # Errors
+    /// A file, or the device, cannot be used.
+    pub fn traced(args: &'a RunArgs, limit: Limit, traced: &Traced) -> Result<Session<'a>, CliError> {
+        Session::open(args, limit, Some(traced))
+    }
+
+    fn open(args: &'a RunArgs, limit: Limit, traced: Option<&Traced>) -> Result<Session<'a>, CliError> {
         let input = Input::new(&args.paths, limit)?;
         let stop = signals::stop_on_signals()?;
-        let runtime = launch::open(args, stop)?;
+        let runtime = launch::open(args, traced, stop)?;
         let why = runtime.without_cuda().map(ToString::to_string);
         view::header(args, runtime.device(), why.as_deref()).iter().for_each(|line| terminal::say(line));
-        let kernels = launch::launch(args, &runtime, stop)?;
+        let kernels = launch::launch(args, traced, &runtime, stop)?;
         let (sources, input_bytes) = (input.sources().to_vec(), input.bytes());
         let (input, progress) = (Some(input), Arc::default());
         Ok(Session { args, limit, sources, input_bytes, input, runtime, kernels, progress, stop })
@@ -86,15 +100,28 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn report(&self, mut outcome: Outcome) -> Result<bool, CliError> {
+    pub fn report(&self, outcome: Outcome) -> Result<bool, CliError> {
+        self.report_with(outcome, |_| None)
+    }
+
+    /// As [`report`](Self::report), with what `trace` says of a trace once the kernels have ended; it may add troubles.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn report_with(
+        &self,
+        mut outcome: Outcome,
+        trace: impl FnOnce(&mut Vec<String>) -> Option<Recorded>,
+    ) -> Result<bool, CliError> {
         let (args, runtime) = (self.args, &self.runtime);
         let snapshot = finish(args, runtime, &self.kernels, &mut outcome.troubles);
         if let Some(snapshot) = &snapshot {
             let counts = self.kernels.iter().zip(&outcome.counts);
             outcome.troubles.extend(counts.flat_map(|(kernel, host)| host.differences(kernel.id(), snapshot)));
         }
+        let trace = trace(&mut outcome.troubles);
         let (sources, snapshot) = (&self.sources[..], snapshot.as_ref());
-        Report { args, device: runtime.device(), sources, outcome: &outcome, snapshot }.show()
+        Report { args, device: runtime.device(), sources, outcome: &outcome, snapshot, trace }.show()
     }
 }
 

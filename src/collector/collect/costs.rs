@@ -71,6 +71,7 @@ impl Costs {
                 device_messages: evicted(|all| all.device_messages_kept),
                 application_events: evicted(|all| all.events_kept),
                 event_subscribers: get(&counts.dropped_event_subscribers),
+                trace_streams: get(&counts.dropped_trace_streams),
             },
             hook_calls_total: get(&counts.hook_calls),
             hook_panics_total: get(&counts.hook_panics),

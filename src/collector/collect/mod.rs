@@ -5,6 +5,7 @@ mod rate_windows;
 mod tracker;
 mod watchdog;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,9 +14,10 @@ use super::config::TelemetryConfig;
 use super::counts::Counts;
 use super::error::TelemetryError;
 use super::notify::EventKind;
-use super::ops::{EndedMessage, ErrorsSeen, Switch};
+use super::ops::{EndedMessage, ErrorSpans, ErrorsSeen, Switch};
 use super::registry::{Entry, Origin, Registry};
 use super::standard::{ObservedKernel, Registrar, StandardMetrics, StandardSets};
+use super::trace::Counted;
 use crate::abi::{Counter, KernelRef};
 use crate::device::{ClockSample, Memory};
 use crate::machine::Sampler;
@@ -308,16 +310,25 @@ impl Collection {
         }
     }
 
-    /// Adds what kernels counted as errors since the last reading to the lists of operations: how many, and the code and
-    /// time of the newest, which is what is known without spans.
+    /// Adds what kernels counted as errors since the last reading to the lists of operations, where spans do not tell them:
+    /// how many, and the code and time of the newest, which is what is known without spans.
     fn feed_errors(&mut self, reading: &Reading) {
         let Some(monitor) = self.ops.get() else { return };
         let now_ns = self.clock.ns_at(reading.at);
         let mut seen = std::mem::take(&mut self.errors_seen);
+        let looks = self.counts.trace_looks.load(Ordering::Acquire).checked_sub(1);
+        let spans_of = |entry: &Entry| {
+            let told = |counted: &Arc<Counted>| ErrorSpans {
+                added: counted.errors_listed(),
+                looks: looks.filter(|_| counted.tells_errors()),
+            };
+            entry.traced.get().map(told).unwrap_or_default()
+        };
         for (index, (entry, sums)) in self.sums().enumerate().filter(|(_, (entry, _))| entry.shards().is_some()) {
             let (code, noted_ns) = (sums.lines.last_error_code as u32, sums.lines.last_error_ns);
             // Copied between the first error's count and its note: the next reading has both.
-            let messages = if noted_ns == 0 { 0 } else { seen.new_ones(index, sums.counter(Counter::Errors)) };
+            let messages =
+                if noted_ns == 0 { 0 } else { seen.new_ones(index, sums.counter(Counter::Errors), spans_of(entry)) };
             if messages > 0 {
                 let ago = reading.device_ns.saturating_sub(noted_ns);
                 let (kernel, begun_ns) = (&entry.id, now_ns.saturating_sub(ago));
@@ -342,13 +353,15 @@ impl Collection {
 
     // ---- failing -------------------------------------------------------------------------------------
 
-    /// Brings the newest good snapshot up to date after a reading that failed; `died_of` where the device did.
-    pub(super) fn fail(&mut self, newest: &mut Option<Snapshot>, died_of: Option<&TelemetryError>) -> Vec<Arc<Entry>> {
+    /// Brings the newest good snapshot up to date after a reading that failed. Where the device died, `reason` says what a
+    /// kernel died of.
+    pub(super) fn fail(
+        &mut self,
+        newest: &mut Option<Snapshot>,
+        reason: Option<impl Fn(&Entry) -> Arc<str>>,
+    ) -> Vec<Arc<Entry>> {
         let failures = self.costs.fail();
-        let told = match died_of {
-            Some(error) => self.fail_kernels(newest, &error.to_string().into()),
-            None => Vec::new(),
-        };
+        let told = reason.map_or(Vec::new(), |reason| self.fail_kernels(newest, reason));
         if let Some(snapshot) = newest {
             snapshot.self_metrics.collection_failures_total = failures;
             snapshot.metrics = self.metrics.read();
@@ -357,13 +370,13 @@ impl Collection {
     }
 
     /// The device died, and its kernels with it, unless they had ended before. Returns those whose state has to be told.
-    fn fail_kernels(&self, newest: &mut Option<Snapshot>, died_of: &Arc<str>) -> Vec<Arc<Entry>> {
+    fn fail_kernels(&self, newest: &mut Option<Snapshot>, died_of: impl Fn(&Entry) -> Arc<str>) -> Vec<Arc<Entry>> {
         let mut failed = Vec::new();
         for entry in self.entries.iter().filter(|entry| entry.shards().is_some()) {
             let is = |k: &&mut KernelTelemetry| k.kernel_id == entry.id;
             let mut state = KernelState::Failed;
             if let Some(kernel) = newest.as_mut().and_then(|snapshot| snapshot.kernels.iter_mut().find(is)) {
-                entry.fail(kernel, died_of);
+                entry.fail(kernel, || died_of(entry));
                 state = kernel.state;
             }
             if state == KernelState::Failed {

@@ -361,7 +361,7 @@ pub(super) fn value(coder: &mut impl Coder, before: Option<&Value>, like: &Value
 
 // ---- the rest ----------------------------------------------------------------------------------------
 
-const SELF_WORDS: usize = 22;
+const SELF_WORDS: usize = 23;
 
 pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Option<&SelfMetrics>) -> SelfMetrics {
     let w = words(coder, &self_words(before), now.map(self_words).as_ref());
@@ -385,6 +385,7 @@ pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Op
             device_messages: w[19],
             application_events: w[20],
             event_subscribers: w[21],
+            trace_streams: w[22],
         },
         hook_calls_total: w[11],
         hook_panics_total: w[12],
@@ -407,6 +408,7 @@ fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
         device_messages,
         application_events,
         event_subscribers,
+        trace_streams,
     } = m.dropped;
     [
         m.collection_runs_total,
@@ -431,6 +433,7 @@ fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
         device_messages,
         application_events,
         event_subscribers,
+        trace_streams,
     ]
 }
 

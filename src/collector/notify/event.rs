@@ -19,6 +19,9 @@ pub struct KernelEvent {
     pub kind: EventKind,
     /// Which block is silent since when, where it is and what it waits for; `Some` exactly where `kind` is `Stalled`.
     pub stall: Option<Arc<Stall>>,
+    /// What it died of, with what its [black box](crate::TelemetryConfig::black_box_records) says; `Some` exactly where `kind`
+    /// is `Failed`.
+    pub died_of: Option<Arc<str>>,
 }
 
 /// What happened to a kernel. Commands of a [`RingKernelRuntime`](crate::runtime::RingKernelRuntime) are told at once;

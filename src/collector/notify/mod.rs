@@ -34,14 +34,27 @@ impl Notifier {
 
     /// Counts an event, and tells the hooks.
     pub(super) fn event(&self, kernel_id: &Arc<str>, kind: EventKind) {
-        self.event_with(kernel_id, kind, None);
+        self.event_with(kernel_id, kind, None, None);
     }
 
-    /// The same with what is known of a stall.
-    pub(super) fn event_with(&self, kernel_id: &Arc<str>, kind: EventKind, stall: Option<&Arc<Stall>>) {
+    /// The same with what is known of a stall, or of a death.
+    pub(super) fn event_with(
+        &self,
+        kernel_id: &Arc<str>,
+        kind: EventKind,
+        stall: Option<&Arc<Stall>>,
+        died_of: Option<&Arc<str>>,
+    ) {
         count(&self.counts.events);
         let (time, stall) = (SystemTime::now(), stall.filter(|_| kind == EventKind::Stalled).cloned());
-        let event = || KernelEvent { time, kernel_id: Arc::clone(kernel_id), kind, stall };
+        let died_of = died_of.filter(|_| kind == EventKind::Failed).cloned();
+        let event = || KernelEvent {
+            time,
+            kernel_id: Arc::clone(kernel_id),
+            kind,
+            stall: stall.clone(),
+            died_of: died_of.clone(),
+        };
         self.hooks.tell(|hook| hook.hears(kind), || Notification::Event(event()));
     }
 

@@ -46,16 +46,48 @@ impl Monitor {
 
 /// How many errors of each kernel were added to the lists.
 #[derive(Default)]
-pub(in crate::collector) struct ErrorsSeen(Vec<u64>);
+pub(in crate::collector) struct ErrorsSeen(Vec<Seen>);
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// Errors that were added without a span.
+    added: u64,
+    /// Errors whose spans may still come: how many there were at which look at the rings.
+    awaited: Option<(u64, u64)>,
+}
+
+/// What spans tell of a kernel's errors.
+#[derive(Clone, Copy, Default)]
+pub(in crate::collector) struct ErrorSpans {
+    /// How many were added to the lists by their spans.
+    pub(in crate::collector) added: u64,
+    /// Looks at the rings that have ended, where every error leaves a span that somebody reads.
+    pub(in crate::collector) looks: Option<u64>,
+}
+
+/// A kernel counts an error, and leaves its span a moment later: the second look that ends after that has seen it.
+const LOOKS: u64 = 3;
 
 impl ErrorsSeen {
-    /// How many more there are of the kernel at that place than when it was last looked at.
-    pub(in crate::collector) fn new_ones(&mut self, index: usize, errors: u64) -> u64 {
+    /// How many errors of the kernel at that place are to be added to the lists, no span having told them.
+    pub(in crate::collector) fn new_ones(&mut self, index: usize, errors: u64, spans: ErrorSpans) -> u64 {
         if self.0.len() <= index {
-            self.0.resize(index + 1, 0);
+            self.0.resize(index + 1, Seen::default());
         }
-        let before = std::mem::replace(&mut self.0[index], errors);
-        errors.saturating_sub(before)
+        let seen = &mut self.0[index];
+        let missing = |of: u64, seen: &Seen| of.saturating_sub(seen.added.saturating_add(spans.added));
+        let new = match (spans.looks, seen.awaited) {
+            (None, _) => missing(errors, seen),
+            (Some(looks), Some((then, at))) if looks.saturating_sub(at) >= LOOKS => {
+                seen.awaited = None;
+                missing(then, seen)
+            }
+            (Some(_), _) => 0,
+        };
+        seen.added += new;
+        let rest = missing(errors, seen) > 0;
+        seen.awaited = spans.looks.filter(|_| rest).map(|looks| seen.awaited.unwrap_or((errors, looks)));
+        new
     }
 }
 
@@ -63,6 +95,20 @@ impl ErrorsSeen {
 mod tests {
     use super::*;
     use crate::TelemetryCollector;
+
+    /// What spans tell is not told again, and what they do not tell in time is.
+    #[test]
+    fn an_error_is_added_once() {
+        let mut seen = ErrorsSeen::default();
+        let spans = |added, looks| ErrorSpans { added, looks };
+        assert_eq!(seen.new_ones(1, 3, spans(0, None)), 3);
+        assert_eq!(seen.new_ones(1, 5, spans(0, Some(7))), 0, "their spans may come");
+        assert_eq!(seen.new_ones(1, 6, spans(1, Some(9))), 0);
+        assert_eq!(seen.new_ones(1, 6, spans(1, Some(10))), 1, "one of those two came");
+        assert_eq!(seen.new_ones(1, 6, spans(2, Some(11))), 0, "and the other's");
+        assert_eq!(seen.new_ones(1, 6, spans(2, Some(99))), 0);
+        assert_eq!(seen.new_ones(1, 9, spans(2, None)), 3, "nobody reads spans any more");
+    }
 
     /// What a kernel's spans will say, beside what the host did.
     #[test]

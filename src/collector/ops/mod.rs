@@ -31,7 +31,7 @@ pub use record::{DeviceMessage, NetworkRecord, OperationRecord};
 pub use report::{PeerThroughput, RetryStats};
 pub use thread::ThreadInfo;
 
-pub(super) use device::{EndedMessage, ErrorsSeen};
+pub(super) use device::{EndedMessage, ErrorSpans, ErrorsSeen};
 pub(super) use monitor::{Monitor, Switch};
 #[cfg(feature = "json")]
 pub(super) use report::Report;

@@ -1,6 +1,6 @@
 //! Reads the rings while there are streams: on a thread of its own, as often as the fullest ring asks for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::pass::{Positions, Sources};
 use super::rings::Rings;
 use crate::abi::KernelRef;
 use crate::device::{DeviceError, Internal, Memory, ShardRange, SharedDevice, Timekeeper};
-use crate::trace::{Queue, Stream, StreamConfig, StreamEnd, TracedKernel};
+use crate::trace::{DeviceTrack, Queue, Stream, StreamConfig, StreamEnd, TracedKernel};
 
 /// The rings are looked at no oftener, and no more seldom.
 const SHORTEST: Duration = Duration::from_micros(200);
@@ -39,8 +39,6 @@ struct Shared {
     kernels: Mutex<Arc<Vec<Arc<Traced>>>>,
     desk: Mutex<Desk>,
     bell: Condvar,
-    /// Looks that ended.
-    looks: AtomicU64,
 }
 
 /// What is asked of the thread.
@@ -71,7 +69,6 @@ impl Drain {
             kernels: Mutex::default(),
             desk: Mutex::default(),
             bell: Condvar::new(),
-            looks: AtomicU64::new(0),
         };
         Ok(Drain { shared: Arc::new(shared) })
     }
@@ -79,6 +76,12 @@ impl Drain {
     /// What kernels write to.
     pub(in crate::collector) fn memory(&self) -> Memory {
         self.shared.rings.memory()
+    }
+
+    /// Whose rings they are.
+    pub(in crate::collector) fn device_track(&self) -> Arc<DeviceTrack> {
+        let info = self.shared.device.info();
+        Arc::new(DeviceTrack::new(info.ordinal as u32, info.name.clone()))
     }
 
     /// Tells a kernel where its rings are, and which messages leave a span. From now on they are read.
@@ -125,6 +128,7 @@ impl Drain {
         let (queue, stream) = Queue::open(config);
         if !desk.running {
             let positions = shared.begin()?;
+            shared.counts.trace_looks.store(1, Ordering::Release);
             let shared = Arc::clone(shared);
             std::thread::Builder::new()
                 .name("ringscope-drain".into())
@@ -140,8 +144,7 @@ impl Drain {
 
     /// How many looks at the rings have ended; `None` while nobody reads them.
     pub(in crate::collector) fn looks(&self) -> Option<u64> {
-        let running = lock(&self.shared.desk).running;
-        running.then(|| self.shared.looks.load(Ordering::Acquire))
+        self.shared.counts.trace_looks.load(Ordering::Acquire).checked_sub(1)
     }
 }
 
@@ -174,7 +177,7 @@ impl Shared {
             };
             let open: Vec<Arc<Queue>> = streams.iter().filter_map(Weak::upgrade).collect();
             let looked = self.look(&mut positions, &open, at_once);
-            self.looks.fetch_add(1, Ordering::Release);
+            self.counts.trace_looks.fetch_add(1, Ordering::Release);
             let end = match (&looked, closing) {
                 (Ok(_) | Err(DeviceError::CopyTimedOut { .. }), false) => None,
                 (Ok(_) | Err(DeviceError::CopyTimedOut { .. }), true) => Some(StreamEnd::Closed),
@@ -202,6 +205,7 @@ impl Shared {
         streams.retain(|stream| stream.strong_count() > 0);
         if streams.is_empty() {
             desk.running = false;
+            self.counts.trace_looks.store(0, Ordering::Release);
             return None;
         }
         Some(desk.closing)

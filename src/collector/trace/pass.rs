@@ -95,12 +95,14 @@ impl Positions {
             let fullness = |(ring, head): (&Position, &u64)| head.saturating_sub(ring.cursor.next) as f64;
             let fullest = rings.iter().zip(&after).map(fullness).fold(0.0, f64::max) / records as f64;
             for kernel in from.kernels {
-                read_kernel(kernel, from, &clock, streams, |shard, out| {
+                let read = |shard: u32, out: &mut Vec<Decoded>| {
                     let at = shard as usize;
                     let (head_before, head_after) = (heads[at], after[at]);
                     let copy = RingCopy { words: copied.ring(shard), head_before, head_after, now_ns: clock.device_ns };
                     rings[at].read(&copy, &kernel.counted, out);
-                });
+                    copied.sm(shard)
+                };
+                read_kernel(kernel, from, &clock, streams, read);
             }
             Ok::<_, DeviceError>((fullest, after, clock.device_ns))
         })??;
@@ -123,11 +125,11 @@ fn read_kernel(
     from: &Sources<'_>,
     clock: &ClockSample,
     streams: &[Arc<Queue>],
-    mut read: impl FnMut(u32, &mut Vec<Decoded>),
+    mut read: impl FnMut(u32, &mut Vec<Decoded>) -> Option<u32>,
 ) {
     for shard in 0..of.shards.count {
         let mut records = Vec::new();
-        read(of.shards.first + shard, &mut records);
+        let sm = read(of.shards.first + shard, &mut records);
         if records.is_empty() {
             continue;
         }
@@ -137,7 +139,7 @@ fn read_kernel(
         let batch = Arc::new(Batch {
             kernel: Arc::clone(&of.kernel),
             shard,
-            sm: None,
+            sm,
             clock: *clock,
             timeline: from.timeline.clone(),
             records,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::abi::KernelRef;
-use crate::abi::record::{HEAD_WORDS, WORDS};
+use crate::abi::record::{HEAD_SM, HEAD_WORDS, HEAD_WRITTEN, WORDS};
 use crate::device::{Copier, DeviceError, Internal, Memory, RingsLayout, ShardRange, SharedDevice};
 
 /// The rings of all shards, and who copies them: a copier of its own, so that snapshots do not wait for it.
@@ -103,6 +103,12 @@ pub(super) struct Copied<'a> {
 }
 
 impl<'a> Copied<'a> {
+    /// The multiprocessor that the ring of a shard was written on, where that is known.
+    pub(super) fn sm(&self, shard: u32) -> Option<u32> {
+        let words = self.layout.heads(ShardRange { first: shard, count: 1 });
+        self.words[words.start / 8 + HEAD_SM].checked_sub(1).map(|sm| sm as u32)
+    }
+
     /// The words of the ring of a shard.
     pub(super) fn ring(&self, shard: u32) -> &'a [u64] {
         let bytes = self.layout.ring(shard);
@@ -111,7 +117,7 @@ impl<'a> Copied<'a> {
 }
 
 fn heads_in(words: &[u64], heads: Range<usize>) -> Vec<u64> {
-    words[heads.start / 8..heads.end / 8].iter().step_by(HEAD_WORDS).copied().collect()
+    words[heads.start / 8..heads.end / 8].iter().skip(HEAD_WRITTEN).step_by(HEAD_WORDS).copied().collect()
 }
 
 /// Ascending ranges, those together that are at most `gap` bytes apart.

@@ -9,7 +9,8 @@ use super::entry::Entry;
 use super::kinds::{Cost, GaugeChange, RecordMode, RecordStrategy, Tick};
 use crate::abi::{KernelRef, LINE_BYTES, MAX_SCALE, WORDS};
 use crate::device::{
-    Copier, DeviceError, Kernel, Launch, Level, Memory, MetricTable, ShardRange, SharedDevice, SlabLayout,
+    Copier, DeviceError, Internal, Kernel, Launch, Level, Memory, MetricTable, RingsLayout, ShardRange, SharedDevice,
+    SlabLayout,
 };
 
 /// How long a question that ends by itself may take.
@@ -18,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const MOST_ROUNDS: u64 = 10_000_000;
 /// Scale of the histogram that a cost is measured with: the default one.
 const SCALE: u32 = 3;
+/// Records of the ring of each block whose events cost something.
+const RECORDS: u32 = 256;
 /// Values of one question about slots.
 const VALUES: usize = 4096;
 /// Words that [`Halves`](super::Halves) adds to: a thousand lines, over which the warps move.
@@ -35,6 +38,9 @@ pub struct Probe {
     pub(super) output: Memory,
     slab: Memory,
     mapped: Memory,
+    rings: Memory,
+    filter: Memory,
+    to_filter: Box<dyn Copier>,
     pub(super) halves: Memory,
     pub(super) copier: Box<dyn Copier>,
 }
@@ -51,6 +57,7 @@ impl Probe {
         let blocks = max_blocks as usize;
         device.reserve_launches(1)?;
         let halves = device.allocate(HALVES_WORDS * 8)?;
+        let filter = device.allocate(LINE_BYTES)?;
         Ok(Probe {
             kernels,
             metrics: device.load_probe(Entry::Metrics, Level::Histograms)?,
@@ -59,6 +66,9 @@ impl Probe {
             output: device.allocate_mapped(VALUES.max(2 * blocks) * 8)?,
             slab: device.allocate(SlabLayout::new(max_blocks, SCALE).bytes())?,
             mapped: device.allocate_mapped(blocks * WORDS * 8)?,
+            rings: device.allocate(RingsLayout::new(0, max_blocks, RECORDS).bytes())?,
+            to_filter: device.copier(&filter)?,
+            filter,
             copier: device.copier(&halves)?,
             halves,
             device: Arc::clone(device),
@@ -111,6 +121,7 @@ impl Probe {
     ) -> Result<Vec<Cost>, DeviceError> {
         let (blocks, rounds) = (blocks.clamp(1, self.max_blocks), rounds.min(MOST_ROUNDS));
         let shards = if design == RecordStrategy::WarpOneLine { 1 } else { blocks };
+        self.to_filter.upload(Internal(()), 0, &[design.filter()], LIMIT)?;
         let args = ProbeArgs {
             telemetry: self.telemetry(shards),
             words: self.mapped.device_address(),
@@ -209,7 +220,9 @@ impl Probe {
 
     fn telemetry(&self, shards: u32) -> KernelRef {
         let all = ShardRange { first: 0, count: shards };
-        SlabLayout::new(self.max_blocks, SCALE).kernel_ref(self.slab.device_address(), all)
+        let mut telemetry = SlabLayout::new(self.max_blocks, SCALE).kernel_ref(self.slab.device_address(), all);
+        RingsLayout::new(0, self.max_blocks, RECORDS).tell(self.rings.device_address(), all, 0, &mut telemetry);
+        KernelRef { filter: self.filter.device_address(), ..telemetry }
     }
 
     pub(super) fn answer(&self, i: usize) -> u64 {
@@ -217,7 +230,8 @@ impl Probe {
     }
 
     pub(super) fn memory(&self) -> Vec<Memory> {
-        [&self.input, &self.output, &self.slab, &self.mapped, &self.halves].map(Memory::clone).to_vec()
+        let all = [&self.input, &self.output, &self.slab, &self.mapped, &self.rings, &self.filter, &self.halves];
+        all.map(Memory::clone).to_vec()
     }
 
     /// Asks what ends by itself, and waits for it.

@@ -1,5 +1,7 @@
 //! What can be asked for, and how the answers look.
 
+use crate::abi::filter;
+
 /// A way of recording a message whose cost can be asked for: ringscope's own, and what one might have written instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordStrategy {
@@ -15,6 +17,18 @@ pub enum RecordStrategy {
     Fenced,
     /// One atomic for each field, on memory of the host.
     MappedHost,
+    /// [`Warp`](RecordStrategy::Warp), and a span (level 3) of a message that takes longer than 50 µs: none does.
+    Slow,
+    /// [`Warp`](RecordStrategy::Warp), and a span of one of 64 messages.
+    Sampled,
+    /// [`Warp`](RecordStrategy::Warp), and a span of each message.
+    Everything,
+    /// An event (level 3), and no message.
+    Event,
+    /// A span of one's own (level 3) that begins and ends, and no message.
+    Span,
+    /// A waypoint, and no message.
+    Waypoint,
 }
 
 impl RecordStrategy {
@@ -26,15 +40,37 @@ impl RecordStrategy {
         RecordStrategy::Thread,
         RecordStrategy::Fenced,
         RecordStrategy::MappedHost,
+        RecordStrategy::Slow,
+        RecordStrategy::Sampled,
+        RecordStrategy::Everything,
+        RecordStrategy::Event,
+        RecordStrategy::Span,
+        RecordStrategy::Waypoint,
     ];
 
     pub(super) fn code(self) -> u64 {
         match self {
             RecordStrategy::Nothing => 16,
             RecordStrategy::Warp | RecordStrategy::WarpOneLine => 17,
+            RecordStrategy::Slow | RecordStrategy::Sampled | RecordStrategy::Everything => 17,
             RecordStrategy::Thread => 18,
             RecordStrategy::Fenced => 19,
             RecordStrategy::MappedHost => 20,
+            RecordStrategy::Event => 21,
+            RecordStrategy::Span => 22,
+            RecordStrategy::Waypoint => 23,
+        }
+    }
+
+    /// Of which messages it leaves a span, as the device's word says that.
+    pub(super) fn filter(self) -> u64 {
+        const SLOW_NS: u64 = 50_000;
+        let one_of = |power: u64| (power + 1) << filter::SLOW_BITS;
+        match self {
+            RecordStrategy::Slow => SLOW_NS,
+            RecordStrategy::Sampled => one_of(6),
+            RecordStrategy::Everything => one_of(0),
+            _ => 0,
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) const SNAPSHOT: &[ExportedFamily] = &[
     counter("telemetry_events", "Events that were reported: changes of a kernel's state, stalls, and events recorded by the application", |s| count(s.self_metrics.events_total)),
     counter("telemetry_hook_panics", "Calls of hooks that panicked", |s| count(s.self_metrics.hook_panics_total)),
     ExportedFamily::new("telemetry_collection_duration_seconds", Histogram, "Time to take a snapshot, from the start of the copy to the finished value", Read::Snapshot(|s| Some(Sample::Histogram(Values::Seconds(&s.self_metrics.collection_duration))))).unit("seconds"),
-    ExportedFamily::new("telemetry_dropped", Counter, "Items dropped, by where: snapshots from the history (full or too old), notifications to hooks, snapshots to subscribers, series beyond the limit, entries from the lists of operations, network operations, device messages and application events, application events to subscribers", Read::Dropped(&[
+    ExportedFamily::new("telemetry_dropped", Counter, "Items dropped, by where: snapshots from the history (full or too old), notifications to hooks, snapshots to subscribers, series beyond the limit, entries from the lists of operations, network operations, device messages and application events, application events to subscribers, records of kernels to trace streams", Read::Dropped(&[
         ("history", |d| d.history),
         ("hooks", |d| d.hooks),
         ("subscribers", |d| d.subscribers),
@@ -48,6 +48,7 @@ pub(super) const SNAPSHOT: &[ExportedFamily] = &[
         ("device_messages", |d| d.device_messages),
         ("application_events", |d| d.application_events),
         ("event_subscribers", |d| d.event_subscribers),
+        ("trace_streams", |d| d.trace_streams),
     ])),
 ];
 

@@ -28,7 +28,8 @@ pub(super) struct Moment {
 const LATEST: u64 = i64::MAX as u64;
 
 impl Moment {
-    fn unix(ns: u64) -> Self {
+    /// A moment of the host.
+    pub(super) fn unix(ns: u64) -> Self {
         Moment { clock: On::Unix, written: ns.min(LATEST), read: ns.min(LATEST) }
     }
 }

@@ -6,6 +6,8 @@ pub(super) struct Interval {
     pub begin: u64,
     /// `None` while it goes on.
     pub end: Option<u64>,
+    /// Whether it is over before another one begins, also if both begin in one tick: a message of a block.
+    pub apart: bool,
 }
 
 /// One end of a slice, by the index of its span.
@@ -37,8 +39,9 @@ impl Lane {
 pub(super) fn lanes(spans: &[Interval]) -> Vec<Vec<Edge>> {
     let end_of = |span: &Interval| span.end.map_or(u64::MAX, |end| end.max(span.begin));
     let mut order: Vec<usize> = (0..spans.len()).collect();
-    // The longer of two that begin together is around the other.
-    order.sort_by_key(|i| (spans[*i].begin, u64::MAX - end_of(&spans[*i])));
+    // The longer of two that begin together is around the other, but for what was over when the other began.
+    let over = |i: usize| spans[i].apart && end_of(&spans[i]) == spans[i].begin;
+    order.sort_by_key(|i| (spans[*i].begin, !over(*i), u64::MAX - end_of(&spans[*i])));
     let mut lanes: Vec<Lane> = Vec::new();
     for i in order {
         let (begin, end) = (spans[i].begin, end_of(&spans[i]));
@@ -70,7 +73,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(spans: &[(u64, u64)]) -> Vec<Vec<Edge>> {
-        lanes(&spans.iter().map(|(begin, end)| Interval { begin: *begin, end: Some(*end) }).collect::<Vec<_>>())
+        lanes(
+            &spans
+                .iter()
+                .map(|(begin, end)| Interval { begin: *begin, end: Some(*end), apart: false })
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -86,9 +94,16 @@ mod tests {
     }
 
     #[test]
+    fn messages_of_one_tick_come_one_after_the_other() {
+        let message = |begin, end| Interval { begin, end: Some(end), apart: true };
+        let expected = [[Begin(0), End(0), Begin(1), End(1), Begin(2), End(2)]];
+        assert_eq!(lanes(&[message(5, 5), message(5, 5), message(5, 9)]), expected);
+    }
+
+    #[test]
     fn what_goes_on_has_no_end() {
-        let open = |begin| Interval { begin, end: None };
-        let closed = |begin, end| Interval { begin, end: Some(end) };
+        let open = |begin| Interval { begin, end: None, apart: false };
+        let closed = |begin, end| Interval { begin, end: Some(end), apart: false };
         let expected = [vec![Begin(1), Begin(3), End(3), End(1)], vec![Begin(0), Begin(2)]];
         assert_eq!(lanes(&[open(1), closed(0, 5), open(3), closed(4, 5)]), expected);
     }
@@ -96,9 +111,10 @@ mod tests {
     proptest! {
         #[test]
         fn every_lane_nests_and_has_each_span_once(
-            spans in prop::collection::vec((0u64..60, prop::option::of(0u64..70)), 0..60),
+            spans in prop::collection::vec((0u64..60, prop::option::of(0u64..70), any::<bool>()), 0..60),
         ) {
-            let spans: Vec<_> = spans.into_iter().map(|(begin, end)| Interval { begin, end }).collect();
+            let spans: Vec<_> =
+                spans.into_iter().map(|(begin, end, apart)| Interval { begin, end, apart }).collect();
             let mut seen = vec![(0, 0); spans.len()];
             for lane in lanes(&spans) {
                 let (mut open, mut now) = (Vec::new(), 0);

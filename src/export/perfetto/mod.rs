@@ -121,6 +121,7 @@ impl<'a> Page<'a> {
         let interval = |(span, (begin, end)): (&&Span, &(Moment, Option<Moment>))| Interval {
             begin: key(begin, &span.begin),
             end: end.as_ref().zip(span.end.as_ref()).map(|(moment, time)| key(moment, time)),
+            apart: own && span.message.is_some(),
         };
         let intervals: Vec<_> = spans.iter().zip(&moments).map(interval).collect();
         for (n, edges) in lanes::lanes(&intervals).into_iter().enumerate() {
@@ -182,7 +183,29 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn finish(self) -> Vec<u8> {
+    /// Moves a sending that reads as later than the handling of its message to just before it, and a reply that reads as
+    /// taken before the handling to just behind its begin: two clocks agree to some microseconds only, and an arrow joins its
+    /// records in the order of their times.
+    fn arrows_go_forward(&mut self) {
+        let handled: HashMap<FlowId, u64> = self
+            .marks
+            .iter()
+            .filter(|mark| matches!(mark.of, Of::Span(_)) && mark.writer != 0)
+            .flat_map(|mark| mark.of.flows().iter().map(|flow| (*flow, mark.at.read)))
+            .collect();
+        for mark in self.marks.iter_mut() {
+            let Of::Instant(instant) = &mark.of else { continue };
+            let Some(handled) = instant.flows.iter().find_map(|flow| handled.get(flow)) else { continue };
+            match instant.kind {
+                InstantKind::Send if mark.at.read >= *handled => mark.at = Moment::unix(handled.saturating_sub(1)),
+                InstantKind::Receive if mark.at.read <= *handled => mark.at = Moment::unix(handled.saturating_add(1)),
+                _ => {}
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.arrows_go_forward();
         let mut out = Vec::new();
         snapshots(self.trace, &self.clocks, &mut out);
         for descriptor in self.tracks.described() {

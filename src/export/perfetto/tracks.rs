@@ -104,7 +104,10 @@ fn rank(index: u32) -> i32 {
 }
 
 fn name(track: &Track, source: &Source) -> String {
-    let sm = |sm: &SmTrack| format!("SM {}", sm.sm);
+    let sm = |sm: &SmTrack| match sm.sm {
+        SmTrack::UNKNOWN => "SM unknown".to_owned(),
+        number => format!("SM {number}"),
+    };
     match track {
         Track::Thread(thread) if thread.name.is_empty() => format!("thread {}", thread.id),
         Track::Thread(thread) => thread.name.clone(),

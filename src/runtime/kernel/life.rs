@@ -45,11 +45,7 @@ impl RingKernel {
 
     /// Tells it to stop, and does not wait.
     pub(in crate::runtime) fn tell_to_stop(&self) {
-        use KernelState::{Active, Deactivated, Failed, Launched, Terminating};
-        if self.state() == Failed {
-            // It may live on, a query having failed: the word costs nothing, and the state stays.
-            self.producer().command(Command::Stop);
-        }
+        use KernelState::{Active, Deactivated, Launched, Terminating};
         // Of a kernel that is past that already there is nothing to say.
         let _ = self.change(&[Launched, Active, Deactivated], Terminating, "terminated", Command::Stop);
     }
@@ -70,9 +66,9 @@ impl RingKernel {
             return Err(RuntimeError::StopTimedOut { id: self.id().to_owned(), waited: limit.whole() });
         }
         self.note_end();
-        ended?;
+        ended.map_err(|error| self.death(error))?;
         // What it was found failed of before is returned to the caller that ends it, too.
-        said.map(RuntimeError::from).or_else(|| self.died_of()).map_or(Ok(()), Err)
+        said.map(|error| self.death(error)).or_else(|| self.died_of()).map_or(Ok(()), Err)
     }
 
     /// Notices the end of a kernel that has returned by itself, which a command to stop would hide; what the device says
@@ -94,7 +90,7 @@ impl RingKernel {
         }
         let ended = self.shared.launch.ended();
         // Under the lock of the state, and with the state after the end: who was told to stop has not failed.
-        let producer = self.producer();
+        let mut producer = self.producer();
         let failed = match (ended, self.state()) {
             (Ok(false), _) | (_, Terminated | Failed) => None,
             (Ok(true), Terminating) => {
@@ -103,11 +99,13 @@ impl RingKernel {
             }
             // A ring kernel ends when it is told to; one that ended by itself has failed.
             (Ok(true), _) => Some(RuntimeError::Returned { id: self.id().to_owned() }),
-            (Err(error), _) => Some(error.into()),
+            (Err(error), _) => Some(self.death(error)),
         };
         let Some(error) = failed else { return };
         let died_of = self.shared.died_of.get_or_init(|| error);
         self.shared.state.store(Failed as u8, Ordering::Release);
+        // Some of its blocks may live on, one having trapped or a query having failed: the word costs nothing.
+        producer.command(Command::Stop);
         // Without the lock: whoever hears of it may send, or ask for its counts.
         drop(producer);
         if let Some(collector) = self.shared.collector.upgrade() {
@@ -123,11 +121,20 @@ impl RingKernel {
         if should_run && !self.shared.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOKS_PER_QUERY) {
             return Ok(false);
         }
-        let ended = self.shared.launch.ended()?;
-        if ended {
+        let ended = self.shared.launch.ended();
+        // Of a query that failed it is not known whether the next one will; of a trap it is.
+        if matches!(ended, Ok(true) | Err(DeviceError::Trapped { .. })) {
             self.note_end();
         }
-        Ok(ended)
+        ended.map_err(|error| self.death(error))
+    }
+
+    /// What the device says of its end, with what its black box says.
+    fn death(&self, error: DeviceError) -> RuntimeError {
+        match self.shared.collector.upgrade() {
+            Some(collector) => collector.quoted(self.id(), error).into(),
+            None => error.into(),
+        }
     }
 
     /// What is said of a kernel that has ended to who waits for it.

@@ -30,9 +30,9 @@ class Random {
     u64 state_;
 };
 
-class Clock {
+class DeviceClock {
    public:
-    explicit Clock(const MachineSettings& settings);
+    explicit DeviceClock(const MachineSettings& settings);
     u64 host_ns() const { return now_(); }
     u64 device_ns() const;
     void set(u32 tick_ns, i64 drift_ppm);
@@ -97,7 +97,7 @@ struct Block {
 // Runs instructions for lanes of one warp.
 class Execution {
    public:
-    Execution(Memory& memory, Clock& clock, Random& random, const MachineSettings& settings, u64 blocks, Block& block, Warp& warp)
+    Execution(Memory& memory, DeviceClock& clock, Random& random, const MachineSettings& settings, u64 blocks, Block& block, Warp& warp)
         : memory_(memory), clock_(clock), random_(random), settings_(settings), blocks_(blocks), block_(block), w_(warp) {}
 
     // For lanes with the same pc, until they part, wait or sleep, or have run so many. Throws Fault.
@@ -145,7 +145,7 @@ class Execution {
     const Instruction& at(const Warp& w, u32 lane) const { return block_.code()[w.pc[lane]]; }
 
     Memory& memory_;
-    Clock& clock_;
+    DeviceClock& clock_;
     Random& random_;
     const MachineSettings& settings_;
     u64 blocks_;  // that run

@@ -22,18 +22,18 @@ u64 next_number() {
 }
 }  // namespace
 
-Clock::Clock(const MachineSettings& settings)
+DeviceClock::DeviceClock(const MachineSettings& settings)
     : now_(settings.clock ? settings.clock : monotonic_ns), host_start_(now_()), device_start_(host_start_),
       tick_ns_(std::max(settings.tick_ns, 1u)), drift_ppm_(settings.drift_ppm) {}
 
-u64 Clock::device_ns() const {
+u64 DeviceClock::device_ns() const {
     i64 passed = static_cast<i64>(now_() - host_start_);
     // Whole milliseconds first: an hour in nanoseconds, times parts in a million, would leave 64 bits soon.
     i64 drift = passed / 1000000 * drift_ppm_ + passed % 1000000 * drift_ppm_ / 1000000;
     u64 ns = device_start_ + static_cast<u64>(passed + drift);
     return ns - ns % tick_ns_;
 }
-void Clock::set(u32 tick_ns, i64 drift_ppm) {
+void DeviceClock::set(u32 tick_ns, i64 drift_ppm) {
     tick_ns_ = 1;
     device_start_ = device_ns();
     host_start_ = now_();

@@ -17,7 +17,7 @@ class Stage {
 
     Memory& memory;
     MachineSettings settings;
-    Clock clock;
+    DeviceClock clock;
     u64 executed = 0;
     u64 ended = 0;  // blocks so far
 

@@ -1,11 +1,13 @@
 //! The host device: the kernels' own sources, compiled for CPU threads, one for each block.
 
+mod launch;
+
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::probe::Entry as ProbeEntry;
@@ -16,9 +18,12 @@ use super::{
 };
 use crate::abi::LINE_BYTES;
 
+use launch::launch;
+pub use launch::{Grid, HostArgument, HostLaunch, MAX_BLOCKS};
+
 unsafe extern "C" {
-    fn ringscope_host_run_block(entry: HostEntry, args: *mut *mut c_void, block: *const u32, grid: *const u32) -> bool;
     fn ringscope_host_clock_ns() -> u64;
+    fn ringscope_host_clock_error_ns() -> u64;
     fn ringscope_host_fact(i: usize, value: *mut u64) -> *const std::ffi::c_char;
     fn ringscope_host_bucket_slot(value: u64, scale: u32) -> u32;
 }
@@ -125,159 +130,10 @@ impl HostDevice {
     }
 }
 
-/// The blocks of a launch on the host device, and how many threads each of them is to have: made of a number of blocks, or
-/// of three dimensions of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grid {
-    blocks: [u32; 3],
-    threads: u32,
-}
-
-impl Grid {
-    /// Says how many threads a block of this kernel needs. The host device refuses a launch of more than one: code that
-    /// exchanges values between the threads of a block would be wrong there, and code that loops in strides of `blockDim.x`
-    /// needs one only.
-    pub fn threads(mut self, threads: u32) -> Self {
-        self.threads = threads;
-        self
-    }
-
-    /// The place of the `i`-th block.
-    fn block(self, i: u64) -> [u32; 3] {
-        let [x, y, _] = self.blocks.map(u64::from);
-        [(i % x) as u32, (i / x % y) as u32, (i / x / y) as u32]
-    }
-
-    fn count(self) -> u64 {
-        self.blocks.into_iter().map(u64::from).fold(1, u64::saturating_mul)
-    }
-}
-
-impl From<u32> for Grid {
-    fn from(blocks: u32) -> Self {
-        Grid::from((blocks, 1, 1))
-    }
-}
-
-impl From<(u32, u32, u32)> for Grid {
-    fn from((x, y, z): (u32, u32, u32)) -> Self {
-        Grid { blocks: [x, y, z], threads: 1 }
-    }
-}
-
-/// # Safety
-/// As [`HostDevice::launch`].
-unsafe fn launch(entry: HostEntry, grid: Grid, args: &[&[u8]], keep: Vec<Memory>) -> Result<HostLaunch, DeviceError> {
-    if grid.threads > 1 {
-        return Err(DeviceError::Unsupported {
-            device: "the host device",
-            what: format!("a block of {} threads", grid.threads),
-            remedy: "it runs each block as one thread: launch it with one, if the kernel loops in strides of blockDim.x, or use a GPU",
-        });
-    }
-    let seats = Arc::new(Seats::take(u32::try_from(grid.count()).unwrap_or(u32::MAX))?);
-    let args: Arc<[AlignedBytes]> = args.iter().copied().map(AlignedBytes::copied).collect();
-    let running = Arc::new(AtomicUsize::new(0));
-    for i in 0..grid.count() {
-        let (args, keep, left) = (Arc::clone(&args), keep.clone(), Left::enter(&running));
-        let seats = Arc::clone(&seats);
-        let body = move || {
-            let mut pointers: Vec<*mut c_void> = args.iter().map(AlignedBytes::pointer).collect();
-            let (block, grid) = (grid.block(i), grid.blocks);
-            // SAFETY: the caller answers for entry and arguments; the pointers are to copies that live as long as
-            // `args`, which this thread holds, as it does `keep`; both places have three numbers.
-            unsafe { ringscope_host_run_block(entry, pointers.as_mut_ptr(), block.as_ptr(), grid.as_ptr()) };
-            drop((keep, seats, left));
-        };
-        let thread = std::thread::Builder::new().name(format!("ring-block-{i}"));
-        thread.spawn(body).map_err(|e| DeviceError::no_thread(&e))?;
-    }
-    Ok(HostLaunch { running })
-}
-
 fn cpu_name() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|l| l.strip_prefix("model name")?.split(':').nth(1));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |n| n.trim().to_owned())
-}
-
-/// A value that a kernel takes: plain data. Pass a pointer as its address, a `u64`.
-pub trait HostArgument {
-    /// Returns its bytes.
-    fn bytes(&self) -> &[u8];
-}
-
-impl<T: bytemuck::NoUninit> HostArgument for T {
-    fn bytes(&self) -> &[u8] {
-        bytemuck::bytes_of(self)
-    }
-}
-
-/// One argument's bytes, aligned for any type.
-struct AlignedBytes(Box<[u128]>);
-
-impl AlignedBytes {
-    fn copied(bytes: &[u8]) -> Self {
-        let mut words = vec![0u128; bytes.len().div_ceil(16)].into_boxed_slice();
-        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-        AlignedBytes(words)
-    }
-    fn pointer(&self) -> *mut c_void {
-        self.0.as_ptr().cast_mut().cast()
-    }
-}
-
-/// Blocks of all kernels of this process that can be there at once. Each is a thread of its own, with four mappings of
-/// memory: a process that has 65,530 of those, Linux's default, is aborted at the next thread.
-pub const MAX_BLOCKS: u32 = 8192;
-
-static SEATS_TAKEN: AtomicU32 = AtomicU32::new(0);
-
-/// The places of a launch among [`MAX_BLOCKS`], until its last block has ended.
-struct Seats(u32);
-
-impl Seats {
-    fn take(blocks: u32) -> Result<Self, DeviceError> {
-        let more = |taken: u32| taken.checked_add(blocks).filter(|all| *all <= MAX_BLOCKS);
-        match SEATS_TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => Ok(Seats(blocks)),
-            Err(taken) => Err(DeviceError::TooManyBlocks { asked: blocks, free: MAX_BLOCKS - taken }),
-        }
-    }
-}
-
-impl Drop for Seats {
-    fn drop(&mut self) {
-        SEATS_TAKEN.fetch_sub(self.0, Ordering::Relaxed);
-    }
-}
-
-/// Counts a block as running until it is dropped, in the order that `HostLaunch::ended` relies on.
-struct Left(Arc<AtomicUsize>);
-
-impl Left {
-    fn enter(running: &Arc<AtomicUsize>) -> Self {
-        running.fetch_add(1, Ordering::Relaxed);
-        Left(Arc::clone(running))
-    }
-}
-
-impl Drop for Left {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Release);
-    }
-}
-
-/// A started kernel of the host device.
-#[derive(Debug)]
-pub struct HostLaunch {
-    running: Arc<AtomicUsize>,
-}
-
-impl Launch for HostLaunch {
-    fn ended(&self) -> Result<bool, DeviceError> {
-        Ok(self.running.load(Ordering::Acquire) == 0)
-    }
 }
 
 /// Blocks that keep the cores busy; more of them take turns.
@@ -394,8 +250,7 @@ impl Device for HostDevice {
         Ok(ClockSample {
             device_ns: before + took / 2,
             unix_ns,
-            // It is the host's steady clock itself.
-            uncertainty_ns: 0,
+            uncertainty_ns: clock_error(),
             drift_ppb: 0,
             tick_ns: 1,
             restarts: 0,
@@ -411,8 +266,14 @@ impl Device for HostDevice {
             (read() - before, before, at)
         };
         let (took, before, at) = [look(), look(), look()].into_iter().min().unwrap_or_else(look);
-        Ok(Arc::new(Timekeeper::of_host(before + took / 2, at)))
+        Ok(Arc::new(Timekeeper::of_host(before + took / 2, at, clock_error())))
     }
+}
+
+/// How far from the host's steady clock a kernel's times may be.
+fn clock_error() -> u64 {
+    // SAFETY: no arguments; what it finds out first, it finds out once.
+    unsafe { ringscope_host_clock_error_ns() }
 }
 
 fn allocate(bytes: usize, what: &'static str) -> Result<Memory, DeviceError> {
