@@ -31,6 +31,7 @@ pub fn with_stand_in(test: &str, runs: Runs) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runs {
     /// Their sources, built for CPU threads: a block is one.
+    #[allow(dead_code, reason = "as below")]
     Threads,
     /// The PTX that is loaded, on the PTX machine: a block is 32 lanes.
     #[allow(dead_code, reason = "not every test runs both")]
