@@ -128,7 +128,10 @@ impl Queue {
     /// Makes the queue of a new stream, and the stream.
     pub(crate) fn open(config: StreamConfig) -> (Weak<Queue>, Stream) {
         let queue = Arc::new(Queue { state: Mutex::default(), arrived: Condvar::new(), limit: config.queue_records });
-        (Arc::downgrade(&queue), Stream { queue, current: None, names: HashMap::new(), read: 0, lost: 0 })
+        (
+            Arc::downgrade(&queue),
+            Stream { queue, current: None, names: HashMap::new(), last_name: None, read: 0, lost: 0 },
+        )
     }
 
     /// Adds what has room, and notes how much had none. Returns how many places of the ring that was.
@@ -201,6 +204,8 @@ pub struct Stream {
     current: Option<(Arc<Batch>, Range<usize>)>,
     /// Names of numbers that have none, by kernel.
     names: HashMap<(Arc<str>, u16), Arc<str>>,
+    /// The one of them that was used last.
+    last_name: Option<(Arc<str>, u16, Arc<str>)>,
     read: u64,
     lost: u64,
 }
@@ -217,6 +222,9 @@ impl Stream {
     /// Waits for the next record on the calling thread, and returns it; `None` if none came within `timeout`, or the stream
     /// has [ended](Self::end).
     pub fn next_blocking(&mut self, timeout: Duration) -> Option<DeviceRecord> {
+        if let Some(record) = self.try_next() {
+            return Some(record);
+        }
         let begun = Instant::now();
         loop {
             if let Some(record) = self.try_next() {
@@ -236,18 +244,16 @@ impl Stream {
     /// Returns the next record if it is there already.
     pub fn try_next(&mut self) -> Option<DeviceRecord> {
         loop {
-            if let Some((batch, range)) = &mut self.current
+            if let Some((batch, mut range)) = self.current.take()
                 && let Some(at) = range.next()
             {
-                let (batch, decoded) = (Arc::clone(batch), batch.records[at]);
-                return Some(self.hand_out(&batch, &decoded));
+                let record = self.hand_out(&batch, &batch.records[at]);
+                self.current = Some((batch, range));
+                return Some(record);
             }
             let next = self.queue.lock().pop();
             match next {
-                None => {
-                    self.current = None;
-                    return None;
-                }
+                None => return None,
                 Some(Queued::Records(batch, range)) => self.current = Some((batch, range)),
                 Some(Queued::Missing(batch, Missing { number, device_ns, places })) => {
                     let what = What::Lost(places);
@@ -332,8 +338,17 @@ impl Stream {
         if usize::from(index) < kernel.names.len() {
             return kernel.names.name(index.into());
         }
+        // Most are of the one before them.
+        if let Some((id, last, name)) = &self.last_name
+            && *last == index
+            && Arc::ptr_eq(id, &kernel.id)
+        {
+            return Arc::clone(name);
+        }
         let known = self.names.entry((Arc::clone(&kernel.id), index));
-        Arc::clone(known.or_insert_with(|| kernel.names.name(index.into())))
+        let name = Arc::clone(known.or_insert_with(|| kernel.names.name(index.into())));
+        self.last_name = Some((Arc::clone(&kernel.id), index, Arc::clone(&name)));
+        name
     }
 }
 
