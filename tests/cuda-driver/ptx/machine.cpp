@@ -70,7 +70,7 @@ u64 Machine::executed() {
 }
 
 void Machine::loop() {
-    constexpr u64 STEPS = 64;
+    constexpr u64 STEPS = 64, IDLE_STEPS = 1024;
     std::unique_lock<std::mutex> lock(lock_);
     while (!quits_) {
         u64 ended = stage_->ended;
@@ -79,6 +79,8 @@ void Machine::loop() {
         if (idle == NEVER) {
             changed_.wait(lock);
         } else if (idle != 0) {
+            // Stores become visible with the steps: where there are few, they would stay behind for longer than any GPU's do.
+            for (u64 step = 0; step < IDLE_STEPS; ++step) stage_->memory.step();
             changed_.wait_for(lock, std::chrono::nanoseconds(idle));
         } else if (guests_ != 0) {
             // The lock alone would come back to this thread before anybody else has it.

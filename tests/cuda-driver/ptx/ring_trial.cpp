@@ -1,7 +1,7 @@
 // ring_trial.cpp: a ring kernel, its host and a reader of its telemetry, all of them moody; see trial.h.
 #include <set>
 
-#include "ring_host.h"
+#include "ring_traces.h"
 #include "trial.h"
 
 #define RING_KERNELS(X) X(crc32c) X(echo) X(vector_add) X(compute)
@@ -39,6 +39,7 @@ struct Mood {
         late_blocks = draw(3) == 0;
         phase = draw(1000);
         copies = 1 + draw(8);
+        boxed = draw(3) == 0;
     }
     // Now and then for a while, or now and then one.
     bool takes(u64 round, u64 taken, Draw& draw) const {
@@ -51,7 +52,7 @@ struct Mood {
     u32 blocks, slots, lag_one_in;
     u64 pace_ns;  // of a round
     u64 visible_one_in;
-    bool sends_last, stops_when_full, holds, asks, takes_after_stop, late_blocks;
+    bool sends_last, stops_when_full, holds, asks, takes_after_stop, late_blocks, boxed;
     bool waits_for_end;  // it sends nothing while replies are missing, now and then
     u64 stuck_at;        // replies taken
     u64 stop_after;      // rounds from then on
@@ -103,6 +104,8 @@ class Telemetry {
         u64 now = copy(&ring_.shards[b].words[w]), before = words_[b][w];
         words_[b][w] = now;
         bool moves_both_ways = w == RINGSCOPE_STATE || w == RINGSCOPE_QUEUE_DEPTH || w == RINGSCOPE_LAST_ERROR_CODE;
+        u64 place = copy(&ring_.shards[b].where[RINGSCOPE_AT]), message = copy(&ring_.shards[b].where[RINGSCOPE_MESSAGE]);
+        bench::check(is_place(place) && message <= TRIAL_MESSAGES, "a place that is none");
         bench::check(moves_both_ways || now >= before, "word " + std::to_string(w) + " went back");
         if (w == RINGSCOPE_STATE) bench::check(before != RINGSCOPE_STATE_ENDED || now == before, "a block that ended goes on");
         if (w == RINGSCOPE_STATE) bench::check(now <= RINGSCOPE_STATE_ENDED && (now != 0 || before == 0), "a state that is none");
@@ -219,6 +222,8 @@ class Run {
         ring_->slots = mood_.slots;
         ring_->messages = TRIAL_MESSAGES;
         ring_->timed = level > 0;
+        ring_->boxed = mood_.boxed;
+        ring_->traces.filter = u64(1) << RINGSCOPE_FILTER_SLOW_BITS;  // of all messages
         machine_.load(program);
         whole::add(memory_, *ring_, false);
         Standing standing;
@@ -323,7 +328,15 @@ class Run {
         for (u32 b = 0; b < mood_.blocks && level_ > 0; ++b) {
             check_block(ring_->shards[b], now_);
             if (level_ > 1) check_latencies(*ring_, b);
+            check_place(ring_->shards[b], MachineSettings().multiprocessors);
+            if (ring_->boxed) check_box(*ring_, b, ring_->shards[b].counters[RINGSCOPE_RECEIVED], now_, statuses(expected));
         }
+        if (level_ > 2) check_spans(*ring_, mood_.blocks, ring_->count(RINGSCOPE_RECEIVED), statuses(expected));
+    }
+    static Statuses statuses(const std::vector<std::pair<u32, std::vector<u8>>>& expected) {
+        Statuses all;
+        for (auto& [status, bytes] : expected) all.push_back(status);
+        return all;
     }
     void check_replies(const std::vector<std::pair<u32, std::vector<u8>>>& expected) {
         u64 answered = 0, errors = 0, bytes = 0;
