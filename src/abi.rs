@@ -292,9 +292,11 @@ impl KernelRef {
     }
 
     /// Sets the family in which `rec.end(begun, ringscope::Kind{i})` times tasks by their kind: a device family of
-    /// exponential histograms of nanoseconds, registered before the launch.
+    /// exponential histograms of nanoseconds, registered before the launch. With a family that counts nothing, or that has
+    /// bounds of its own, kinds are not timed.
     pub fn with_kinds(self, family: HistogramFamilyRef) -> Self {
-        KernelRef { kinds: family.index() + 1, ..self }
+        let kinds = if family.0.kind == metric_kind::HISTOGRAM { family.index() + 1 } else { 0 };
+        KernelRef { kinds, ..self }
     }
 }
 
@@ -388,13 +390,9 @@ metric_refs! {
     GaugeFamilyRef,
     /// Histograms of one name, chosen by `at(index)`. `ringscope::HistogramFamilyRef` there.
     HistogramFamilyRef,
-}
-
-impl HistogramRef {
-    /// Returns the same metric for a kernel that knows its buckets to be exponential; one that counts nothing if they are not.
-    pub fn exponential(self) -> ExponentialRef {
-        ExponentialRef(if self.0.kind == metric_kind::HISTOGRAM { self.0 } else { MetricRef::default() })
-    }
+    /// Histograms of exponential buckets and of one name, chosen by `at(index)`: half the code. `ringscope::ExponentialFamilyRef`
+    /// there; made of a [`HistogramFamilyRef`] by [`HistogramFamilyRef::exponential`].
+    ExponentialFamilyRef,
 }
 
 /// The words of a ring that the host writes, and one that it reads.

@@ -216,6 +216,27 @@ fn two_kernels_in_one_grid_have_shards_by_their_own_blocks() {
     }
 }
 
+#[test]
+fn kinds_are_timed_in_exponential_histograms_or_not_at_all() {
+    let (_, telemetry) = collector();
+    let family = |name: &str, bounds: Option<&[f64]>| {
+        let histogram = telemetry.histogram(name, "Time of a task").expect("a name");
+        let histogram = match bounds {
+            Some(bounds) => histogram.buckets(bounds),
+            None => histogram.scale(2),
+        };
+        histogram.family(&["kind"], &[&["load"], &["norm"]]).on_device().expect("room")
+    };
+    let (explicit, exponential) = (family("explicit", Some(&[1.0, 2.0])), family("exponential", None));
+    let kernel = telemetry.register("w", 1).expect("room");
+    assert_eq!(kernel.with_kinds(exponential).kinds, exponential.index() + 1);
+    for without in [explicit, Default::default()] {
+        assert_eq!(kernel.with_kinds(without).kinds, 0, "a row of other buckets would be written beyond its end");
+    }
+    assert_eq!(explicit.exponential(), Default::default());
+    assert_eq!(exponential.exponential().index(), exponential.index());
+}
+
 /// Level 0, and a null ref.
 #[test]
 fn without_telemetry_roles_hand_their_work_on_as_well() {

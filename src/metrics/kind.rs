@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::abi::{ExponentialFamilyRef, ExponentialRef, HistogramFamilyRef, HistogramRef, MetricRef, metric_kind};
+
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -51,5 +53,19 @@ impl std::fmt::Display for Buckets {
             Buckets::Exponential { scale } => write!(f, "exponential of scale {scale}"),
             Buckets::Explicit(bounds) => write!(f, "{bounds:?}"),
         }
+    }
+}
+
+impl HistogramFamilyRef {
+    /// Returns the same family for a kernel that knows its buckets to be exponential; one that counts nothing if they are not.
+    pub fn exponential(self) -> ExponentialFamilyRef {
+        ExponentialFamilyRef(HistogramRef(self.0).exponential().0)
+    }
+}
+
+impl HistogramRef {
+    /// Returns the same metric for a kernel that knows its buckets to be exponential; one that counts nothing if they are not.
+    pub fn exponential(self) -> ExponentialRef {
+        ExponentialRef(if self.0.kind == metric_kind::HISTOGRAM { self.0 } else { MetricRef::default() })
     }
 }

@@ -65,7 +65,8 @@ mod registry;
 mod value;
 
 pub use crate::abi::{
-    CounterFamilyRef, CounterRef, ExponentialRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef, HistogramRef,
+    CounterFamilyRef, CounterRef, ExponentialFamilyRef, ExponentialRef, GaugeFamilyRef, GaugeRef, HistogramFamilyRef,
+    HistogramRef,
 };
 pub use builder::{Builder, FamilyBuilder, Instrument, OVERFLOW};
 pub use error::{Difference, MetricError};

@@ -58,7 +58,7 @@ impl Flow {
 
 /// The kernels of a source, compiled at that level.
 fn kernels(tools: &Tools, name: &str, source: &str, level: u32) -> BTreeMap<String, Flow> {
-    let folder = folder("sass-handoff");
+    let folder = folder(&format!("sass-handoff-{name}-{level}")); // of this test alone
     let (cu, ptx) = (folder.join(format!("{name}.cu")), folder.join(format!("{name}.ptx")));
     std::fs::write(&cu, source).expect("a temporary file");
     let mut command = Command::new(&tools.nvcc);

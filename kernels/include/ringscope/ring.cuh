@@ -200,6 +200,9 @@ class Context {
     RINGSCOPE_INLINE CounterRef counter(ringscope_u32 index) const { return ringscope::counter(telemetry(), index); }
     RINGSCOPE_INLINE GaugeRef gauge(ringscope_u32 index) const { return ringscope::gauge(telemetry(), index); }
     RINGSCOPE_INLINE HistogramRef histogram(ringscope_u32 index) const { return ringscope::histogram(telemetry(), index); }
+    RINGSCOPE_INLINE ExponentialRef exponential(ringscope_u32 index) const {
+        return ringscope::exponential(telemetry(), index);
+    }
     RINGSCOPE_INLINE CounterFamilyRef counter_family(ringscope_u32 index) const {
         return ringscope::counter_family(telemetry(), index);
     }
@@ -208,6 +211,10 @@ class Context {
     }
     RINGSCOPE_INLINE HistogramFamilyRef histogram_family(ringscope_u32 index) const {
         return ringscope::histogram_family(telemetry(), index);
+    }
+
+    RINGSCOPE_INLINE ExponentialFamilyRef exponential_family(ringscope_u32 index) const {
+        return ringscope::exponential_family(telemetry(), index);
     }
 
     // By all lanes or by lane 0, from time to time in a handler that takes long: says that the block is alive, or the
