@@ -75,9 +75,12 @@ step "the kernels under the sanitizers"
 mkdir -p target/sanitizers
 for sanitizer in thread address,undefined; do
     echo "-- $sanitizer"
-    "${CXX:-c++}" -std=c++17 -DRINGSCOPE_CPU -O1 -g -Wall -Wextra -Werror -fsanitize="$sanitizer" -fno-sanitize-recover=all -pthread \
-        -Ikernels/include kernels/host/stress.cpp kernels/host/shim.cpp -o "target/sanitizers/stress-$sanitizer"
-    "target/sanitizers/stress-$sanitizer"
+    for level in 2 3; do
+        "${CXX:-c++}" -std=c++17 -DRINGSCOPE_CPU -DRINGSCOPE_LEVEL=$level -O1 -g -Wall -Wextra -Werror -fsanitize="$sanitizer" \
+            -fno-sanitize-recover=all -pthread -Ikernels/include kernels/host/stress.cpp kernels/host/shim.cpp \
+            -o "target/sanitizers/stress-$sanitizer-l$level"
+        "target/sanitizers/stress-$sanitizer-l$level"
+    done
 done
 
 step "the experiments of the GPU pack"

@@ -37,6 +37,10 @@
 //!   `examples/bring-your-own-kernel`.
 //! * A ring kernel of your own is a handler over `<ringscope/ring.cuh>`, with arguments, state and metrics:
 //!   [`ring_kernel!`] names it, [`LaunchOptions::args`] gives it its arguments. See `examples/own-ring-kernel`.
+//! * A kernel that hangs is explained while it runs: [`Snapshot::stuck`] groups its blocks by where they are and what they wait
+//!   for, [`Snapshot::blocks`] has each of them. Waypoints are named by
+//!   [`waypoints`](collector::KernelRegistration::waypoints) or in the kernel's source; ring kernels have places of their own.
+//!   See `examples/stuck.rs`.
 //! * [`TelemetryCollector`] counts host actors by call, as kernels count by themselves.
 //! * Periodic collection, with a bounded history, subscribers, hooks and ready-made metrics of health and traffic:
 //!   [`start_collection`](TelemetryCollector::start_collection), [`snapshots`](TelemetryCollector::snapshots),
@@ -61,6 +65,7 @@
 //! | `runtime.get_telemetry(id)`, `get_summary()`, `reset_telemetry(id or all)` | `runtime.telemetry(id)`, `summary()`, `reset_telemetry(Option<&str>)` |
 //! | `KernelTelemetry`: kernel_id, state, messages_received, messages_sent, messages_processed, errors, start_time, last_message_time, throughput, uptime, error_rate | [`KernelTelemetry`]: the same, plus latencies of handling and of waiting, queue depth, high water and full events, bytes, busy_ratio, rates over windows, stalls |
 //! | `TelemetryCollector(enabled)`: record_receive, record_send, record_error(id, error), get_telemetry, get_all_telemetry, get_summary, reset | [`TelemetryCollector`]: the same without `get_`; a handle (`collector.actor("w")?`) for the hot path, which costs no look-up and no lock |
+//! | printf and a debugger, to find where a kernel hangs | `rec.at`, `rec.waiting`, `spin_until` in the kernel; [`Snapshot::stuck`], [`Snapshot::blocks`], `/stuck` of `ringscope serve` |
 //! | tasks_executed, tasks_failed, tasks_pending, avg/p50/p95/p99 latency in ms, throughput | [`Snapshot::tasks`]; for Prometheus `ringscope_tasks_executed_total`, `ringscope_tasks_failed_total`, `ringscope_tasks_pending`, `ringscope_task_latency_seconds` |
 //! | `start_collection()`, `stop_collection()`, `snapshot()`, `snapshots()`, hooks | the same, plus `latest()` without a lock, [`subscribe`](TelemetryCollector::subscribe), ready-made metrics ([`install`](TelemetryCollector::install)) |
 //! | counter, gauge, histogram by name and labels | [`metrics`]: of host threads (`.on_host()`) and of kernels (`.on_device()`) |

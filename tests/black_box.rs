@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ringscope::collector::{EventKind, HookKind, Notification};
 use ringscope::device::host::HostDevice;
 use ringscope::device::{DeviceSpec, HostEntry, HostKernel, KernelSource, Launch};
-use ringscope::snapshot::{BlackBox, BoxRecordKind, Place, RingPlace, WaitsFor};
+use ringscope::snapshot::{BlackBox, BlockState, BoxRecordKind, Place, RingPlace, WaitsFor};
 use ringscope::{
     DeviceError, KernelState, LaunchOptions, Level, RingKernelRuntime, RuntimeError, TelemetryCollector,
     TelemetryConfig, TelemetryError,
@@ -20,35 +20,25 @@ use ringscope::{
 
 const WAIT: Duration = Duration::from_secs(20);
 
-/// tests/host-shim/boxed.cu at a level, as a library that this program has loaded.
+/// tests/host-shim/boxed.cu at a level, as a library that this program has loaded. It has a shim of its own, in which every
+/// block is block 0: blocks share a shard.
 fn library(level: usize) -> usize {
     static LOADED: [OnceLock<usize>; 4] = [const { OnceLock::new() }; 4];
     *LOADED[level].get_or_init(|| {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("boxed_l{level}.so"));
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("libboxed_l{level}-{}.so", std::process::id()));
         let mut cxx = Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()));
-        cxx.args([
-            "-std=c++17",
-            "-O1",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-fPIC",
-            "-shared",
-            "-DRINGSCOPE_CPU",
-            "-x",
-            "c++",
-        ])
-        .arg(format!("-DRINGSCOPE_LEVEL={level}"))
-        .arg("-I")
-        .arg(root.join("kernels/include"))
-        .arg(root.join("tests/host-shim/boxed.cu"))
-        .arg("-o")
-        .arg(&file);
-        assert!(cxx.status().expect("a C++ compiler, which built the host device").success(), "{cxx:?}");
+        cxx.args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-DRINGSCOPE_CPU"])
+            .arg(format!("-DRINGSCOPE_LEVEL={level}"))
+            .args(["-fPIC", "-shared", "-pthread", "-x", "c++", "-I"])
+            .arg(root.join("kernels/include"))
+            .args(["tests/host-shim/boxed.cu", "kernels/host/shim.cpp"].map(|file| root.join(file)));
+        let status = cxx.arg("-o").arg(&file).status().expect("a C++ compiler, which built the host device");
+        assert!(status.success(), "{cxx:?}");
         let path = CString::new(file.to_str().expect("a path in UTF-8")).expect("a path");
-        // SAFETY: a library without initializers; what it calls is in this program.
+        // SAFETY: a library without initializers.
         let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+        let _ = std::fs::remove_file(&file);
         // SAFETY: the reason of the last failure, a string.
         assert!(!handle.is_null(), "{}", unsafe { CStr::from_ptr(libc::dlerror()) }.to_string_lossy());
         handle.expose_provenance()
@@ -70,13 +60,13 @@ fn boxed() -> KernelSource {
     unsafe { KernelSource::host("boxed", [0, 1, 2, 3].map(build)) }
 }
 
-/// A runtime with `w`, which has two blocks, and `other`, which has one.
-fn runtime(level: Level, black_box_records: u32) -> RingKernelRuntime {
+/// A runtime with `w`, which has so many blocks, and `other`, which has one.
+fn runtime(level: Level, black_box_records: u32, blocks: u32) -> RingKernelRuntime {
     let config = TelemetryConfig { black_box_records, max_blocks: 8, ..TelemetryConfig::default() };
     let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).source("boxed", boxed()).kernel("boxed");
     let builder = builder.max_kernels(2).slots(16).slot_bytes(64).telemetry(level > Level::Off).level(level);
     let runtime = builder.telemetry_config(config).build().expect("a runtime");
-    for (id, blocks) in [("w", 2), ("other", 1)] {
+    for (id, blocks) in [("w", blocks), ("other", 1)] {
         runtime.launch_blocking(id, &LaunchOptions::new().blocks(blocks)).expect("it is launched");
         runtime.activate_blocking(id).expect("it is activated");
     }
@@ -105,7 +95,7 @@ fn soon(what: &str, mut happens: impl FnMut() -> bool) {
 #[test]
 fn a_check_that_fails_is_quoted_with_code_value_place_and_message() {
     for level in [Level::Counters, Level::Histograms, Level::Events] {
-        let runtime = runtime(level, 64);
+        let runtime = runtime(level, 64, 1);
         let (tell, told) = channel();
         let hook = move |notification: &Notification| {
             let failed = notification.event().filter(|event| event.kind == EventKind::Failed);
@@ -150,8 +140,19 @@ fn a_check_that_fails_is_quoted_with_code_value_place_and_message() {
 }
 
 #[test]
+fn the_blocks_beside_one_that_trapped_are_told_to_stop() {
+    let runtime = runtime(Level::Counters, 64, 2);
+    let text = kill(&runtime, "w").to_string();
+    assert!(text.contains("check 7 failed with value 3"), "{text}");
+    // One that trapped does not say that it has ended.
+    let state = || runtime.snapshot_blocking().expect("a snapshot").blocks("w").expect("its blocks")[0].state;
+    soon("the other block ends", || state() == BlockState::Ended);
+    talk(&runtime, "other", 5);
+}
+
+#[test]
 fn a_box_holds_what_a_block_did_also_after_its_end() {
-    let runtime = runtime(Level::Counters, 64);
+    let runtime = runtime(Level::Counters, 64, 1);
     (10..30).for_each(|value| talk(&runtime, "other", value));
     let read = || runtime.collector().black_box("other").expect("black boxes");
     let waits = |boxes: &[BlackBox]| boxes[0].place == Place::Ring(RingPlace::Message);
@@ -184,7 +185,7 @@ fn a_box_holds_what_a_block_did_also_after_its_end() {
 fn without_a_black_box_the_kernel_has_failed_and_the_error_says_what_to_set() {
     let config = |telemetry: &RingKernelRuntime| telemetry.collector().black_box("w");
     for level in [Level::Off, Level::Counters] {
-        let runtime = runtime(level, 0);
+        let runtime = runtime(level, 0, 2);
         talk(&runtime, "w", 1);
         let error = kill(&runtime, "w");
         assert!(
@@ -230,7 +231,7 @@ fn it_is_off_by_default_and_who_has_none_is_told_so() {
 }
 
 #[test]
-fn a_launch_of_ones_own_says_which_block_trapped() {
+fn a_launch_of_ones_own_says_that_a_block_trapped() {
     let at = symbol(0, "traps_host");
     // SAFETY: RINGSCOPE_ENTRY made a function of that type.
     let traps: HostEntry = unsafe { std::mem::transmute(at) };
@@ -239,7 +240,7 @@ fn a_launch_of_ones_own_says_which_block_trapped() {
     let launch = |which: u32| unsafe { device.launch(traps, 3, &[&which], Vec::new()) }.expect("it is launched");
     let launched = launch(9);
     soon("it ends", || launched.ended() == Ok(true));
-    let launched = launch(1);
+    let launched = launch(0);
     soon("a block traps", || launched.ended().is_err());
-    assert!(matches!(launched.ended(), Err(DeviceError::Trapped { block: 1, .. })));
+    assert!(matches!(launched.ended(), Err(DeviceError::Trapped { block: 0..3, .. })));
 }

@@ -9,10 +9,15 @@ use proptest::prelude::*;
 use ringscope::device::probe::{Entry, Probe, RecordMode};
 use ringscope::device::{SharedDevice, open};
 use ringscope::histogram::Histogram;
-use ringscope::metrics::{Distribution, ExplicitHistogram, MetricError, Value};
+use ringscope::metrics::{Difference, Distribution, ExplicitHistogram, MetricError, Value};
 use ringscope::{KernelRef, Level, Snapshot, TelemetryCollector, TelemetryConfig};
 
 const BOUNDS: [f64; 4] = [-1.0, 0.0, 2.5, 1000.0];
+
+/// By which numbers a kernel chooses from the family: their places, or with gaps and in no order.
+fn indices_at(scale: u32) -> [u32; 5] {
+    if scale % 2 == 0 { [0, 1, 2, 3, 4] } else { [6, 0, 3, 349, 2] }
+}
 
 /// Seven metrics as `Probe::count` wants them; the index of the first.
 fn register(telemetry: &TelemetryCollector, scale: u32) -> u32 {
@@ -21,7 +26,8 @@ fn register(telemetry: &TelemetryCollector, scale: u32) -> u32 {
     let whole = telemetry.histogram("whole", "Whole numbers").unwrap().scale(scale).on_device().unwrap();
     let real = telemetry.histogram("real", "Real numbers").unwrap().buckets(&BOUNDS).on_device().unwrap();
     let sets: [&[&str]; 5] = [&["0"], &["1"], &["2"], &["3"], &["4"]];
-    let family = telemetry.counter("by_rest", "By rest").unwrap().family(&["rest"], &sets).on_device().unwrap();
+    let family = telemetry.counter("by_rest", "By rest").unwrap().family(&["rest"], &sets);
+    let family = if scale % 2 == 0 { family } else { family.indices(&indices_at(scale)) }.on_device().unwrap();
     let indices = [counter.index(), gauges[0].index(), gauges[1].index(), gauges[2].index()];
     let more = [whole.index(), real.index(), family.index()];
     let first = indices[0];
@@ -60,11 +66,13 @@ fn check(snapshot: &Snapshot, values: &[(u64, f64)], scale: u32) {
         assert_eq!(value(snapshot, "least", &[]).gauge(), Some(least));
     }
 
-    for rest in 0..5u64 {
-        let expected = values.iter().filter(|(v, _)| v % 7 == rest).count() as u64;
-        assert_eq!(value(snapshot, "by_rest", &[("rest", &rest.to_string())]).counter(), Some(expected), "{rest}");
+    let indices = indices_at(scale);
+    for (set, index) in indices.into_iter().enumerate() {
+        let expected = values.iter().filter(|(v, _)| v % 7 == u64::from(index)).count() as u64;
+        let found = value(snapshot, "by_rest", &[("rest", &set.to_string())]);
+        assert_eq!(found.counter(), Some(expected), "set {set} of {indices:?}");
     }
-    let beyond = values.iter().filter(|(v, _)| v % 7 >= 5).count() as u64;
+    let beyond = values.iter().filter(|(v, _)| !indices.contains(&((v % 7) as u32))).count() as u64;
     assert_eq!(value(snapshot, "by_rest", &[("rest", "overflow")]).counter(), Some(beyond));
 }
 
@@ -244,4 +252,31 @@ fn a_probe_takes_no_table_of_another_device() {
     let error = probe.count(&telemetry.metric_table().unwrap(), first, &[(1, 1.0)], RecordMode::One, 1).unwrap_err();
     assert!(error.to_string().contains("of another device"), "{error}");
     check(&telemetry.snapshot().unwrap(), &[], 3);
+}
+
+#[test]
+fn what_kernels_cannot_choose_from_is_refused() {
+    for spec in common::devices() {
+        let device = open(spec).expect("it was there").device;
+        let config = TelemetryConfig { device_buckets: 1024, ..TelemetryConfig::default() };
+        let telemetry = TelemetryCollector::on_device(device, config).unwrap();
+        let counters = |name: &str, indices: &[u32]| {
+            let family = telemetry.counter(name, "Tasks").unwrap().family(&["kind"], &[&["a"], &["b"]]);
+            family.indices(indices).on_device()
+        };
+        let first = counters("tasks", &[5, 349]).unwrap();
+        assert_eq!(counters("tasks", &[5, 349]), Ok(first), "the same again");
+        let Err(MetricError::Differs { what: Difference::Indices, registered, asked, .. }) =
+            counters("tasks", &[5, 348])
+        else {
+            panic!("other numbers are another family")
+        };
+        assert_eq!((registered.as_str(), asked.as_str()), ("5, 349", "5, 348"));
+        // The map of its numbers lies where the bounds of buckets do.
+        let full = counters("wide", &[0, 65_535]);
+        assert!(matches!(&full, Err(MetricError::DeviceFull { bound: "device_buckets", .. })), "{full:?}");
+        let waits = telemetry.histogram("waits", "Waits").unwrap().buckets(&[1.0]).family(&["kind"], &[&["a"]]);
+        assert_eq!(waits.indices(&[7]).on_device(), Err(MetricError::IndexedBuckets { metric: "waits".into() }));
+        assert!(counters("others", &[7, 8]).is_ok(), "what was refused took no room");
+    }
 }

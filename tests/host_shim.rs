@@ -52,7 +52,7 @@ fn a_kernels_clock_is_the_hosts_to_within_what_it_says_and_never_goes_back() {
 /// A handler that is held in the middle of a message, and a reader that looks at any moment: with telemetry and without.
 #[test]
 fn a_ring_sees_commands_in_time_and_its_records_are_whole() {
-    for level in [0, 2] {
+    for level in [0, 2, 3] {
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("host_shim_ring_{level}"));
         let shim = root().join("kernels/host/shim.cpp");
         let [shim, to] = [&shim, &file].map(|path| path.to_str().expect("a path in UTF-8"));

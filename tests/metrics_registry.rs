@@ -1,7 +1,8 @@
 //! Who the metrics are: names, labels, bounds, what is refused, and what a snapshot shows of them.
 
 use ringscope::metrics::{
-    BoundsError, Buckets, Difference, MAX_BOUNDS, MAX_LABEL_VALUE_BYTES, MAX_LABELS, MetricError, MetricKind, OVERFLOW,
+    BoundsError, Buckets, Difference, MAX_BOUNDS, MAX_FAMILY_INDEX, MAX_LABEL_VALUE_BYTES, MAX_LABELS, MetricError,
+    MetricKind, OVERFLOW,
 };
 use ringscope::{TelemetryCollector, TelemetryConfig, TelemetryError};
 
@@ -290,4 +291,29 @@ fn a_snapshot_serializes_them() {
         size,
     ]);
     assert_eq!(json["metrics"], rest);
+}
+
+#[test]
+fn sets_may_be_chosen_by_numbers_that_are_far_apart() {
+    let t = telemetry();
+    let sets: [&[&str]; 3] = [&["load"], &["matmul"], &["norm"]];
+    let family = |name| t.counter(name, "Tasks").unwrap().family(&["kind"], &sets);
+    let tasks = family("tasks").indices(&[349, 5, MAX_FAMILY_INDEX]).on_host().unwrap();
+    for (index, by) in [(5, 1), (349, 2), (MAX_FAMILY_INDEX as usize, 3), (0, 10), (348, 20), (usize::MAX, 30)] {
+        tasks.with(index).inc_by(by);
+    }
+    let metric = t.metric("tasks").unwrap();
+    let count = |kind| metric.value(&[("kind", kind)]).unwrap().counter();
+    assert_eq!(["load", "matmul", "norm", OVERFLOW].map(count), [2, 1, 3, 60].map(Some));
+    assert_eq!(tasks.sets().iter().map(ringscope::Counter::get).sum::<u64>() + tasks.overflow().get(), 66);
+
+    let error = |indices: &[u32]| family("others").indices(indices).on_host().unwrap_err();
+    let metric = || "others".to_owned();
+    assert_eq!(error(&[1, 2]), MetricError::WrongIndices { metric: metric(), indices: 2, sets: 3 });
+    assert_eq!(error(&[1, 2, 1]), MetricError::IndexTwice { metric: metric(), index: 1 });
+    let large = MetricError::IndexTooLarge { metric: metric(), index: 65_536, limit: MAX_FAMILY_INDEX };
+    assert_eq!(error(&[1, 2, MAX_FAMILY_INDEX + 1]), large);
+    assert!(large.to_string().starts_with("index 65536 of `others` is larger than 65535"), "{large}");
+    // Nothing was registered by these.
+    assert!(t.metric("others").is_err());
 }

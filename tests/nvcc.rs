@@ -23,6 +23,17 @@ extern "C" __global__ void own(ringscope::KernelRef telemetry, const volatile in
     while (*stop == 0) {
 #ifndef PLAIN
         unsigned long long begun = rec.begin();
+        ringscope::Span span(rec, 1);
+        if (threadIdx.x == 0) {
+            rec.at(2);
+            rec.waiting(3);
+            rec.waiting(3, 1, n, 2);
+            rec.waited();
+        }
+        rec.event(4, n);
+        rec.counter_sample(5, 0.5f * n);
+        rec.log(6, n, begun);
+        ringscope::check(rec, true, 7);
 #endif
         out[blockIdx.x * blockDim.x + threadIdx.x] = ++n;
 #ifndef PLAIN
@@ -30,7 +41,9 @@ extern "C" __global__ void own(ringscope::KernelRef telemetry, const volatile in
         if (n % 3 == 0) {
             if (threadIdx.x == 0) rec.fail(begun, 300, 4);
         } else if (n % 3 == 1) {
-            if (threadIdx.x == 0) rec.end(begun, 4, 4);
+            if (threadIdx.x == 0) rec.end(begun, ringscope::Kind{n % 4}, 4, 4);
+        } else if (n % 3 == 2 && n % 2 == 0) {
+            rec.finish_warp(begun, n % 4, 4, 4);
         } else {
             rec.end_warp(begun, 4, 4);
         }
@@ -78,8 +91,13 @@ fn every_kernel_compiles_for_every_architecture() {
     assert!(sources.len() >= 4, "{sources:?}");
     // A ring kernel of somebody's own, what the host's shim takes of CUDA C++ (that is what CUDA takes), and the experiments'.
     sources.extend(
-        ["tests/cuda-driver/tally.cu", "tests/host-shim/functions.cu", "benches/gpu/kernels.cu"]
-            .map(|path| root().join(path)),
+        [
+            "tests/cuda-driver/tally.cu",
+            "tests/cuda-driver/ptx/kernels/roles.cu",
+            "tests/host-shim/functions.cu",
+            "benches/gpu/kernels.cu",
+        ]
+        .map(|path| root().join(path)),
     );
     for source in sources {
         compile_everywhere(&nvcc, &source, &to);
@@ -118,8 +136,10 @@ fn level_0_leaves_nothing_behind() {
     let off = ptx(&nvcc, &source, &to.join("off.ptx"), &["-DRINGSCOPE_LEVEL=0"]);
     let plain = ptx(&nvcc, &source, &to.join("plain.ptx"), &["-DRINGSCOPE_LEVEL=0", "-DPLAIN"]);
     assert_eq!(off, plain);
-    let on = ptx(&nvcc, &source, &to.join("on.ptx"), &["-DRINGSCOPE_LEVEL=2"]);
-    assert_ne!(on, plain, "the same test sees telemetry where there is some");
+    for level in ["-DRINGSCOPE_LEVEL=1", "-DRINGSCOPE_LEVEL=2", "-DRINGSCOPE_LEVEL=3"] {
+        let on = ptx(&nvcc, &source, &to.join("on.ptx"), &[level]);
+        assert_ne!(on, plain, "the same test sees telemetry where there is some");
+    }
 }
 
 #[test]
@@ -128,7 +148,7 @@ fn counting_waits_for_nothing() {
     let to = folder("nvcc-red");
     let source = to.join("own.cu");
     std::fs::write(&source, OWN_KERNEL).expect("a temporary file");
-    for level in ["-DRINGSCOPE_LEVEL=1", "-DRINGSCOPE_LEVEL=2"] {
+    for level in ["-DRINGSCOPE_LEVEL=1", "-DRINGSCOPE_LEVEL=2", "-DRINGSCOPE_LEVEL=3"] {
         let ptx = ptx(&nvcc, &source, &to.join("own.ptx"), &[level]);
         assert!(ptx.contains("red.relaxed.gpu.global.add.u64"), "{ptx}");
         for waits in ["atom.", "fence", "membar"] {

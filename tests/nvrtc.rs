@@ -78,6 +78,31 @@ fn a_kernel_of_ones_own_needs_one_header() {
 }
 
 #[test]
+fn the_names_of_a_kernel_are_in_its_module() {
+    let text = r#"
+        #include <ringscope/telemetry.cuh>
+        RINGSCOPE_NAMES(loading, adding)
+        extern "C" __global__ void named(ringscope::KernelRef telemetry) {
+            ringscope::Recorder rec(telemetry);
+            rec.at(adding);
+        }
+    "#;
+    if there_is_nvrtc() {
+        for &level in Level::ALL {
+            let ptx = compile(text, "named.cu", level, "compute_75").expect("it compiles");
+            let letters = b"loading, adding".map(|byte| byte.to_string()).join(", ");
+            assert!(contains(&ptx, &format!("ringscope_names_text[16] = {{{letters}")), "level {level:?}");
+            // Whether it is there in machine code, too.
+            let cubin = compile(text, "named.cu", level, "sm_90").expect("it compiles");
+            assert!(
+                contains(&cubin, "ringscope_names_text\0") && contains(&cubin, "loading, adding\0"),
+                "level {level:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_ring_kernel_of_ones_own_says_what_it_takes() {
     if !there_is_nvrtc() {
         return;

@@ -13,8 +13,13 @@ thread_local uint3 ringscope_block_index;
 thread_local dim3 ringscope_grid_dim;
 unsigned ringscope_running_blocks = 0;
 
-namespace {
+namespace ringscope_host {
+// With a name: a library with kernels may have a shim of its own, which throws it through this one.
 struct Trap {};
+}  // namespace ringscope_host
+using ringscope_host::Trap;
+
+namespace {
 thread_local bool is_trapped = false;
 }  // namespace
 
@@ -29,12 +34,14 @@ extern "C" bool ringscope_host_run_block(void (*entry)(void**), void** args, con
     ringscope_grid_dim = {grid[0], grid[1], grid[2]};
     __atomic_fetch_add(&ringscope_running_blocks, 1u, __ATOMIC_RELAXED);
     is_trapped = false;
+    bool returned = true;
     try {
         entry(args);
     } catch (const Trap&) {
+        returned = false;
     }
     __atomic_fetch_sub(&ringscope_running_blocks, 1u, __ATOMIC_RELAXED);
-    return !is_trapped;
+    return returned;
 }
 
 // ---- the clock ---------------------------------------------------------------------------------------------------

@@ -161,6 +161,11 @@ pub struct RunArgs {
     #[arg(long)]
     pub no_telemetry: bool,
 
+    /// Records that each block keeps in host memory, which can be read after its kernel died: a power of two, 64 to 16384,
+    /// or 0 for none. The error of a died kernel then says where it was. Each message costs stores over the link
+    #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true, value_parser = black_box)]
+    pub black_box: u32,
+
     /// Print one JSON document on stdout instead of the summary table
     #[arg(long)]
     pub json: bool,
@@ -394,6 +399,12 @@ fn slots(text: &str) -> Result<u32, String> {
     slots.ok_or_else(|| "must be a power of two from 2 to 65536".to_owned())
 }
 
+fn black_box(text: &str) -> Result<u32, String> {
+    let records = whole::<u32, 0, { 1 << 14 }>(text).ok();
+    let fits = |records: &u32| *records == 0 || (*records >= 64 && records.is_power_of_two());
+    records.filter(fits).ok_or_else(|| "must be 0, or a power of two from 64 to 16384".to_owned())
+}
+
 fn interval(text: &str) -> Result<Duration, String> {
     // Nobody reads faster, and a display that stands still for days is taken for one that hangs.
     let allowed = Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
@@ -450,7 +461,8 @@ mod tests {
         let args = run(&[]).unwrap();
         assert_eq!((args.kernels, args.blocks, args.message_bytes, args.slots()), (3, 1, 4096, 256));
         assert_eq!((args.kernel, args.device, args.limit()), (Work::Crc32c, DeviceSpec::Auto, Limit::OnePass));
-        assert_eq!(args.interval, Duration::from_millis(500));
+        assert_eq!((args.interval, args.black_box), (Duration::from_millis(500), 0));
+        assert_eq!(run(&["--black-box", "256"]).unwrap().black_box, 256);
     }
 
     #[test]
@@ -470,6 +482,10 @@ mod tests {
             &["--message-bytes", "0"],
             &["--message-bytes", "1048577"],
             &["--slots", "3"],
+            &["--black-box", "63"],
+            &["--black-box", "100"],
+            &["--black-box", "32768"],
+            &["--black-box", "-1"],
             &["--duration", "1s", "--messages", "1"],
             &["--duration", "5"],
             &["--interval", "1ms"],

@@ -52,6 +52,7 @@ pub fn run(width: usize) -> String {
             Example("ringscope run disk.img", "the file's CRC-32C, by three ring kernels"),
             Example("ringscope run --duration 30s", "watch the kernels work for 30 seconds"),
             Example("ringscope run --inject-errors 0.25", "have a quarter of the messages refused"),
+            Example("ringscope run --black-box 256", "if a kernel dies, say where it was"),
             Example("ringscope run --no-telemetry", "the same kernels without telemetry"),
             Example("ringscope run --json >run.json", "JSON on stdout, progress on stderr"),
             Example(

@@ -45,7 +45,14 @@ pub struct TelemetryConfig {
     /// 16 bytes each; 0 is none, and kernels at [`Level::Events`](crate::Level::Events) then record none. Default: 0.
     pub trace_records: u32,
     /// Records of each block's black box, in host memory that outlives a kernel that died: a power of two, 64 to 16,384, of 16
-    /// bytes each; 0 is none. A kernel writes each of its waypoints and messages there, over the link. Default: 0.
+    /// bytes each; 0 is none. [`black_box`](super::TelemetryCollector::black_box) reads it, and the error of a kernel that died
+    /// quotes it. Default: 0, with which a kernel loads one address at each of its waypoints and messages, and branches.
+    ///
+    /// Otherwise a block stores words of 8 bytes over the link to the host, and waits for none of them: four for each waypoint
+    /// and each place of the ring (the place, a record of two words, how many records there are), two more for what a wait
+    /// expects and sees, and six for each message that it handled. A message of a ring kernel whose handler has no waypoints
+    /// makes 15 stores, and 4 more where the block waited for it. Of threads of one block that write at the same moment
+    /// one's record may be lost.
     pub black_box_records: u32,
     /// Scale of the latency histograms, 0 to 5: 2^scale buckets an octave. Default:
     /// [`DEFAULT_SCALE`](Self::DEFAULT_SCALE), an error under 4.4 %.

@@ -188,9 +188,9 @@ impl TraceRecorder {
             true
         };
         // A look that began later has seen it: of two that end from now on, the second one.
-        let looks = || self.core.upgrade().and_then(|core| core.drain.as_ref().and_then(|drain| drain.looks()));
+        let looks = || self.core.upgrade().map_or(0, |core| core.trace_looks());
         let looks_now = looks();
-        let looked = until(&|| looks().is_none_or(|looks| looks_now.is_some_and(|now| looks >= now + 2)));
+        let looked = until(&|| looks() == 0 || looks() >= looks_now + 2);
         let idle = || self.shared.idle.load(Ordering::Acquire);
         let idle_now = idle();
         let ended = || self.thread.as_ref().is_none_or(JoinHandle::is_finished);

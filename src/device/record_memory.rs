@@ -82,11 +82,6 @@ impl BlackBoxes {
         BlackBoxes { memory, records }
     }
 
-    /// Records of each box.
-    pub(crate) fn records(&self) -> u32 {
-        self.records
-    }
-
     /// The memory, for callers that must keep it alive.
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory

@@ -86,7 +86,8 @@ pub struct BlockStatus {
     pub block: u32,
     /// What it says of itself.
     pub state: BlockState,
-    /// The multiprocessor that it is on; on the host device the thread's number. `None` before it has begun.
+    /// The multiprocessor that it is on; on the host device the processor that its thread began on. `None` before it has
+    /// begun.
     pub multiprocessor: Option<u32>,
     /// Where it is.
     pub place: Place,

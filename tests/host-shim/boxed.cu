@@ -1,5 +1,5 @@
 // boxed: a ring kernel that replies with the unsigned that a message is, and checks that it is not 3. traps: a kernel of which
-// one block traps.
+// one block traps, or none.
 #include <ringscope/ring.cuh>
 
 RINGSCOPE_NAMES(load, mma)

@@ -1,5 +1,5 @@
 // ring.cpp: the ring and its records on threads of the host, where a handler can be stopped in the middle of a message and a
-// reader can look at any moment. Built at levels 0 and 2 by tests/host_shim.rs; says what is not so, and exits with 1.
+// reader can look at any moment. Built at levels 0, 2 and 3 by tests/host_shim.rs; says what is not so, and exits with 1.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>

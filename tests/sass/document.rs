@@ -71,12 +71,13 @@ fn document(everything: &Everything) -> String {
              word, a warp all words at once.\n\n";
     calls(&mut text, everything);
     text += "\n## Kernels without a register to spare\n\nA producer of 40 registers (a thread that loads tiles, with `at`, \
-             `begin` and `end`) and a collective of 96 registers that uses them all\nwithout ringscope. Bytes spilled: stores \
-             and loads together. Figures are those of the plain kernel, then of levels 1, 2 and 3.\n\n";
+             `begin` and `end`) and a collective of 96 registers that\nuses them all without ringscope. Bytes spilled: stores \
+             and loads together. Figures are those of the plain kernel, then of\nlevels 1, 2 and 3.\n\n";
     budgets(&mut text, everything);
     text += "\n## Metrics and loops\n\nBytes of code at level 2, the kernel around the call included: `observe` of a \
-             `HistogramRef` with an int, and of an `ExponentialRef`, whose kind\nof buckets the compiler knows. And the loads \
-             that the compiler makes of one in a loop which it unrolls, with a counter's and a histogram's call behind the loop and in it.\n\n";
+             `HistogramRef` with an int, and of an\n`ExponentialRef`, whose kind of buckets the compiler knows. And the loads \
+             that the compiler makes of one in a loop which it\nunrolls, with a counter's and a histogram's call behind the \
+             loop, and in it.\n\n";
     metrics(&mut text, everything);
     text
 }

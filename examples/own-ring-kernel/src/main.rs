@@ -1,14 +1,17 @@
 //! A ring kernel of one's own: a handler in CUDA C++ (`wordcount.cu`) with arguments, state and metrics, which
 //! `RingKernelRuntime` launches and talks to. Counts the words of some lines.
 //!
-//! `cargo run --release [host | cuda]`: without a word on CUDA where there is one, else on the host device.
+//! `cargo run --release [host | cuda]`: without a word on CUDA where there is one, else on the host device. With the name of a
+//! file behind that it writes a trace of some messages there, with what the kernel recorded: ui.perfetto.dev opens it.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ringscope::device::{self, DeviceSpec, Memory};
-use ringscope::{KernelSource, LaunchOptions, Level, RingKernelRuntime};
+use ringscope::trace::{Severity, TraceFilter, Tracer};
+use ringscope::{KernelSource, LaunchOptions, Level, RingKernelRuntime, TelemetryConfig};
 
 /// Words of one letter, of two, …; the last one has those that are longer.
 const LONGEST: usize = 16;
@@ -35,7 +38,40 @@ fn main() -> Result<(), Box<dyn Error>> {
     let counted = count_words(spec, Level::Histograms, 1000)?;
     println!("{} words in {} messages; of 1 to {LONGEST} letters:", counted.words, counted.messages);
     println!("{:?}", counted.lengths);
-    Ok(())
+    match std::env::args_os().nth(2) {
+        Some(file) => write_trace(spec, file.as_ref()),
+        None => Ok(()),
+    }
+}
+
+/// Writes a trace of some messages, and of the spans that the kernel leaves in each.
+fn write_trace(spec: DeviceSpec, file: &Path) -> Result<(), Box<dyn Error>> {
+    let selected = device::open(spec)?;
+    let (device, lengths) = (selected.device.clone(), selected.device.allocate_mapped(LONGEST * 8)?);
+    // SAFETY: the kernel writes to `lengths` alone, which the launch keeps.
+    let source = unsafe { ringscope::ring_kernel!(wordcount, include_str!("wordcount.cu")) };
+    let tracer = Tracer::new("wordcount");
+    // Rings for records: the kernel's build of level 3 is launched.
+    let config = TelemetryConfig { trace_records: 4096, ..TelemetryConfig::default() };
+    let builder = RingKernelRuntime::builder().on(device).telemetry(true).telemetry_config(config);
+    let runtime = start(builder.tracer(tracer.clone()), source, &lengths)?;
+    let recorder = runtime.collector().record_trace(&tracer, 100_000)?;
+    for page in 0..3 {
+        let _page = tracer.span("page").attribute("page", page).start();
+        // Sent inside the span: it is the parent of what the kernel does with it.
+        let long = [LINES[0], &"x".repeat(600)];
+        let lines = LINES.iter().chain(&long[..if page == 1 { 2 } else { 0 }]);
+        let sent =
+            lines.map(|line| runtime.send_blocking("counter", line.repeat(40).get(..500).unwrap_or(line).as_bytes()));
+        let sent: Vec<u64> = sent.collect::<Result<_, _>>()?;
+        for _ in sent {
+            runtime.receive_blocking("counter", Duration::from_secs(20))?;
+        }
+    }
+    recorder.flush_blocking(Duration::from_secs(5));
+    let trace = recorder.trace();
+    println!("{}: {} spans, {} instants", file.display(), trace.spans.len(), trace.instants.len());
+    Ok(std::fs::write(file, trace.export_perfetto())?)
 }
 
 /// What the kernel counted.
@@ -87,7 +123,9 @@ fn start(
     }
     let args = WordCountArgs { lengths: lengths.device_address(), longest: LONGEST as u32, max_bytes: 512 };
     // Size and alignment are compared with the kernel's own; `lengths` lives until its blocks have ended.
-    let options = LaunchOptions::new().blocks(BLOCKS).args(&args).keep(lengths);
+    let options = LaunchOptions::new().blocks(BLOCKS).args(&args).keep(lengths).trace(TraceFilter::all());
+    // The fourth of the kernel's names.
+    let options = options.log(3, Severity::Warn, "a line of {} bytes, at most {} are allowed");
     runtime.launch_blocking("counter", &options)?;
     runtime.activate_blocking("counter")?;
     Ok(runtime)

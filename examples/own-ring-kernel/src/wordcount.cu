@@ -3,6 +3,9 @@
 // The reply has two numbers: the words of this message, and those of all messages that its block has handled so far.
 #include <ringscope/ring.cuh>
 
+// Names of what it leaves in a trace, where its build records events; in others these calls are nothing.
+RINGSCOPE_NAMES(counting, replying, words_so_far, too_long)
+
 // What the host gives to a launch; the mirror is WordCountArgs in main.rs.
 struct WordCountArgs {
     unsigned long long* lengths;  // how many words have 1, 2, … letters; the last one counts all that are longer
@@ -25,21 +28,30 @@ class WordCount {
         : args_(args), words_(c.counter(0)), per_message_(c.histogram(1)) {}
 
     // By all lanes of the block's warp together, or by its one thread on the host device.
-    __device__ unsigned handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
-        if (in.bytes > args_.max_bytes) return TOO_LONG;
+    __device__ unsigned handle(ringscope::Context& c, const ringscope::Message& in, ringscope::Reply& out) {
+        ringscope::Recorder& rec = c.recorder();
+        if (in.bytes > args_.max_bytes) {
+            rec.log(too_long, in.bytes, args_.max_bytes);
+            return TOO_LONG;
+        }
         // Each lane takes the words that end in its part of the message.
         unsigned long long mine = 0;
-        for (unsigned i = ringscope::lane_index(); i < in.bytes; i += ringscope::LANES_PER_WARP) {
-            bool ends = !is_space(in.data[i]) && (i + 1 == in.bytes || is_space(in.data[i + 1]));
-            if (!ends) continue;
-            ++mine;
-            atomicAdd(&args_.lengths[min(length_up_to(in.data, i), args_.longest) - 1], 1ull);
+        {
+            ringscope::Span span(rec, counting);
+            for (unsigned i = ringscope::lane_index(); i < in.bytes; i += ringscope::LANES_PER_WARP) {
+                bool ends = !is_space(in.data[i]) && (i + 1 == in.bytes || is_space(in.data[i + 1]));
+                if (!ends) continue;
+                ++mine;
+                atomicAdd(&args_.lengths[min(length_up_to(in.data, i), args_.longest) - 1], 1ull);
+            }
+            ringscope::sync_lanes();  // what follows is for all lanes together
         }
-        ringscope::sync_lanes();  // what follows is for all lanes together
         unsigned long long words = ringscope::sum_lanes(mine);
         words_.add_warp(mine);
         if (ringscope::lane_index() == 0) per_message_.observe(words);
         total_ += words;
+        rec.counter_sample(words_so_far, total_);
+        ringscope::Span span(rec, replying);
         out.put(Counts{words, total_});
         return RINGSCOPE_OK;
     }

@@ -65,11 +65,6 @@ impl Output {
         Ok(Output { path: path.to_owned(), is_file, is_new: found.is_none() })
     }
 
-    /// Returns the path, for a person.
-    pub fn shown(&self) -> String {
-        shown(&self.path)
-    }
-
     /// Returns whether it may be written again and again.
     pub fn is_file(&self) -> bool {
         self.is_file

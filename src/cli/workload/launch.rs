@@ -86,6 +86,7 @@ pub fn open(
         trace_records: traced.map_or(0, |traced| traced.ring_records),
         max_kernels: args.kernels as usize,
         max_blocks: args.kernels * args.blocks,
+        black_box_records: args.black_box,
         ..TelemetryConfig::default()
     };
     let builder = RingKernelRuntime::builder()
@@ -124,14 +125,12 @@ pub fn launch(
     runtime: &RingKernelRuntime,
     stop: &'static AtomicBool,
 ) -> Result<Vec<RingKernel>, LaunchError> {
-    let filter = traced.map(|traced| traced.filter);
     let options = LaunchOptions::new().blocks(args.blocks).inject_errors(args.inject_errors);
+    let options = traced.map_or(options.clone(), |traced| options.trace(traced.filter));
     let (runtime, kernels) = (runtime.clone(), args.kernels);
     let launch = move |i| {
         let id = format!("worker_{i}");
         runtime.launch_blocking(&id, &options)?;
-        // Before the first message.
-        filter.map_or(Ok(()), |filter| runtime.collector().trace(&id, filter))?;
         runtime.activate_blocking(&id)?;
         runtime.kernel(&id)
     };

@@ -141,6 +141,11 @@ impl Drain {
         self.shared.bell.notify_all();
         Ok(stream)
     }
+
+    /// How many looks at the rings have ended; `None` while nobody reads them.
+    pub(in crate::collector) fn looks(&self) -> Option<u64> {
+        self.shared.counts.trace_looks.load(Ordering::Acquire).checked_sub(1)
+    }
 }
 
 impl Drop for Drain {

@@ -72,6 +72,7 @@ fn builtin(builtin: Builtin, level: Level) -> HostKernel {
 /// | `min`, `max` | of CUDA's types; a NaN gives way to a number |
 /// | `__ldg`, `__nanosleep`, `clock64` | a load, a sleep, nanoseconds |
 /// | `ringscope::lane_index`, `sync_lanes`, `from_lane0`, `xor_lanes`, `add_warp`, `end_warp` | their case of one lane |
+/// | `ringscope::check` | a block that traps ends where it stands, and the objects on its stack are destroyed; its kernel is dead ([`DeviceError::Trapped`]), whose other blocks run on until they return, and no other kernel is touched |
 /// | shuffles, votes, matches and reductions of a warp by hand | refused by the compiler, with a sentence |
 /// | several threads in a block | refused by [`launch`](HostDevice::launch), with a sentence |
 /// | `asm` of PTX, textures, cooperative groups, CUDA's libraries | does not compile: keep it under `#if RINGSCOPE_CUDA` |
