@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const TESTS: [&str; 12] = [
+const TESTS: [&str; 14] = [
     "tests_main",
     "integers_test",
     "bits_test",
@@ -22,6 +22,8 @@ const TESTS: [&str; 12] = [
     "probes_test",
     "header_test",
     "records_test",
+    "roles_test",
+    "waits_test",
 ];
 
 fn root() -> PathBuf {
@@ -123,4 +125,14 @@ fn what_the_headers_promise_holds_for_lanes_that_go_apart() {
 #[test]
 fn what_is_read_of_rings_of_records_was_written_whole_once_and_in_order() {
     run(&["records"]);
+}
+
+#[test]
+fn words_of_a_wait_are_of_one_wait_and_last_words_are_complete() {
+    run(&["waits"]);
+}
+
+#[test]
+fn roles_of_a_block_are_counted_each_by_itself_and_exactly() {
+    run(&["roles"]);
 }

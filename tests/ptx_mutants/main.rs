@@ -18,12 +18,14 @@ use std::process::Command;
 use std::sync::Mutex;
 
 /// With each copy of a line by itself, and the others by lines.
-const ENTRIES: [&str; 10] = [
+const ENTRIES: [&str; 12] = [
     "crc32c_l2",
     "echo_l2",
     "vector_add_l2",
     "compute_l2",
     "probe_metrics_l2",
+    "crc32c_l3",
+    "echo_l3",
     "crc32c_l1",
     "echo_l1",
     "vector_add_l1",

@@ -163,3 +163,5 @@ void test_rings();
 void test_header();
 void test_probes();
 void test_records();
+void test_roles();
+void test_waits();

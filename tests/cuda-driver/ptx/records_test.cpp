@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "records.h"
-#include "trial.h"
+#include "stand.h"
 
 using namespace bench;
 using namespace records;
@@ -300,20 +300,6 @@ void a_reader_that_sleeps(const Program& program, Looks looks) {
     numbers(reading, calls, what);
 }
 
-// Whether a test of something that is wrong says so.
-template <class Test>
-void has_teeth(const std::string& what, Test test) {
-    unsigned before = failures, checks_before = checks;
-    bool was_quiet = quiet;
-    quiet = true;
-    for (u64 seed = 1; seed <= SEEDS && failures == before; ++seed) test(seed);
-    quiet = was_quiet;
-    bool found = failures != before;
-    failures = before;
-    checks = checks_before;
-    first_failure.clear();
-    check(found, what + " passes");
-}
 }  // namespace
 
 void test_records() {
@@ -326,11 +312,11 @@ void test_records() {
     a_reader_that_sleeps(*program, {});
     Looks no_first, no_second, no_trust, from_zero;
     no_first.first = no_second.second = no_trust.trust = from_zero.from_lap_1 = false;
-    has_teeth("a decoder that does not look at the first stamp", [&](u64 seed) { records_of_every_shape(*program, seed, no_first, ignored); });
-    has_teeth("a decoder that does not look at the second stamp", [&](u64 seed) { records_of_every_shape(*program, seed, no_second, ignored); });
-    has_teeth("a decoder that trusts stamps for ever", [&](u64) { a_reader_that_sleeps(*program, no_trust); });
-    has_teeth("a pen that does not stamp the second word", [&](u64 seed) { a_wrong_pen(*program, seed, 0, {}); });
-    has_teeth("a pen that does not stamp the first word", [&](u64 seed) { a_wrong_pen(*program, seed, 1, {}); });
-    has_teeth("a pen and a decoder without the second stamp", [&](u64 seed) { a_wrong_pen(*program, seed, 0, no_second); });
-    has_teeth("a pen and a decoder that begin with lap 0", [&](u64 seed) { a_wrong_pen(*program, seed, 2, from_zero); });
+    whole::has_teeth("a decoder that does not look at the first stamp", SEEDS, [&](u64 seed) { records_of_every_shape(*program, seed, no_first, ignored); });
+    whole::has_teeth("a decoder that does not look at the second stamp", SEEDS, [&](u64 seed) { records_of_every_shape(*program, seed, no_second, ignored); });
+    whole::has_teeth("a decoder that trusts stamps for ever", SEEDS, [&](u64) { a_reader_that_sleeps(*program, no_trust); });
+    whole::has_teeth("a pen that does not stamp the second word", SEEDS, [&](u64 seed) { a_wrong_pen(*program, seed, 0, {}); });
+    whole::has_teeth("a pen that does not stamp the first word", SEEDS, [&](u64 seed) { a_wrong_pen(*program, seed, 1, {}); });
+    whole::has_teeth("a pen and a decoder without the second stamp", SEEDS, [&](u64 seed) { a_wrong_pen(*program, seed, 0, no_second); });
+    whole::has_teeth("a pen and a decoder that begin with lap 0", SEEDS, [&](u64 seed) { a_wrong_pen(*program, seed, 2, from_zero); });
 }
