@@ -152,9 +152,7 @@ mod tests {
         let kernel = Kernel {
             messages: 1_234_567,
             left_out: 7,
-            places_written: 9,
-            places_read: 6,
-            places_lost: 3,
+            lost: 3,
             ..Kernel::default()
         };
         let kernels = [("worker_0", kernel), ("worker_1", Kernel::default())];
