@@ -21,7 +21,7 @@ const RECORDS: u64 = 16384;
 fn ring(kinds: &[u64]) -> Vec<u64> {
     let mut words = Vec::with_capacity(RECORDS as usize * WORDS);
     for number in 0..RECORDS {
-        let (stamp, kind) = (number + RECORDS & 0xffff, kinds[number as usize % kinds.len()]);
+        let (stamp, kind) = ((number + RECORDS) & 0xffff, kinds[number as usize % kinds.len()]);
         words.push((1_000_000 + number * 10) << STAMP_BITS | stamp);
         words.push(number << 32 | 3 << 20 | kind << 16 | stamp);
     }

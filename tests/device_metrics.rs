@@ -16,7 +16,7 @@ const BOUNDS: [f64; 4] = [-1.0, 0.0, 2.5, 1000.0];
 
 /// By which numbers a kernel chooses from the family: their places, or with gaps and in no order.
 fn indices_at(scale: u32) -> [u32; 5] {
-    if scale % 2 == 0 { [0, 1, 2, 3, 4] } else { [6, 0, 3, 349, 2] }
+    if scale.is_multiple_of(2) { [0, 1, 2, 3, 4] } else { [6, 0, 3, 349, 2] }
 }
 
 /// Seven metrics as `Probe::count` wants them; the index of the first.
@@ -27,7 +27,7 @@ fn register(telemetry: &TelemetryCollector, scale: u32) -> u32 {
     let real = telemetry.histogram("real", "Real numbers").unwrap().buckets(&BOUNDS).on_device().unwrap();
     let sets: [&[&str]; 5] = [&["0"], &["1"], &["2"], &["3"], &["4"]];
     let family = telemetry.counter("by_rest", "By rest").unwrap().family(&["rest"], &sets);
-    let family = if scale % 2 == 0 { family } else { family.indices(&indices_at(scale)) }.on_device().unwrap();
+    let family = if scale.is_multiple_of(2) { family } else { family.indices(&indices_at(scale)) }.on_device().unwrap();
     let indices = [counter.index(), gauges[0].index(), gauges[1].index(), gauges[2].index()];
     let more = [whole.index(), real.index(), family.index()];
     let first = indices[0];

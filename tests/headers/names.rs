@@ -34,14 +34,14 @@ fn words(line: &str) -> Vec<&str> {
 fn declared(line: &str) -> Option<String> {
     let words = words(line);
     let after = |keyword: &str| words.iter().position(|word| *word == keyword).map(|at| words[at + 1].to_owned());
-    match words.first()? {
-        &"template" => None, // The name is in the next line.
-        &("struct" | "class") => {
+    match *words.first()? {
+        "template" => None, // The name is in the next line.
+        "struct" | "class" => {
             words[1..].iter().find(|word| !word.starts_with("RINGSCOPE_")).map(ToString::to_string)
         }
-        &"using" => after("using"),
-        &"enum" => after("enum"),
-        &"typedef" => words.last().map(ToString::to_string),
+        "using" => after("using"),
+        "enum" => after("enum"),
+        "typedef" => words.last().map(ToString::to_string),
         _ => {
             let (before, _) = line.split_once(['(', '=', ';', '[', '{'])?;
             crate::names::words(before).last().map(ToString::to_string)

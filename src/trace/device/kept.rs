@@ -212,7 +212,7 @@ impl DeviceTrace {
     /// Adds what blocks are doing at this moment, as spans that go on: what a kernel that hangs has in hand.
     pub(crate) fn add_in_hand(&self, blocks: &[InHand], tracer: Option<&Tracer>, trace: &mut Trace) {
         let Some(reading) = self.clock.samples.last() else { return };
-        let mut last: HashMap<(&Arc<str>, u32), (u64, Option<u32>)> = HashMap::new();
+        let mut last = HashMap::<(&Arc<str>, u32), (u64, Option<u32>)>::new();
         for Kept { record, .. } in &self.kept {
             let (end, sm) = last.entry((&record.kernel, record.shard)).or_insert((0, None));
             (*end, *sm) = ((*end).max(assemble::end_ns(record)), record.sm.or(*sm));
