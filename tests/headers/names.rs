@@ -36,9 +36,7 @@ fn declared(line: &str) -> Option<String> {
     let after = |keyword: &str| words.iter().position(|word| *word == keyword).map(|at| words[at + 1].to_owned());
     match *words.first()? {
         "template" => None, // The name is in the next line.
-        "struct" | "class" => {
-            words[1..].iter().find(|word| !word.starts_with("RINGSCOPE_")).map(ToString::to_string)
-        }
+        "struct" | "class" => words[1..].iter().find(|word| !word.starts_with("RINGSCOPE_")).map(ToString::to_string),
         "using" => after("using"),
         "enum" => after("enum"),
         "typedef" => words.last().map(ToString::to_string),
