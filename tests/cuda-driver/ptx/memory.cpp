@@ -227,6 +227,13 @@ void Memory::end(Agent agent) {
     s.free.push_back(agent);
 }
 
+void Memory::lose(Agent agent) {
+    MemoryState& s = *state_;
+    auto& pending = s.actor(agent).pending;
+    auto lost = [&](const Pending&) { return s.settings.weak && s.one_in(2); };
+    pending.erase(std::remove_if(pending.begin(), pending.end(), lost), pending.end());
+}
+
 u64 Memory::load(Agent agent, const Access& access) {
     MemoryState& s = *state_;
     Actor& actor = s.actor(agent);

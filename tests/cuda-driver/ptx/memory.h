@@ -88,6 +88,9 @@ class Memory {
     // All that it did is visible, and happened before what the host does from now on.
     void end(Agent agent);
 
+    // Its block was trapped: of what nothing ordered before that some is lost. Its end comes after.
+    void lose(Agent agent);
+
     u64 load(Agent agent, const Access& access);
     void store(Agent agent, const Access& access, u64 value);
     // The value before; `compare` for CAS alone. A reduction, whose result nobody wants, may become visible late.

@@ -86,7 +86,11 @@ u64 Stage::add(const Launch& launch, Dim3 index) {
 }
 
 void Stage::finish(Block& block, Outcome::End end, const std::string& text) {
-    for (Warp& w : block.warps) each(w.exists, [&](u32 lane) { memory.end(w.agent[lane]); });
+    for (Warp& w : block.warps)
+        each(w.exists, [&](u32 lane) {
+            if (end == Outcome::TRAPPED) memory.lose(w.agent[lane]);
+            memory.end(w.agent[lane]);
+        });
     memory.remove_range(block.shared_address());
     outcomes_[block.number] = {end, text};
     ++ended;
