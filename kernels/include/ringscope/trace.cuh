@@ -48,6 +48,10 @@ class TracePen {
     // A ring that was written before goes on where it was.
     RINGSCOPE_INLINE void open(const ringscope_kernel_ref& ref, const ringscope_shard* shard) {
         if (ref.records != nullptr) written_ = load_relaxed(head(ref, index_of(shard, ref.shards)) + RINGSCOPE_HEAD_WRITTEN);
+#if !RINGSCOPE_CUDA
+        if (on()) ring_ = ring(ref, index_of(shard, ref.shards)), head_ = head(ref, index_of(shard, ref.shards));
+        records_ = ref.record_count;
+#endif
     }
     // By the shard's owner, when its life begins: 1 + the multiprocessor.
     RINGSCOPE_INLINE void says_where(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 sm) const {
@@ -56,11 +60,17 @@ class TracePen {
     RINGSCOPE_INLINE bool on() const { return written_ != NO_RING; }
     RINGSCOPE_INLINE void write(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 time,
                                 ringscope_u32 payload, ringscope_u32 name, ringscope_u32 kind) {
-        ringscope_u32 index = index_of(shard, ref.shards);
-        ringscope_u64* ring = ref.records + (ringscope_u64)index * (ref.record_count * RINGSCOPE_RECORD_WORDS);
         auto put_word = [](ringscope_u64* p, ringscope_u64 v) { store_relaxed(p, v); };
-        write_record(ring, ref.record_count, (ringscope_u32)written_, time, payload, name, kind, put_word);
+#if RINGSCOPE_CUDA
+        // Found anew for each record: a producer has no registers to keep it in.
+        ringscope_u32 index = index_of(shard, ref.shards);
+        write_record(ring(ref, index), ref.record_count, (ringscope_u32)written_, time, payload, name, kind, put_word);
         store_relaxed(head(ref, index), ++written_);
+#else
+        (void)ref, (void)shard;
+        write_record(ring_, records_, (ringscope_u32)written_, time, payload, name, kind, put_word);
+        store_relaxed(head_, ++written_);
+#endif
     }
     // What the record before it has no room for.
     RINGSCOPE_INLINE void rest(const ringscope_kernel_ref& ref, const ringscope_shard* shard, ringscope_u64 value,
@@ -99,7 +109,15 @@ class TracePen {
     RINGSCOPE_INLINE static ringscope_u64* head(const ringscope_kernel_ref& ref, ringscope_u32 index) {
         return ref.heads + (ringscope_u64)index * RINGSCOPE_HEAD_WORDS;
     }
+    RINGSCOPE_INLINE static ringscope_u64* ring(const ringscope_kernel_ref& ref, ringscope_u32 index) {
+        return ref.records + (ringscope_u64)index * (ref.record_count * RINGSCOPE_RECORD_WORDS);
+    }
     ringscope_u64 written_ = NO_RING;
+#if !RINGSCOPE_CUDA
+    ringscope_u64* ring_ = nullptr;
+    ringscope_u64* head_ = nullptr;
+    ringscope_u32 records_ = 0;
+#endif
 };
 #endif
 
