@@ -149,14 +149,7 @@ mod tests {
 
     #[test]
     fn the_table_lines_up_and_tells_what_is_missing() {
-        let kernel = Kernel {
-            messages: 1_234_567,
-            left_out: 7,
-            places_written: 9,
-            places_read: 6,
-            places_lost: 3,
-            ..Kernel::default()
-        };
+        let kernel = Kernel { messages: 1_234_567, left_out: 7, lost: 3, ..Kernel::default() };
         let kernels = [("worker_0", kernel), ("worker_1", Kernel::default())];
         let written = Written { bytes: 1_500_000, spans: 12, instants: 1000, samples: 0 };
         let recorded = Recorded {
