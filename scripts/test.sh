@@ -93,6 +93,11 @@ step "bring your own kernel: a program of its own"
 
 step "a ring kernel of one's own: a program of its own"
 (cd examples/own-ring-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
+(cd examples/own-ring-kernel && CARGO_TARGET_DIR=../../target/examples cargo run --quiet --release -- host ../../target/words.pftrace)
+
+step "the picture of a trace"
+scripts/trace-picture.py target/words.pftrace -o target/words.svg
+grep -q '<title>counting' target/words.svg && grep -q 'stroke-opacity' target/words.svg
 
 step "examples"
 for example in examples/*.rs; do

@@ -10,7 +10,7 @@ use ringscope::{Builtin, DeviceSpec};
 
 use crate::cli::help;
 use crate::cli::serve::listen::Listen;
-use crate::cli::term::units::parse_duration;
+use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
 
 /// See inside a CUDA kernel that never returns.
@@ -41,15 +41,18 @@ impl Cli {
             .term_width(width)
             .after_help(help::program(width))
             .mut_subcommand("run", |command| command.after_help(help::run(width)))
-            .mut_subcommand("serve", |command| {
-                // The line is not wrapped by clap, and this one is the longest.
-                let usage = if width < 42 { "ringscope serve [OPTIONS]\n       [FILE]..." } else { "" };
-                let command = command.after_help(help::serve(width));
-                if usage.is_empty() { command } else { command.override_usage(usage) }
-            })
-            .mut_subcommand("trace", |command| command.after_help(help::trace(width)))
+            .mut_subcommand("serve", |command| short_usage(command.after_help(help::serve(width)), "serve", width))
+            .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
+    }
+}
+
+/// The line is not wrapped by clap, and those of these two are the longest.
+fn short_usage(command: clap::Command, name: &str, width: usize) -> clap::Command {
+    match width < 42 {
+        true => command.override_usage(format!("ringscope {name} [OPTIONS]\n       [FILE]...")),
+        false => command,
     }
 }
 
@@ -382,55 +385,6 @@ pub enum BenchSection {
     Snapshot,
     /// Round trips, and messages a second
     Messages,
-}
-
-/// Reads a whole number within bounds, which the error names.
-fn whole<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String> {
-    let number = text.parse::<u64>().ok().filter(|n| (LEAST..=MOST).contains(n)).and_then(|n| T::try_from(n).ok());
-    let bounds = || match MOST {
-        u64::MAX => format!("must be a whole number, {LEAST} or more"),
-        _ => format!("must be a whole number from {LEAST} to {MOST}"),
-    };
-    number.ok_or_else(bounds)
-}
-
-fn slots(text: &str) -> Result<u32, String> {
-    let slots = whole::<u32, 2, { 1 << 16 }>(text).ok().filter(|slots| slots.is_power_of_two());
-    slots.ok_or_else(|| "must be a power of two from 2 to 65536".to_owned())
-}
-
-fn black_box(text: &str) -> Result<u32, String> {
-    let records = whole::<u32, 0, { 1 << 14 }>(text).ok();
-    let fits = |records: &u32| *records == 0 || (*records >= 64 && records.is_power_of_two());
-    records.filter(fits).ok_or_else(|| "must be 0, or a power of two from 64 to 16384".to_owned())
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    // Nobody reads faster, and a display that stands still for days is taken for one that hangs.
-    let allowed = Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
-    parse_duration(text, allowed, "must be from 10ms to 24h")
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let allowed = Duration::from_nanos(1)..=Duration::from_secs(87_600 * 3600);
-    parse_duration(text, allowed, "must be more than 0 and at most 87600h (10 years)")
-}
-
-fn slow(text: &str) -> Result<Duration, String> {
-    // What the device has bits for.
-    let allowed = Duration::from_nanos(1)..=Duration::from_nanos((1 << 48) - 1);
-    parse_duration(text, allowed, "must be more than 0 and at most 78h")
-}
-
-fn sample(text: &str) -> Result<u64, String> {
-    let number = text.strip_prefix("1/").and_then(|n| n.parse::<u64>().ok());
-    let number = number.filter(|n| n.is_power_of_two() && *n <= 1 << 62);
-    number.ok_or_else(|| "must be 1/N, N a power of two from 1 to 2^62, such as 1/64".to_owned())
-}
-
-fn fraction(text: &str) -> Result<f64, String> {
-    let fraction = text.parse().ok().filter(|fraction| (0.0..=1.0).contains(fraction));
-    fraction.ok_or_else(|| "must be a number from 0 to 1, such as 0.25".to_owned())
 }
 
 /// The arguments of a right `ringscope run`, for tests.

@@ -11,6 +11,7 @@ mod run;
 mod serve;
 mod term;
 mod trace;
+mod values;
 mod workload;
 
 use std::process::ExitCode;
