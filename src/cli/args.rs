@@ -36,7 +36,7 @@ impl Cli {
         Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 
-    fn definition(width: usize) -> clap::Command {
+    pub(super) fn definition(width: usize) -> clap::Command {
         Cli::command()
             .term_width(width)
             .after_help(help::program(width))
@@ -390,8 +390,15 @@ pub enum BenchSection {
 /// The arguments of a right `ringscope run`, for tests.
 #[cfg(test)]
 pub fn run_args(args: &[&str]) -> RunArgs {
-    tests::run(args).unwrap()
+    try_run_args(args).unwrap()
 }
 
+/// Those of one that may be wrong.
 #[cfg(test)]
-mod tests;
+pub fn try_run_args(args: &[&str]) -> Result<RunArgs, clap::Error> {
+    let all = ["ringscope", "run"].iter().chain(args);
+    match Cli::try_parse_from(all)?.command {
+        Command::Run(run) => run.check().map(|()| run),
+        other => unreachable!("run was asked for, not {other:?}"),
+    }
+}

@@ -11,6 +11,8 @@ mod run;
 mod serve;
 mod term;
 mod trace;
+#[cfg(test)]
+mod usage;
 mod values;
 mod workload;
 

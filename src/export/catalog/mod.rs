@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
     use crate::machine::{GpuMetrics, SystemMetrics};
-    use crate::snapshot::{BlockStatus, Stall, Waiting};
+    use crate::snapshot::{BlockStatus, Stall, TraceRecords, Waiting};
 
     /// Writes down which families came, and with which labels.
     #[derive(Default)]
@@ -108,6 +108,7 @@ mod tests {
         let kernel = &mut snapshot.kernels[0];
         (kernel.start_time, kernel.last_message_time, kernel.last_sign_of_life) = (now, now, now);
         kernel.stall = Some(Arc::new(Stall::new(snapshot.time, BlockStatus::unknown(0))));
+        kernel.trace = Some(TraceRecords::new(3, 2, 1));
         let latency = kernel.latency.expect("it handled a message");
         kernel.waiting = Some(Arc::new(Waiting { latency, histogram: Arc::clone(&kernel.histogram) }));
         snapshot.system = Some(SystemMetrics { cpu_utilization_percent: 1.0, memory_used_mb: 1.0 });

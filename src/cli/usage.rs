@@ -1,14 +1,14 @@
 //! What is accepted, what is refused with which words, and pages of help that fit.
 
-use super::*;
+use std::time::Duration;
 
-pub fn run(args: &[&str]) -> Result<RunArgs, clap::Error> {
-    let all = ["ringscope", "run"].iter().chain(args);
-    match Cli::try_parse_from(all)?.command {
-        Command::Run(run) => run.check().map(|()| run),
-        other => unreachable!("run was asked for, not {other:?}"),
-    }
-}
+use clap::Parser;
+use ringscope::DeviceSpec;
+use ringscope::trace::TraceFilter;
+
+use super::args::try_run_args as run;
+use super::args::*;
+use super::workload::input::Limit;
 
 #[test]
 fn the_definition_is_sound() {
