@@ -256,3 +256,48 @@ proptest! {
         prop_assert_eq!(&jaeger["data"][0]["spans"][0]["operationName"], &json!(name));
     }
 }
+
+/// What a run of a kernel recorded, as the server understood it: a message is a child of the span that sent it.
+#[cfg(feature = "host")]
+#[test]
+fn a_server_understands_the_spans_of_a_kernel_as_children_of_the_hosts() {
+    use ringscope::trace::{TraceFilter, Tracer};
+    use ringscope::{DeviceSpec, LaunchOptions, RingKernelRuntime, TelemetryConfig};
+
+    const MESSAGES: usize = 12;
+    let Some(agent) = Agent::start() else { return };
+    let tracer = Tracer::new("shop");
+    let config = TelemetryConfig { trace_records: 1024, ..TelemetryConfig::default() };
+    let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).telemetry_config(config);
+    let runtime = builder.tracer(tracer.clone()).build().unwrap();
+    let recorder = runtime.collector().record_trace(&tracer, 1 << 12).unwrap();
+    runtime.launch_blocking("w", &LaunchOptions::new().kernel("echo").trace(TraceFilter::all())).unwrap();
+    runtime.activate_blocking("w").unwrap();
+    for _ in 0..MESSAGES {
+        let request = tracer.span("request").start();
+        runtime.send_blocking("w", b"1234").unwrap();
+        runtime.receive_blocking("w", PATIENCE).unwrap();
+        request.succeed();
+    }
+    runtime.terminate_blocking("w").unwrap();
+    assert!(recorder.flush_blocking(PATIENCE));
+    let understood = as_otlp(&agent.understood("application/x-protobuf", &recorder.trace().export_otlp()));
+    let scopes = understood["resourceSpans"].as_array().unwrap().iter();
+    let scopes = scopes.flat_map(|resource| resource["scopeSpans"].as_array().unwrap());
+    let spans: Vec<&Value> = scopes.flat_map(|scope| scope["spans"].as_array().unwrap()).collect();
+    let of_kind = |kind: u32| spans.iter().filter(move |span| span["kind"] == kind);
+    let requests: Vec<&str> =
+        spans.iter().filter(|span| span["name"] == "request").map(|span| span["spanId"].as_str().unwrap()).collect();
+    let mut parents: Vec<&str> = of_kind(5).map(|span| span["parentSpanId"].as_str().unwrap()).collect();
+    assert_eq!((requests.len(), parents.len()), (MESSAGES, MESSAGES));
+    parents.sort_unstable();
+    parents.dedup();
+    assert_eq!(parents.len(), MESSAGES, "each message has a parent of its own");
+    assert!(parents.iter().all(|parent| requests.contains(parent)));
+    let traces = |of: &Value| of["traceId"].as_str().unwrap().to_owned();
+    assert!(
+        of_kind(5).all(|span| spans
+            .iter()
+            .any(|host| host["spanId"] == span["parentSpanId"] && traces(host) == traces(span)))
+    );
+}
