@@ -7,6 +7,11 @@
 
 #include <ringscope/ring.cuh>
 
+// A pen keeps a reference to its ref.
+static_assert(std::is_constructible_v<ringscope::Recorder, const ringscope::KernelRef&>);
+static_assert(!std::is_constructible_v<ringscope::Recorder, ringscope::KernelRef>);
+static_assert(!std::is_constructible_v<ringscope::Recorder, ringscope::KernelRef, unsigned, bool>);
+
 namespace {
 using Word = unsigned long long;
 

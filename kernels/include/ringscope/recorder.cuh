@@ -87,6 +87,9 @@ class Recorder {
         put(RINGSCOPE_END_NS, now);
         put(RINGSCOPE_STATE, RINGSCOPE_STATE_ENDED);
     }
+    // A pen keeps a reference to its ref: one that is gone with the statement is refused.
+    template <class... Rest>
+    Recorder(KernelRef&&, Rest...) = delete;
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
 

@@ -10,6 +10,9 @@ class Recorder {
     RINGSCOPE_INLINE Recorder(const KernelRef&, detail::Beginning) {}
     RINGSCOPE_INLINE Recorder(const KernelRef&, ringscope_u32, bool) {}
     RINGSCOPE_INLINE Recorder(const KernelRef&, Attached) {}
+    // A pen keeps a reference to its ref: one that is gone with the statement is refused.
+    template <class... Rest>
+    Recorder(KernelRef&&, Rest...) = delete;
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
     RINGSCOPE_INLINE bool on() const { return false; }
