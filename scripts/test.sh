@@ -115,6 +115,6 @@ cargo run --quiet --release -- doctor --deep --device host
 cargo run --quiet --release -- bench --quick --device host
 
 step "benchmarks, once through"
-cargo bench --quiet --bench async --bench metrics --bench operations --bench record --bench snapshot --bench export -- --test
+cargo bench --quiet --bench async --bench metrics --bench operations --bench record --bench snapshot --bench export --bench trace -- --test
 
 step "all of it passed"
