@@ -286,3 +286,12 @@ fn a_collector_that_is_off_hands_out_handles_that_do_nothing() {
     assert!(off.counter("9", "A bad name").unwrap().on_device().is_err());
     assert_eq!(off.snapshot().map(drop), Err(TelemetryError::Disabled));
 }
+
+#[test]
+fn rings_are_sized_by_rate_within_their_bounds() {
+    let sizes = [0, 1, 768, 769, 10_000, 196_608, 196_609, u32::MAX].map(TelemetryConfig::trace_records_for_rate);
+    assert_eq!(sizes, [64, 64, 64, 128, 1024, 16_384, 16_384, 16_384]);
+    for trace_records in sizes {
+        TelemetryConfig { trace_records, ..TelemetryConfig::default() }.check().unwrap();
+    }
+}

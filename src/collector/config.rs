@@ -120,6 +120,26 @@ impl TelemetryConfig {
     /// Default of `hook_limit`: 100 ms.
     pub const DEFAULT_HOOK_LIMIT: Duration = Duration::from_millis(100);
 
+    /// Returns the [`trace_records`](Self::trace_records) for blocks that record so many a second, each: a ring that is not full
+    /// within four times the longest rest of its reader, 20 ms; at most 16,384, which are enough for 200,000 a second while the
+    /// reader rests so long, and it rests shorter as rings fill.
+    ///
+    /// ```
+    /// use ringscope::TelemetryConfig;
+    ///
+    /// let config = TelemetryConfig {
+    ///     trace_records: TelemetryConfig::trace_records_for_rate(10_000),
+    ///     ..TelemetryConfig::default()
+    /// };
+    /// assert_eq!(config.trace_records, 1024);
+    /// ```
+    pub const fn trace_records_for_rate(records_per_second: u32) -> u32 {
+        // 80 ms, as a part of a second.
+        let records = records_per_second.div_ceil(12);
+        let records = if records > MAX { MAX } else { records.next_power_of_two() };
+        if records < MIN { MIN } else { records }
+    }
+
     /// Checks every setting. The constructors of a [`TelemetryCollector`](super::TelemetryCollector) do so first.
     ///
     /// # Errors
