@@ -168,7 +168,7 @@ impl<T> std::fmt::Debug for FamilyBuilder<T> {
 }
 
 impl<T: Instrument> FamilyBuilder<T> {
-    /// Sets the numbers by which the sets are chosen, one for each in their order: 0 to [`MAX_FAMILY_INDEX`], where they are
+    /// Sets the numbers by which the sets are chosen, one for each in their order: 0 to [`MAX_FAMILY_INDEX`](super::MAX_FAMILY_INDEX), where they are
     /// far apart as the kinds of a scheduler's tasks may be. Every other number is out of range. Default: 0, 1, 2, …
     ///
     /// ```
