@@ -27,11 +27,20 @@ const fn rule(
 
 const STOP: &str = "Needed, and seldom to be seen: a block that learns of STOP from another must find the host's last tail at its own \
     last look. Without the order both words of the host must be answered stale at once, just after messages that nobody has seen. \
-    refresh() with every copy relaxed is caught in each entry; look() and the release, with every copy, in vector_add_l1 alone.";
+    refresh() with every copy relaxed is caught in each entry.";
 const HELD: &str = "Needed, and seldom to be seen: a block that waits for room for a reply must be the first to learn of a message \
     that another takes at once. Every copy at once is caught.";
 const TWICE: &str = "Needed, and seldom run: a command that comes between the last two looks of a wait for room. Every copy at once is caught.";
 const AT_STOP: &str = "Never reached while the orders before it are right: who has seen STOP, has seen the last tail and the last command.";
+const IN_OPEN: &str = "A look at the command while a block waits for room: what it finds is looked at again by the next look, and the \
+    trials have few such waits. Every copy at once is caught.";
+const BOX: &str = "A word of a black box, which its host reads when the kernel rests or died, and takes by stamps, in any order. The \
+    machine's host finds it in memory by then, whatever the scope; on a GPU it is .sys that says so.";
+const BOX_COUNT: &str = "The black box's count on the device: written and read by the thread that writes the box, which program order \
+    serves.";
+const RECORD: &str = "A word of a ring of records, or of its head: a copy finds it at any moment, in any order, and stamps say what it is \
+    of. The machine's host copies without telling what it reads, so a weak store is no race that it knows of.";
+const ONCE: &str = "Written once, when the block begins; nobody else writes it, and a copy takes it at any moment.";
 const LANE_0: &str =
     "Lane 0 alone writes this reply, and what the other lanes read of the message lies before another meeting.";
 
@@ -66,17 +75,53 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     rule("", "", "red.release.gpu", "< drop_queue", AT_STOP),
     rule("", "", "st.relaxed.sys", "< drop_queue", AT_STOP),
-    rule("", "acquire to relaxed*", "ld.acquire.gpu", "look `u64 command", STOP),
+    rule("", "acquire to relaxed*", "ld.acquire.gpu", "look `ringscope_u64 command", STOP),
     rule("", "release to relaxed*", "red.release.gpu", "raise_release_gpu(&args_.device->seen_command", STOP),
-    rule("", "acquire to relaxed", "ld.acquire.sys", "refresh `u64 command", STOP),
-    rule("", "", "st.relaxed.sys", "< open `if (attempt", TWICE),
-    rule("", "scope to .cta", "red.release.gpu", "seen_command, command_ = command);` < open `if (attempt", TWICE),
+    rule("", "acquire to relaxed", "ld.acquire.sys", "refresh `ringscope_u64 command", STOP),
+    rule("", "", "st.relaxed.sys", "answer_the_clock", TWICE),
+    rule("", "scope to .cta", "red.release.gpu", "seen_command, command_ = command);` < open", TWICE),
     rule(
         "",
         "acquire to relaxed",
         "ld.acquire.sys",
-        "refresh `u64 tail = load_acquire_system(&args_.host->tail);` < open `if (attempt",
+        "refresh `ringscope_u64 tail = detail::load_acquire_system(&args_.host->tail);` < open",
         HELD,
+    ),
+    rule(
+        "",
+        "*",
+        "ld.acquire.sys",
+        "refresh `ringscope_u64 command = detail::load_acquire_system(&args_.host->command);` < open",
+        IN_OPEN,
+    ),
+    rule("", "*", "st.relaxed.sys", "RINGSCOPE_BOX_", BOX),
+    rule("", "*", "st.relaxed.sys", "put_word", BOX),
+    rule("", "*", "ld.relaxed.gpu", "RINGSCOPE_BOX_WRITTEN", BOX_COUNT),
+    rule("", "*", "st.relaxed.gpu", "RINGSCOPE_BOX_WRITTEN", BOX_COUNT),
+    rule("", "*", "st.relaxed.gpu", "write < message < leave_span", RECORD),
+    rule("", "*", "st.relaxed.gpu", "put_word", RECORD),
+    rule("", "*", "st.relaxed.gpu", "store_relaxed(head(", RECORD),
+    rule(
+        "",
+        "*",
+        "ld.relaxed.gpu",
+        "written_ = load_relaxed(head(",
+        "Read when the block begins, by who alone writes it.",
+    ),
+    rule(
+        "",
+        "*",
+        "ld.relaxed.gpu",
+        "ringscope_u64 filter = load_relaxed(ref.filter)",
+        "The trial changes it by a copy, which tells nobody: each value of it is one that was set.",
+    ),
+    rule("", "*", "st.relaxed.gpu", "begin_life", ONCE),
+    rule(
+        "",
+        "stores swapped",
+        "st.relaxed.gpu",
+        "put_where",
+        "Words of a place: nothing orders them for a reader in any case.",
     ),
     rule("", "", "red.release.gpu", "seen_tail, tail_ = tail);` < open", HELD),
     rule("crc32c,compute", "bar.warp.sync dropped*", "bar.warp.sync", "open `sync_lanes", LANE_0),
@@ -93,7 +138,7 @@ pub(crate) const RULES: &[Rule] = &[
         "probe_metrics",
         "*",
         "ld.relaxed.gpu",
-        "at `if (word != KIND_WORD)",
+        "find `if (at != KIND_WORD)",
         "Written before the kind, which was acquired, and never changed after.",
     ),
 ];
