@@ -95,10 +95,8 @@ pub(crate) const RULES: &[Rule] = &[
         IN_OPEN,
     ),
     rule("", "*", "st.relaxed.sys", "RINGSCOPE_BOX_", BOX),
-    rule("", "*", "st.relaxed.sys", "put_word", BOX),
     rule("", "*", "ld.relaxed.gpu", "RINGSCOPE_BOX_WRITTEN", BOX_COUNT),
     rule("", "*", "st.relaxed.gpu", "RINGSCOPE_BOX_WRITTEN", BOX_COUNT),
-    rule("", "*", "st.relaxed.gpu", "write < message < leave_span", RECORD),
     rule("", "*", "st.relaxed.gpu", "put_word", RECORD),
     rule("", "*", "st.relaxed.gpu", "store_relaxed(head(", RECORD),
     rule(
