@@ -42,10 +42,10 @@ fn the_package_has_the_kernels_as_ptx_and_is_small() {
     assert!(all > 1 << 20 && all < MOST_BYTES, "{all} bytes, before they are compressed");
 }
 
-/// Targets of Markdown links that are no web addresses, without their anchors.
+/// Targets of Markdown links that are no web addresses, without their anchors. What has blanks is no target, but code.
 fn links(text: &str) -> Vec<&str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.filter(|t| !t.contains("://")).map(|t| t.split('#').next().unwrap_or(t)).collect()
+    targets.filter(|t| !t.contains("://") && !t.contains(' ')).map(|t| t.split('#').next().unwrap_or(t)).collect()
 }
 
 #[test]
