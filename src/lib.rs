@@ -116,6 +116,8 @@ pub mod histogram;
 pub mod machine;
 pub mod metrics;
 pub mod nvtx;
+#[cfg(feature = "publish")]
+pub mod publish;
 mod reader;
 pub mod runtime;
 pub mod snapshot;

@@ -104,6 +104,19 @@ impl ExplicitHistogram {
         ExplicitHistogram { bounds, counts, sum, extremes }
     }
 
+    /// What was recorded since `earlier`, an older state of this histogram; `None` if it is none: a count is smaller, or the bounds
+    /// are others. The extremes are not known any more.
+    #[cfg(feature = "publish")]
+    pub(crate) fn since(&self, earlier: &ExplicitHistogram) -> Option<ExplicitHistogram> {
+        if self.bounds != earlier.bounds {
+            return None;
+        }
+        let pairs = self.counts.iter().zip(&earlier.counts);
+        let counts = pairs.map(|(now, before)| now.checked_sub(*before)).collect::<Option<Vec<_>>>()?;
+        let sum = self.sum - earlier.sum;
+        Some(ExplicitHistogram { bounds: self.shared_bounds(), counts, sum, extremes: None })
+    }
+
     pub(crate) fn shared_bounds(&self) -> Arc<[f64]> {
         Arc::clone(&self.bounds)
     }

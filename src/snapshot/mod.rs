@@ -7,6 +7,7 @@ mod device_clock;
 mod kernel;
 mod operations;
 mod places;
+mod publishers;
 mod rates;
 mod self_metrics;
 mod stuck;
@@ -32,6 +33,7 @@ pub use operations::{
     ListCounts, NetworkTelemetry, OperationCounts, OperationStatus, OperationTelemetry, OperationsTelemetry,
 };
 pub(crate) use places::{KernelPlaces, Places, ReadClock};
+pub use publishers::{DropReason, PublisherTelemetry};
 pub use rates::{Rates, WindowRate};
 pub(crate) use rates::{RatesBuilder, WindowCounts};
 pub use self_metrics::{Dropped, SelfMetrics};

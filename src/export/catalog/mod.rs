@@ -5,6 +5,8 @@
 //! The order of a page is that of the tables, then that of the kernels' registration, then of the names of the user's
 //! metrics; it is the same on every page.
 
+#[cfg(feature = "publish")]
+mod delta;
 mod family;
 mod gpus;
 mod kernels;
@@ -13,6 +15,9 @@ mod operations;
 mod sample;
 mod snapshot;
 
+#[cfg(feature = "publish")]
+#[allow(unused_imports)] // by those destinations that take differences
+pub(super) use delta::visit_since;
 pub use family::ExportedFamily;
 pub use kind::FamilyKind;
 pub(super) use sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values};

@@ -20,7 +20,19 @@ impl Number {
         Number::Nanos(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
     }
 
-    #[cfg(feature = "prometheus-protobuf")]
+    /// What was added since `earlier`; all of it, if it is less than then.
+    #[cfg(feature = "publish")]
+    pub(super) fn since(self, earlier: Number) -> Number {
+        match (self, earlier) {
+            (Number::Count(now), Number::Count(earlier)) => Number::Count(now.checked_sub(earlier).unwrap_or(now)),
+            (Number::Nanos(now), Number::Nanos(earlier)) => Number::Nanos(now.checked_sub(earlier).unwrap_or(now)),
+            (Number::Real(now), Number::Real(earlier)) if now >= earlier => Number::Real(now - earlier),
+            (now, _) => now,
+        }
+    }
+
+    #[cfg(any(feature = "prometheus-protobuf", feature = "publish"))]
+    #[allow(dead_code)] // by those formats that have one kind of number
     pub(crate) fn as_f64(self) -> f64 {
         match self {
             Number::Count(count) => count as f64,

@@ -1,0 +1,58 @@
+//! What is published at one time: a snapshot, and what ended or happened since the one before.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::collector::{ApplicationEvent, KernelEvent, NetworkRecord, OperationRecord};
+use crate::snapshot::Snapshot;
+use crate::trace::{Source, Trace};
+
+/// What all destinations get at one time. Cloning it clones pointers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Publication {
+    /// Number of the publication; the first is 1.
+    pub number: u64,
+    /// The process that it comes from: service, number, attributes of the resource.
+    pub source: Arc<Source>,
+    /// Since when counts are counted: when the collector was made.
+    pub started: SystemTime,
+    /// All numbers.
+    pub snapshot: Arc<Snapshot>,
+    /// The snapshot of the publication that this destination took before; `None` of the first. From both come deltas.
+    pub previous: Option<Arc<Snapshot>>,
+    /// Spans that ended since then, on the host and on devices.
+    pub trace: Option<Arc<Trace>>,
+    /// Operations that ended since then.
+    pub operations: Arc<[OperationRecord]>,
+    /// Network operations that ended since then.
+    pub network_operations: Arc<[NetworkRecord]>,
+    /// Events of the application since then.
+    pub events: Arc<[Arc<ApplicationEvent>]>,
+    /// What happened to kernels since then.
+    pub kernel_events: Arc<[KernelEvent]>,
+    /// Operations, network operations, events and spans that were gone before they could be published.
+    pub missed: u64,
+    /// Whether the program goes on; false in the last one.
+    pub running: bool,
+}
+
+impl Publication {
+    /// Makes one of a snapshot alone.
+    pub fn of_snapshot(source: Arc<Source>, started: SystemTime, snapshot: Arc<Snapshot>) -> Self {
+        Publication {
+            number: 1,
+            source,
+            started,
+            snapshot,
+            previous: None,
+            trace: None,
+            operations: Arc::new([]),
+            network_operations: Arc::new([]),
+            events: Arc::new([]),
+            kernel_events: Arc::new([]),
+            missed: 0,
+            running: true,
+        }
+    }
+}
