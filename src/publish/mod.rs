@@ -8,8 +8,10 @@ mod environment;
 mod error;
 #[cfg(feature = "http-client")]
 mod http;
+mod outbox;
 mod publication;
 mod publisher;
+mod queue;
 mod target;
 
 pub use delivery::{Delivery, Spool, SyncPolicy};
@@ -17,6 +19,7 @@ pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+pub use outbox::Outbox;
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 pub use secrecy::SecretString;
