@@ -14,6 +14,7 @@ mod periodic;
 mod publication;
 mod publisher;
 mod queue;
+mod spool;
 mod target;
 
 pub use composite::Composite;
