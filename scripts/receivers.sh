@@ -96,7 +96,6 @@ take_apart() {
         dpkg -x "$package" "$folder.part"
         rm "$package"
     done
-    rm -rf "$folder.part/usr/share"
 }
 
 # runs PROGRAM ARGUMENT...: a program of the packages.
@@ -106,6 +105,7 @@ runs() {
 
 fill_prometheus3() {
     from_suite forky prometheus promtool
+    rm -r "$folder.part/usr/share"
     runs prometheus --version
     runs promtool --version
     [[ $("$folder.part/usr/bin/prometheus" --version 2>&1) == *"version 3."* ]] || fail "the Prometheus that was fetched is no 3.x"
@@ -113,12 +113,20 @@ fill_prometheus3() {
 
 fill_victoria() {
     from_suite trixie victoria-metrics
+    rm -r "$folder.part/usr/share"
     find "$folder.part/usr/bin" -type f ! -name victoria-metrics -delete
     runs victoria-metrics --version
 }
 
 fill_exporters() {
     from_own_suite prometheus-pushgateway prometheus-node-exporter prometheus-alertmanager
+    # Debian's Alertmanager wants its templates where they would be installed. The path becomes one of the same length (Go counts
+    # the bytes) that means its working directory, and the templates lie beside it.
+    local bin=$folder.part/usr/bin installed=/usr/share/prometheus/alertmanager
+    local here=.${installed//?//}
+    LC_ALL=C sed -i "s#$installed#${here:0:${#installed}}#g" "$bin/prometheus-alertmanager"
+    mv "$folder.part$installed"/*.tmpl "$bin"
+    rm -r "$folder.part/usr/share" "$bin/amtool"
     runs prometheus-pushgateway --version
     runs prometheus-node-exporter --version
     runs prometheus-alertmanager --version
@@ -179,7 +187,7 @@ without="with RINGSCOPE_RECEIVERS=none the tests do without"
 mkdir -p "$root/.receivers"
 receiver prometheus3 "prometheus and promtool of forky" "Prometheus 3.5 (0.2 GB)"
 receiver victoria "victoria-metrics of trixie" "VictoriaMetrics"
-receiver exporters "pushgateway, node-exporter, alertmanager" "Pushgateway, node exporter and Alertmanager (0.1 GB)"
+receiver exporters "pushgateway, node-exporter, alertmanager with templates" "Pushgateway, node exporter and Alertmanager (0.1 GB)"
 receiver elastic "${elastic[*]}" "${elastic[0]}"
 receiver cloudwatch "${cloudwatch[*]}" "${cloudwatch[0]}"
 receiver datadog "${datadog[*]}" "${datadog[0]}"
