@@ -1,9 +1,7 @@
 //! Every receiver that the tests of the destinations start, with data written by hand: what such a test reads back is what was
 //! sent, and a failure there is not the receiver's. Without the programs of scripts/receivers.sh these tests say so and pass,
 //! unless RINGSCOPE_REQUIRE_RECEIVERS=1.
-#![cfg(unix)]
 
-#[path = "receivers/mod.rs"]
 mod receivers;
 
 use std::io::{BufRead, BufReader, Write};
