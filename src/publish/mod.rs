@@ -3,20 +3,27 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+mod composite;
 mod delivery;
 mod environment;
 mod error;
 #[cfg(feature = "http-client")]
 mod http;
+mod outbox;
+mod periodic;
 mod publication;
 mod publisher;
+mod queue;
 mod target;
 
+pub use composite::Composite;
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+pub use outbox::Outbox;
+pub use periodic::{Periodic, PeriodicBuilder};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 pub use secrecy::SecretString;
