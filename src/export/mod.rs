@@ -69,6 +69,8 @@ mod otlp;
 #[cfg(feature = "trace")]
 mod perfetto;
 mod prometheus;
+#[cfg(feature = "remote-write")]
+pub(crate) mod remote_write;
 #[cfg(feature = "trace")]
 mod traces;
 

@@ -10,6 +10,10 @@ mod error;
 mod http;
 mod publication;
 mod publisher;
+#[cfg(any(feature = "pushgateway", feature = "remote-write"))]
+mod push;
+#[cfg(feature = "remote-write")]
+mod remote_write;
 mod target;
 
 pub use delivery::{Delivery, Spool, SyncPolicy};
@@ -19,5 +23,7 @@ pub use error::PublishError;
 pub use http::{Auth, HttpOptions};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
+#[cfg(feature = "remote-write")]
+pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
 pub use secrecy::SecretString;
 pub use target::Target;
