@@ -12,6 +12,8 @@ mod publication;
 mod publisher;
 #[cfg(any(feature = "pushgateway", feature = "remote-write"))]
 mod push;
+#[cfg(feature = "pushgateway")]
+mod pushgateway;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 mod target;
@@ -23,6 +25,8 @@ pub use error::PublishError;
 pub use http::{Auth, HttpOptions};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
+#[cfg(feature = "pushgateway")]
+pub use pushgateway::{Pushgateway, PushgatewayBuilder};
 #[cfg(feature = "remote-write")]
 pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
 pub use secrecy::SecretString;
