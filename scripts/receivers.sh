@@ -26,7 +26,7 @@ usage() {
 usage: scripts/receivers.sh [--help]
 
 Fetches what the tests of the destinations send telemetry to, and what checks the files of deploy/, into .receivers of this
-checkout (0.5 GB), and prints the lines to export:
+checkout (0.4 GB), and prints the lines to export:
   Debian's suite forky     Prometheus 3.5 and promtool (0.2 GB)
   Debian's suite trixie    VictoriaMetrics 1.112
   this system's own suite  Pushgateway, node exporter, Alertmanager (0.1 GB)

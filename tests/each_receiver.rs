@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use receivers::{
     Alertmanager, CloudWatch, Datadog, Elastic, NodeExporter, OtlpAgent, Prometheus, Pushgateway, Series, Sketch,
-    Statsd, Victoria, http, wait_for,
+    Statsd, Victoria, http, schemas, wait_for,
 };
 use serde_json::{Value, json};
 
@@ -103,12 +103,16 @@ fn victoria_metrics_exports_what_it_took() {
     let lines = format!("sent_total{{a=\"b\"}} 7 {}\nsent_total{{a=\"b\"}} 9 {seconds}\n", seconds - 10);
     let answer = victoria.process.ask(0, "POST", "/api/v1/import/prometheus", &[], lines.as_bytes());
     assert_eq!(answer.status, 204, "{}", answer.text());
-    let expected = json!({"metric": {"__name__": "sent_total", "a": "b"}, "values": [7, 9], "timestamps": [(seconds - 10) * 1000, seconds * 1000]});
-    assert_eq!(victoria.export("{__name__=\"sent_total\"}"), [expected.clone()]);
+    let expected = [json!({
+        "metric": {"__name__": "sent_total", "a": "b"},
+        "values": [7, 9],
+        "timestamps": [(seconds - 10) * 1000, seconds * 1000],
+    })];
+    assert_eq!(victoria.export("{__name__=\"sent_total\"}"), expected);
     assert_eq!(victoria.value("sent_total"), Some(9.0));
     victoria.process.stop();
     victoria.process.restart();
-    assert_eq!(victoria.export("sent_total"), [expected]);
+    assert_eq!(victoria.export("sent_total"), expected);
 }
 
 #[test]
@@ -269,4 +273,79 @@ fn datadogs_parser_tells_what_it_understood_and_what_not() {
     assert_eq!(series, [gauge, count]);
     let sketch = Sketch { metric: "wait".into(), tags: vec![kernel], count: 2.0, min: 3.0, max: 5.0, sum: 8.0 };
     assert_eq!(datadog.sketches(), [sketch]);
+}
+
+/// A file that is deleted when this is dropped.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new(name: &str, text: &str) -> Scratch {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn schemas_tell_what_is_wrong_with_a_compose_file() {
+    let right = Scratch::new("right.yaml", "services: {a: {image: b, ports: ['9464:9464']}}\n");
+    let wrong = Scratch::new("wrong.yaml", "services: {a: {image: b, port: ['9464:9464']}}\n");
+    let Some(found) = schemas::compose(&right.0) else { return };
+    assert_eq!(found, [""; 0]);
+    assert!(schemas::compose(&wrong.0).unwrap().concat().contains("'port' was unexpected"));
+}
+
+#[test]
+fn schemas_tell_what_is_wrong_with_a_manifest() {
+    let manifest = |ports: &str, monitor: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\n\
+             spec: {{containers: [{{name: b, image: c, {ports}: [{{name: metrics, containerPort: 9464}}]}}]}}\n---\n\
+             apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata: {{name: a, labels: {{x: y}}}}\n\
+             spec: {{selector: {{matchLabels: {{app: a}}}}, podMetricsEndpoints: [{{port: metrics, {monitor}}}]}}\n"
+        )
+    };
+    let right = Scratch::new("right-manifest.yaml", &manifest("ports", "interval: 5s"));
+    let Some(found) = schemas::kubernetes(&right.0) else { return };
+    assert_eq!(found, [""; 0]);
+    for (ports, monitor, complaint) in [
+        ("prts", "interval: 5s", "'prts' was unexpected"),
+        ("ports", "intervall: 5s", "PodMonitor a: /spec/podMetricsEndpoints/0/intervall is no field"),
+        ("ports", "interval: often", "PodMonitor a: /spec/podMetricsEndpoints/0/interval: pattern"),
+    ] {
+        let wrong = Scratch::new("wrong-manifest.yaml", &manifest(ports, monitor));
+        let found = schemas::kubernetes(&wrong.0).unwrap();
+        assert!(found.len() == 1 && found[0].contains(complaint), "{complaint}: {found:?}");
+    }
+}
+
+/// What a test of a fault does with each: it is gone, and then there again on the same ports.
+#[test]
+fn each_one_comes_back_on_its_ports_after_it_was_killed() {
+    let killed = |process: Option<receivers::Process>| {
+        let Some(mut process) = process else { return };
+        let (pid, address) = (process.pid(), process.address(0));
+        process.kill();
+        process.restart();
+        assert!(process.pid() != pid && process.address(0) == address);
+        let folder = process.folder().to_owned();
+        drop(process);
+        assert!(!folder.exists());
+    };
+    killed(Prometheus::start().map(|r| r.process));
+    killed(Victoria::start().map(|r| r.process));
+    killed(OtlpAgent::start().map(|r| r.process));
+    killed(Pushgateway::start().map(|r| r.process));
+    killed(NodeExporter::start().map(|r| r.process));
+    killed(Alertmanager::start().map(|r| r.process));
+    killed(Elastic::start().map(|r| r.process));
+    killed(CloudWatch::start().map(|r| r.process));
+    killed(Statsd::start().map(|r| r.process));
+    killed(Datadog::start().map(|r| r.process));
 }

@@ -10,6 +10,7 @@ mod exporters;
 pub mod http;
 mod otlp;
 mod prometheus;
+pub mod schemas;
 mod statsd;
 mod victoria;
 
