@@ -14,6 +14,12 @@ mod periodic;
 mod publication;
 mod publisher;
 mod queue;
+#[cfg(any(feature = "pushgateway", feature = "remote-write"))]
+mod push;
+#[cfg(feature = "pushgateway")]
+mod pushgateway;
+#[cfg(feature = "remote-write")]
+mod remote_write;
 mod target;
 
 pub use composite::Composite;
@@ -26,5 +32,9 @@ pub use outbox::Outbox;
 pub use periodic::{Periodic, PeriodicBuilder};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
+#[cfg(feature = "pushgateway")]
+pub use pushgateway::{Pushgateway, PushgatewayBuilder};
+#[cfg(feature = "remote-write")]
+pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
 pub use secrecy::SecretString;
 pub use target::Target;
