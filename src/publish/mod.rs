@@ -3,6 +3,8 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+#[cfg(feature = "datadog")]
+mod datadog;
 mod delivery;
 mod environment;
 mod error;
@@ -12,6 +14,8 @@ mod publication;
 mod publisher;
 mod target;
 
+#[cfg(feature = "datadog")]
+pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
