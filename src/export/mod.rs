@@ -71,8 +71,12 @@ mod perfetto;
 mod prometheus;
 #[cfg(feature = "remote-write")]
 pub(crate) mod remote_write;
+#[cfg(feature = "datadog")]
+pub(crate) mod statsd;
 #[cfg(feature = "trace")]
 mod traces;
+#[cfg(any(feature = "cloudwatch", feature = "datadog"))]
+mod weighted;
 
 pub use catalog::{ExportedFamily, FamilyKind, catalog};
 pub use prometheus::PageFormat;

@@ -4,6 +4,8 @@
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
 mod composite;
+#[cfg(feature = "datadog")]
+mod datadog;
 mod delivery;
 mod environment;
 mod error;
@@ -23,6 +25,8 @@ mod remote_write;
 mod target;
 
 pub use composite::Composite;
+#[cfg(feature = "datadog")]
+pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
