@@ -9,6 +9,8 @@ mod datadog;
 mod delivery;
 mod environment;
 mod error;
+#[cfg(feature = "files")]
+mod file;
 #[cfg(feature = "http-client")]
 mod http;
 mod outbox;
@@ -30,6 +32,8 @@ pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
+#[cfg(feature = "files")]
+pub use file::{JsonFile, JsonLines, PrometheusFile};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
 pub use outbox::Outbox;
