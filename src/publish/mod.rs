@@ -17,11 +17,11 @@ mod outbox;
 mod periodic;
 mod publication;
 mod publisher;
-mod queue;
 #[cfg(any(feature = "pushgateway", feature = "remote-write"))]
 mod push;
 #[cfg(feature = "pushgateway")]
 mod pushgateway;
+mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 mod target;
