@@ -24,6 +24,7 @@ mod pushgateway;
 mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
+mod spool;
 mod target;
 
 pub use composite::Composite;
