@@ -8,6 +8,8 @@ mod environment;
 mod error;
 #[cfg(feature = "http-client")]
 mod http;
+#[cfg(feature = "prometheus-server")]
+mod prometheus;
 mod publication;
 mod publisher;
 #[cfg(any(feature = "pushgateway", feature = "remote-write"))]
@@ -16,6 +18,9 @@ mod push;
 mod pushgateway;
 #[cfg(feature = "remote-write")]
 mod remote_write;
+#[cfg(feature = "prometheus-server")]
+#[doc(hidden)]
+pub mod serving;
 mod target;
 
 pub use delivery::{Delivery, Spool, SyncPolicy};
@@ -23,6 +28,8 @@ pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+#[cfg(feature = "prometheus-server")]
+pub use prometheus::{PrometheusPublisher, PrometheusServer};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 #[cfg(feature = "pushgateway")]
