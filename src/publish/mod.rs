@@ -3,11 +3,18 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+mod composite;
+#[cfg(feature = "datadog")]
+mod datadog;
 mod delivery;
 mod environment;
 mod error;
+#[cfg(feature = "files")]
+mod file;
 #[cfg(feature = "http-client")]
 mod http;
+mod outbox;
+mod periodic;
 #[cfg(feature = "prometheus-server")]
 mod prometheus;
 mod publication;
@@ -16,6 +23,7 @@ mod publisher;
 mod push;
 #[cfg(feature = "pushgateway")]
 mod pushgateway;
+mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 #[cfg(feature = "prometheus-server")]
@@ -23,11 +31,18 @@ mod remote_write;
 pub mod serving;
 mod target;
 
+pub use composite::Composite;
+#[cfg(feature = "datadog")]
+pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
+#[cfg(feature = "files")]
+pub use file::{JsonFile, JsonLines, PrometheusFile};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+pub use outbox::Outbox;
+pub use periodic::{Periodic, PeriodicBuilder};
 #[cfg(feature = "prometheus-server")]
 pub use prometheus::{PrometheusPublisher, PrometheusServer};
 pub use publication::Publication;

@@ -33,14 +33,14 @@ fn push_ascii(out: &mut String, ascii: &[u8]) {
 }
 
 /// A whole number.
-pub(super) fn push_u64(out: &mut String, n: u64) {
+pub(in crate::export) fn push_u64(out: &mut String, n: u64) {
     let mut digits = [0; 20];
     let at = digits_of(n, &mut digits);
     push_ascii(out, &digits[at..]);
 }
 
 /// Nanoseconds as seconds, every digit of them.
-pub(super) fn push_nanos(out: &mut String, ns: u64) {
+pub(in crate::export) fn push_nanos(out: &mut String, ns: u64) {
     push_u64(out, ns / 1_000_000_000);
     let fraction = ns % 1_000_000_000;
     if fraction > 0 {
