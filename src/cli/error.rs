@@ -1,6 +1,6 @@
 //! Why a command could not do its work, and what to do about it.
 
-use crate::cli::serve::listen::ServeError;
+use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
 use crate::cli::trace::output::TraceFileError;

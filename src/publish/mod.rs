@@ -15,6 +15,8 @@ mod file;
 mod http;
 mod outbox;
 mod periodic;
+#[cfg(feature = "prometheus-server")]
+mod prometheus;
 mod publication;
 mod publisher;
 #[cfg(any(feature = "pushgateway", feature = "remote-write"))]
@@ -25,6 +27,9 @@ mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 mod spool;
+#[cfg(feature = "prometheus-server")]
+#[doc(hidden)]
+pub mod serving;
 mod target;
 
 pub use composite::Composite;
@@ -39,6 +44,8 @@ pub use file::{JsonFile, JsonLines, PrometheusFile};
 pub use http::{Auth, HttpOptions};
 pub use outbox::Outbox;
 pub use periodic::{Periodic, PeriodicBuilder};
+#[cfg(feature = "prometheus-server")]
+pub use prometheus::{PrometheusPublisher, PrometheusServer};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 #[cfg(feature = "pushgateway")]
