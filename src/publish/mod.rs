@@ -3,6 +3,8 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivery;
@@ -14,6 +16,8 @@ mod publication;
 mod publisher;
 mod target;
 
+#[cfg(feature = "cloudwatch")]
+pub use cloudwatch::{CloudWatch, CloudWatchBuilder, CloudWatchEmf};
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
