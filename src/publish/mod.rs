@@ -4,6 +4,8 @@
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
 mod composite;
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivery;
@@ -33,6 +35,8 @@ pub mod serving;
 mod target;
 
 pub use composite::Composite;
+#[cfg(feature = "cloudwatch")]
+pub use cloudwatch::{CloudWatch, CloudWatchBuilder, CloudWatchEmf};
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
