@@ -65,7 +65,7 @@ mod jaeger;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "trace")]
-mod otlp;
+pub(crate) mod otlp;
 #[cfg(feature = "trace")]
 mod perfetto;
 mod prometheus;

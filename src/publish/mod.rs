@@ -8,6 +8,8 @@ mod environment;
 mod error;
 #[cfg(feature = "http-client")]
 mod http;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod publication;
 mod publisher;
 mod target;
@@ -17,6 +19,8 @@ pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+#[cfg(feature = "otlp")]
+pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 pub use secrecy::SecretString;

@@ -1,6 +1,6 @@
 //! Prometheus's formats: the classic text, OpenMetrics, and protobuf with native histograms.
 
-mod buckets;
+pub(super) mod buckets;
 mod negotiate;
 mod number;
 pub(super) mod openmetrics;
