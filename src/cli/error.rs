@@ -1,5 +1,6 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::publish::plan::PlanError;
 use crate::cli::serve::listen::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
@@ -24,4 +25,21 @@ pub enum CliError {
     TraceFile(#[from] TraceFileError),
     #[error(transparent)]
     Signal(#[from] SignalError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+impl CliError {
+    /// What is said of it, each thing by itself.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            CliError::Plan(error) => error.lines(),
+            error => vec![error.to_string()],
+        }
+    }
+
+    /// Whether the command line is wrong.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, CliError::Plan(error) if error.is_usage())
+    }
 }

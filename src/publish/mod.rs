@@ -3,6 +3,7 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+mod any;
 mod delivery;
 mod environment;
 mod error;
@@ -10,8 +11,10 @@ mod error;
 mod http;
 mod publication;
 mod publisher;
+mod scheme;
 mod target;
 
+pub use any::AnyDestination;
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
@@ -19,5 +22,6 @@ pub use error::PublishError;
 pub use http::{Auth, HttpOptions};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
+pub use scheme::{SCHEMES, Scheme, scheme};
 pub use secrecy::SecretString;
 pub use target::Target;

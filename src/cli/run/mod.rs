@@ -1,6 +1,6 @@
 //! `ringscope run`: streams the input through the kernels until its end, and judges the counts.
 
-use crate::cli::args::RunArgs;
+use crate::cli::args::RunAndPublishArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
 use crate::cli::term::live::{Last, Live};
@@ -8,7 +8,9 @@ use crate::cli::term::terminal;
 use crate::cli::workload::session::Session;
 
 /// Whether every reply was right and the device's counts equal the host's.
-pub fn run(args: &RunArgs) -> Result<bool, CliError> {
+pub fn run(args: &RunAndPublishArgs) -> Result<bool, CliError> {
+    let plan = args.publish.plan()?;
+    let args = &args.run;
     let doing = "opening the device and launching the kernels";
     let mut session = opening(args.device, doing, || Session::start(args, args.limit()))?;
     let live = Live::start(session.view());

@@ -28,6 +28,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
+    let plan = args.publish.plan()?;
     // Before anything is launched: an address that is taken is known at once.
     let listeners = args.listen.bind()?;
     let hosts = args.listen.hosts(&listeners);

@@ -1,0 +1,129 @@
+//! What an address may begin with: one row for each, whether its feature is on or not.
+
+use super::any::AnyDestination;
+use super::environment::Environment;
+use super::error::PublishError;
+use super::target::Target;
+
+type Make = fn(Target, &Environment) -> Result<AnyDestination, PublishError>;
+
+/// What an address may begin with, and what then follows.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Scheme {
+    /// What stands before the colon: `otlp+http`.
+    pub name: &'static str,
+    /// What follows it, as an example: `//localhost:4318`.
+    pub address: &'static str,
+    /// The cargo features that it needs.
+    pub features: &'static [&'static str],
+    /// Whether this build has them all.
+    pub is_built: bool,
+    /// Options, `?name=value`.
+    pub options: &'static [&'static str],
+    /// Environment variables that it looks at, without secrets.
+    pub variables: &'static [&'static str],
+    /// Secrets: what each is called in a configuration file (there with `_file` or `_env` at its end), and the environment
+    /// variable that has it, or with `_FILE` at its end names the file that has it.
+    pub secrets: &'static [(&'static str, &'static str)],
+    make: Option<Make>,
+}
+
+/// The function that makes a type of this module, in a build with that feature.
+macro_rules! make {
+    (-, $feature:literal) => {
+        None
+    };
+    ($type:ident, $feature:literal) => {{
+        #[cfg(feature = $feature)]
+        let make: Option<Make> =
+            Some(|target, environment| Ok(AnyDestination::new(super::$type::from_target(target, environment)?)));
+        #[cfg(not(feature = $feature))]
+        let make: Option<Make> = None;
+        make
+    }};
+}
+
+macro_rules! row {
+    ($name:literal, $address:literal, $type:tt, [$feature:literal $(, $with:literal)*],
+        $options:expr, $variables:expr, $secrets:expr) => {
+        Scheme {
+            name: $name,
+            address: $address,
+            features: &[$feature $(, $with)*],
+            is_built: cfg!(all(feature = $feature $(, feature = $with)*)),
+            options: $options,
+            variables: $variables,
+            secrets: $secrets,
+            make: make!($type, $feature),
+        }
+    };
+}
+
+/// All that there are, in the order in which they are listed.
+pub const SCHEMES: &[Scheme] = &[
+    row!("otlp+http", "//localhost:4318", -, ["otlp"], &[], &[], &[]),
+    row!("otlp+https", "//collector.example:4318", -, ["otlp", "tls"], &[], &[], &[]),
+    row!("otlp+grpc", "//localhost:4317", -, ["otlp-grpc"], &[], &[], &[]),
+    row!("otlp+grpcs", "//collector.example:4317", -, ["otlp-grpc", "tls"], &[], &[], &[]),
+    row!("jaeger", "//localhost", -, ["otlp"], &[], &[], &[]),
+    row!("remote-write+http", "//localhost:9090", -, ["remote-write"], &[], &[], &[]),
+    row!("remote-write+https", "//prometheus.example", -, ["remote-write", "tls"], &[], &[], &[]),
+    row!("pushgateway+http", "//localhost:9091", -, ["pushgateway"], &[], &[], &[]),
+    row!("pushgateway+https", "//pushgateway.example", -, ["pushgateway", "tls"], &[], &[], &[]),
+    row!("elasticsearch+http", "//localhost:9200", -, ["elasticsearch"], &[], &[], &[]),
+    row!("elasticsearch+https", "//elastic.example:9200", -, ["elasticsearch", "tls"], &[], &[], &[]),
+    row!("grafana-cloud", "//my-org", -, ["grafana-cloud"], &[], &[], &[]),
+    row!("dogstatsd", "//localhost:8125", -, ["datadog"], &[], &[], &[]),
+    row!("dogstatsd+unix", "///var/run/datadog/dsd.socket", -, ["datadog"], &[], &[], &[]),
+    row!("cloudwatch", "//eu-central-1", -, ["cloudwatch"], &[], &[], &[]),
+    row!("prometheus-file", "/var/lib/node_exporter/ringscope.prom", -, ["files"], &[], &[], &[]),
+    row!("json-file", "telemetry.json", -, ["files"], &[], &[], &[]),
+    row!("json-lines", "telemetry.ndjson", -, ["files"], &[], &[], &[]),
+];
+
+/// Returns the row of a scheme, if there is one of that name.
+pub fn scheme(name: &str) -> Option<&'static Scheme> {
+    SCHEMES.iter().find(|scheme| scheme.name == name)
+}
+
+impl Scheme {
+    fn lacking(&self) -> PublishError {
+        let features = match self.features {
+            [one] => format!("the feature {one}"),
+            several => format!("the features {}", several.join(" and ")),
+        };
+        bad(self.name, &format!("this build has no such destination: build with {features}"))
+    }
+}
+
+impl AnyDestination {
+    /// Makes the destination at an address, such as `otlp+http://collector:4318?compression=gzip`.
+    /// [`SCHEMES`] has what it may begin with; what the address leaves open comes from `environment`.
+    ///
+    /// # Errors
+    /// [`PublishError::BadSetting`] for an address that is none, a scheme that nobody has or that this build lacks, and
+    /// an option or variable that makes no sense; [`PublishError::File`], if a secret's file cannot be read.
+    pub fn from_url(text: &str, environment: &Environment) -> Result<Self, PublishError> {
+        AnyDestination::from_target(Target::parse(text)?, environment)
+    }
+
+    /// Makes the destination at an address that was read already.
+    ///
+    /// # Errors
+    /// As [`from_url`](Self::from_url).
+    pub fn from_target(target: Target, environment: &Environment) -> Result<Self, PublishError> {
+        let Some(scheme) = scheme(&target.scheme) else {
+            let known = SCHEMES.iter().map(|scheme| scheme.name).collect::<Vec<_>>().join(", ");
+            return Err(bad(&target.scheme, &format!("no destination has that scheme; there are {known}")));
+        };
+        match scheme.make.filter(|_| scheme.is_built) {
+            Some(make) => make(target, environment),
+            None => Err(scheme.lacking()),
+        }
+    }
+}
+
+fn bad(scheme: &str, remedy: &str) -> PublishError {
+    PublishError::BadSetting { setting: format!("the scheme {scheme}"), remedy: remedy.to_owned() }
+}
