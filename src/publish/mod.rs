@@ -7,6 +7,8 @@ mod any;
 mod delivery;
 mod environment;
 mod error;
+#[cfg(feature = "files")]
+mod file;
 #[cfg(feature = "http-client")]
 mod http;
 mod publication;
@@ -18,6 +20,8 @@ pub use any::AnyDestination;
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
+#[cfg(feature = "files")]
+pub use file::{JsonFile, JsonLines, PrometheusFile};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
 pub use publication::Publication;
