@@ -71,8 +71,12 @@ mod otlp;
 #[cfg(feature = "trace")]
 mod perfetto;
 mod prometheus;
+#[cfg(feature = "datadog")]
+pub(crate) mod statsd;
 #[cfg(feature = "trace")]
 mod traces;
+#[cfg(any(feature = "cloudwatch", feature = "datadog"))]
+mod weighted;
 
 pub use catalog::{ExportedFamily, FamilyKind, catalog};
 #[cfg(feature = "files")]

@@ -4,6 +4,8 @@
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
 mod any;
+#[cfg(feature = "datadog")]
+mod datadog;
 mod delivery;
 mod environment;
 mod error;
@@ -17,6 +19,8 @@ mod scheme;
 mod target;
 
 pub use any::AnyDestination;
+#[cfg(feature = "datadog")]
+pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;

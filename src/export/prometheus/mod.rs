@@ -2,7 +2,7 @@
 
 mod buckets;
 mod negotiate;
-mod number;
+pub(super) mod number;
 pub(super) mod openmetrics;
 #[cfg(feature = "prometheus-protobuf")]
 pub(super) mod protobuf;
