@@ -73,6 +73,8 @@ mod perfetto;
 mod prometheus;
 #[cfg(feature = "datadog")]
 pub(crate) mod statsd;
+#[cfg(feature = "remote-write")]
+pub(crate) mod remote_write;
 #[cfg(feature = "trace")]
 mod traces;
 #[cfg(any(feature = "cloudwatch", feature = "datadog"))]

@@ -16,6 +16,10 @@ mod http;
 mod publication;
 mod publisher;
 mod scheme;
+#[cfg(any(feature = "pushgateway", feature = "remote-write"))]
+mod push;
+#[cfg(feature = "remote-write")]
+mod remote_write;
 mod target;
 
 pub use any::AnyDestination;
@@ -31,5 +35,7 @@ pub use http::{Auth, HttpOptions};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 pub use scheme::{SCHEMES, Scheme, scheme};
+#[cfg(feature = "remote-write")]
+pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
 pub use secrecy::SecretString;
 pub use target::Target;
