@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
 
@@ -30,6 +30,7 @@ use crate::trace::{KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel}
 /// What all clones of a collector share.
 pub(super) struct Core {
     pub(super) enabled: bool,
+    pub(super) started: SystemTime,
     pub(super) metrics: Arc<MetricRegistry>,
     pub(super) notifier: Notifier,
     /// Operations of the application.
@@ -67,6 +68,7 @@ impl Core {
             drain: None,
             boxes: None,
             enabled,
+            started: SystemTime::now(),
             metrics,
             ops,
             notifier: Notifier::new(Arc::clone(&counts), config.hook_queue, config.hook_limit),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::actor::{Actor, ActorHandle};
 use super::config::{self, TelemetryConfig};
@@ -55,6 +55,11 @@ impl TelemetryCollector {
 
     fn from_core(core: Core) -> Self {
         TelemetryCollector { core: Arc::new(core) }
+    }
+
+    /// Returns when it was made: since then it counts.
+    pub fn started(&self) -> SystemTime {
+        self.core.started
     }
 
     /// Returns whether it records.

@@ -6,6 +6,7 @@
 mod any;
 #[cfg(feature = "datadog")]
 mod datadog;
+mod composite;
 mod delivery;
 mod environment;
 mod error;
@@ -13,6 +14,8 @@ mod error;
 mod file;
 #[cfg(feature = "http-client")]
 mod http;
+mod outbox;
+mod periodic;
 mod publication;
 mod publisher;
 mod scheme;
@@ -25,6 +28,10 @@ mod target;
 pub use any::AnyDestination;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
+mod queue;
+mod target;
+
+pub use composite::Composite;
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
@@ -32,6 +39,8 @@ pub use error::PublishError;
 pub use file::{JsonFile, JsonLines, PrometheusFile};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+pub use outbox::Outbox;
+pub use periodic::{Periodic, PeriodicBuilder};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 pub use scheme::{SCHEMES, Scheme, scheme};
