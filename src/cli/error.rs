@@ -1,6 +1,7 @@
 //! Why a command could not do its work, and what to do about it.
 
 use crate::cli::publish::plan::PlanError;
+use crate::cli::publish::sending::SendingError;
 use crate::cli::serve::listen::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
@@ -27,6 +28,8 @@ pub enum CliError {
     Signal(#[from] SignalError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Sending(#[from] SendingError),
 }
 
 impl CliError {

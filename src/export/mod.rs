@@ -71,10 +71,10 @@ mod otlp;
 #[cfg(feature = "trace")]
 mod perfetto;
 mod prometheus;
-#[cfg(feature = "datadog")]
-pub(crate) mod statsd;
 #[cfg(feature = "remote-write")]
 pub(crate) mod remote_write;
+#[cfg(feature = "datadog")]
+pub(crate) mod statsd;
 #[cfg(feature = "trace")]
 mod traces;
 #[cfg(any(feature = "cloudwatch", feature = "datadog"))]

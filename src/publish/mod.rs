@@ -4,9 +4,9 @@
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
 mod any;
+mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
-mod composite;
 mod delivery;
 mod environment;
 mod error;
@@ -18,20 +18,18 @@ mod outbox;
 mod periodic;
 mod publication;
 mod publisher;
-mod scheme;
 #[cfg(any(feature = "pushgateway", feature = "remote-write"))]
 mod push;
+mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
+mod scheme;
 mod target;
 
 pub use any::AnyDestination;
+pub use composite::Composite;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
-mod queue;
-mod target;
-
-pub use composite::Composite;
 pub use delivery::{Delivery, Spool, SyncPolicy};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
@@ -43,8 +41,8 @@ pub use outbox::Outbox;
 pub use periodic::{Periodic, PeriodicBuilder};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
-pub use scheme::{SCHEMES, Scheme, scheme};
 #[cfg(feature = "remote-write")]
 pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
+pub use scheme::{SCHEMES, Scheme, scheme};
 pub use secrecy::SecretString;
 pub use target::Target;

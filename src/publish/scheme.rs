@@ -21,8 +21,9 @@ pub struct Scheme {
     pub is_built: bool,
     /// Options, `?name=value`.
     pub options: &'static [&'static str],
-    /// Environment variables that it looks at, without secrets.
-    pub variables: &'static [&'static str],
+    /// Environment variables that it looks at, without secrets: what each is called in a configuration file, if it has a
+    /// name there, and in the environment.
+    pub variables: &'static [(&'static str, &'static str)],
     /// Secrets: what each is called in a configuration file (there with `_file` or `_env` at its end), and the environment
     /// variable that has it, or with `_FILE` at its end names the file that has it.
     pub secrets: &'static [(&'static str, &'static str)],
@@ -60,6 +61,24 @@ macro_rules! row {
     };
 }
 
+const OF_DOGSTATSD: &[&str] = &["events", "histograms", "packet_bytes", "tags", "telemetry"];
+const OF_REMOTE_WRITE: &[&str] =
+    &["version", "histograms", "job", "instance", "labels", "stale", "max_samples", "ca", "timeout"];
+const DD: &[(&str, &str)] = &[
+    ("", "DD_AGENT_HOST"),
+    ("", "DD_DOGSTATSD_PORT"),
+    ("", "DD_DOGSTATSD_URL"),
+    ("", "DD_ENV"),
+    ("", "DD_SERVICE"),
+    ("", "DD_VERSION"),
+    ("", "DD_TAGS"),
+    ("", "DD_ENTITY_ID"),
+    ("", "DD_EXTERNAL_ENV"),
+];
+const REMOTE_WRITE: &[(&str, &str)] = &[("username", "PROMETHEUS_REMOTE_WRITE_USERNAME")];
+const REMOTE_WRITE_SECRETS: &[(&str, &str)] =
+    &[("password", "PROMETHEUS_REMOTE_WRITE_PASSWORD"), ("token", "PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN")];
+
 /// All that there are, in the order in which they are listed.
 pub const SCHEMES: &[Scheme] = &[
     row!("otlp+http", "//localhost:4318", -, ["otlp"], &[], &[], &[]),
@@ -67,19 +86,35 @@ pub const SCHEMES: &[Scheme] = &[
     row!("otlp+grpc", "//localhost:4317", -, ["otlp-grpc"], &[], &[], &[]),
     row!("otlp+grpcs", "//collector.example:4317", -, ["otlp-grpc", "tls"], &[], &[], &[]),
     row!("jaeger", "//localhost", -, ["otlp"], &[], &[], &[]),
-    row!("remote-write+http", "//localhost:9090", -, ["remote-write"], &[], &[], &[]),
-    row!("remote-write+https", "//prometheus.example", -, ["remote-write", "tls"], &[], &[], &[]),
+    row!(
+        "remote-write+http",
+        "//localhost:9090",
+        RemoteWrite,
+        ["remote-write"],
+        OF_REMOTE_WRITE,
+        REMOTE_WRITE,
+        REMOTE_WRITE_SECRETS
+    ),
+    row!(
+        "remote-write+https",
+        "//prometheus.example",
+        RemoteWrite,
+        ["remote-write", "tls"],
+        OF_REMOTE_WRITE,
+        REMOTE_WRITE,
+        REMOTE_WRITE_SECRETS
+    ),
     row!("pushgateway+http", "//localhost:9091", -, ["pushgateway"], &[], &[], &[]),
     row!("pushgateway+https", "//pushgateway.example", -, ["pushgateway", "tls"], &[], &[], &[]),
     row!("elasticsearch+http", "//localhost:9200", -, ["elasticsearch"], &[], &[], &[]),
     row!("elasticsearch+https", "//elastic.example:9200", -, ["elasticsearch", "tls"], &[], &[], &[]),
     row!("grafana-cloud", "//my-org", -, ["grafana-cloud"], &[], &[], &[]),
-    row!("dogstatsd", "//localhost:8125", -, ["datadog"], &[], &[], &[]),
-    row!("dogstatsd+unix", "///var/run/datadog/dsd.socket", -, ["datadog"], &[], &[], &[]),
+    row!("dogstatsd", "//localhost:8125", DogStatsd, ["datadog"], OF_DOGSTATSD, DD, &[]),
+    row!("dogstatsd+unix", "///var/run/datadog/dsd.socket", DogStatsd, ["datadog"], OF_DOGSTATSD, DD, &[]),
     row!("cloudwatch", "//eu-central-1", -, ["cloudwatch"], &[], &[], &[]),
-    row!("prometheus-file", "/var/lib/node_exporter/ringscope.prom", -, ["files"], &[], &[], &[]),
-    row!("json-file", "telemetry.json", -, ["files"], &[], &[], &[]),
-    row!("json-lines", "telemetry.ndjson", -, ["files"], &[], &[], &[]),
+    row!("prometheus-file", "ringscope.prom", PrometheusFile, ["files"], &["mode", "labels"], &[], &[]),
+    row!("json-file", "telemetry.json", JsonFile, ["files"], &["mode"], &[], &[]),
+    row!("json-lines", "telemetry.ndjson", JsonLines, ["files"], &["rotate_bytes", "keep", "mode"], &[], &[]),
 ];
 
 /// Returns the row of a scheme, if there is one of that name.

@@ -1,7 +1,6 @@
 //! `ringscope check`: a configuration file as a whole, without sending anything.
 
 use std::path::Path;
-use std::time::Duration;
 
 use ringscope::publish::Environment;
 use serde::Serialize;
@@ -85,18 +84,20 @@ fn good(plan: &Plan) -> Vec<Text> {
 
 fn how(planned: &Planned) -> String {
     let mut says = vec![match planned.interval {
-        Some(interval) => format!("every {}", time(interval)),
-        None => "every 10 s by serve, once at the end by run".to_owned(),
+        Some(interval) => format!("every {interval:?}"),
+        None => "every 10s by serve, once at the end by run".to_owned(),
     }];
-    let bytes = |n: u64| units::bytes(n);
     match &planned.delivery.spool {
-        Some(spool) => says.push(format!("up to {} wait in the folder {}", bytes(spool.limit), spool.path.display())),
-        None => says.push(format!("up to {} wait in memory", bytes(planned.delivery.queue_bytes as u64))),
+        Some(spool) => says.push(format!("up to {} wait in the folder {}", size(spool.limit), spool.path.display())),
+        None => says.push(format!("up to {} wait in memory", size(planned.delivery.queue_bytes as u64))),
     }
     says.extend(planned.secrets.iter().map(|(name, from)| format!("{name} from {from}")));
     says.join("; ")
 }
 
-fn time(time: Duration) -> String {
-    units::latency(time.as_nanos() as f64)
+/// In the unit that was most likely written.
+fn size(bytes: u64) -> String {
+    let binary = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = binary.iter().find(|(unit, _)| bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| units::bytes(bytes), |(unit, name)| format!("{} {name}", bytes / unit))
 }

@@ -29,8 +29,6 @@ pub struct Plan {
 pub struct Planned {
     /// Its scheme and address.
     pub address: String,
-    /// Its scheme.
-    pub scheme: &'static Scheme,
     /// The destination.
     pub destination: AnyDestination,
     /// How it is sent to.
@@ -77,6 +75,8 @@ pub fn lines(file: Option<&Path>, problems: &[Problem]) -> Vec<String> {
 #[derive(Debug)]
 struct Wanted {
     target: Target,
+    /// The address without its options, which may have secrets in them by mistake.
+    address: String,
     place: Option<Place>,
     entries: Vec<Entry>,
 }
@@ -206,7 +206,8 @@ fn of_url(text: &str, place: Option<Place>, problems: &mut Vec<Problem>) -> Opti
     };
     let entry = |(key, value)| Entry { key, key_place: place, place, value: Value::Text(value) };
     let entries = target.take_all().into_iter().map(entry).collect();
-    Some(Wanted { target, place, entries })
+    let address = text.split('?').next().unwrap_or(text).to_owned();
+    Some(Wanted { target, address, place, entries })
 }
 
 impl FileContents {
@@ -249,7 +250,7 @@ fn repeated(all: &[Wanted], problems: &mut Vec<Problem>) {
             other.target == wanted.target && (other.entries == wanted.entries || is_file(&wanted.target))
         };
         if all[..i].iter().find(same).is_some() {
-            let message = format!("{} is there twice: leave one of them out", wanted.target);
+            let message = format!("{} is there twice: leave one of them out", wanted.address);
             problems.push(Problem::new(wanted.place, message));
         }
     }
@@ -264,10 +265,10 @@ impl Wanted {
         let before = problems.len();
         let Some(scheme) = scheme(&self.target.scheme) else {
             problems.push(Problem::new(self.place, unknown_scheme(&self.target.scheme)));
-            settings::read(&Known::of(SCHEMES), &self.entries, environment, problems);
+            settings::read(&Known::of(SCHEMES), &self.entries, self.place, environment, problems);
             return None;
         };
-        let settings = settings::read(&Known::of([scheme]), &self.entries, environment, problems);
+        let settings = settings::read(&Known::of([scheme]), &self.entries, self.place, environment, problems);
         let variables = environment.clone().with(settings.variables.0.clone());
         let destination = make(&self.target, &settings, &variables, self.place, problems);
         if let (true, Some(folder)) = (is_file(&self.target), missing_folder(&self.target.address)) {
@@ -279,8 +280,7 @@ impl Wanted {
         let secrets = secrets(scheme, &self.entries, environment);
         let destination = destination.filter(|_| problems.len() == before)?;
         let Settings { delivery, interval, .. } = settings;
-        let address = self.target.to_string();
-        Some(Planned { address, scheme, destination, delivery, interval, secrets })
+        Some(Planned { address: self.address, destination, delivery, interval, secrets })
     }
 }
 
@@ -316,11 +316,12 @@ fn make(
         };
         let names =
             |text: &str, name: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
-        let setting = match &error {
-            PublishError::BadSetting { setting, .. } => setting.as_str(),
-            _ => "",
+        let is_of = |(name, value, _): &(String, String, Option<Place>)| match &error {
+            PublishError::BadSetting { setting, .. } => names(setting, name),
+            PublishError::File { path, .. } => path == value,
+            _ => false,
         };
-        match options.iter().position(|(name, ..)| names(setting, name)) {
+        match options.iter().position(is_of) {
             Some(at) => {
                 let (_, _, place) = options.remove(at);
                 problems.push(Problem::new(place, error.to_string()));

@@ -53,6 +53,7 @@ impl std::fmt::Debug for Variables {
 #[derive(Debug, Default)]
 pub struct Known {
     options: Vec<&'static str>,
+    variables: Vec<(&'static str, &'static str)>,
     secrets: Vec<(&'static str, &'static str)>,
 }
 
@@ -62,6 +63,7 @@ impl Known {
         let mut known = Known::default();
         for scheme in schemes {
             known.options.extend(scheme.options);
+            known.variables.extend(scheme.variables.iter().filter(|(name, _)| !name.is_empty()));
             known.secrets.extend(scheme.secrets);
         }
         known
@@ -70,6 +72,7 @@ impl Known {
     /// Returns all keys.
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.options.iter().chain(DELIVERY).map(|key| (*key).to_owned()).collect();
+        keys.extend(self.variables.iter().map(|(name, _)| (*name).to_owned()));
         keys.extend(self.secrets.iter().flat_map(|(name, _)| [format!("{name}_file"), format!("{name}_env")]));
         keys.sort_unstable();
         keys.dedup();
@@ -77,37 +80,60 @@ impl Known {
     }
 }
 
-/// Reads them, and adds what is wrong with them to `problems`.
-pub fn read(known: &Known, entries: &[Entry], environment: &Environment, problems: &mut Vec<Problem>) -> Settings {
+/// Reads them, and adds what is wrong with them to `problems`; `place` is that of the destination.
+pub fn read(
+    known: &Known,
+    entries: &[Entry],
+    place: Option<Place>,
+    environment: &Environment,
+    problems: &mut Vec<Problem>,
+) -> Settings {
     let mut settings = Settings::default();
     for entry in entries {
         let key = entry.key.as_str();
-        let is_option = known.options.contains(&key);
-        let mut read = Ok(());
-        if DELIVERY.contains(&key) {
-            read = settings.set_delivery(entry, problems);
-        }
-        if read.is_ok() && is_option {
-            read = settings.set_option(entry);
-        } else if read.is_ok() && !DELIVERY.contains(&key) {
-            match settings.set_secret(known, entry, environment) {
-                Some(set) => read = set,
-                None => problems.push(Problem::new(entry.key_place, unknown(key, &known.keys()))),
-            }
-        }
-        if let Err(message) = read {
-            problems.push(Problem::new(entry.place, format!("{key}: {message}")));
+        match settings.set(known, entry, environment, problems) {
+            None => problems.push(Problem::new(entry.key_place, unknown(key, &known.keys()))),
+            Some(Err(message)) => problems.push(Problem::new(entry.place, format!("{key}: {message}"))),
+            Some(Ok(())) => {}
         }
     }
     if let Err(error) = settings.delivery.check() {
-        let place =
-            entries.iter().find(|entry| error.to_string().starts_with(&entry.key)).and_then(|entry| entry.place);
-        problems.push(Problem::new(place, error.to_string()));
+        let said = error.to_string();
+        // One that is named is to blame, unless it was not set.
+        let entry = entries.iter().filter(|entry| said.contains(&entry.key)).min_by_key(|entry| said.find(&entry.key));
+        problems.push(Problem::new(entry.map_or(place, |entry| entry.place), said));
     }
     settings
 }
 
 impl Settings {
+    /// Takes one key; `None`, if there is no such key.
+    fn set(
+        &mut self,
+        known: &Known,
+        entry: &Entry,
+        environment: &Environment,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Result<(), String>> {
+        let key = entry.key.as_str();
+        let is_option = known.options.contains(&key);
+        if DELIVERY.contains(&key) {
+            let set = self.set_delivery(entry, problems);
+            // A destination that has a time limit of its own takes seconds.
+            if is_option && set.is_ok() {
+                self.options.push((entry.key.clone(), self.delivery.timeout.as_secs_f64().to_string(), entry.place));
+            }
+            return Some(set);
+        }
+        if is_option {
+            return Some(self.set_option(entry));
+        }
+        if let Some((_, variable)) = known.variables.iter().find(|(name, _)| *name == key) {
+            return Some(text(entry).map(|value| self.variables.0.push(((*variable).to_owned(), value.to_owned()))));
+        }
+        self.set_secret(known, entry, environment)
+    }
+
     fn set_delivery(&mut self, entry: &Entry, problems: &mut Vec<Problem>) -> Result<(), String> {
         let delivery = &mut self.delivery;
         match entry.key.as_str() {

@@ -17,14 +17,19 @@ use self::routes::Routes;
 use crate::cli::args::ServeArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
+use crate::cli::publish::sending::Sending;
 use crate::cli::term::live::{Last, Live};
 use crate::cli::term::terminal;
 use crate::cli::term::text::{Style, plain, styled};
 use crate::cli::workload::input::Limit;
+use crate::cli::workload::report::Kept;
 use crate::cli::workload::session::Session;
 
 /// How soon Ctrl-C is noticed where nothing is streamed.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How often something is published where nothing is said.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
@@ -49,6 +54,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let address = format!("http://{}", server.address());
     let rest = " for Prometheus; /snapshot.json, /summary.json, /stuck, /healthz; Ctrl-C ends";
     terminal::say(&[plain("serving "), styled(Style::Bold, &format!("{address}/metrics")), plain(rest)]);
+    let sending = Sending::start_if(plan, session.runtime().collector(), Some(PUBLISH_INTERVAL))?;
     // A log that goes on for months has no use for a line each interval.
     let live = terminal::can_redraw().then(|| Live::start(session.view()));
     let end = match args.limit() {
@@ -69,5 +75,5 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
         let replaced = !args.run.json && terminal::stdout_is_terminal();
         live.end(if replaced { Last::Erase } else { Last::Keep });
     }
-    session.report(outcome)
+    session.report(outcome, |troubles| Kept { published: Sending::end_if(sending, troubles), ..Kept::default() })
 }
