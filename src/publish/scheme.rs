@@ -33,7 +33,7 @@ pub struct Scheme {
 /// The function that makes a type of this module, in a build with that feature.
 macro_rules! make {
     (-, $feature:literal) => {
-        None
+        None::<Make>
     };
     ($type:ident, $feature:literal) => {{
         #[cfg(feature = $feature)]
@@ -52,7 +52,7 @@ macro_rules! row {
             name: $name,
             address: $address,
             features: &[$feature $(, $with)*],
-            is_built: cfg!(all(feature = $feature $(, feature = $with)*)),
+            is_built: cfg!(all(feature = $feature $(, feature = $with)*)) && make!($type, $feature).is_some(),
             options: $options,
             variables: $variables,
             secrets: $secrets,

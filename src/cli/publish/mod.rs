@@ -10,3 +10,5 @@ pub mod report;
 mod resource;
 pub mod sending;
 mod settings;
+#[cfg(test)]
+mod tests;

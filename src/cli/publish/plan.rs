@@ -227,12 +227,12 @@ impl FileContents {
         repeated(&self.wanted, problems);
         let of_all = self.interval;
         let destinations = self.wanted.into_iter().filter_map(|wanted| {
-            let is_flag = wanted.place.is_none();
             let mut found = Vec::new();
             let planned = wanted.plan(environment, &mut found);
-            let named = |p: Problem| match is_flag {
-                true => Problem::new(None, format!("{FLAG}: {}", p.message)),
-                false => p,
+            // Everything in a file has a place.
+            let named = |p: Problem| match p.place {
+                None => Problem::new(None, format!("{FLAG}: {}", p.message)),
+                Some(_) => p,
             };
             problems.extend(found.into_iter().map(named));
             let mut planned = planned?;
