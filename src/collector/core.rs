@@ -18,6 +18,7 @@ use super::log::Message;
 use super::notify::{EventKind, Notifier};
 use super::ops::Switch;
 use super::periodic::{Periodic, kept_interval};
+use super::publishers::Publishers;
 use super::registry::{Entry, Registry};
 use super::trace::Drain;
 use crate::abi::KernelRef;
@@ -35,6 +36,9 @@ pub(super) struct Core {
     pub(super) notifier: Notifier,
     /// Operations of the application.
     pub(super) ops: Arc<Switch>,
+    /// Destinations that something is published to.
+    #[cfg_attr(not(feature = "publish"), allow(dead_code))]
+    pub(super) publishers: Arc<Publishers>,
     /// Events and spans, where they are kept.
     pub(super) drain: Option<Drain>,
     /// Where kernels leave their last words.
@@ -62,8 +66,9 @@ impl Core {
         let bounds =
             Bounds { snapshots: config.history_snapshots, age: config.history_age, bytes: config.history_bytes };
         let ops = Arc::new(Switch::new(config.scale, clock, Arc::clone(&counts)));
-        let collection =
-            Collection::new(config, clock, reader, Arc::clone(&metrics), Arc::clone(&ops), Arc::clone(&counts));
+        let publishers = Arc::<Publishers>::default();
+        let shared = (Arc::clone(&ops), Arc::clone(&publishers), Arc::clone(&counts));
+        let collection = Collection::new(config, clock, reader, Arc::clone(&metrics), shared);
         Core {
             drain: None,
             boxes: None,
@@ -71,6 +76,7 @@ impl Core {
             started: SystemTime::now(),
             metrics,
             ops,
+            publishers,
             notifier: Notifier::new(Arc::clone(&counts), config.hook_queue, config.hook_limit),
             registry: RwLock::new(Registry::new(config.max_kernels, config.scale, clock)),
             counts,

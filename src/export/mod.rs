@@ -91,6 +91,22 @@ use prometheus::{openmetrics, text};
 
 use crate::snapshot::Snapshot;
 
+/// Counts the series of a page: one for each set of labels of a family.
+#[cfg(feature = "pushgateway")]
+pub(crate) fn count_series(snapshot: &Snapshot) -> u64 {
+    struct Count(u64);
+    impl catalog::Sink for Count {
+        const NATIVE: bool = true;
+        fn family(&mut self, _: &catalog::MetricHeader<'_>) {}
+        fn sample(&mut self, _: catalog::LabelSet<'_>, _: &catalog::Sample<'_>) {
+            self.0 += 1;
+        }
+    }
+    let mut count = Count(0);
+    catalog::visit(snapshot, &mut count);
+    count.0
+}
+
 impl Snapshot {
     /// Writes the snapshot as a page for Prometheus: classic text, version 0.0.4. See [`export`](crate::export).
     ///

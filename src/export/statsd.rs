@@ -141,3 +141,55 @@ impl Sink for Lines<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn lines(snapshot: &Snapshot, previous: Option<&Snapshot>) -> Vec<String> {
+        let (tags, tail) = (vec!["env:test".to_owned()], String::new());
+        let format = Format { packet_bytes: 1432, histograms: "d", tags, tail };
+        let mut packets = Packets::new(&format);
+        metrics(snapshot, previous, &mut packets);
+        let (packets, too_long) = packets.finish();
+        assert_eq!(too_long, 0);
+        packets.iter().flat_map(|packet| packet.text.lines()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn each_type_has_its_line() {
+        let collector = crate::TelemetryCollector::new(true);
+        let busy =
+            |n: u64| (0..n).for_each(|_| collector.record_processed("w", Some(Duration::from_nanos(3))).expect("on"));
+        busy(93);
+        let first = collector.snapshot().expect("a snapshot");
+        let written = lines(&first, None);
+        for line in [
+            "ringscope_kernel_messages_processed:93|c|#kernel:w,env:test",
+            "ringscope_kernel_message_duration_seconds:3e-9|d|@0.0107526881720430|#kernel:w,env:test",
+            "ringscope_kernel_busy_seconds:0.000000279|c|#kernel:w,env:test",
+            "ringscope_kernels:1|g|#env:test",
+            "ringscope_kernel_state:1|g|#kernel:w,state:active,env:test",
+            "ringscope_task_latency_seconds:3e-9|g|#quantile:0.5,env:test",
+        ] {
+            let (until_rate, _) = line.split_once("204").unwrap_or((line, ""));
+            assert!(written.iter().any(|written| written.starts_with(until_rate)), "{line} is not in {written:#?}");
+        }
+        busy(1);
+        let since = lines(&collector.snapshot().expect("a snapshot"), Some(&first));
+        assert!(since.contains(&"ringscope_kernel_messages_processed:1|c|#kernel:w,env:test".to_owned()), "{since:#?}");
+        assert!(since.contains(&"ringscope_kernel_message_duration_seconds:3e-9|d|#kernel:w,env:test".to_owned()));
+        assert!(
+            !since.iter().any(|line| line.starts_with("ringscope_kernel_errors:")),
+            "nothing was added: {since:#?}"
+        );
+    }
+
+    #[test]
+    fn tags_cannot_end_their_line() {
+        assert_eq!(tag("peer", "a,b|c\nd:80"), "peer:a_b_c_d:80");
+        assert_eq!(tag("long", &"ü".repeat(300)).chars().count(), 200);
+    }
+}

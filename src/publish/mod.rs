@@ -20,6 +20,8 @@ mod publication;
 mod publisher;
 #[cfg(any(feature = "pushgateway", feature = "remote-write"))]
 mod push;
+#[cfg(feature = "pushgateway")]
+mod pushgateway;
 mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
@@ -41,6 +43,8 @@ pub use outbox::Outbox;
 pub use periodic::{Periodic, PeriodicBuilder};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
+#[cfg(feature = "pushgateway")]
+pub use pushgateway::{Pushgateway, PushgatewayBuilder};
 #[cfg(feature = "remote-write")]
 pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
 pub use scheme::{SCHEMES, Scheme, scheme};

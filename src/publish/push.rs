@@ -16,7 +16,7 @@ pub(super) const OPTIONS: [&str; 2] = ["ca", "timeout"];
 
 /// The address that somebody wrote, with `path` where it has none.
 pub(super) fn url(endpoint: &str, path: &str) -> Result<Url, PublishError> {
-    let bad = |remedy: &str| PublishError::BadSetting { setting: "the endpoint".to_owned(), remedy: remedy.to_owned() };
+    let bad = |remedy: &str| bad("the endpoint", remedy);
     let mut url = Url::parse(endpoint).map_err(|e| bad(&format!("{e}: write http://host:port")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
         return Err(bad("write http://host:port, or https://host"));
@@ -36,8 +36,7 @@ pub(super) fn url(endpoint: &str, path: &str) -> Result<Url, PublishError> {
 /// `name+http://host` as `http://host`.
 pub(super) fn endpoint(target: &Target) -> Result<String, PublishError> {
     if target.address.is_empty() {
-        let remedy = format!("write {}://host:port", target.scheme);
-        return Err(PublishError::BadSetting { setting: "the destination".to_owned(), remedy });
+        return Err(bad("the destination", &format!("write {}://host:port", target.scheme)));
     }
     let transport = target.scheme.rsplit_once('+').map_or("http", |(_, transport)| transport);
     Ok(format!("{transport}://{}", target.address))
@@ -57,10 +56,7 @@ pub(super) fn options(
     }
     if let Some(seconds) = target.take("timeout") {
         let time = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let bad = || PublishError::BadSetting {
-            setting: format!("the option timeout of {}", target.scheme),
-            remedy: "it is a number of seconds, more than 0".to_owned(),
-        };
+        let bad = || bad("the option timeout", "it is a number of seconds, more than 0");
         options.timeout = Some(time.filter(|time| !time.is_zero()).ok_or_else(bad)?);
     }
     Ok(options)
@@ -74,16 +70,59 @@ fn auth(environment: &Environment, prefix: &str) -> Result<Auth, PublishError> {
     let name = format!("{prefix}_USERNAME");
     match (environment.get(&name), password) {
         (None, None) => Ok(Auth::None),
-        (None, Some(_)) => {
-            Err(PublishError::BadSetting { setting: name, remedy: "there is a password and no user".to_owned() })
-        }
+        (None, Some(_)) => Err(bad(&name, "there is a password and no user")),
         (Some(user), password) => Ok(Auth::Basic { user, password: password.unwrap_or_else(|| "".into()) }),
     }
 }
 
+/// Labels of the target: `labels`, and those that have options of their own.
+pub(super) fn labels(target: &mut Target) -> Result<Vec<(String, String)>, PublishError> {
+    let mut labels = Vec::new();
+    for pair in target.take("labels").iter().flat_map(|all| all.split(',')) {
+        let pair = pair.split_once('=').ok_or_else(|| bad("the option labels", "write name=value,name=value"))?;
+        labels.push((pair.0.to_owned(), pair.1.to_owned()));
+    }
+    let named = ["job", "instance"].into_iter().filter_map(|name| Some((name.to_owned(), target.take(name)?)));
+    labels.extend(named);
+    Ok(labels)
+}
+
+/// Checks that Prometheus takes these names.
+pub(super) fn check_labels(labels: &[(String, String)]) -> Result<(), PublishError> {
+    for (name, _) in labels {
+        let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !first || name.starts_with("__") || !name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_') {
+            return Err(bad(&format!("the label {name}"), "a name has letters, digits and _, and no __ at its begin"));
+        }
+    }
+    Ok(())
+}
+
+/// Sets a label among others.
+pub(super) fn set(labels: &mut Vec<(String, String)>, name: String, value: String) {
+    labels.retain(|(known, _)| *known != name);
+    labels.push((name, value));
+}
+
+/// The labels, and `job` and `instance` of the source where they are not among them.
+pub(super) fn with_identity(labels: &[(String, String)], source: &Source) -> Vec<(String, String)> {
+    let mut all = labels.to_vec();
+    let (job, instance) = identity(source);
+    for (name, value) in [("job", job), ("instance", instance)] {
+        if !all.iter().any(|(known, _)| known == name) {
+            all.push((name.to_owned(), value));
+        }
+    }
+    all
+}
+
+pub(super) fn bad(setting: &str, remedy: &str) -> PublishError {
+    PublishError::BadSetting { setting: setting.to_owned(), remedy: remedy.to_owned() }
+}
+
 /// The labels by which Prometheus knows who says something: `job` is the service, with its namespace before it, and `instance`
 /// the attribute `service.instance.id`, or host and process.
-pub(super) fn identity(source: &Source) -> (String, String) {
+fn identity(source: &Source) -> (String, String) {
     let attribute = |name: &str| {
         let found = source.attributes.iter().find(|attribute| attribute.name == name);
         found.map(|attribute| attribute.value.to_string()).filter(|value| !value.is_empty())

@@ -10,7 +10,7 @@ use super::error::PublishError;
 use super::http::{Auth, Http, HttpOptions, Reply, peer};
 use super::publication::Publication;
 use super::publisher::{Destination, Payload, Published};
-use super::push;
+use super::push::{self, bad};
 use super::target::Target;
 use crate::collector::TelemetryCollector;
 use crate::export::remote_write::{Batch, Version, encode, v1_of_v2};
@@ -104,9 +104,7 @@ impl RemoteWriteBuilder {
     /// Sets a label of every series that has none of that name itself. Default: `job`, the service, and `instance`, the
     /// attribute `service.instance.id` or host and process.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let name = name.into();
-        self.settings.labels.retain(|(known, _)| *known != name);
-        self.settings.labels.push((name, value.into()));
+        push::set(&mut self.settings.labels, name.into(), value.into());
         self
     }
 
@@ -142,15 +140,7 @@ impl RemoteWriteBuilder {
         if self.settings.max_samples == 0 {
             return Err(bad("max_samples", "it is at least 1"));
         }
-        for (name, _) in &self.settings.labels {
-            let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            if !first || name.starts_with("__") || !name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_') {
-                return Err(bad(
-                    &format!("the label {name}"),
-                    "a name has letters, digits and _, and no __ at its begin",
-                ));
-            }
-        }
+        push::check_labels(&self.settings.labels)?;
         let known = AtomicU8::new(match self.settings.version {
             RemoteWriteVersion::Negotiated => UNKNOWN,
             RemoteWriteVersion::V1 => V1,
@@ -159,10 +149,6 @@ impl RemoteWriteBuilder {
         let url = push::url(&self.endpoint, PATH)?;
         Ok(RemoteWrite { url, http: Http::new(&self.options)?, settings: self.settings, known })
     }
-}
-
-fn bad(setting: &str, remedy: &str) -> PublishError {
-    PublishError::BadSetting { setting: setting.to_owned(), remedy: remedy.to_owned() }
 }
 
 impl RemoteWrite {
@@ -202,17 +188,8 @@ impl RemoteWrite {
         if let Some(most) = target.take("max_samples") {
             settings.max_samples = most.parse().map_err(|_| bad("the option max_samples", "it is a number"))?;
         }
-        if let Some(labels) = target.take("labels") {
-            for pair in labels.split(',') {
-                let (name, value) =
-                    pair.split_once('=').ok_or_else(|| bad("the option labels", "write name=value,name=value"))?;
-                builder = builder.label(name, value);
-            }
-        }
-        for name in ["job", "instance"] {
-            if let Some(value) = target.take(name) {
-                builder = builder.label(name, value);
-            }
+        for (name, value) in push::labels(&mut target)? {
+            builder = builder.label(name, value);
         }
         target.finish(&OPTIONS)?;
         builder.build()
@@ -221,17 +198,6 @@ impl RemoteWrite {
     /// What is sent now, as far as is known.
     fn version(&self) -> u8 {
         if self.known.load(Ordering::Relaxed) == V1 { V1 } else { V2 }
-    }
-
-    fn labels(&self, publication: &Publication) -> Vec<(String, String)> {
-        let mut labels = self.settings.labels.clone();
-        let (job, instance) = push::identity(&publication.source);
-        for (name, value) in [("job", job), ("instance", instance)] {
-            if !labels.iter().any(|(known, _)| known == name) {
-                labels.push((name.to_owned(), value));
-            }
-        }
-        labels
     }
 
     async fn post(&self, version: u8, body: Vec<u8>) -> Result<Reply, PublishError> {
@@ -298,7 +264,7 @@ impl Destination for RemoteWrite {
             started: publication.started,
             metadata: publication.previous.is_none() || publication.number.is_multiple_of(METADATA_EVERY),
             ends: !publication.running && self.settings.stale_at_end,
-            labels: &self.labels(publication),
+            labels: &push::with_identity(&self.settings.labels, &publication.source),
             histograms: self.settings.histograms,
             most: self.settings.max_samples,
         };

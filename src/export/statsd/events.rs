@@ -85,3 +85,47 @@ fn escaped(text: &str, most: usize) -> String {
     }
     written
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::super::Format;
+    use super::*;
+
+    fn written(packet_bytes: usize, title: &str, text: &str) -> Vec<String> {
+        let tags = vec!["env:test".to_owned()];
+        let format = Format { packet_bytes, histograms: "d", tags, tail: String::new() };
+        let mut packets = Packets::new(&format);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        write_event(title, text, time, "info", "stage:live", &mut packets);
+        packets.finish().0.into_iter().map(|packet| packet.text).collect()
+    }
+
+    #[test]
+    fn an_event_says_how_long_it_is() {
+        let event = &written(1432, "de|ploy", "ünder\nway|now")[0];
+        let expected = "_e{7,15}:de/ploy|ünder\\nway/now|d:1800000000|t:info|s:ringscope|#stage:live,env:test";
+        assert_eq!(event, expected);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn events_are_cut_to_fit_and_their_lengths_are_right(title in "\\PC{1,120}|[\u{0}-\u{7f}]{1,120}", text in "\\PC{0,500}|(\n|a|\\|){0,5000}", most in 300usize..9000) {
+            let all = written(most, &title, &text);
+            prop_assert_eq!(all.len(), 1);
+            let event = &all[0];
+            prop_assert!(event.len() <= most && !event.contains('\n'));
+            let (lengths, rest) = event.strip_prefix("_e{").and_then(|rest| rest.split_once("}:")).expect("a beginning");
+            let (title_bytes, text_bytes) = lengths.split_once(',').expect("two lengths");
+            let (title_bytes, text_bytes): (usize, usize) = (title_bytes.parse().expect("a number"), text_bytes.parse().expect("a number"));
+            prop_assert_eq!(rest.as_bytes()[title_bytes], b'|');
+            prop_assert!(rest[title_bytes + 1 + text_bytes..].starts_with("|d:1800000000|t:info|s:ringscope|#stage:live,env:test"));
+            prop_assert_eq!(rest.matches('|').count(), 5);
+        }
+    }
+}

@@ -106,3 +106,51 @@ fn push_tags(line: &mut String, format: &Format, tags: &str) {
     }
     line.push_str(&format.tail);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::push_tag;
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn packets_are_short_enough_and_no_line_is_split(
+            most in 256usize..2000,
+            lines in prop::collection::vec(("[a-z]{1,150}", prop::collection::vec(("[a-z_]{1,20}", "\\PC{0,300}|[\u{0}-\u{7f}]{0,80}"), 0..8), any::<u64>()), 1..30),
+        ) {
+            let format = Format { packet_bytes: most, histograms: "d", tags: vec!["env:test".to_owned()], tail: "|e:x".to_owned() };
+            let mut packets = Packets::new(&format);
+            let mut expected = Vec::new();
+            for (name, tags, value) in &lines {
+                let mut text = String::new();
+                for (key, value) in tags {
+                    if !text.is_empty() {
+                        text.push(',');
+                    }
+                    push_tag(&mut text, key, value);
+                }
+                let separator = if text.is_empty() { "" } else { "," };
+                let line = format!("{name}:{value}|c|#{text}{separator}env:test|e:x");
+                prop_assert_eq!(line.matches(',').count(), tags.len());
+                prop_assert_eq!(line.matches('|').count(), 3);
+                if line.len() <= most {
+                    expected.push(line);
+                }
+                packets.metric(name, &text, "c", |line| line.push_str(&value.to_string()));
+            }
+            prop_assert_eq!(packets.metrics, expected.len() as u64);
+            let (packets, too_long) = packets.finish();
+            prop_assert_eq!(too_long as usize + expected.len(), lines.len());
+            prop_assert!(packets.iter().all(|packet| packet.text.len() <= most));
+            prop_assert!(packets.iter().all(|packet| packet.lines == packet.text.lines().count() as u64));
+            let read: Vec<&str> = packets.iter().flat_map(|packet| packet.text.split('\n')).collect();
+            prop_assert_eq!(read, expected);
+            // No packet has room for what is in the next.
+            prop_assert!(packets.windows(2).all(|two| two[0].text.len() + 1 + two[1].text.split('\n').next().map_or(0, str::len) > most));
+        }
+    }
+}

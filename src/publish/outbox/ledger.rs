@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use crate::collector::CountsPublishing;
 use crate::publish::error::PublishError;
 use crate::publish::queue::Lost;
 use crate::snapshot::{DropReason, PublisherTelemetry};
@@ -28,6 +29,11 @@ impl Ledger {
 
     pub(in crate::publish) fn read(&self) -> PublisherTelemetry {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).told.clone()
+    }
+
+    /// Takes the name that the collector knows it by.
+    pub(super) fn rename(&self, destination: Arc<str>) {
+        self.change(|c| c.destination = destination);
     }
 
     fn change(&self, change: impl FnOnce(&mut PublisherTelemetry)) {
@@ -130,6 +136,16 @@ impl Ledger {
             c.queued_bytes = 0;
             drop_items(c, DropReason::Shutdown, left);
         }
+    }
+}
+
+impl CountsPublishing for Ledger {
+    fn read(&self) -> PublisherTelemetry {
+        Ledger::read(self)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 }
 

@@ -9,7 +9,7 @@ mod worker;
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use self::ledger::{Ledger, SharedLedger};
@@ -45,7 +45,8 @@ type Attach = Box<dyn Fn(&TelemetryCollector) + Send + Sync>;
 pub struct Outbox {
     mailbox: Mailbox,
     ledger: SharedLedger,
-    attach: Option<Attach>,
+    attach: Attach,
+    attached: Once,
     flush_limit: Duration,
     /// Told by the thread that it has ended; `None` once that was waited for.
     ended: Mutex<Option<Receiver<()>>>,
@@ -63,7 +64,7 @@ impl Outbox {
         let attached = Arc::clone(&destination);
         let queue = Box::new(Memory::new(delivery.queue_bytes));
         let mut outbox = Outbox::start(ToDestination(destination), queue, delivery)?;
-        outbox.attach = Some(Box::new(move |collector| attached.attach(collector)));
+        outbox.attach = Box::new(move |collector| attached.attach(collector));
         Ok(outbox)
     }
 
@@ -100,14 +101,26 @@ impl Outbox {
             let _ = end.send(());
         };
         std::thread::Builder::new().name(name.clone()).spawn(body).map_err(no_thread)?;
-        Ok(Outbox { mailbox, ledger, attach: None, flush_limit, ended: Mutex::new(Some(ended)), keeps })
+        Ok(Outbox {
+            mailbox,
+            ledger,
+            attach: Box::new(|_| ()),
+            attached: Once::new(),
+            flush_limit,
+            ended: Mutex::new(Some(ended)),
+            keeps,
+        })
     }
 
-    /// Lets the destination count its network operations in `collector`. To be called before anything is offered.
+    /// Counts in the snapshots of `collector` what becomes of everything, and lets the destination count its network operations
+    /// there. To be called before anything is offered; only the first call does something. Where the collector has another
+    /// destination of that name, this one is called `name-2`.
     pub fn attach(&self, collector: &TelemetryCollector) {
-        if let Some(attach) = &self.attach {
-            attach(collector);
-        }
+        self.attached.call_once(|| {
+            let name = self.status().destination;
+            self.ledger.rename(collector.add_publisher(&name, Arc::clone(&self.ledger) as _));
+            (self.attach)(collector);
+        });
     }
 
     /// Hands over a publication, and returns at once. One that finds others still waiting to be written is skipped, and
