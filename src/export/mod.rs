@@ -67,7 +67,7 @@ mod json;
 #[cfg(feature = "json")]
 mod json_metrics;
 #[cfg(feature = "trace")]
-mod otlp;
+pub(crate) mod otlp;
 #[cfg(feature = "trace")]
 mod perfetto;
 mod prometheus;

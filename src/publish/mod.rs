@@ -14,6 +14,8 @@ mod error;
 mod file;
 #[cfg(feature = "http-client")]
 mod http;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod outbox;
 mod periodic;
 mod publication;
@@ -39,6 +41,8 @@ pub use error::PublishError;
 pub use file::{JsonFile, JsonLines, PrometheusFile};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+#[cfg(feature = "otlp")]
+pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
 pub use periodic::{Periodic, PeriodicBuilder};
 pub use publication::Publication;

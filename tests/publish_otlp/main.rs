@@ -1,0 +1,9 @@
+//! What OpenTelemetry's receivers understand of what is sent by its protocol is what was counted.
+#![cfg(all(feature = "otlp", feature = "host"))]
+
+mod agent;
+mod live;
+mod metrics;
+
+#[path = "../trace_tools/mod.rs"]
+mod trace_tools;
