@@ -62,8 +62,13 @@ macro_rules! row {
 }
 
 const OF_DOGSTATSD: &[&str] = &["events", "histograms", "packet_bytes", "tags", "telemetry"];
+const OF_OTLP: &[&str] = &[
+    "encoding", "compression", "temporality", "histograms", "signals", "timeout", "request_bytes", "certificate", "name",
+];
+const OF_PUSHGATEWAY: &[&str] = &["job", "instance", "labels", "delete", "ca", "timeout"];
 const OF_REMOTE_WRITE: &[&str] =
     &["version", "histograms", "job", "instance", "labels", "stale", "max_samples", "ca", "timeout"];
+
 const DD: &[(&str, &str)] = &[
     ("", "DD_AGENT_HOST"),
     ("", "DD_DOGSTATSD_PORT"),
@@ -75,37 +80,41 @@ const DD: &[(&str, &str)] = &[
     ("", "DD_ENTITY_ID"),
     ("", "DD_EXTERNAL_ENV"),
 ];
+const OTEL: &[(&str, &str)] = &[
+    ("", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ("", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+    ("", "OTEL_EXPORTER_OTLP_COMPRESSION"),
+    ("", "OTEL_EXPORTER_OTLP_TIMEOUT"),
+    ("", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+    ("", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"),
+    ("", "OTEL_SERVICE_NAME"),
+    ("", "OTEL_RESOURCE_ATTRIBUTES"),
+];
+const PUSHGATEWAY: &[(&str, &str)] = &[("username", "PUSHGATEWAY_USERNAME")];
 const REMOTE_WRITE: &[(&str, &str)] = &[("username", "PROMETHEUS_REMOTE_WRITE_USERNAME")];
+
+const OTEL_SECRETS: &[(&str, &str)] = &[("headers", "OTEL_EXPORTER_OTLP_HEADERS")];
+const PUSHGATEWAY_SECRETS: &[(&str, &str)] =
+    &[("password", "PUSHGATEWAY_PASSWORD"), ("token", "PUSHGATEWAY_BEARER_TOKEN")];
 const REMOTE_WRITE_SECRETS: &[(&str, &str)] =
     &[("password", "PROMETHEUS_REMOTE_WRITE_PASSWORD"), ("token", "PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN")];
 
 /// All that there are, in the order in which they are listed.
+#[rustfmt::skip]
 pub const SCHEMES: &[Scheme] = &[
-    row!("otlp+http", "//localhost:4318", -, ["otlp"], &[], &[], &[]),
-    row!("otlp+https", "//collector.example:4318", -, ["otlp", "tls"], &[], &[], &[]),
-    row!("otlp+grpc", "//localhost:4317", -, ["otlp-grpc"], &[], &[], &[]),
-    row!("otlp+grpcs", "//collector.example:4317", -, ["otlp-grpc", "tls"], &[], &[], &[]),
+    row!("otlp+http", "//localhost:4318", Otlp, ["otlp"], OF_OTLP, OTEL, OTEL_SECRETS),
+    row!("otlp+https", "//collector.example:4318", Otlp, ["otlp", "tls"], OF_OTLP, OTEL, OTEL_SECRETS),
+    row!("otlp+grpc", "//localhost:4317", Otlp, ["otlp-grpc"], OF_OTLP, OTEL, OTEL_SECRETS),
+    row!("otlp+grpcs", "//collector.example:4317", Otlp, ["otlp-grpc", "tls"], OF_OTLP, OTEL, OTEL_SECRETS),
     row!("jaeger", "//localhost", -, ["otlp"], &[], &[], &[]),
-    row!(
-        "remote-write+http",
-        "//localhost:9090",
-        RemoteWrite,
-        ["remote-write"],
-        OF_REMOTE_WRITE,
-        REMOTE_WRITE,
-        REMOTE_WRITE_SECRETS
-    ),
-    row!(
-        "remote-write+https",
-        "//prometheus.example",
-        RemoteWrite,
-        ["remote-write", "tls"],
-        OF_REMOTE_WRITE,
-        REMOTE_WRITE,
-        REMOTE_WRITE_SECRETS
-    ),
-    row!("pushgateway+http", "//localhost:9091", -, ["pushgateway"], &[], &[], &[]),
-    row!("pushgateway+https", "//pushgateway.example", -, ["pushgateway", "tls"], &[], &[], &[]),
+    row!("remote-write+http", "//localhost:9090", RemoteWrite, ["remote-write"],
+        OF_REMOTE_WRITE, REMOTE_WRITE, REMOTE_WRITE_SECRETS),
+    row!("remote-write+https", "//prometheus.example", RemoteWrite, ["remote-write", "tls"],
+        OF_REMOTE_WRITE, REMOTE_WRITE, REMOTE_WRITE_SECRETS),
+    row!("pushgateway+http", "//localhost:9091", Pushgateway, ["pushgateway"],
+        OF_PUSHGATEWAY, PUSHGATEWAY, PUSHGATEWAY_SECRETS),
+    row!("pushgateway+https", "//pushgateway.example", Pushgateway, ["pushgateway", "tls"],
+        OF_PUSHGATEWAY, PUSHGATEWAY, PUSHGATEWAY_SECRETS),
     row!("elasticsearch+http", "//localhost:9200", -, ["elasticsearch"], &[], &[], &[]),
     row!("elasticsearch+https", "//elastic.example:9200", -, ["elasticsearch", "tls"], &[], &[], &[]),
     row!("grafana-cloud", "//my-org", -, ["grafana-cloud"], &[], &[], &[]),
