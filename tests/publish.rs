@@ -218,7 +218,9 @@ fn snapshots_their_history_and_pages_count_each_destination_by_its_own_name() {
     ] {
         assert!(page.lines().any(|one| one == line), "{line} in\n{page}");
     }
-    assert!(ringscope::export::catalog().any(|f| f.name == "telemetry_publish_retries" && f.kind == FamilyKind::Counter));
+    assert!(
+        ringscope::export::catalog().any(|f| f.name == "telemetry_publish_retries" && f.kind == FamilyKind::Counter)
+    );
     // A new one takes the name of one that has ended.
     let again = Outbox::destination(Dead, Delivery::default()).expect("a thread");
     again.attach(&collector);
@@ -233,7 +235,10 @@ fn what_cannot_be_is_refused_before_anything_starts() {
     let builder = || Periodic::builder(&collector);
     assert_eq!(error(builder().interval(Duration::ZERO).start()), "interval is wrong: it must be at least 1 ms");
     let off = TelemetryCollector::new(false);
-    assert_eq!(error(Periodic::builder(&off).start()), "the collector is wrong: it is off: there is nothing to publish");
+    assert_eq!(
+        error(Periodic::builder(&off).start()),
+        "the collector is wrong: it is off: there is nothing to publish"
+    );
     let spool = Delivery::default().spool("/nowhere", 1000);
     assert!(error(builder().publisher_with(Kept::default(), spool).start()).starts_with("spool is wrong"));
     let mut wrong = Delivery::default();

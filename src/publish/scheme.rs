@@ -63,7 +63,15 @@ macro_rules! row {
 
 const OF_DOGSTATSD: &[&str] = &["events", "histograms", "packet_bytes", "tags", "telemetry"];
 const OF_OTLP: &[&str] = &[
-    "encoding", "compression", "temporality", "histograms", "signals", "timeout", "request_bytes", "certificate", "name",
+    "encoding",
+    "compression",
+    "temporality",
+    "histograms",
+    "signals",
+    "timeout",
+    "request_bytes",
+    "certificate",
+    "name",
 ];
 const OF_PUSHGATEWAY: &[&str] = &["job", "instance", "labels", "delete", "ca", "timeout"];
 const OF_REMOTE_WRITE: &[&str] =

@@ -107,9 +107,7 @@ fn points_mut(metric: &mut Value) -> &mut Vec<Value> {
 /// What the agent shows of protobuf has the fields' own names.
 fn as_otlp(value: &Value) -> Value {
     match value {
-        Value::Object(map) => {
-            map.iter().map(|(key, value)| (camel(key), as_otlp(value))).collect::<Map<_, _>>().into()
-        }
+        Value::Object(map) => map.iter().map(|(key, value)| (camel(key), as_otlp(value))).collect::<Map<_, _>>().into(),
         Value::Array(list) => list.iter().map(as_otlp).collect::<Vec<_>>().into(),
         other => other.clone(),
     }

@@ -4,6 +4,7 @@
 pub mod args;
 pub mod check;
 mod file;
+mod headers;
 mod nearest;
 pub mod plan;
 pub mod report;

@@ -223,7 +223,10 @@ impl FileContents {
     }
 
     fn plan(self, interval: Option<Duration>, environment: &Environment, problems: &mut Vec<Problem>) -> Plan {
-        let source = resource::source(self.service, &self.resource, environment, problems);
+        // A destination that looks for the service itself finds that of the file.
+        let of_file = self.service.iter().map(|service| ("OTEL_SERVICE_NAME".to_owned(), service.clone())).collect();
+        let environment = &environment.clone().with(of_file);
+        let source = resource::source(&self.resource, environment, problems);
         repeated(&self.wanted, problems);
         let of_all = self.interval;
         let destinations = self.wanted.into_iter().filter_map(|wanted| {

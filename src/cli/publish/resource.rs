@@ -9,12 +9,7 @@ use crate::cli::publish::settings::must_be;
 const SERVICE: &str = "ringscope";
 
 /// The file's names stand over those of the environment (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`).
-pub fn source(
-    service: Option<String>,
-    resource: &[Entry],
-    environment: &Environment,
-    problems: &mut Vec<Problem>,
-) -> Source {
+pub fn source(resource: &[Entry], environment: &Environment, problems: &mut Vec<Problem>) -> Source {
     let mut attributes = of_environment(environment);
     let named = attributes.iter().position(|attribute| attribute.name == "service.name");
     let named = named.map(|at| attributes.remove(at).value.to_string());
@@ -27,7 +22,7 @@ pub fn source(
             Err(message) => problems.push(Problem::new(entry.place, format!("resource.{}: {message}", entry.key))),
         }
     }
-    let service = service.or_else(|| environment.get("OTEL_SERVICE_NAME")).or(named);
+    let service = environment.get("OTEL_SERVICE_NAME").or(named);
     let mut source = Source::this_process(service.unwrap_or_else(|| SERVICE.to_owned()));
     source.attributes = attributes;
     source

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ringscope::publish::{Delivery, Environment, Scheme, Spool, SyncPolicy, secret_file};
 
 use crate::cli::publish::file::{Entry, Place, Problem, Value};
+use crate::cli::publish::headers::headers;
 use crate::cli::publish::nearest::unknown;
 use crate::cli::term::units::{parse_bytes, parse_duration};
 
@@ -50,8 +51,10 @@ impl std::fmt::Debug for Variables {
 }
 
 /// What may be set of a destination beside the way to it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Known {
+    /// How a time limit is written.
+    timeout: fn(Duration) -> String,
     options: Vec<&'static str>,
     variables: Vec<(&'static str, &'static str)>,
     secrets: Vec<(&'static str, &'static str)>,
@@ -60,8 +63,12 @@ pub struct Known {
 impl Known {
     /// Of these: all of them, where it is not known which one is meant.
     pub fn of<'a>(schemes: impl IntoIterator<Item = &'a Scheme>) -> Known {
-        let mut known = Known::default();
+        let seconds = |limit: Duration| limit.as_secs_f64().to_string();
+        let mut known = Known { timeout: seconds, options: Vec::new(), variables: Vec::new(), secrets: Vec::new() };
         for scheme in schemes {
+            if scheme.name.starts_with("otlp") {
+                known.timeout = |limit| limit.as_millis().to_string();
+            }
             known.options.extend(scheme.options);
             known.variables.extend(scheme.variables.iter().filter(|(name, _)| !name.is_empty()));
             known.secrets.extend(scheme.secrets);
@@ -73,6 +80,7 @@ impl Known {
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.options.iter().chain(DELIVERY).map(|key| (*key).to_owned()).collect();
         keys.extend(self.variables.iter().map(|(name, _)| (*name).to_owned()));
+        keys.extend(self.secrets.iter().filter(|(name, _)| *name == "headers").map(|(name, _)| (*name).to_owned()));
         keys.extend(self.secrets.iter().flat_map(|(name, _)| [format!("{name}_file"), format!("{name}_env")]));
         keys.sort_unstable();
         keys.dedup();
@@ -119,9 +127,10 @@ impl Settings {
         let is_option = known.options.contains(&key);
         if DELIVERY.contains(&key) {
             let set = self.set_delivery(entry, problems);
-            // A destination that has a time limit of its own takes seconds.
+            // A destination that has a time limit of its own has the same one.
             if is_option && set.is_ok() {
-                self.options.push((entry.key.clone(), self.delivery.timeout.as_secs_f64().to_string(), entry.place));
+                let limit = (known.timeout)(self.delivery.timeout);
+                self.options.push((entry.key.clone(), limit, entry.place));
             }
             return Some(set);
         }
@@ -131,7 +140,14 @@ impl Settings {
         if let Some((_, variable)) = known.variables.iter().find(|(name, _)| *name == key) {
             return Some(text(entry).map(|value| self.variables.0.push(((*variable).to_owned(), value.to_owned()))));
         }
-        self.set_secret(known, entry, environment)
+        self.set_headers(known, entry, environment).or_else(|| self.set_secret(known, entry, environment))
+    }
+
+    fn set_headers(&mut self, known: &Known, entry: &Entry, environment: &Environment) -> Option<Result<(), String>> {
+        let Value::Table(table) = &entry.value else { return None };
+        let (_, variable) = known.secrets.iter().find(|(name, _)| entry.key == "headers" && *name == "headers")?;
+        let headers = headers(table, environment);
+        Some(headers.map(|headers| self.variables.0.push(((*variable).to_owned(), headers))))
     }
 
     fn set_delivery(&mut self, entry: &Entry, problems: &mut Vec<Problem>) -> Result<(), String> {

@@ -210,3 +210,18 @@ fn the_table_of_schemes_is_that_of_the_destinations() {
         assert!(keys.windows(2).all(|pair| pair[0] != pair[1]) && !keys.iter().any(|key| key == "url"), "{keys:?}");
     }
 }
+
+#[test]
+fn headers_of_a_destination() {
+    let (plan, _file) = right(
+        "[[publish]]\nurl = \"otlp+http://localhost:1?timeout=2s\"\ncompression = \"gzip\"\n\
+         headers = { x-scope = \"a\", authorization = { file = \"HERE/secret\" } }\n",
+    );
+    assert_eq!(plan.destinations[0].delivery.timeout, Duration::from_secs(2));
+    assert!(!format!("{plan:?}").contains(SECRET), "{plan:?}");
+    let text = "[[publish]]\nurl = \"otlp+http://localhost:1\"\nheaders = { authorization = \"hunter2\" }\n";
+    expect(text, 3, 11, "authorization: a secret does not stand here");
+    let text = "[[publish]]\nurl = \"otlp+http://localhost:1\"\ncompression = \"zip\"\nsignals = \"metrics,lgs\"\n";
+    let problems = wrong(text);
+    assert_eq!(problems.iter().map(|(line, ..)| *line).collect::<Vec<_>>(), [3, 4], "{problems:?}");
+}
