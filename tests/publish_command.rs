@@ -212,3 +212,14 @@ fn serve_publishes_every_so_often_and_at_the_end() {
     requests.extend(all(&got));
     assert_eq!(received(&requests, "ringscope_kernel_messages_processed"), 3000);
 }
+
+#[test]
+fn a_log_says_once_that_a_destination_fails() {
+    let url = format!("{DEAD}?flush_limit=100ms&retry_min=10ms");
+    let run = ["run", "--device", "host", "--duration", "1500ms", "--interval", "100ms", "--publish-interval", "100ms"];
+    let run = output(&[&run[..], &["--publish", &url]].concat());
+    assert_eq!(run.status.code(), Some(1));
+    let said = text(&run.stderr);
+    let fails: Vec<&str> = said.lines().filter(|line| line.starts_with("publishing to otlp fails: ")).collect();
+    assert!(fails.len() == 1 && fails[0].contains("127.0.0.1:1 cannot be reached"), "{said}");
+}

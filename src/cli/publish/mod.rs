@@ -11,5 +11,6 @@ pub mod report;
 mod resource;
 pub mod sending;
 mod settings;
+pub mod teller;
 #[cfg(test)]
 mod tests;

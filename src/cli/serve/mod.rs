@@ -18,6 +18,7 @@ use crate::cli::args::ServeArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
 use crate::cli::publish::sending::Sending;
+use crate::cli::publish::teller::Teller;
 use crate::cli::term::live::{Last, Live};
 use crate::cli::term::terminal;
 use crate::cli::term::text::{Style, plain, styled};
@@ -57,6 +58,8 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let sending = Sending::start_if(plan, session.runtime().collector(), Some(PUBLISH_INTERVAL))?;
     // A log that goes on for months has no use for a line each interval.
     let live = terminal::can_redraw().then(|| Live::start(session.view()));
+    let tells = sending.is_some() && live.is_none();
+    let teller = tells.then(|| Teller::start(session.runtime().collector().clone()));
     let end = match args.limit() {
         Limit::Time(time) => Instant::now().checked_add(time),
         _ => None,
@@ -71,6 +74,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
         std::thread::sleep(LOOK);
     }
     drop(server);
+    drop(teller);
     if let Some(live) = live {
         let replaced = !args.run.json && terminal::stdout_is_terminal();
         live.end(if replaced { Last::Erase } else { Last::Keep });
