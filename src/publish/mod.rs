@@ -3,6 +3,7 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+mod any;
 mod composite;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
@@ -34,8 +35,10 @@ mod spool;
 #[cfg(feature = "prometheus-server")]
 #[doc(hidden)]
 pub mod serving;
+mod scheme;
 mod target;
 
+pub use any::AnyDestination;
 pub use composite::Composite;
 #[cfg(feature = "cloudwatch")]
 pub use cloudwatch::{CloudWatch, CloudWatchBuilder, CloudWatchEmf};
@@ -60,5 +63,6 @@ pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 pub use pushgateway::{Pushgateway, PushgatewayBuilder};
 #[cfg(feature = "remote-write")]
 pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
+pub use scheme::{SCHEMES, Scheme, scheme};
 pub use secrecy::SecretString;
 pub use target::Target;
