@@ -4,9 +4,9 @@
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
 mod any;
-mod composite;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
+mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivery;
@@ -31,17 +31,17 @@ mod pushgateway;
 mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
-mod spool;
+mod scheme;
 #[cfg(feature = "prometheus-server")]
 #[doc(hidden)]
 pub mod serving;
-mod scheme;
+mod spool;
 mod target;
 
 pub use any::AnyDestination;
-pub use composite::Composite;
 #[cfg(feature = "cloudwatch")]
 pub use cloudwatch::{CloudWatch, CloudWatchBuilder, CloudWatchEmf};
+pub use composite::Composite;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
