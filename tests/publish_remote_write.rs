@@ -308,3 +308,36 @@ async fn what_waits_while_prometheus_is_away_arrives() {
         assert_eq!(prometheus.query_at("ringscope_kernels", at), serde_json::json!([]), "it is over");
     }
 }
+
+/// A Prometheus that was not told to take native histograms says so, and has the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_native_histograms_there() {
+    let Some(program) = receivers::found("RINGSCOPE_PROMETHEUS3") else { return };
+    let command = move |folder: &std::path::Path, ports: &[u16]| {
+        std::fs::write(folder.join("prometheus.yml"), "").unwrap();
+        let mut command = std::process::Command::new(&program);
+        command.args([
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            "--web.enable-remote-write-receiver",
+        ]);
+        command.arg(format!("--web.listen-address=127.0.0.1:{}", ports[0]));
+        command
+    };
+    let ready = |p: &receivers::Process| {
+        receivers::http::request(&p.address(0), "GET", "/-/ready", &[], &[]).is_ok_and(|answer| answer.status == 200)
+    };
+    let process = receivers::Process::start("prometheus", 1, command, ready);
+    let live = Live::start().await;
+    let samples = to("127.0.0.1:1", "?histograms=classic").encode_all(&live.publication());
+    for options in ["?version=1&instance=1", "?version=2&instance=2"] {
+        let remote_write = to(&process.address(0), options);
+        let published = remote_write.publish(&live.publication()).await.unwrap();
+        assert_eq!((published.items, published.rejected), (samples, 8), "{published:?}");
+        assert!(published.warning.unwrap().contains("--enable-feature=native-histograms"));
+        let published = remote_write.publish(&live.publication()).await.unwrap();
+        assert_eq!((published.items, published.rejected, published.warning), (samples, 0, None));
+    }
+    let prometheus = Prometheus { process };
+    assert_eq!(prometheus.value("sum(batch_tokens_bucket{le=\"1024.0\"})"), Some(18.0));
+}
