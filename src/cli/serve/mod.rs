@@ -15,10 +15,13 @@ use self::routes::Routes;
 use crate::cli::args::ServeArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
+use crate::cli::publish::sending::Sending;
+use crate::cli::publish::teller::Teller;
 use crate::cli::term::live::{Last, Live};
 use crate::cli::term::terminal;
 use crate::cli::term::text::{Style, plain, styled};
 use crate::cli::workload::input::Limit;
+use crate::cli::workload::report::Kept;
 use crate::cli::workload::session::Session;
 use crate::cli::workload::system;
 
@@ -29,8 +32,12 @@ const OTHER_FILES: usize = 512;
 /// How soon Ctrl-C is noticed where nothing is streamed.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How often something is published where nothing is said.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
+    let plan = args.publish.plan()?;
     // Before anything is launched: an address that is taken is known at once.
     let listeners = args.listen.bind().map_err(ServeError::Listen)?;
     let hosts = args.listen.hosts(&listeners);
@@ -52,8 +59,11 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let address = format!("http://{}", server.address());
     let rest = " for Prometheus; /snapshot.json, /summary.json, /stuck, /healthz; Ctrl-C ends";
     terminal::say(&[plain("serving "), styled(Style::Bold, &format!("{address}/metrics")), plain(rest)]);
+    let sending = Sending::start_if(plan, session.runtime().collector(), Some(PUBLISH_INTERVAL))?;
     // A log that goes on for months has no use for a line each interval.
     let live = terminal::can_redraw().then(|| Live::start(session.view()));
+    let tells = sending.is_some() && live.is_none();
+    let teller = tells.then(|| Teller::start(session.runtime().collector().clone()));
     let end = match args.limit() {
         Limit::Time(time) => Instant::now().checked_add(time),
         _ => None,
@@ -68,11 +78,12 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
         std::thread::sleep(LOOK);
     }
     drop(server);
+    drop(teller);
     if let Some(live) = live {
         let replaced = !args.run.json && terminal::stdout_is_terminal();
         live.end(if replaced { Last::Erase } else { Last::Keep });
     }
-    session.report(outcome)
+    session.report(outcome, |troubles| Kept { published: Sending::end_if(sending, troubles), ..Kept::default() })
 }
 
 /// So many that no client can take the file descriptors that the rest of the program needs.
