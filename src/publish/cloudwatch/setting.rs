@@ -107,10 +107,10 @@ impl CloudWatchBuilder {
             region.or_else(|| environment.get("AWS_REGION").or_else(|| environment.get("AWS_DEFAULT_REGION")));
         let endpoint = target.take("endpoint").or_else(|| environment.get("AWS_ENDPOINT_URL_CLOUDWATCH"));
         builder.endpoint = endpoint.or_else(|| environment.get("AWS_ENDPOINT_URL"));
-        if let Some(id) = environment.get("AWS_ACCESS_KEY_ID") {
-            if let Some(secret) = environment.secret("AWS_SECRET_ACCESS_KEY")? {
-                builder = builder.credentials(id, secret, environment.secret("AWS_SESSION_TOKEN")?);
-            }
+        if let Some(id) = environment.get("AWS_ACCESS_KEY_ID")
+            && let Some(secret) = environment.secret("AWS_SECRET_ACCESS_KEY")?
+        {
+            builder = builder.credentials(id, secret, environment.secret("AWS_SESSION_TOKEN")?);
         }
         if let Some(namespace) = target.take("namespace") {
             builder = builder.namespace(namespace);
