@@ -101,7 +101,7 @@ pub(super) fn push_canonical(out: &mut String, value: f64) {
 }
 
 /// As [`push_canonical`], and with a fraction where OpenMetrics wants one: `1.0`.
-pub(super) fn push_openmetrics_bound(out: &mut String, value: f64) {
+pub(in crate::export) fn push_openmetrics_bound(out: &mut String, value: f64) {
     let start = out.len();
     push_canonical(out, value);
     if value.is_finite() && !out[start..].contains(['.', 'e']) {
