@@ -7,5 +7,5 @@ mod metrics;
 mod signals;
 mod victoria;
 
-#[path = "../trace_tools/mod.rs"]
-mod trace_tools;
+#[path = "../receivers/mod.rs"]
+mod receivers;
