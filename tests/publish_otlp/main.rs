@@ -2,8 +2,12 @@
 #![cfg(all(feature = "otlp-grpc", feature = "host"))]
 
 mod agent;
+mod decoded;
+mod fake;
+mod grpc;
 mod live;
 mod metrics;
+mod replies;
 mod signals;
 mod victoria;
 
