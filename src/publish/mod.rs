@@ -14,8 +14,12 @@ mod environment;
 mod error;
 #[cfg(feature = "files")]
 mod file;
+#[cfg(feature = "grafana-cloud")]
+mod grafana_cloud;
 #[cfg(feature = "http-client")]
 mod http;
+#[cfg(feature = "otlp")]
+mod jaeger;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outbox;
@@ -49,8 +53,12 @@ pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "files")]
 pub use file::{JsonFile, JsonLines, PrometheusFile};
+#[cfg(feature = "grafana-cloud")]
+pub use grafana_cloud::{GrafanaCloud, GrafanaCloudBuilder, GrafanaCloudProtocol};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+#[cfg(feature = "otlp")]
+pub use jaeger::Jaeger;
 #[cfg(feature = "otlp")]
 pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
