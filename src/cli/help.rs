@@ -144,6 +144,34 @@ pub fn serve(width: usize) -> String {
     )
 }
 
+/// Below the options of `ringscope check --help`.
+pub fn check(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope check ringscope.toml", "every error with its line, or what is published where"),
+            Example("ringscope check ringscope.toml --json", "the same as JSON"),
+            Example("ringscope serve --config ringscope.toml", "what the file is for"),
+            Title("In the file:"),
+            File("service = \"trainer\""),
+            File("[[publish]]"),
+            File("url = \"otlp+http://localhost:4318\""),
+            File("interval = \"10s\""),
+            Title(""),
+            Prose(
+                "Options of a destination are keys below its [[publish]], and may stand in its url as well: \
+                 url = \"json-lines:run.ndjson?keep=9\". Passwords and keys stand in files of their own or in the environment: \
+                 NAME_file = \"PATH\", NAME_env = \"VARIABLE\". docs/destinations.md lists all keys.",
+            ),
+            Title("Exit codes:"),
+            Term("0", "the file can be used"),
+            Term("1", "it cannot; stderr says why, line by line"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
 /// Below the options of `ringscope trace --help`.
 pub fn trace(width: usize) -> String {
     page(
@@ -295,7 +323,7 @@ mod tests {
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, trace, doctor, bench] {
+        for page in [program, run, serve, check, trace, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

@@ -60,6 +60,8 @@
 //! An arrow joins the records of a flow in the order of their times.
 
 mod catalog;
+#[cfg(feature = "cloudwatch")]
+pub(crate) mod cloudwatch;
 #[cfg(feature = "trace")]
 mod jaeger;
 #[cfg(feature = "json")]
@@ -67,7 +69,7 @@ mod json;
 #[cfg(feature = "json")]
 mod json_metrics;
 #[cfg(feature = "trace")]
-mod otlp;
+pub(crate) mod otlp;
 #[cfg(feature = "trace")]
 mod perfetto;
 mod prometheus;

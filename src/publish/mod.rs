@@ -3,6 +3,9 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+mod any;
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
 mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
@@ -13,8 +16,12 @@ mod error;
 mod file;
 #[cfg(feature = "http-client")]
 mod http;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod outbox;
 mod periodic;
+#[cfg(feature = "prometheus-server")]
+mod prometheus;
 mod publication;
 mod publisher;
 #[cfg(any(feature = "pushgateway", feature = "remote-write"))]
@@ -24,8 +31,16 @@ mod pushgateway;
 mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
+mod scheme;
+#[cfg(feature = "prometheus-server")]
+#[doc(hidden)]
+pub mod serving;
+mod spool;
 mod target;
 
+pub use any::AnyDestination;
+#[cfg(feature = "cloudwatch")]
+pub use cloudwatch::{CloudWatch, CloudWatchBuilder, CloudWatchEmf};
 pub use composite::Composite;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
@@ -36,13 +51,18 @@ pub use error::PublishError;
 pub use file::{JsonFile, JsonLines, PrometheusFile};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+#[cfg(feature = "otlp")]
+pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
 pub use periodic::{Periodic, PeriodicBuilder};
+#[cfg(feature = "prometheus-server")]
+pub use prometheus::{PrometheusPublisher, PrometheusServer};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 #[cfg(feature = "pushgateway")]
 pub use pushgateway::{Pushgateway, PushgatewayBuilder};
 #[cfg(feature = "remote-write")]
 pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
+pub use scheme::{SCHEMES, Scheme, scheme};
 pub use secrecy::SecretString;
 pub use target::Target;
