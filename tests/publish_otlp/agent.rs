@@ -40,24 +40,13 @@ impl Agent {
         Some(agent)
     }
 
-    fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.http)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-        body.to_owned()
-    }
-
     pub fn forget(&self) {
-        self.get("/test/session/clear");
+        get(self.http, "/test/session/clear");
     }
 
     /// The requests that it took with `signal`, each in OTLP's JSON.
     pub fn took(&self, signal: &str) -> Vec<Value> {
-        let read = self.get(&format!("/test/session/{signal}"));
+        let read = get(self.http, &format!("/test/session/{signal}"));
         let requests: Vec<Value> = serde_json::from_str(&read).unwrap_or_else(|e| panic!("{e}: {read}"));
         requests.iter().map(as_otlp).collect()
     }
@@ -76,6 +65,18 @@ impl Agent {
         }
         all
     }
+}
+
+/// The body of an answer with status 2xx.
+pub fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.split(' ').nth(1).is_some_and(|status| status.starts_with('2')), "{answer}");
+    body.to_owned()
 }
 
 impl Drop for Agent {

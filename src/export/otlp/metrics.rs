@@ -255,7 +255,7 @@ impl<const NATIVE: bool> Sink for Page<'_, NATIVE> {
             self.data = data;
         }
         // Everything that comes into this metric yet, its head included.
-        const REST: usize = 64;
+        const REST: usize = 128;
         let head = self.head.name.len() + self.head.description.len() + self.head.unit.len() + REST;
         if self.requests.is_full(self.points.len() + field_len(self.point.len()) + head) {
             self.end_metric();

@@ -11,6 +11,10 @@ use crate::collector::{NetworkRecord, OperationRecord, ThreadInfo};
 use crate::snapshot::OperationStatus;
 use crate::trace::Value;
 
+// `Span.SpanKind`.
+const INTERNAL: i32 = 1;
+const CLIENT: i32 = 3;
+
 /// What ended since the last time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Operations<'a> {
@@ -76,20 +80,18 @@ fn thread(of: Option<&ThreadInfo>) -> impl Iterator<Item = KeyValue> {
     id.into_iter().chain(name)
 }
 
-/// Each as the only span of a trace of its own: what it was a part of, nobody knows. Errors of a kernel that were only counted
-/// are no spans.
+/// Each as the only span of a trace of its own: what it was a part of, nobody knows. Messages of kernels are not among them:
+/// those that are known one by one are spans of the trace.
 pub(super) fn spans<'a>(all: Operations<'a>) -> impl Iterator<Item = Span> + 'a {
-    let is_one = |of: &&OperationRecord| of.device.as_ref().is_none_or(|device| device.messages == 1);
-    let operations = all.operations.iter().filter(is_one).map(operation_span);
+    let operations = all.operations.iter().filter(|of| of.device.is_none()).map(operation_span);
     operations.chain(all.network.iter().map(network_span))
 }
 
 fn operation_span(of: &OperationRecord) -> Span {
-    let message = of.device.as_ref().and_then(|device| device.number);
-    let ids = ids((&of.name, &of.id, of.start_time, of.duration, of.thread.as_ref().map(|t| t.id), message));
+    let ids = ids((&of.name, &of.id, of.start_time, of.duration, of.thread.as_ref().map(|t| t.id)));
     Span {
         name: of.name.to_string(),
-        kind: if of.device.is_some() { 5 } else { 1 },
+        kind: INTERNAL,
         attributes: attributes(of),
         ..span(ids, of.start_time, of.duration, of.status, of.error.as_deref())
     }
@@ -99,7 +101,7 @@ fn network_span(of: &NetworkRecord) -> Span {
     let ids = ids((&of.kind, &of.host, of.port, of.start_time, of.duration, of.thread.id));
     Span {
         name: format!("{} {}:{}", of.kind, of.host, of.port),
-        kind: 3,
+        kind: CLIENT,
         attributes: network_attributes(of),
         ..span(ids, of.start_time, of.duration, of.status, of.error.as_deref())
     }

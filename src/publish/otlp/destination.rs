@@ -58,7 +58,7 @@ pub struct Otlp {
 #[derive(Debug)]
 enum Transport {
     Http(http::Client),
-    #[cfg(any())]
+    #[cfg(feature = "otlp-grpc")]
     Grpc(super::grpc::Client),
 }
 
@@ -66,9 +66,9 @@ impl Otlp {
     pub(super) fn new(settings: Settings) -> Result<Otlp, PublishError> {
         let transport = match settings.protocol {
             OtlpProtocol::HttpProtobuf | OtlpProtocol::HttpJson => Transport::Http(http::Client::new(&settings)?),
-            #[cfg(any())]
+            #[cfg(feature = "otlp-grpc")]
             OtlpProtocol::Grpc => Transport::Grpc(super::grpc::Client::new(&settings)?),
-            #[cfg(all())]
+            #[cfg(not(feature = "otlp-grpc"))]
             OtlpProtocol::Grpc => {
                 let remedy = "this build has no gRPC: build with the feature otlp-grpc".to_owned();
                 return Err(PublishError::BadSetting { setting: "the protocol".to_owned(), remedy });
@@ -156,7 +156,7 @@ impl Destination for Otlp {
     fn attach(&self, collector: &TelemetryCollector) {
         match &self.transport {
             Transport::Http(client) => client.attach(collector),
-            #[cfg(any())]
+            #[cfg(feature = "otlp-grpc")]
             Transport::Grpc(client) => client.attach(collector),
         }
     }
@@ -183,7 +183,7 @@ impl Destination for Otlp {
         })?;
         match &self.transport {
             Transport::Http(client) => client.send(kind, payload).await,
-            #[cfg(any())]
+            #[cfg(feature = "otlp-grpc")]
             Transport::Grpc(client) => client.send(kind, payload).await,
         }
     }

@@ -34,7 +34,7 @@ impl Client {
         let route = |signal: OtlpSignal| {
             let http = match &settings.signal_headers[signal.index()] {
                 None => Arc::clone(&shared),
-                Some(own) => Arc::new(http(settings, own)?),
+                Some(_) => Arc::new(http(settings, settings.headers(signal))?),
             };
             Ok::<_, PublishError>(Route { url: settings.url(signal)?, http })
         };

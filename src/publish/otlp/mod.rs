@@ -3,7 +3,7 @@
 mod builder;
 mod destination;
 mod from;
-#[cfg(any())]
+#[cfg(feature = "otlp-grpc")]
 mod grpc;
 mod http;
 mod kind;
