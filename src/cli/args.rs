@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use ringscope::publish::serving::Listen;
 use ringscope::trace::TraceFilter;
 use ringscope::{Builtin, DeviceSpec};
 
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
-use crate::cli::serve::listen::Listen;
 use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
 

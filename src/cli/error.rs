@@ -2,7 +2,7 @@
 
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
-use crate::cli::serve::listen::ServeError;
+use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
 use crate::cli::trace::output::TraceFileError;

@@ -18,6 +18,8 @@ mod http;
 mod otlp;
 mod outbox;
 mod periodic;
+#[cfg(feature = "prometheus-server")]
+mod prometheus;
 mod publication;
 mod publisher;
 #[cfg(any(feature = "pushgateway", feature = "remote-write"))]
@@ -28,6 +30,9 @@ mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 mod scheme;
+#[cfg(feature = "prometheus-server")]
+#[doc(hidden)]
+pub mod serving;
 mod target;
 
 pub use any::AnyDestination;
@@ -45,6 +50,8 @@ pub use http::{Auth, HttpOptions};
 pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
 pub use periodic::{Periodic, PeriodicBuilder};
+#[cfg(feature = "prometheus-server")]
+pub use prometheus::{PrometheusPublisher, PrometheusServer};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 #[cfg(feature = "pushgateway")]

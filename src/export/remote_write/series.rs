@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{Batch, Histograms, Request};
+use super::batch::{Batch, Histograms, Request};
 use crate::export::catalog::{FamilyKind, LabelSet, MetricHeader, Quantiles, Sample, Sink, Values};
 use crate::export::prometheus::{buckets, number};
 use crate::histogram::Histogram;
