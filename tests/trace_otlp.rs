@@ -2,13 +2,9 @@
 //! scripts/trace-tools.sh these tests say so and pass, unless RINGSCOPE_REQUIRE_TRACE_TOOLS=1.
 #![cfg(feature = "trace")]
 
-mod trace_tools;
+mod receivers;
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use ringscope::trace::{
@@ -17,69 +13,18 @@ use ringscope::trace::{
 };
 use serde_json::{Value, json};
 
-use trace_tools::tool;
+use receivers::OtlpAgent;
 
-/// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
 const START: u64 = 1_750_000_000_123_456_789;
 
-/// The server, on free ports. Dropping it kills it.
-struct Agent {
-    child: Child,
-    address: String,
-}
-
-impl Agent {
-    /// `None`, aloud, where there is none.
-    fn start() -> Option<Agent> {
-        let python = tool("RINGSCOPE_OTLP_AGENT")?;
-        // Taken together, so that they differ, and given back: it takes no port 0.
-        let free = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [own, http, grpc] = free.each_ref().map(|listener| listener.local_addr().unwrap().port().to_string());
-        drop(free);
-        let mut command = Command::new("python3");
-        command.args(["-m", "ddapm_test_agent.agent", "--host", "127.0.0.1", "--port", &own]);
-        command.args(["--otlp-http-port", &http, "--otlp-grpc-port", &grpc]).env("PYTHONPATH", python);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("python3 starts");
-        let agent = Agent { child, address: format!("127.0.0.1:{http}") };
-        let begun = Instant::now();
-        while TcpStream::connect(&agent.address).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "the agent does not listen");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Some(agent)
-    }
-
-    fn request(&self, head: &str, body: &[u8]) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let length = body.len();
-        write!(stream, "{head}Host: {}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n", self.address)
-            .unwrap();
-        stream.write_all(body).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-        body.to_owned()
-    }
-
-    /// What it understood of one request.
-    fn understood(&self, kind: &str, body: &[u8]) -> Value {
-        self.request("GET /test/session/clear HTTP/1.1\r\n", &[]);
-        self.request(&format!("POST /v1/traces HTTP/1.1\r\nContent-Type: {kind}\r\n"), body);
-        let read = self.request("GET /test/session/traces HTTP/1.1\r\n", &[]);
-        let mut requests: Vec<Value> = serde_json::from_str(&read).expect("a list");
-        assert_eq!(requests.len(), 1, "{read}");
-        requests.remove(0)
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// What the server understood of one request.
+fn understood(agent: &OtlpAgent, kind: &str, body: &[u8]) -> Value {
+    agent.clear();
+    let answer = agent.process.ask(0, "POST", "/v1/traces", &[("Content-Type", kind)], body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let mut requests = agent.traces();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    requests.remove(0)
 }
 
 fn trace() -> Trace {
@@ -179,13 +124,13 @@ fn hexadecimal(text: &str) -> String {
 
 #[test]
 fn a_server_understands_protobuf_and_json_alike() {
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = OtlpAgent::start() else { return };
     let trace = trace();
     let json = trace.export_otlp_json().unwrap();
     let written = without_defaults(&serde_json::from_str(&json).unwrap());
-    let from_json = agent.understood("application/json", json.as_bytes());
+    let from_json = understood(&agent, "application/json", json.as_bytes());
     assert_eq!(without_defaults(&as_otlp(&from_json)), written);
-    let from_protobuf = agent.understood("application/x-protobuf", &trace.export_otlp());
+    let from_protobuf = understood(&agent, "application/x-protobuf", &trace.export_otlp());
     assert_eq!(without_defaults(&as_otlp(&from_protobuf)), written);
 }
 
@@ -261,11 +206,12 @@ proptest! {
 #[cfg(feature = "host")]
 #[test]
 fn a_server_understands_the_spans_of_a_kernel_as_children_of_the_hosts() {
+    use receivers::PATIENCE;
     use ringscope::trace::{TraceFilter, Tracer};
     use ringscope::{DeviceSpec, LaunchOptions, RingKernelRuntime, TelemetryConfig};
 
     const MESSAGES: usize = 12;
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = OtlpAgent::start() else { return };
     let tracer = Tracer::new("shop");
     let config = TelemetryConfig { trace_records: 1024, ..TelemetryConfig::default() };
     let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).telemetry_config(config);
@@ -281,7 +227,7 @@ fn a_server_understands_the_spans_of_a_kernel_as_children_of_the_hosts() {
     }
     runtime.terminate_blocking("w").unwrap();
     assert!(recorder.flush_blocking(PATIENCE));
-    let understood = as_otlp(&agent.understood("application/x-protobuf", &recorder.trace().export_otlp()));
+    let understood = as_otlp(&understood(&agent, "application/x-protobuf", &recorder.trace().export_otlp()));
     let scopes = understood["resourceSpans"].as_array().unwrap().iter();
     let scopes = scopes.flat_map(|resource| resource["scopeSpans"].as_array().unwrap());
     let spans: Vec<&Value> = scopes.flat_map(|scope| scope["spans"].as_array().unwrap()).collect();

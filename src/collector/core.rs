@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
 
@@ -18,6 +18,7 @@ use super::log::Message;
 use super::notify::{EventKind, Notifier};
 use super::ops::Switch;
 use super::periodic::{Periodic, kept_interval};
+use super::publishers::Publishers;
 use super::registry::{Entry, Registry};
 use super::trace::Drain;
 use crate::abi::KernelRef;
@@ -30,10 +31,14 @@ use crate::trace::{KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel}
 /// What all clones of a collector share.
 pub(super) struct Core {
     pub(super) enabled: bool,
+    pub(super) started: SystemTime,
     pub(super) metrics: Arc<MetricRegistry>,
     pub(super) notifier: Notifier,
     /// Operations of the application.
     pub(super) ops: Arc<Switch>,
+    /// Destinations that something is published to.
+    #[cfg_attr(not(feature = "publish"), allow(dead_code))]
+    pub(super) publishers: Arc<Publishers>,
     /// Events and spans, where they are kept.
     pub(super) drain: Option<Drain>,
     /// Where kernels leave their last words.
@@ -61,14 +66,17 @@ impl Core {
         let bounds =
             Bounds { snapshots: config.history_snapshots, age: config.history_age, bytes: config.history_bytes };
         let ops = Arc::new(Switch::new(config.scale, clock, Arc::clone(&counts)));
-        let collection =
-            Collection::new(config, clock, reader, Arc::clone(&metrics), Arc::clone(&ops), Arc::clone(&counts));
+        let publishers = Arc::<Publishers>::default();
+        let shared = (Arc::clone(&ops), Arc::clone(&publishers), Arc::clone(&counts));
+        let collection = Collection::new(config, clock, reader, Arc::clone(&metrics), shared);
         Core {
             drain: None,
             boxes: None,
             enabled,
+            started: SystemTime::now(),
             metrics,
             ops,
+            publishers,
             notifier: Notifier::new(Arc::clone(&counts), config.hook_queue, config.hook_limit),
             registry: RwLock::new(Registry::new(config.max_kernels, config.scale, clock)),
             counts,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::actor::{Actor, ActorHandle};
 use super::config::{self, TelemetryConfig};
@@ -11,6 +11,8 @@ use super::core::Core;
 use super::error::TelemetryError;
 use super::history::SnapshotHistory;
 use super::notify::{HookId, HookKind, HookReport, Notification, Subscription};
+#[cfg(feature = "publish")]
+use super::publishers::CountsPublishing;
 use super::registration::KernelRegistration;
 use super::standard::StandardMetrics;
 use crate::abi::KernelRef;
@@ -55,6 +57,17 @@ impl TelemetryCollector {
 
     fn from_core(core: Core) -> Self {
         TelemetryCollector { core: Arc::new(core) }
+    }
+
+    /// Adds a destination to what snapshots count, and returns the name that it has there.
+    #[cfg(feature = "publish")]
+    pub(crate) fn add_publisher(&self, name: &str, counts: Arc<dyn CountsPublishing>) -> Arc<str> {
+        self.core.publishers.add(name, counts)
+    }
+
+    /// Returns when it was made: since then it counts.
+    pub fn started(&self) -> SystemTime {
+        self.core.started
     }
 
     /// Returns whether it records.

@@ -40,6 +40,7 @@ mod notify;
 mod operations;
 mod ops;
 mod periodic;
+mod publishers;
 mod recorder;
 mod registration;
 mod registry;
@@ -59,6 +60,8 @@ pub use ops::{
     NetworkOperation, NetworkRecord, Operation, OperationBuilder, OperationError, OperationRecord, OperationsConfig,
     PeerThroughput, RetryStats, ThreadInfo,
 };
+#[cfg(feature = "publish")]
+pub(crate) use publishers::CountsPublishing;
 pub use recorder::TraceRecorder;
 pub use registration::KernelRegistration;
 pub use registry::MAX_ID_BYTES;

@@ -46,7 +46,7 @@
 //! # JSON
 //!
 //! With the feature `json`, `export_json` writes the sums over all kernels as `timestamp`, `tasks`, `latency`, `system` and `operations`,
-//! and `export_json_full` everything there is.
+//! `export_json_metrics` each metric by its name, as on a page for Prometheus, and `export_json_full` everything there is.
 //!
 //! # Traces
 //!
@@ -64,15 +64,25 @@ mod catalog;
 mod jaeger;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "json")]
+mod json_metrics;
 #[cfg(feature = "trace")]
 mod otlp;
 #[cfg(feature = "trace")]
 mod perfetto;
 mod prometheus;
+#[cfg(feature = "remote-write")]
+pub(crate) mod remote_write;
+#[cfg(feature = "datadog")]
+pub(crate) mod statsd;
 #[cfg(feature = "trace")]
 mod traces;
+#[cfg(any(feature = "cloudwatch", feature = "datadog"))]
+mod weighted;
 
 pub use catalog::{ExportedFamily, FamilyKind, catalog};
+#[cfg(feature = "files")]
+pub(crate) use json_metrics::{Happened, document as json_document, line as json_line};
 pub use prometheus::PageFormat;
 
 #[cfg(feature = "prometheus-protobuf")]
@@ -80,6 +90,22 @@ use prometheus::protobuf;
 use prometheus::{openmetrics, text};
 
 use crate::snapshot::Snapshot;
+
+/// Counts the series of a page: one for each set of labels of a family.
+#[cfg(feature = "pushgateway")]
+pub(crate) fn count_series(snapshot: &Snapshot) -> u64 {
+    struct Count(u64);
+    impl catalog::Sink for Count {
+        const NATIVE: bool = true;
+        fn family(&mut self, _: &catalog::MetricHeader<'_>) {}
+        fn sample(&mut self, _: catalog::LabelSet<'_>, _: &catalog::Sample<'_>) {
+            self.0 += 1;
+        }
+    }
+    let mut count = Count(0);
+    catalog::visit(snapshot, &mut count);
+    count.0
+}
 
 impl Snapshot {
     /// Writes the snapshot as a page for Prometheus: classic text, version 0.0.4. See [`export`](crate::export).
@@ -101,7 +127,15 @@ impl Snapshot {
     /// used again.
     pub fn export_prometheus_into(&self, page: &mut String) {
         page.clear();
-        text::encode(self, text::Dialect::Classic, page);
+        text::encode(self, text::Dialect::Classic, &[], page);
+    }
+
+    /// Writes the same with these labels on every sample that has none of the same name.
+    #[cfg(feature = "files")]
+    pub(crate) fn export_prometheus_labelled(&self, labels: &[(String, String)]) -> String {
+        let mut page = String::new();
+        text::encode(self, text::Dialect::Classic, labels, &mut page);
+        page
     }
 
     /// Writes the snapshot as a page of OpenMetrics 1.0 text.
@@ -179,6 +213,46 @@ impl Snapshot {
     #[cfg(feature = "json")]
     pub fn export_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(&json::Nested::from_snapshot(self))
+    }
+
+    /// Writes each metric by its name, as on a page for Prometheus, as one JSON document, on one line:
+    ///
+    /// * `timestamp`: Unix time in seconds;
+    /// * `metrics`: under each name a list of samples with `value`, `labels` and `timestamp`;
+    /// * `events_count`: number of events so far, of kernels and of the application;
+    /// * `running`: what is given here.
+    ///
+    /// The value of a histogram is an object of `count`, `sum` and `buckets`, a list of pairs: the largest value of a bucket and
+    /// how many are in it. Of exponential histograms these are the buckets that were counted in, in full resolution; of those
+    /// with bounds of their own all of them, the last with the bound `null`. The value of a summary is an object of `count`,
+    /// `sum` and `quantiles`. Numbers that are not finite are `null`.
+    ///
+    /// ```
+    /// let telemetry = ringscope::TelemetryCollector::new(true);
+    /// let sizes = telemetry.histogram("batch_tokens", "Tokens of a batch")?.label("model", "small").on_host()?;
+    /// [3, 3, 1024].into_iter().for_each(|tokens| sizes.observe(tokens));
+    /// telemetry.counter("requests", "Requests")?.on_host()?.inc_by(2);
+    /// let page: serde_json::Value = serde_json::from_str(&telemetry.snapshot()?.export_json_metrics(true)?)?;
+    ///
+    /// let now = &page["timestamp"];
+    /// assert_eq!(page["metrics"]["requests_total"], serde_json::json!([{"value": 2, "labels": {}, "timestamp": now}]));
+    /// assert_eq!(
+    ///     page["metrics"]["batch_tokens"],
+    ///     serde_json::json!([{
+    ///         "value": {"count": 3, "sum": 1030, "buckets": [[3, 2], [1024, 1]]},
+    ///         "labels": {"model": "small"},
+    ///         "timestamp": now,
+    ///     }])
+    /// );
+    /// assert_eq!((&page["events_count"], &page["running"]), (&0.into(), &true.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`export_json`](Self::export_json).
+    #[cfg(feature = "json")]
+    pub fn export_json_metrics(&self, running: bool) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&json_metrics::ByMetric::new(self, running))
     }
 
     /// Writes everything in the snapshot as one JSON document, on one line: each kernel with its buckets, each metric.

@@ -125,7 +125,7 @@ impl PublishError {
         }
     }
 
-    /// Returns one word for the kind of failure, the label `reason` of `telemetry_publish_failures_total`.
+    /// Returns one word for the kind of failure, the field `reason` of the `tracing` event.
     pub fn reason(&self) -> &'static str {
         match self {
             PublishError::Unreachable { .. } => "unreachable",

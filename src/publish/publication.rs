@@ -55,4 +55,20 @@ impl Publication {
             running: true,
         }
     }
+
+    /// Spans, operations and events in it: what no later snapshot makes up for.
+    pub(super) fn records(&self) -> u64 {
+        let of_trace = self.trace.as_ref().map_or(0, |t| t.spans.len() + t.instants.len() + t.counters.len());
+        let ended = self.operations.len() + self.network_operations.len();
+        (of_trace + ended + self.events.len() + self.kernel_events.len()) as u64
+    }
+
+    /// About how much memory it holds that nothing else may hold any more.
+    pub(super) fn bytes_about(&self) -> u64 {
+        const OF_SERIES: u64 = 256;
+        const OF_KERNEL: u64 = 8192;
+        const OF_RECORD: u64 = 512;
+        let series: usize = self.snapshot.metrics.iter().map(|family| family.series.len()).sum();
+        OF_KERNEL * (1 + self.snapshot.kernels.len() as u64) + OF_SERIES * series as u64 + OF_RECORD * self.records()
+    }
 }

@@ -10,7 +10,7 @@ use crate::collector::TelemetryCollector;
 
 /// Takes publications somewhere. Implement it for a destination of one's own; the method may be an `async fn`.
 ///
-/// Behind a [`Lane`](super::Lane) it has a queue, retries and counts like every other, and a thread: it may take its time,
+/// In an [`Outbox`](super::Outbox) it has a queue, retries and counts like every other, and a thread: it may take its time,
 /// and it may block.
 pub trait Publisher: Send + Sync + 'static {
     /// Returns its name, the label `destination` of what is counted of it.
@@ -27,7 +27,8 @@ pub trait Publisher: Send + Sync + 'static {
 /// A destination that takes bytes: what a publication is there, and how they get there. Payloads can be kept on disk, and are
 /// retried each by itself.
 ///
-/// Every destination of ringscope's is one. Each is a [`Publisher`] as well, without a queue and with one attempt.
+/// Every destination of ringscope's is one. Each is a [`Publisher`] as well, without a queue and with one attempt: what it
+/// wants to be sent again counts as rejected then.
 pub trait Destination: Send + Sync + 'static {
     /// Returns its name, the label `destination` of what is counted of it.
     fn name(&self) -> &str;
@@ -66,7 +67,8 @@ impl<D: Destination> Publisher for D {
         for payload in self.encode(publication)? {
             let published = self.send(&payload).await?;
             all.items += published.items;
-            all.rejected += published.rejected;
+            // There is no second attempt here.
+            all.rejected += published.rejected + published.again.map_or(0, |again| again.items);
             all.warning = published.warning.or(all.warning);
         }
         Ok(all)

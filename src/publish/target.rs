@@ -30,8 +30,7 @@ impl Target {
         let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
         let address = address.strip_prefix("//").unwrap_or(address);
         if address.split('/').next().is_some_and(|authority| authority.contains('@'))
-            && scheme != "json-file"
-            && scheme != "prometheus-file"
+            && !["json-file", "json-lines", "prometheus-file"].contains(&scheme)
         {
             return wrong(
                 "user and password do not belong into it, where others see them: put them into the environment or a file",

@@ -66,6 +66,8 @@ pub struct Snapshot {
     /// Operations, network operations and events of the application; `None` until they are
     /// [monitored](crate::TelemetryCollector::monitor_operations).
     pub operations: Option<Arc<OperationsTelemetry>>,
+    /// What became of what was [published](crate::publish), destination by destination; empty where nothing is.
+    pub publishers: Arc<[PublisherTelemetry]>,
     /// What collecting costs, and what was dropped.
     pub self_metrics: SelfMetrics,
     /// The machine's processors and memory; `None` without the feature `system`, and before the first sample.

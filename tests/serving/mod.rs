@@ -1,9 +1,14 @@
 //! A `ringscope serve` of a test's own, and what it answers.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+#[path = "../receivers/http.rs"]
+#[allow(clippy::duplicate_mod, reason = "a test may have `mod receivers` too")]
+mod http;
+
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+pub use http::Answer;
 
 /// Far more than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -117,26 +122,6 @@ impl Drop for Serving {
     }
 }
 
-/// An answer of an HTTP server.
-pub struct Answer {
-    pub status: u16,
-    /// With its lines' ends.
-    pub head: String,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    /// The value of a header, in lower case.
-    #[allow(dead_code, reason = "not every test asks")]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8(self.body.clone()).expect("text")
-    }
-}
-
 /// What the server at `address` answers to this request line and these headers.
 pub fn request(address: &str, head: &str) -> Answer {
     exchange(address, &format!("{head}Host: {address}\r\nConnection: close\r\n\r\n"))
@@ -144,29 +129,5 @@ pub fn request(address: &str, head: &str) -> Answer {
 
 /// What the server at `address` answers to this request.
 pub fn exchange(address: &str, request: &str) -> Answer {
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("an answer");
-    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
-    let head = String::from_utf8(answer[..end].to_vec()).expect("a head in ASCII");
-    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
-    let body = answer.split_off(end);
-    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunk(&body) } else { body };
-    Answer { status, head: head.to_ascii_lowercase(), body }
-}
-
-fn unchunk(mut body: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::new();
-    loop {
-        let end = body.windows(2).position(|w| w == b"\r\n").expect("a chunk's size");
-        let size =
-            std::str::from_utf8(&body[..end]).ok().and_then(|s| usize::from_str_radix(s, 16).ok()).expect("a size");
-        if size == 0 {
-            return whole;
-        }
-        whole.extend_from_slice(&body[end + 2..end + 2 + size]);
-        body = &body[end + 4 + size..];
-    }
+    http::exchange(address, request.as_bytes()).expect("an answer")
 }

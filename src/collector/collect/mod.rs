@@ -15,6 +15,7 @@ use super::counts::Counts;
 use super::error::TelemetryError;
 use super::notify::EventKind;
 use super::ops::{EndedMessage, ErrorSpans, ErrorsSeen, Switch};
+use super::publishers::Publishers;
 use super::registry::{Entry, Origin, Registry};
 use super::standard::{ObservedKernel, Registrar, StandardMetrics, StandardSets};
 use super::trace::Counted;
@@ -64,6 +65,7 @@ pub(super) struct Collection {
     costs: Costs,
     /// Operations of the application, and the kernels' errors among them.
     ops: Arc<Switch>,
+    publishers: Arc<Publishers>,
     errors_seen: ErrorsSeen,
     standard: StandardSets,
     /// Samples the machine, from the first snapshot on.
@@ -89,8 +91,7 @@ impl Collection {
         clock: SteadyClock,
         reader: Option<Reader>,
         metric_registry: Arc<MetricRegistry>,
-        ops: Arc<Switch>,
-        counts: Arc<Counts>,
+        (ops, publishers, counts): (Arc<Switch>, Arc<Publishers>, Arc<Counts>),
     ) -> Self {
         Collection {
             reader,
@@ -113,6 +114,7 @@ impl Collection {
             sequence: 0,
             costs: Costs::new(config.scale),
             ops,
+            publishers,
             errors_seen: ErrorsSeen::default(),
             standard: StandardSets::default(),
             machine: None,
@@ -248,6 +250,7 @@ impl Collection {
             self_metrics: self.costs.metrics(&self.counts, reading, &metrics, operations.as_deref()),
             metrics,
             operations,
+            publishers: self.publishers.read(),
             system: sample.system,
             gpus: sample.gpus,
         };

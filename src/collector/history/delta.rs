@@ -244,7 +244,11 @@ pub(super) fn time_of(word: u64) -> Option<SystemTime> {
 }
 
 /// As before, none, or another.
-fn text(coder: &mut impl Coder, before: Option<&Option<Arc<str>>>, now: Option<&Option<Arc<str>>>) -> Option<Arc<str>> {
+pub(super) fn text(
+    coder: &mut impl Coder,
+    before: Option<&Option<Arc<str>>>,
+    now: Option<&Option<Arc<str>>>,
+) -> Option<Arc<str>> {
     let before = before.and_then(Option::as_ref);
     let now = now.and_then(Option::as_ref);
     let what = coder.word(0, || match now {

@@ -6,6 +6,7 @@
 
 mod delta;
 mod operations;
+mod publishers;
 mod stall;
 
 use std::collections::VecDeque;
@@ -207,6 +208,7 @@ fn code(
         delta::self_metrics(coder, before.map_or(&nothing, |s| &s.self_metrics), now.map(|s| &s.self_metrics));
     let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.operations.clone());
     let operations = operations::operations(coder, of(before).as_ref(), of(now).as_ref());
+    let publishers = publishers::publishers(coder, before.map_or(&[], |s| &s.publishers), now.map(|s| &*s.publishers));
     let system = delta::system(coder, before.and_then(|s| s.system.as_ref()), now.and_then(|s| s.system.as_ref()));
     Snapshot {
         sequence,
@@ -217,6 +219,7 @@ fn code(
         kernels,
         metrics,
         operations,
+        publishers,
         self_metrics,
         system,
         gpus,

@@ -7,8 +7,8 @@ use super::sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink};
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, MetricKind};
 use crate::snapshot::{
-    Dropped, KernelState, KernelTelemetry, NetworkTelemetry, OperationCounts, OperationStatus, OperationTelemetry,
-    Snapshot,
+    DropReason, Dropped, KernelState, KernelTelemetry, NetworkTelemetry, OperationCounts, OperationStatus,
+    OperationTelemetry, PublisherTelemetry, Snapshot,
 };
 
 /// A family of metrics that ringscope itself exports, with a fixed name.
@@ -56,6 +56,10 @@ pub(super) enum Read {
     Network(fn(&NetworkTelemetry) -> Option<Sample<'_>>),
     NetworkNative(fn(&NetworkTelemetry) -> Option<Sample<'_>>),
     NetworkStatus,
+    /// For each destination.
+    Publisher(fn(&PublisherTelemetry) -> Option<Sample<'_>>),
+    /// One sample for each reason to drop.
+    PublisherDropped,
 }
 
 impl ExportedFamily {
@@ -85,6 +89,8 @@ impl ExportedFamily {
             Read::OperationStatus => &["name", "status"],
             Read::Network(_) | Read::NetworkNative(_) => &["kind", "peer"],
             Read::NetworkStatus => &["kind", "peer", "status"],
+            Read::Publisher(_) => &["destination"],
+            Read::PublisherDropped => &["destination", "reason"],
         };
         ExportedFamily { name, kind, unit: None, help, labels, read }
     }
@@ -129,6 +135,10 @@ impl ExportedFamily {
                 let of_each = network.iter().map(|of| (&of.counts, [("kind", &*of.kind), ("peer", &*of.peer)]));
                 self.statuses(of_each, sink);
             }
+            Read::Publisher(read) => self.each(&snapshot.publishers, read, sink, |of, sample, sink| {
+                sink.sample(LabelSet::Pairs(&[("destination", &of.destination)]), sample);
+            }),
+            Read::PublisherDropped => self.publishers_dropped(&snapshot.publishers, sink),
             Read::KernelState => self.states(kernels, sink),
             Read::TaskLatency => {
                 self.begin(sink);
@@ -193,6 +203,18 @@ impl ExportedFamily {
                 let labels = [("kernel", &*kernel.kernel_id), ("state", state.name())];
                 let is_current = Number::Count((state == kernel.state).into());
                 sink.sample(LabelSet::Pairs(&labels), &Sample::Number(is_current));
+            }
+        }
+    }
+
+    fn publishers_dropped<S: Sink>(&self, publishers: &[PublisherTelemetry], sink: &mut S) {
+        if !publishers.is_empty() {
+            self.begin(sink);
+        }
+        for of in publishers {
+            for reason in DropReason::ALL {
+                let labels = [("destination", &*of.destination), ("reason", reason.name())];
+                sink.sample(LabelSet::Pairs(&labels), &Sample::Number(Number::Count(of.dropped(reason))));
             }
         }
     }

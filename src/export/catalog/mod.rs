@@ -12,6 +12,7 @@ mod gpus;
 mod kernels;
 mod kind;
 mod operations;
+mod publishers;
 mod sample;
 mod snapshot;
 
@@ -36,7 +37,7 @@ use crate::snapshot::Snapshot;
 /// assert_eq!(polls.sample_name(), "ringscope_kernel_polls_total");
 /// ```
 pub fn catalog() -> impl Iterator<Item = &'static ExportedFamily> {
-    let tables = [kernels::KERNELS, snapshot::SNAPSHOT, operations::OPERATIONS, gpus::GPUS];
+    let tables = [kernels::KERNELS, snapshot::SNAPSHOT, operations::OPERATIONS, gpus::GPUS, publishers::PUBLISHERS];
     tables.into_iter().flatten().chain([&snapshot::VALUES_DROPPED])
 }
 
@@ -74,7 +75,7 @@ mod tests {
 
     use super::*;
     use crate::machine::{GpuMetrics, SystemMetrics};
-    use crate::snapshot::{BlockStatus, Stall, TraceRecords, Waiting};
+    use crate::snapshot::{BlockStatus, PublisherTelemetry, Stall, TraceRecords, Waiting};
 
     /// Writes down which families came, and with which labels.
     #[derive(Default)]
@@ -118,6 +119,8 @@ mod tests {
         kernel.waiting = Some(Arc::new(Waiting { latency, histogram: Arc::clone(&kernel.histogram) }));
         snapshot.system = Some(SystemMetrics { cpu_utilization_percent: 1.0, memory_used_mb: 1.0 });
         snapshot.gpus = Some([all_known()].into());
+        let published = PublisherTelemetry { last_success: now, ..PublisherTelemetry::new("somewhere") };
+        snapshot.publishers = [published].into();
         snapshot
     }
 

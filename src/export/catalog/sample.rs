@@ -31,7 +31,7 @@ impl Number {
         }
     }
 
-    #[cfg(any(feature = "prometheus-protobuf", feature = "publish"))]
+    #[cfg(any(feature = "json", feature = "prometheus-protobuf", feature = "publish"))]
     #[allow(dead_code)] // by those formats that have one kind of number
     pub(crate) fn as_f64(self) -> f64 {
         match self {

@@ -29,7 +29,7 @@ impl ClassicBounds {
 }
 
 /// The upper bounds of the classic buckets but for the last one's, which is infinity.
-pub(super) fn bounds(values: &Values<'_>) -> Vec<f64> {
+pub(in crate::export) fn bounds(values: &Values<'_>) -> Vec<f64> {
     match values {
         Values::Seconds(_) => DURATIONS.bounds(),
         Values::Exponential(_) => WHOLE_NUMBERS.bounds(),
@@ -39,7 +39,7 @@ pub(super) fn bounds(values: &Values<'_>) -> Vec<f64> {
 }
 
 /// How many values are at most each of [`bounds`], in the place of what is in `into`.
-pub(super) fn cumulative(values: &Values<'_>, into: &mut Vec<u64>) {
+pub(in crate::export) fn cumulative(values: &Values<'_>, into: &mut Vec<u64>) {
     into.clear();
     let mut below = 0;
     let mut add = |count: u64| {

@@ -1,8 +1,10 @@
 //! Prometheus's formats: the classic text, OpenMetrics, and protobuf with native histograms.
 
-mod buckets;
+pub(super) mod buckets;
+#[cfg(any(feature = "prometheus-protobuf", feature = "remote-write"))]
+pub(super) mod native;
 mod negotiate;
-mod number;
+pub(super) mod number;
 pub(super) mod openmetrics;
 #[cfg(feature = "prometheus-protobuf")]
 pub(super) mod protobuf;

@@ -33,14 +33,14 @@ fn push_ascii(out: &mut String, ascii: &[u8]) {
 }
 
 /// A whole number.
-pub(super) fn push_u64(out: &mut String, n: u64) {
+pub(in crate::export) fn push_u64(out: &mut String, n: u64) {
     let mut digits = [0; 20];
     let at = digits_of(n, &mut digits);
     push_ascii(out, &digits[at..]);
 }
 
 /// Nanoseconds as seconds, every digit of them.
-pub(super) fn push_nanos(out: &mut String, ns: u64) {
+pub(in crate::export) fn push_nanos(out: &mut String, ns: u64) {
     push_u64(out, ns / 1_000_000_000);
     let fraction = ns % 1_000_000_000;
     if fraction > 0 {
@@ -53,7 +53,7 @@ pub(super) fn push_nanos(out: &mut String, ns: u64) {
 }
 
 /// A double, which every parser reads back as the same one. The standard library's formatting takes three times as long.
-pub(super) fn push_f64(out: &mut String, value: f64) {
+pub(in crate::export) fn push_f64(out: &mut String, value: f64) {
     // Most gauges hold whole numbers, and below 2^53 these are exact. Minus zero keeps its sign.
     let whole = value as i64;
     if whole as f64 == value && whole.unsigned_abs() < 1 << 53 && (whole != 0 || value.to_bits() == 0) {
@@ -101,7 +101,7 @@ pub(super) fn push_canonical(out: &mut String, value: f64) {
 }
 
 /// As [`push_canonical`], and with a fraction where OpenMetrics wants one: `1.0`.
-pub(super) fn push_openmetrics_bound(out: &mut String, value: f64) {
+pub(in crate::export) fn push_openmetrics_bound(out: &mut String, value: f64) {
     let start = out.len();
     push_canonical(out, value);
     if value.is_finite() && !out[start..].contains(['.', 'e']) {

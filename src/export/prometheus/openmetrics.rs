@@ -14,5 +14,5 @@ use crate::snapshot::Snapshot;
 
 /// Adds the page of `snapshot` to `out`.
 pub(in crate::export) fn encode(snapshot: &Snapshot, out: &mut String) {
-    text::encode(snapshot, Dialect::OpenMetrics, out);
+    text::encode(snapshot, Dialect::OpenMetrics, &[], out);
 }

@@ -1,22 +1,13 @@
 //! Prometheus's protobuf format, a sequence of `io.prometheus.client.MetricFamily`, each after its length: the one that
 //! has native histograms.
-//!
-//! A native histogram has the buckets that the device counted: bucket `i` of OpenTelemetry, slot `i + 2` here, is index
-//! `i + 1` of Prometheus, its schema is the scale. Nothing is counted a second time.
 
 use prost::Message;
 
 use super::buckets;
+use super::native::{BucketSpan, NativeBuckets, ZERO_THRESHOLD};
 use crate::export::catalog::{FamilyKind, LabelSet, MetricHeader, Quantiles, Sample, Sink, Values, visit};
 use crate::histogram::Histogram as Counted;
 use crate::snapshot::Snapshot;
-
-/// What is at most this counts as zero, as in other exporters. Whole numbers leave it free, but it must not be 0: a
-/// histogram of no values could not be told from a classic one.
-const ZERO_THRESHOLD: f64 = 1.0 / (1u128 << 127) as f64 / 2.0;
-
-/// So many empty buckets between two used ones are cheaper written than left out.
-const SHORT_GAP: usize = 2;
 
 /// Adds the page of `snapshot` to `out`.
 pub(in crate::export) fn encode(snapshot: &Snapshot, out: &mut Vec<u8>) {
@@ -126,33 +117,17 @@ fn pairs(labels: LabelSet<'_>) -> Vec<LabelPair> {
     pairs
 }
 
-/// The buckets as spans of used ones, each count as the difference to the one before.
+/// A native histogram without its count and sum.
 fn from_slots(counted: &Counted) -> Histogram {
-    let mut histogram = Histogram {
-        schema: Some(counted.scale() as i32),
+    let buckets = NativeBuckets::of(counted);
+    Histogram {
+        schema: Some(buckets.schema),
         zero_threshold: Some(ZERO_THRESHOLD),
+        zero_count: Some(buckets.zero_count),
+        positive_span: buckets.spans,
+        positive_delta: buckets.deltas,
         ..Histogram::default()
-    };
-    let mut used = counted.slots().filter(|(_, count)| *count > 0).peekable();
-    histogram.zero_count = Some(used.next_if(|(slot, _)| *slot == 0).map_or(0, |(_, zeros)| zeros));
-    // Slot 1, of ones, is index 0: the next slot that is not written yet.
-    let (mut next, mut before) = (1, 0);
-    for (slot, count) in used {
-        let gap = slot - next;
-        match histogram.positive_span.last_mut() {
-            Some(span) if gap <= SHORT_GAP => {
-                for _ in 0..gap {
-                    histogram.positive_delta.push(-before);
-                    before = 0;
-                }
-                span.length = Some(span.length() + gap as u32 + 1);
-            }
-            _ => histogram.positive_span.push(BucketSpan { offset: Some(gap as i32), length: Some(1) }),
-        }
-        histogram.positive_delta.push(count as i64 - before);
-        (next, before) = (slot + 1, count as i64);
     }
-    histogram
 }
 
 // ---- the messages, as prometheus/client_model's metrics.proto numbers them -------------------------------
@@ -253,82 +228,4 @@ struct Bucket {
     cumulative_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
     upper_bound: Option<f64>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
-struct BucketSpan {
-    /// Empty buckets since the last span; of the first one, its index.
-    #[prost(sint32, optional, tag = "1")]
-    offset: Option<i32>,
-    #[prost(uint32, optional, tag = "2")]
-    length: Option<u32>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::histogram::{slot_bounds, slot_of};
-    use std::collections::BTreeMap;
-
-    /// What a reader of the format makes of spans and differences: index and count.
-    fn read(histogram: &Histogram) -> BTreeMap<i32, i64> {
-        let (mut index, mut count, mut deltas) = (0, 0, histogram.positive_delta.iter());
-        let mut counts = BTreeMap::new();
-        for span in &histogram.positive_span {
-            index += span.offset();
-            for _ in 0..span.length() {
-                count += deltas.next().expect("a difference for each bucket");
-                counts.insert(index, count);
-                index += 1;
-            }
-        }
-        assert_eq!(deltas.next(), None);
-        counts.retain(|_, count| *count != 0);
-        counts
-    }
-
-    #[test]
-    fn differences_are_those_of_the_document() {
-        // 1, 2, 0, 3, 4 values in the buckets 1 to 5 of scale 0: the values 2, 3 to 4, none, 9 to 16, 17 to 32.
-        let mut counted = Counted::new(0);
-        for (value, times) in [(2, 1), (4, 2), (16, 3), (32, 4)] {
-            (0..times).for_each(|_| counted.record(value));
-        }
-        let histogram = from_slots(&counted);
-        assert_eq!(histogram.positive_delta, [1, 1, -2, 3, 1]);
-        assert_eq!(histogram.positive_span, [BucketSpan { offset: Some(1), length: Some(5) }]);
-    }
-
-    #[test]
-    fn every_bucket_is_where_its_bounds_say() {
-        for scale in 0..=5 {
-            let mut counted = Counted::new(scale);
-            let mut expected: BTreeMap<i32, i64> = BTreeMap::new();
-            let mut value = 1u64;
-            while value < u64::MAX / 3 {
-                counted.record(value);
-                // The smallest index whose upper bound, 2^(index / 2^scale), is not below.
-                let (_, high) = slot_bounds(slot_of(value, scale), scale);
-                *expected.entry((high.log2() * f64::from(1 << scale)).round() as i32).or_default() += 1;
-                value += value / 3 + 1;
-            }
-            assert_eq!(read(&from_slots(&counted)), expected, "scale {scale}");
-        }
-    }
-
-    #[test]
-    fn zeros_ones_and_nothing() {
-        let empty = from_slots(&Counted::new(3));
-        assert_eq!((empty.zero_count, empty.positive_span.len(), empty.schema), (Some(0), 0, Some(3)));
-        assert_eq!(empty.zero_threshold, Some(2f64.powi(-128)));
-        let mut counted = Counted::new(3);
-        [0, 0, 1].into_iter().for_each(|v| counted.record(v));
-        let histogram = from_slots(&counted);
-        assert_eq!((histogram.zero_count, read(&histogram)), (Some(2), BTreeMap::from([(0, 1)])));
-        // A long gap begins a span, relative to the end of the one before.
-        counted.record(1 << 20);
-        let histogram = from_slots(&counted);
-        assert_eq!(histogram.positive_span[1], BucketSpan { offset: Some(159), length: Some(1) });
-        assert_eq!(read(&histogram), BTreeMap::from([(0, 1), (160, 1)]));
-    }
 }

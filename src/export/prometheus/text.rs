@@ -20,10 +20,15 @@ impl Dialect {
     }
 }
 
-/// Adds the page of `snapshot` to `out`.
-pub(in crate::export) fn encode(snapshot: &Snapshot, dialect: Dialect, out: &mut String) {
-    let mut page =
-        Page { out, dialect, sample: String::new(), prefix: String::new(), bounds: Vec::new(), counts: Vec::new() };
+/// Adds the page of `snapshot` to `out`. Every sample has the labels `constant`, but for those whose names it has itself.
+pub(in crate::export) fn encode(
+    snapshot: &Snapshot,
+    dialect: Dialect,
+    constant: &[(String, String)],
+    out: &mut String,
+) {
+    let (sample, prefix, bounds, counts) = (String::new(), String::new(), Vec::new(), Vec::new());
+    let mut page = Page { out, dialect, constant, sample, prefix, bounds, counts };
     visit(snapshot, &mut page);
     if dialect == Dialect::OpenMetrics {
         out.push_str("# EOF\n");
@@ -34,6 +39,8 @@ pub(in crate::export) fn encode(snapshot: &Snapshot, dialect: Dialect, out: &mut
 struct Page<'a> {
     out: &'a mut String,
     dialect: Dialect,
+    /// Labels of every sample.
+    constant: &'a [(String, String)],
     /// The name of the family's samples.
     sample: String,
     /// What the lines of one histogram or summary begin with.
@@ -81,8 +88,7 @@ impl Sink for Page<'_> {
 impl Page<'_> {
     fn number(&mut self, labels: LabelSet<'_>, value: Number) {
         self.out.push_str(&self.sample);
-        let mut before = "{";
-        labels.for_each(|name, value| push_label(self.out, &mut before, name, value));
+        let before = push_labels(self.out, self.constant, labels);
         self.end_line(if before == "{" { " " } else { "} " }, value);
     }
 
@@ -123,8 +129,7 @@ impl Page<'_> {
         self.prefix.clear();
         self.prefix.push_str(&self.sample);
         self.prefix.push_str(suffix);
-        let mut before = "{";
-        labels.for_each(|name, value| push_label(&mut self.prefix, &mut before, name, value));
+        let before = push_labels(&mut self.prefix, self.constant, labels);
         for part in [before, label, "=\""] {
             self.prefix.push_str(part);
         }
@@ -157,9 +162,24 @@ impl Page<'_> {
     }
 }
 
+/// Writes the labels of every sample, then those of this one, and says what comes before the next one.
+#[inline]
+fn push_labels(out: &mut String, constant: &[(String, String)], labels: LabelSet<'_>) -> &'static str {
+    let mut before = "{";
+    for (name, value) in constant {
+        let mut is_its_own = false;
+        labels.for_each(|own, _| is_its_own |= own == name);
+        if !is_its_own {
+            push_label(out, &mut before, name, value);
+        }
+    }
+    labels.for_each(|name, value| push_label(out, &mut before, name, value));
+    before
+}
+
 /// Writes one label, and says what comes before the next one.
 #[inline]
-fn push_label(out: &mut String, before: &mut &str, name: &str, value: &str) {
+fn push_label(out: &mut String, before: &mut &'static str, name: &str, value: &str) {
     out.push_str(before);
     out.push_str(name);
     out.push_str("=\"");

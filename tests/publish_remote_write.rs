@@ -1,0 +1,333 @@
+//! Remote write to real receivers: what Prometheus and VictoriaMetrics then say is what the device counted.
+#![cfg(all(feature = "remote-write", feature = "host", unix))]
+
+mod live_run;
+mod receivers;
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use ringscope::Snapshot;
+use ringscope::histogram::{Histogram, slot_bounds};
+use ringscope::publish::{Environment, Publisher, RemoteWrite, RemoteWriteVersion, Target};
+use serde_json::Value;
+
+use live_run::fake::{Got, receiver};
+use live_run::{Live, MESSAGES};
+use receivers::{Prometheus, Victoria, wait_for};
+
+fn to(address: &str, options: &str) -> RemoteWrite {
+    let target = Target::parse(&format!("remote-write+http://{address}{options}")).unwrap();
+    RemoteWrite::from_target(target, &Environment::of([])).unwrap()
+}
+
+/// Upper bounds and counts of the buckets that are not empty.
+fn buckets_of(histogram: &Histogram) -> Vec<(f64, f64)> {
+    let used = histogram.slots().filter(|(_, count)| *count > 0);
+    // Slot 0 is zero itself, at most the threshold there.
+    let high = |slot| if slot == 0 { 2f64.powi(-128) } else { slot_bounds(slot, histogram.scale()).1 };
+    used.map(|(slot, count)| (high(slot), count as f64)).collect()
+}
+
+/// The bounds of the bucket with the quantile; where it is between two values, from the one's to the other's.
+fn around(histogram: &Histogram, q: f64) -> (f64, f64) {
+    let rank = q * histogram.count() as f64;
+    let slot_of_rank = |rank: f64| {
+        let mut left = rank.clamp(1.0, histogram.count() as f64);
+        let slots = histogram.slots().find(|(_, count)| {
+            left -= *count as f64;
+            left <= 0.0
+        });
+        slot_bounds(slots.expect("a rank that it has").0, histogram.scale())
+    };
+    (slot_of_rank((rank - 1e-6).ceil()).0, slot_of_rank((rank + 1e-6).floor() + 1.0).1 * (1.0 + 1e-9))
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_str().expect("a number in a string").parse().expect("a number")
+}
+
+struct Asked<'a> {
+    prometheus: &'a Prometheus,
+    at: f64,
+}
+
+impl Asked<'_> {
+    fn results(&self, promql: &str) -> Vec<Value> {
+        self.prometheus.query_at(promql, self.at).as_array().expect("a vector").clone()
+    }
+
+    fn value(&self, promql: &str) -> f64 {
+        let results = self.results(promql);
+        assert_eq!(results.len(), 1, "{promql}: {results:?}");
+        number(&results[0]["value"][1])
+    }
+
+    /// Native histograms: count, sum, every bucket, quantiles.
+    fn native_is(&self, selector: &str, histogram: &Histogram) {
+        let results = self.results(selector);
+        assert_eq!(results.len(), 1, "{selector}: {results:?}");
+        let theirs = &results[0]["histogram"][1];
+        assert_eq!(number(&theirs["count"]), histogram.count() as f64, "{selector}");
+        assert_eq!(number(&theirs["sum"]), histogram.sum() as f64, "{selector}");
+        let buckets = theirs["buckets"].as_array().cloned().unwrap_or_default();
+        let buckets: Vec<(f64, f64)> = buckets.iter().map(|b| (number(&b[2]), number(&b[3]))).collect();
+        let ours = buckets_of(histogram);
+        assert_eq!(buckets.len(), ours.len(), "{selector}: {buckets:?} there, {ours:?} here");
+        for ((bound, count), (their_bound, their_count)) in ours.iter().zip(&buckets) {
+            assert!((bound - their_bound).abs() <= 1e-9 * bound && count == their_count, "{selector}: {bound}");
+        }
+        assert_eq!(self.value(&format!("histogram_count({selector})")), histogram.count() as f64);
+        assert_eq!(self.value(&format!("histogram_sum({selector})")), histogram.sum() as f64);
+        for q in [0.5, 0.95, 0.99] {
+            let theirs = self.value(&format!("histogram_quantile({q}, {selector})"));
+            let (low, high) = around(histogram, q);
+            assert!(low <= theirs && theirs <= high, "{q} of {selector}: {theirs} is not in {low} to {high}");
+            assert!(low <= histogram.quantile(q) && histogram.quantile(q) <= high);
+        }
+    }
+}
+
+fn everything_is_there(asked: &Asked, snapshot: &Snapshot) {
+    let all = "job=\"live run\",instance=\"one\"";
+    for kernel in &snapshot.kernels {
+        let of = format!("{{kernel={:?},{all}}}", kernel.kernel_id);
+        for (name, count) in [
+            ("messages_received_total", kernel.messages_received),
+            ("messages_sent_total", kernel.messages_sent),
+            ("messages_processed_total", kernel.messages_processed),
+            ("errors_total", kernel.errors),
+            ("received_bytes_total", kernel.bytes_in),
+            ("sent_bytes_total", kernel.bytes_out),
+            ("message_duration_seconds_count", kernel.histogram.count()),
+        ] {
+            assert_eq!(asked.value(&format!("ringscope_kernel_{name}{of}")), count as f64, "{name}{of}");
+        }
+        let sum = asked.value(&format!("ringscope_kernel_message_duration_seconds_sum{of}"));
+        assert!((sum * 1e9 - kernel.histogram.sum() as f64).abs() < 1.0, "{sum}");
+        let at_most = |bound: f64| {
+            buckets_of(&kernel.histogram).iter().filter(|(high, _)| *high <= bound).map(|(_, n)| n).sum::<f64>()
+        };
+        for (le, ns) in [("2.56e-07", 256.0), ("1.6384e-05", 16384.0), ("+Inf", f64::INFINITY)] {
+            let of = of.replace('}', &format!(",le={le:?}}}"));
+            assert_eq!(asked.value(&format!("ringscope_kernel_message_duration_seconds_bucket{of}")), at_most(ns));
+        }
+        asked.native_is(&format!("ringscope_kernel_message_duration_nanoseconds{of}"), &kernel.histogram);
+        asked.native_is(
+            &format!("ringscope_kernel_message_wait_nanoseconds{of}"),
+            &kernel.waiting.as_ref().expect("messages waited").histogram,
+        );
+    }
+    assert_eq!(asked.value("sum(ringscope_kernel_messages_sent_total)"), f64::from(MESSAGES + MESSAGES / 3));
+    assert_eq!(asked.value("cache_hits_total{Table=\"a\\\\b\\\"c\\nd\"}"), 7.0);
+    assert_eq!(asked.value("third"), 1.0 / 3.0);
+    assert_eq!(asked.value("drift_bucket{le=\"0.0\"}"), 1.0);
+    assert_eq!((asked.value("drift_bucket{le=\"+Inf\"}"), asked.value("drift_sum")), (3.0, 3.0));
+    assert_eq!(asked.value("event_total{name=\"resize\",status=\"succeeded\"}"), 5.0);
+    assert_eq!(asked.value("network_sent_bytes_total"), 1234.0);
+    for name in ["batch_tokens", "empty_tokens"] {
+        let family = snapshot.metric(name).unwrap();
+        let histogram = family.series[0].value.histogram().unwrap();
+        let ringscope::metrics::Distribution::Exponential(histogram) = &histogram.distribution else { panic!() };
+        if histogram.count() > 0 {
+            asked.native_is(name, histogram);
+        } else {
+            assert_eq!(asked.value(&format!("histogram_count({name})")), 0.0);
+        }
+        assert_eq!(asked.value(&format!("{name}_count")), histogram.count() as f64);
+    }
+    assert_eq!(asked.value("batch_tokens_bucket{le=\"1.0\"}"), 3.0);
+    assert_eq!(asked.value("batch_tokens_bucket{le=\"1024.0\"}"), 9.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_stores_what_the_device_counted() {
+    let live = Live::start().await;
+    for options in ["?version=2&max_samples=100", "?version=1&max_samples=100", ""] {
+        let Some(prometheus) = Prometheus::start() else { return };
+        let publication = live.publication();
+        let published = to(&prometheus.address(), options).publish(&publication).await.unwrap();
+        assert_eq!((published.rejected, &published.warning), (0, &None), "{options}");
+        assert!(published.items > 300, "{published:?}");
+        let at = publication.snapshot.time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 0.01;
+        everything_is_there(&Asked { prometheus: &prometheus, at }, &publication.snapshot);
+    }
+}
+
+/// VictoriaMetrics answers 204 to what it does not read.
+#[tokio::test(flavor = "multi_thread")]
+async fn victoria_gets_version_1_and_has_every_count() {
+    let Some(victoria) = Victoria::start() else { return };
+    let live = Live::start().await;
+    let publication = live.publication();
+    let remote_write = to(&victoria.address(), "");
+    let published = remote_write.publish(&publication).await.unwrap();
+    assert_eq!((published.rejected, &published.warning), (0, &None));
+    // It shows what it took a second later.
+    wait_for("the last series", || victoria.export("telemetry_dropped_total").len().checked_sub(10));
+    // It knows no native histograms: what the others have, it has.
+    let one = |matching: &str| {
+        let series = victoria.export(matching);
+        assert_eq!(series.len(), 1, "{matching}: {series:?}");
+        assert_eq!(series[0]["values"].as_array().unwrap().len(), 1, "{matching}: {series:?}");
+        series[0]["values"][0].as_f64().unwrap()
+    };
+    for kernel in &publication.snapshot.kernels {
+        let of = format!("{{kernel={:?},job=\"live run\",instance=\"one\"}}", kernel.kernel_id);
+        assert_eq!(one(&format!("ringscope_kernel_messages_sent_total{of}")), kernel.messages_sent as f64);
+        assert_eq!(one(&format!("ringscope_kernel_received_bytes_total{of}")), kernel.bytes_in as f64);
+        let count = one(&format!("ringscope_kernel_message_duration_seconds_count{of}"));
+        assert_eq!(count, kernel.histogram.count() as f64);
+        let at_most: f64 =
+            buckets_of(&kernel.histogram).iter().filter(|(high, _)| *high <= 16384.0).map(|(_, n)| n).sum();
+        let of = of.replace('}', ",le=\"1.6384e-05\"}");
+        assert_eq!(one(&format!("ringscope_kernel_message_duration_seconds_bucket{of}")), at_most);
+    }
+    assert_eq!(one("batch_tokens_bucket{le=\"1024.0\"}"), 9.0);
+    let told = &victoria.export("third")[0];
+    let taken = publication.snapshot.time.duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    assert_eq!(told["timestamps"][0], taken);
+    // From now on it is sent version 1 at once, and with it what a kernel did meanwhile.
+    live.messages("worker", 10).await;
+    remote_write.publish(&live.publication()).await.unwrap();
+    let sent = wait_for("the second sample", || {
+        let sent = victoria.export("ringscope_kernel_messages_sent_total{kernel=\"worker\"}");
+        sent[0]["values"].as_array().filter(|values| values.len() == 2).cloned()
+    });
+    assert_eq!(sent, [f64::from(MESSAGES), f64::from(MESSAGES + 10)]);
+}
+
+fn version(got: &Got) -> (&str, &str) {
+    (got.header("x-prometheus-remote-write-version"), got.header("content-type"))
+}
+
+const V1: (&str, &str) = ("0.1.0", "application/x-protobuf");
+const V2: (&str, &str) = ("2.0.0", "application/x-protobuf;proto=io.prometheus.write.v2.Request");
+
+#[tokio::test]
+async fn a_receiver_that_does_not_know_version_2_gets_version_1() {
+    let live = Live::start().await;
+    for first in ["415 Unsupported Media Type", "406 Not Acceptable", "204 No Content", "200 OK"] {
+        let (address, got) = receiver(&[first, "204 No Content"]);
+        let remote_write = to(&address, "");
+        for (versions, n) in [(&[V2, V1][..], 2), (&[V1][..], 1)] {
+            let published = remote_write.publish(&live.publication()).await.unwrap();
+            assert_eq!((published.rejected, published.items > 300), (0, true), "{first}");
+            let got: Vec<Got> = got.iter().take(n).collect();
+            assert_eq!(got.iter().map(version).collect::<Vec<_>>(), versions, "{first}");
+            assert!(got.iter().all(|got| got.path == "/api/v1/write" && got.header("content-encoding") == "snappy"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_chosen_is_not_negotiated() {
+    let live = Live::start().await;
+    let (address, got) = receiver(&["204 No Content"]);
+    let error = to(&address, "?version=2").publish(&live.publication()).await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("use version 1"), "{error}");
+    to(&address, "?version=1").publish(&live.publication()).await.unwrap();
+    assert_eq!([got.recv().unwrap(), got.recv().unwrap()].each_ref().map(version), [V2, V1]);
+    let (address, _got) = receiver(&["415 Unsupported Media Type"]);
+    assert!(to(&address, "?version=2").publish(&live.publication()).await.unwrap_err().is_permanent());
+}
+
+#[tokio::test]
+async fn what_was_not_stored_is_counted_and_said() {
+    let live = Live::start().await;
+    let publication = live.publication();
+    let all = to("127.0.0.1:1", "").encode_all(&publication);
+    for status in ["200 OK", "400 Bad Request"] {
+        let answer = format!(
+            "{status}\nX-Prometheus-Remote-Write-Samples-Written: 30\nX-Prometheus-Remote-Write-Histograms-Written: 4\n\nout of order"
+        );
+        let (address, _got) = receiver(&[&answer]);
+        let published = to(&address, "").publish(&publication).await.unwrap();
+        assert_eq!((published.items, published.rejected), (34, all - 34));
+        assert!(published.warning.unwrap().contains("out of order"));
+    }
+    // Without them it is all refused, and with 500 it may be tried again.
+    let (address, _got) = receiver(&["400 Bad Request\n\nout of order sample"]);
+    let error = to(&address, "").publish(&publication).await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("out of order sample"), "{error}");
+    let (address, _got) = receiver(&["503 Service Unavailable\nX-Prometheus-Remote-Write-Samples-Written: 30"]);
+    assert!(!to(&address, "").publish(&publication).await.unwrap_err().is_permanent());
+}
+
+trait EncodeAll {
+    fn encode_all(&self, publication: &ringscope::publish::Publication) -> u64;
+}
+
+impl EncodeAll for RemoteWrite {
+    fn encode_all(&self, publication: &ringscope::publish::Publication) -> u64 {
+        use ringscope::publish::Destination;
+        self.encode(publication).unwrap().iter().map(|payload| payload.items).sum()
+    }
+}
+
+/// What Prometheus does not take for its time is gone for good, and it says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_prometheus_refuses_is_said() {
+    let Some(prometheus) = Prometheus::start() else { return };
+    let live = Live::start().await;
+    let earlier = live.publication();
+    live.messages("worker", 1).await;
+    let later = live.publication();
+    for options in ["?version=1&instance=v1", "?version=2&instance=v2"] {
+        let remote_write = to(&prometheus.address(), options);
+        remote_write.publish(&later).await.unwrap();
+        // The same again is no harm.
+        assert_eq!(remote_write.publish(&later).await.unwrap().rejected, 0);
+        let said = match remote_write.publish(&earlier).await {
+            Ok(published) => {
+                assert_eq!((published.items, published.rejected), (0, remote_write.encode_all(&earlier)));
+                published.warning.unwrap()
+            }
+            Err(error) => {
+                assert!(error.is_permanent());
+                error.to_string()
+            }
+        };
+        assert!(said.contains("out of order"), "{options}: {said}");
+    }
+}
+
+/// Who asks after the end finds nothing, and nothing that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn series_end_when_they_are_gone_and_at_the_end() {
+    let Some(prometheus) = Prometheus::start() else { return };
+    let live = Live::start().await;
+    for options in ["?version=1&instance=v1", "?version=2&instance=v2"] {
+        let remote_write = to(&prometheus.address(), options);
+        let instance = &options[options.len() - 2..];
+        let first = live.publication();
+        remote_write.publish(&first).await.unwrap();
+        let count = |name: &str, at: &ringscope::publish::Publication| {
+            let at = at.snapshot.time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 0.01;
+            prometheus.query_at(&format!("count({name}{{instance={instance:?}}})"), at)[0]["value"][1].clone()
+        };
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        // One kernel less than before.
+        let mut snapshot = (*live.collector().snapshot().unwrap()).clone();
+        let gone = snapshot.kernels.pop().unwrap();
+        let mut second = live.publication_of(Arc::new(snapshot));
+        second.previous = Some(Arc::clone(&first.snapshot));
+        remote_write.publish(&second).await.unwrap();
+        for name in ["ringscope_kernel_messages_sent_total", "ringscope_kernel_message_duration_nanoseconds"] {
+            assert_eq!([count(name, &first), count(name, &second)], ["2", "1"], "{name} of {}", gone.kernel_id);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let mut last = live.publication();
+        (last.previous, last.running) = (Some(Arc::clone(&second.snapshot)), false);
+        remote_write.publish(&last).await.unwrap();
+        for name in ["ringscope_kernel_messages_sent_total", "ringscope_kernel_message_duration_nanoseconds", "third"] {
+            assert_eq!(count(name, &last), Value::Null, "{name} has ended");
+        }
+        let at = last.snapshot.time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 1.0;
+        let sum = prometheus.query_at(
+            &format!("sum(last_over_time(ringscope_kernel_messages_sent_total{{instance={instance:?}}}[1m]))"),
+            at,
+        );
+        assert_eq!(sum[0]["value"][1], (MESSAGES + MESSAGES / 3).to_string());
+    }
+}
