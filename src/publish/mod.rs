@@ -4,6 +4,8 @@
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
 mod any;
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
 mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
@@ -36,6 +38,8 @@ pub mod serving;
 mod target;
 
 pub use any::AnyDestination;
+#[cfg(feature = "cloudwatch")]
+pub use cloudwatch::{CloudWatch, CloudWatchBuilder, CloudWatchEmf};
 pub use composite::Composite;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
