@@ -79,6 +79,13 @@ impl Destination for Dead {
     }
 }
 
+/// That does not wait at the end.
+fn hurried() -> Delivery {
+    let mut delivery = Delivery::default();
+    delivery.flush_limit = Duration::from_millis(50);
+    delivery
+}
+
 fn of(status: &[PublisherTelemetry], name: &str) -> PublisherTelemetry {
     status.iter().find(|one| &*one.destination == name).cloned().expect("it was added")
 }
@@ -135,7 +142,7 @@ fn a_flush_publishes_now() {
 fn one_that_blocks_delays_neither_the_others_nor_who_offers() {
     let collector = TelemetryCollector::new(true);
     let (blocks, kept) = (Blocks::default(), Kept::default());
-    let delivery = Delivery::default();
+    let delivery = hurried();
     let outboxes = [
         Outbox::publisher(blocks.clone(), delivery.clone()).expect("a thread"),
         Outbox::publisher(kept.clone(), delivery.clone()).expect("a thread"),
@@ -162,12 +169,10 @@ fn one_that_blocks_delays_neither_the_others_nor_who_offers() {
 fn the_end_waits_neither_for_one_that_blocks_nor_for_one_that_is_not_there() {
     let collector = TelemetryCollector::new(true);
     let blocks = Blocks::default();
-    let mut delivery = Delivery::default();
-    delivery.flush_limit = Duration::from_millis(50);
     let periodic = Periodic::builder(&collector)
         .interval(NEVER)
-        .publisher_with(blocks.clone(), delivery.clone())
-        .destination_with(Dead, delivery)
+        .publisher_with(blocks.clone(), hurried())
+        .destination_with(Dead, hurried())
         .start()
         .expect("it starts");
     let ended = Arc::new(AtomicBool::new(false));
@@ -193,8 +198,8 @@ fn snapshots_their_history_and_pages_count_each_destination_by_its_own_name() {
     collector.start_collection(Duration::from_millis(1)).expect("it is on");
     let periodic = Periodic::builder(&collector)
         .interval(NEVER)
-        .destination(Dead)
-        .destination(Dead)
+        .destination_with(Dead, hurried())
+        .destination_with(Dead, hurried())
         .publisher(Kept::default())
         .start()
         .expect("it starts");
@@ -222,7 +227,7 @@ fn snapshots_their_history_and_pages_count_each_destination_by_its_own_name() {
         ringscope::export::catalog().any(|f| f.name == "telemetry_publish_retries" && f.kind == FamilyKind::Counter)
     );
     // A new one takes the name of one that has ended.
-    let again = Outbox::destination(Dead, Delivery::default()).expect("a thread");
+    let again = Outbox::destination(Dead, hurried()).expect("a thread");
     again.attach(&collector);
     assert_eq!(&*again.status().destination, "dead");
     assert_eq!(collector.snapshot().expect("it is on").publishers.len(), 3);

@@ -35,6 +35,7 @@ mod scheme;
 #[cfg(feature = "prometheus-server")]
 #[doc(hidden)]
 pub mod serving;
+mod spool;
 mod target;
 
 pub use any::AnyDestination;
