@@ -61,6 +61,7 @@ macro_rules! row {
     };
 }
 
+const OF_CLOUDWATCH: &[&str] = &["dimensions", "endpoint", "namespace", "resolution"];
 const OF_DOGSTATSD: &[&str] = &["events", "histograms", "packet_bytes", "tags", "telemetry"];
 const OF_OTLP: &[&str] = &[
     "encoding",
@@ -77,6 +78,13 @@ const OF_PUSHGATEWAY: &[&str] = &["job", "instance", "labels", "delete", "ca", "
 const OF_REMOTE_WRITE: &[&str] =
     &["version", "histograms", "job", "instance", "labels", "stale", "max_samples", "ca", "timeout"];
 
+const AWS: &[(&str, &str)] = &[
+    ("", "AWS_REGION"),
+    ("", "AWS_DEFAULT_REGION"),
+    ("", "AWS_ENDPOINT_URL_CLOUDWATCH"),
+    ("", "AWS_ENDPOINT_URL"),
+    ("access_key_id", "AWS_ACCESS_KEY_ID"),
+];
 const DD: &[(&str, &str)] = &[
     ("", "DD_AGENT_HOST"),
     ("", "DD_DOGSTATSD_PORT"),
@@ -101,6 +109,8 @@ const OTEL: &[(&str, &str)] = &[
 const PUSHGATEWAY: &[(&str, &str)] = &[("username", "PUSHGATEWAY_USERNAME")];
 const REMOTE_WRITE: &[(&str, &str)] = &[("username", "PROMETHEUS_REMOTE_WRITE_USERNAME")];
 
+const AWS_SECRETS: &[(&str, &str)] =
+    &[("secret_access_key", "AWS_SECRET_ACCESS_KEY"), ("session_token", "AWS_SESSION_TOKEN")];
 const OTEL_SECRETS: &[(&str, &str)] = &[("headers", "OTEL_EXPORTER_OTLP_HEADERS")];
 const PUSHGATEWAY_SECRETS: &[(&str, &str)] =
     &[("password", "PUSHGATEWAY_PASSWORD"), ("token", "PUSHGATEWAY_BEARER_TOKEN")];
@@ -128,7 +138,7 @@ pub const SCHEMES: &[Scheme] = &[
     row!("grafana-cloud", "//my-org", -, ["grafana-cloud"], &[], &[], &[]),
     row!("dogstatsd", "//localhost:8125", DogStatsd, ["datadog"], OF_DOGSTATSD, DD, &[]),
     row!("dogstatsd+unix", "///var/run/datadog/dsd.socket", DogStatsd, ["datadog"], OF_DOGSTATSD, DD, &[]),
-    row!("cloudwatch", "//eu-central-1", -, ["cloudwatch"], &[], &[], &[]),
+    row!("cloudwatch", "//eu-central-1", CloudWatch, ["cloudwatch"], OF_CLOUDWATCH, AWS, AWS_SECRETS),
     row!("prometheus-file", "ringscope.prom", PrometheusFile, ["files"], &["mode", "labels"], &[], &[]),
     row!("json-file", "telemetry.json", JsonFile, ["files"], &["mode"], &[], &[]),
     row!("json-lines", "telemetry.ndjson", JsonLines, ["files"], &["rotate_bytes", "keep", "mode"], &[], &[]),
