@@ -60,6 +60,8 @@
 //! An arrow joins the records of a flow in the order of their times.
 
 mod catalog;
+#[cfg(feature = "elasticsearch")]
+pub(crate) mod elasticsearch;
 #[cfg(feature = "trace")]
 mod jaeger;
 #[cfg(feature = "json")]
