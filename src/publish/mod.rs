@@ -6,10 +6,14 @@
 mod any;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
+#[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
+mod address;
 mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivery;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod environment;
 mod error;
 #[cfg(feature = "files")]
@@ -49,6 +53,8 @@ pub use composite::Composite;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
+#[cfg(feature = "elasticsearch")]
+pub use elasticsearch::{Elasticsearch, ElasticsearchBuilder, ElasticsearchStream};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "files")]
