@@ -3,11 +3,11 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+#[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
+mod address;
 mod any;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
-#[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
-mod address;
 mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
