@@ -1,6 +1,6 @@
 //! Lines in packets: each line in one of them, none longer than the receiver takes.
 
-use super::Format;
+use super::format::Format;
 use super::rate::push_rate;
 
 /// So many lines, with line ends between them.
@@ -111,7 +111,7 @@ fn push_tags(line: &mut String, format: &Format, tags: &str) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::push_tag;
+    use super::super::format::push_tag;
     use super::*;
 
     proptest! {
