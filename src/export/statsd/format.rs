@@ -1,7 +1,7 @@
 //! What all lines of a destination have in common, and tags.
 
-/// Longest tag that Datadog takes, and longest name of a metric.
-const MOST_CHARS: usize = 200;
+/// Longest tag and longest name of a metric that Datadog takes.
+pub(super) const MOST_CHARS: usize = 200;
 
 /// What all lines of a destination have in common.
 #[derive(Clone, Debug)]
