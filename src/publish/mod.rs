@@ -3,6 +3,22 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+//!
+//! # What it says with the feature `tracing`
+//!
+//! What goes wrong is counted in every snapshot, in [`publishers`](crate::Snapshot::publishers), and as `telemetry_publish_*` on
+//! every page. With the feature `tracing` it is also a `tracing` event at the target `ringscope::publish`; of each of the first
+//! three, at most ten a second for each destination, and the field `suppressed` of the next one is how many were left out. All
+//! have the field `destination`; none has a secret in it.
+//!
+//! | level | message | fields |
+//! |---|---|---|
+//! | WARN | `attempt failed` | `error`, `reason` (one word: `unreachable`, `timeout`, `unavailable`, `refused`, …), `permanent`: whether it is not tried again |
+//! | WARN | `items dropped` | `reason` ([one](crate::snapshot::DropReason) word), `items` |
+//! | WARN | `publication skipped`: nothing of it was taken | `skipped`, all so far |
+//! | WARN | `circuit opened`: only one attempt is made now and then | |
+//! | INFO | `circuit closed` | |
+
 mod any;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
