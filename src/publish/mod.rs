@@ -2,7 +2,16 @@
 //!
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
-
+//!
+//! # What is kept where
+//!
+//! What waits for a destination is in memory, bounded in bytes and in age ([`Delivery`]). With a [spool](Delivery::spool) it is on
+//! disk and outlives the process: every payload is a frame with a checksum, written before it is sent; a cursor says how far it
+//! was sent. The next process that opens the folder sends the rest, in order. After a `kill -9` at any moment at most the
+//! payload is lost that was just being written, and nothing that is not whole is ever sent; the one payload that was on its way is
+//! sent again, since nobody knows whether it arrived. So every payload that was written is delivered at least once, and twice at
+//! most where an attempt ended without an answer: a time limit, a connection that broke, the end of the process. After the end of
+//! the machine the same holds for [`SyncPolicy::EachPublication`].
 //!
 //! # What it says with the feature `tracing`
 //!
@@ -19,6 +28,8 @@
 //! | WARN | `circuit opened`: only one attempt is made now and then | |
 //! | INFO | `circuit closed` | |
 
+#[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
+mod address;
 mod any;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
@@ -26,12 +37,18 @@ mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivery;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod environment;
 mod error;
 #[cfg(feature = "files")]
 mod file;
+#[cfg(feature = "grafana-cloud")]
+mod grafana_cloud;
 #[cfg(feature = "http-client")]
 mod http;
+#[cfg(feature = "otlp")]
+mod jaeger;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outbox;
@@ -61,12 +78,18 @@ pub use composite::Composite;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
+#[cfg(feature = "elasticsearch")]
+pub use elasticsearch::{Elasticsearch, ElasticsearchBuilder, ElasticsearchStream};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "files")]
 pub use file::{JsonFile, JsonLines, PrometheusFile};
+#[cfg(feature = "grafana-cloud")]
+pub use grafana_cloud::{GrafanaCloud, GrafanaCloudBuilder, GrafanaCloudProtocol};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+#[cfg(feature = "otlp")]
+pub use jaeger::Jaeger;
 #[cfg(feature = "otlp")]
 pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
