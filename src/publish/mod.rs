@@ -3,6 +3,8 @@
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
 
+#[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
+mod address;
 mod any;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
@@ -10,6 +12,8 @@ mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivery;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod environment;
 mod error;
 #[cfg(feature = "files")]
@@ -49,6 +53,8 @@ pub use composite::Composite;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
+#[cfg(feature = "elasticsearch")]
+pub use elasticsearch::{Elasticsearch, ElasticsearchBuilder, ElasticsearchStream};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "files")]

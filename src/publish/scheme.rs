@@ -61,6 +61,8 @@ macro_rules! row {
     };
 }
 
+const OF_CLOUDWATCH: &[&str] = &["dimensions", "endpoint", "namespace", "resolution"];
+const OF_CLOUDWATCH_EMF: &[&str] = &["dimensions", "namespace", "resolution"];
 const OF_DOGSTATSD: &[&str] = &["events", "histograms", "packet_bytes", "tags", "telemetry"];
 const OF_GRAFANA_CLOUD: &[&str] = &["zone", "endpoint", "instance", "protocol", "certificate", "name"];
 const OF_OTLP: &[&str] = &[
@@ -78,6 +80,13 @@ const OF_PUSHGATEWAY: &[&str] = &["job", "instance", "labels", "delete", "ca", "
 const OF_REMOTE_WRITE: &[&str] =
     &["version", "histograms", "job", "instance", "labels", "stale", "max_samples", "ca", "timeout"];
 
+const AWS: &[(&str, &str)] = &[
+    ("access_key_id", "AWS_ACCESS_KEY_ID"),
+    ("", "AWS_REGION"),
+    ("", "AWS_DEFAULT_REGION"),
+    ("", "AWS_ENDPOINT_URL_CLOUDWATCH"),
+    ("", "AWS_ENDPOINT_URL"),
+];
 const DD: &[(&str, &str)] = &[
     ("", "DD_AGENT_HOST"),
     ("", "DD_DOGSTATSD_PORT"),
@@ -112,6 +121,8 @@ const OTEL: &[(&str, &str)] = &[
 const PUSHGATEWAY: &[(&str, &str)] = &[("username", "PUSHGATEWAY_USERNAME")];
 const REMOTE_WRITE: &[(&str, &str)] = &[("username", "PROMETHEUS_REMOTE_WRITE_USERNAME")];
 
+const AWS_SECRETS: &[(&str, &str)] =
+    &[("secret_access_key", "AWS_SECRET_ACCESS_KEY"), ("session_token", "AWS_SESSION_TOKEN")];
 const GRAFANA_CLOUD_SECRETS: &[(&str, &str)] = &[("api_key", "GRAFANA_CLOUD_API_KEY")];
 const OTEL_SECRETS: &[(&str, &str)] = &[("headers", "OTEL_EXPORTER_OTLP_HEADERS")];
 const PUSHGATEWAY_SECRETS: &[(&str, &str)] =
@@ -141,7 +152,8 @@ pub const SCHEMES: &[Scheme] = &[
         OF_GRAFANA_CLOUD, GRAFANA_CLOUD, GRAFANA_CLOUD_SECRETS),
     row!("dogstatsd", "//localhost:8125", DogStatsd, ["datadog"], OF_DOGSTATSD, DD, &[]),
     row!("dogstatsd+unix", "///var/run/datadog/dsd.socket", DogStatsd, ["datadog"], OF_DOGSTATSD, DD, &[]),
-    row!("cloudwatch", "//eu-central-1", -, ["cloudwatch"], &[], &[], &[]),
+    row!("cloudwatch", "//eu-central-1", CloudWatch, ["cloudwatch"], OF_CLOUDWATCH, AWS, AWS_SECRETS),
+    row!("cloudwatch-emf", "stdout", CloudWatchEmf, ["cloudwatch"], OF_CLOUDWATCH_EMF, &[], &[]),
     row!("prometheus-file", "ringscope.prom", PrometheusFile, ["files"], &["mode", "labels"], &[], &[]),
     row!("json-file", "telemetry.json", JsonFile, ["files"], &["mode"], &[], &[]),
     row!("json-lines", "telemetry.ndjson", JsonLines, ["files"], &["rotate_bytes", "keep", "mode"], &[], &[]),
