@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use ringscope::export::{ExportedFamily, FamilyKind, catalog};
 use ringscope::histogram::Histogram;
 use ringscope::machine::GpuMetrics;
+use ringscope::snapshot::PublisherTelemetry;
 use ringscope::{KernelState, Snapshot, TelemetryCollector, TelemetryError};
 
 /// A snapshot in which everything occurs, and nothing is of this moment.
@@ -33,6 +34,7 @@ fn everything() -> Result<Snapshot, TelemetryError> {
     kernel(&mut snapshot);
     snapshot.gpus = Some(gpus().into());
     operations(&collector, &mut snapshot)?;
+    snapshot.publishers = publishers().into();
     snapshot.kernels[1].state = KernelState::Failed;
     snapshot.kernels[1].messages_received = u64::MAX;
     Ok(snapshot)
@@ -55,6 +57,18 @@ fn gpus() -> [GpuMetrics; 2] {
     first.throttle_reasons = Some(vec!["power"]);
     (second.index, second.utilization_percent, second.memory_used_bytes) = (1, Some(50), Some(500_000_000));
     gpus
+}
+
+/// One that has not begun, and one that has trouble.
+fn publishers() -> [PublisherTelemetry; 2] {
+    let mut troubled = PublisherTelemetry::new("a \"quoted\" one");
+    (troubled.publications, troubled.skipped, troubled.attempts, troubled.failures) = (60, 2, 70, 12);
+    (troubled.encoded_items, troubled.published_items, troubled.queued_items) = (1000, 900, 79);
+    troubled.dropped_items = [1, 2, 3, 4, 5, 6];
+    (troubled.queued_bytes, troubled.retries, troubled.sent_bytes) = (4096, 11, 1 << 33);
+    (troubled.circuit_open, troubled.last_success) = (true, Some(at(1_700_000_000_000_000_001)));
+    troubled.last_error = Some("collector:4318 cannot be reached: \"refused\"".into());
+    [PublisherTelemetry::new("otlp"), troubled]
 }
 
 /// The first kernel has done something.

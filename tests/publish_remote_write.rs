@@ -5,13 +5,13 @@ mod live_run;
 mod receivers;
 
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ringscope::Snapshot;
-use ringscope::histogram::{Histogram, slot_bounds};
-use ringscope::publish::{Environment, Publisher, RemoteWrite, RemoteWriteVersion, Target};
+use ringscope::publish::{Delivery, Environment, Periodic, Publisher, RemoteWrite, Target};
 use serde_json::Value;
 
+use live_run::asked::{Asked, buckets_of};
 use live_run::fake::{Got, receiver};
 use live_run::{Live, MESSAGES};
 use receivers::{Prometheus, Victoria, wait_for};
@@ -21,71 +21,8 @@ fn to(address: &str, options: &str) -> RemoteWrite {
     RemoteWrite::from_target(target, &Environment::of([])).unwrap()
 }
 
-/// Upper bounds and counts of the buckets that are not empty.
-fn buckets_of(histogram: &Histogram) -> Vec<(f64, f64)> {
-    let used = histogram.slots().filter(|(_, count)| *count > 0);
-    // Slot 0 is zero itself, at most the threshold there.
-    let high = |slot| if slot == 0 { 2f64.powi(-128) } else { slot_bounds(slot, histogram.scale()).1 };
-    used.map(|(slot, count)| (high(slot), count as f64)).collect()
-}
-
-/// The bounds of the bucket with the quantile; where it is between two values, from the one's to the other's.
-fn around(histogram: &Histogram, q: f64) -> (f64, f64) {
-    let rank = q * histogram.count() as f64;
-    let slot_of_rank = |rank: f64| {
-        let mut left = rank.clamp(1.0, histogram.count() as f64);
-        let slots = histogram.slots().find(|(_, count)| {
-            left -= *count as f64;
-            left <= 0.0
-        });
-        slot_bounds(slots.expect("a rank that it has").0, histogram.scale())
-    };
-    (slot_of_rank((rank - 1e-6).ceil()).0, slot_of_rank((rank + 1e-6).floor() + 1.0).1 * (1.0 + 1e-9))
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_str().expect("a number in a string").parse().expect("a number")
-}
-
-struct Asked<'a> {
-    prometheus: &'a Prometheus,
-    at: f64,
-}
-
-impl Asked<'_> {
-    fn results(&self, promql: &str) -> Vec<Value> {
-        self.prometheus.query_at(promql, self.at).as_array().expect("a vector").clone()
-    }
-
-    fn value(&self, promql: &str) -> f64 {
-        let results = self.results(promql);
-        assert_eq!(results.len(), 1, "{promql}: {results:?}");
-        number(&results[0]["value"][1])
-    }
-
-    /// Native histograms: count, sum, every bucket, quantiles.
-    fn native_is(&self, selector: &str, histogram: &Histogram) {
-        let results = self.results(selector);
-        assert_eq!(results.len(), 1, "{selector}: {results:?}");
-        let theirs = &results[0]["histogram"][1];
-        assert_eq!(number(&theirs["count"]), histogram.count() as f64, "{selector}");
-        assert_eq!(number(&theirs["sum"]), histogram.sum() as f64, "{selector}");
-        let buckets = theirs["buckets"].as_array().cloned().unwrap_or_default();
-        let buckets: Vec<(f64, f64)> = buckets.iter().map(|b| (number(&b[2]), number(&b[3]))).collect();
-        let ours = buckets_of(histogram);
-        assert_eq!(buckets.len(), ours.len(), "{selector}: {buckets:?} there, {ours:?} here");
-        for ((bound, count), (their_bound, their_count)) in ours.iter().zip(&buckets) {
-            assert!((bound - their_bound).abs() <= 1e-9 * bound && count == their_count, "{selector}: {bound}");
-        }
-        assert_eq!(self.value(&format!("histogram_count({selector})")), histogram.count() as f64);
-        assert_eq!(self.value(&format!("histogram_sum({selector})")), histogram.sum() as f64);
-        for q in [0.5, 0.95, 0.99] {
-            let theirs = self.value(&format!("histogram_quantile({q}, {selector})"));
-            let (low, high) = around(histogram, q);
-            assert!(low <= theirs && theirs <= high, "{q} of {selector}: {theirs} is not in {low} to {high}");
-            assert!(low <= histogram.quantile(q) && histogram.quantile(q) <= high);
-        }
-    }
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 fn everything_is_there(asked: &Asked, snapshot: &Snapshot) {
@@ -306,7 +243,7 @@ async fn series_end_when_they_are_gone_and_at_the_end() {
             let at = at.snapshot.time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 0.01;
             prometheus.query_at(&format!("count({name}{{instance={instance:?}}})"), at)[0]["value"][1].clone()
         };
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
         // One kernel less than before.
         let mut snapshot = (*live.collector().snapshot().unwrap()).clone();
         let gone = snapshot.kernels.pop().unwrap();
@@ -316,7 +253,7 @@ async fn series_end_when_they_are_gone_and_at_the_end() {
         for name in ["ringscope_kernel_messages_sent_total", "ringscope_kernel_message_duration_nanoseconds"] {
             assert_eq!([count(name, &first), count(name, &second)], ["2", "1"], "{name} of {}", gone.kernel_id);
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
         let mut last = live.publication();
         (last.previous, last.running) = (Some(Arc::clone(&second.snapshot)), false);
         remote_write.publish(&last).await.unwrap();
@@ -330,4 +267,77 @@ async fn series_end_when_they_are_gone_and_at_the_end() {
         );
         assert_eq!(sum[0]["value"][1], (MESSAGES + MESSAGES / 3).to_string());
     }
+}
+
+/// Prometheus is killed and comes back: every publication is there, and it says that it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_while_prometheus_is_away_arrives() {
+    for options in ["?version=1", "?version=2"] {
+        let Some(mut prometheus) = Prometheus::start() else { return };
+        let live = Live::start().await;
+        let mut delivery = Delivery::default();
+        (delivery.retry_min, delivery.retry_max) = (Duration::from_millis(10), Duration::from_millis(50));
+        delivery.circuit_failures = u32::MAX;
+        let periodic = Periodic::builder(live.collector())
+            .interval(Duration::from_millis(50))
+            .destination_with(to(&prometheus.address(), options), delivery)
+            .start()
+            .unwrap();
+        let status = || periodic.status().remove(0);
+        wait_for("some publications", || (status().published_items > 1000).then_some(()));
+        prometheus.process.kill();
+        wait_for("failures", || (status().failures > 3).then_some(()));
+        live.messages("worker", 9).await;
+        prometheus.process.restart();
+        wait_for("what waited", || (status().queued_items == 0 && status().publications > 10).then_some(()));
+        tokio::task::block_in_place(|| periodic.stop());
+        let status = status();
+        assert_eq!(status.dropped_items.iter().sum::<u64>(), 0, "{status:?}");
+        assert_eq!(status.published_items, status.encoded_items, "{status:?}");
+        assert!(status.failures > 3 && status.skipped == 0, "{status:?}");
+        // One sample of each publication, and in the end the marker, which is no sample.
+        let at = now() + 1.0;
+        let last = |promql: &str| {
+            let result = prometheus.query_at(promql, at);
+            result[0]["value"][1].as_str().unwrap_or_else(|| panic!("{promql}: {result}")).parse::<f64>().unwrap()
+        };
+        assert_eq!(last("count_over_time(ringscope_kernels[1h])"), status.publications as f64);
+        assert_eq!(last("resets(ringscope_snapshots_total[1h])"), 0.0);
+        let sent = last("last_over_time(ringscope_kernel_messages_sent_total{kernel=\"worker\"}[1h])");
+        assert_eq!(sent, f64::from(MESSAGES + 9));
+        assert_eq!(prometheus.query_at("ringscope_kernels", at), serde_json::json!([]), "it is over");
+    }
+}
+
+/// A Prometheus that was not told to take native histograms says so, and has the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_native_histograms_there() {
+    let Some(program) = receivers::found("RINGSCOPE_PROMETHEUS3") else { return };
+    let command = move |folder: &std::path::Path, ports: &[u16]| {
+        std::fs::write(folder.join("prometheus.yml"), "").unwrap();
+        let mut command = std::process::Command::new(&program);
+        command.args([
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            "--web.enable-remote-write-receiver",
+        ]);
+        command.arg(format!("--web.listen-address=127.0.0.1:{}", ports[0]));
+        command
+    };
+    let ready = |p: &receivers::Process| {
+        receivers::http::request(&p.address(0), "GET", "/-/ready", &[], &[]).is_ok_and(|answer| answer.status == 200)
+    };
+    let process = receivers::Process::start("prometheus", 1, command, ready);
+    let live = Live::start().await;
+    let samples = to("127.0.0.1:1", "?histograms=classic").encode_all(&live.publication());
+    for options in ["?version=1&instance=1", "?version=2&instance=2"] {
+        let remote_write = to(&process.address(0), options);
+        let published = remote_write.publish(&live.publication()).await.unwrap();
+        assert_eq!((published.items, published.rejected), (samples, 8), "{published:?}");
+        assert!(published.warning.unwrap().contains("--enable-feature=native-histograms"));
+        let published = remote_write.publish(&live.publication()).await.unwrap();
+        assert_eq!((published.items, published.rejected, published.warning), (samples, 0, None));
+    }
+    let prometheus = Prometheus { process };
+    assert_eq!(prometheus.value("sum(batch_tokens_bucket{le=\"1024.0\"})"), Some(18.0));
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use ringscope::publish::serving::Listen;
 use ringscope::trace::TraceFilter;
 use ringscope::{Builtin, DeviceSpec};
 
 use crate::cli::help;
-use crate::cli::serve::listen::Listen;
+use crate::cli::publish::args::PublishArgs;
 use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
 
@@ -42,6 +43,7 @@ impl Cli {
             .after_help(help::program(width))
             .mut_subcommand("run", |command| command.after_help(help::run(width)))
             .mut_subcommand("serve", |command| short_usage(command.after_help(help::serve(width)), "serve", width))
+            .mut_subcommand("check", |command| command.after_help(help::check(width)))
             .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
@@ -63,11 +65,16 @@ pub enum Command {
     ///
     /// The files are cut into messages, which the ring kernels answer. The host checks every reply, puts the replies
     /// back into the order of the files, and at the end compares the device's counts with its own.
-    Run(RunArgs),
+    Run(RunAndPublishArgs),
     /// Stream files again and again, and serve the kernels' telemetry over HTTP for Prometheus
     ///
     /// Streams as `ringscope run` does, until Ctrl-C.
     Serve(ServeArgs),
+    /// Check a file of destinations, as `run` and `serve` take it with --config
+    ///
+    /// Nothing is sent. Every error is said with its line and column; without one, what is published where, and which secrets
+    /// come from where, never the secrets.
+    Check(CheckArgs),
     /// Stream files as `run` does, and write what the kernels and the host did when as a trace, for Perfetto
     ///
     /// Every message that a kernel handles becomes a span on the track of its block, joined by arrows to where the host sent
@@ -107,7 +114,30 @@ impl Work {
     }
 }
 
-/// `ringscope run`.
+/// `ringscope run`: what is streamed, and where the telemetry goes.
+#[derive(Debug, Args)]
+pub struct RunAndPublishArgs {
+    /// What is streamed.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// Where the telemetry goes.
+    #[command(flatten)]
+    pub publish: PublishArgs,
+}
+
+impl RunAndPublishArgs {
+    /// What no single option can know to be wrong.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        if self.run.no_telemetry && self.publish.is_wanted() {
+            let message = "--no-telemetry leaves nothing to publish: leave it out, or --publish and --config";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
+        self.run.check()
+    }
+}
+
+/// What is streamed, by `run`, `serve` and `trace`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Files to stream, one after the other [default: ringscope's own executable]
@@ -228,6 +258,10 @@ pub struct ServeArgs {
     /// What is streamed.
     #[command(flatten)]
     pub run: RunArgs,
+
+    /// Where the telemetry goes.
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }
 
 impl ServeArgs {
@@ -323,6 +357,18 @@ impl TraceArgs {
     }
 }
 
+/// `ringscope check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The file, in TOML
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Print one JSON document on stdout instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `ringscope doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -398,7 +444,7 @@ pub fn run_args(args: &[&str]) -> RunArgs {
 pub fn try_run_args(args: &[&str]) -> Result<RunArgs, clap::Error> {
     let all = ["ringscope", "run"].iter().chain(args);
     match Cli::try_parse_from(all)?.command {
-        Command::Run(run) => run.check().map(|()| run),
+        Command::Run(args) => args.check().map(|()| args.run),
         other => unreachable!("run was asked for, not {other:?}"),
     }
 }

@@ -1,6 +1,8 @@
 //! Why a command could not do its work, and what to do about it.
 
-use crate::cli::serve::listen::ServeError;
+use crate::cli::publish::plan::PlanError;
+use crate::cli::publish::sending::SendingError;
+use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
 use crate::cli::trace::output::TraceFileError;
@@ -24,4 +26,23 @@ pub enum CliError {
     TraceFile(#[from] TraceFileError),
     #[error(transparent)]
     Signal(#[from] SignalError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Sending(#[from] SendingError),
+}
+
+impl CliError {
+    /// What is said of it, each thing by itself.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            CliError::Plan(error) => error.lines(),
+            error => vec![error.to_string()],
+        }
+    }
+
+    /// Whether the command line is wrong.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, CliError::Plan(error) if error.is_usage())
+    }
 }

@@ -7,6 +7,7 @@ mod doctor;
 mod error;
 mod help;
 mod opening;
+mod publish;
 mod run;
 mod serve;
 mod term;
@@ -35,14 +36,14 @@ pub fn main() -> ExitCode {
         Command::Run(args) => args.check(),
         Command::Serve(args) => args.check(),
         Command::Trace(args) => args.check(),
-        Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
         Ok(Ok(false)) => ExitCode::FAILURE,
         Ok(Err(error)) => {
-            terminal::say_error(&error.to_string());
-            ExitCode::FAILURE
+            error.lines().iter().for_each(|line| terminal::say_error(line));
+            if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
         Err(error) => no_command(&error),
     }
@@ -54,6 +55,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Trace(args) => trace::trace(&args),
+        Command::Check(args) => publish::check::check(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())

@@ -60,6 +60,8 @@
 //! An arrow joins the records of a flow in the order of their times.
 
 mod catalog;
+#[cfg(feature = "cloudwatch")]
+pub(crate) mod cloudwatch;
 #[cfg(feature = "elasticsearch")]
 pub(crate) mod elasticsearch;
 #[cfg(feature = "trace")]
@@ -69,7 +71,7 @@ mod json;
 #[cfg(feature = "json")]
 mod json_metrics;
 #[cfg(feature = "trace")]
-mod otlp;
+pub(crate) mod otlp;
 #[cfg(feature = "trace")]
 mod perfetto;
 mod prometheus;

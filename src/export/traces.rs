@@ -25,7 +25,8 @@ impl Trace {
     /// `ExportTraceServiceRequest` in protobuf, the body of a POST to `/v1/traces` as `application/x-protobuf`. Spans that
     /// have not ended are not in it, nor are instants and counters, for which it has no place.
     pub fn export_otlp(&self) -> Vec<u8> {
-        otlp::protobuf(self)
+        // Only JSON can fail.
+        otlp::whole(self, otlp::Encoding::Protobuf).unwrap_or_default()
     }
 
     /// Writes the same as [`export_otlp`](Self::export_otlp) in JSON, the body of a POST to `/v1/traces` as
@@ -34,7 +35,7 @@ impl Trace {
     /// # Errors
     /// Returns the JSON writer's error; none is known that a trace causes.
     pub fn export_otlp_json(&self) -> Result<String, serde_json::Error> {
-        otlp::json(self)
+        otlp::whole(self, otlp::Encoding::Json).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Writes the trace in Jaeger's own JSON, which its page opens from a file. Times are whole microseconds there; each

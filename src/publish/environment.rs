@@ -27,6 +27,14 @@ impl Environment {
         }))
     }
 
+    /// Puts these before the others: a variable that is in both has the value given here.
+    pub fn with(self, variables: Vec<(String, String)>) -> Self {
+        Environment(Arc::new(move |name| {
+            let own = variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+            own.or_else(|| (self.0)(name))
+        }))
+    }
+
     /// Returns a variable's value.
     pub fn get(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())

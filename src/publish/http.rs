@@ -64,7 +64,24 @@ pub(super) struct Http {
     client: reqwest::Client,
     headers: HeaderMap,
     limit: Duration,
-    meter: OnceLock<TelemetryCollector>,
+    meter: Meter,
+}
+
+/// Counts what a destination does in the network, from when it is attached on.
+#[derive(Debug, Default)]
+pub(super) struct Meter(OnceLock<TelemetryCollector>);
+
+impl Meter {
+    pub(super) fn attach(&self, collector: &TelemetryCollector) {
+        // The first one stays.
+        let _ = self.0.set(collector.clone());
+    }
+
+    /// Begins an operation with the host of `url`.
+    pub(super) fn operation(&self, url: &Url) -> Option<NetworkOperation> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        self.0.get()?.network_operation("publish", url.host_str()?, port).ok()
+    }
 }
 
 impl Http {
@@ -74,13 +91,12 @@ impl Http {
         // A redirect would carry keys to somebody else.
         let builder = builder.redirect(reqwest::redirect::Policy::none());
         let client = trusted(builder, options)?.build().map_err(|e| bad("the HTTP client", &root_cause(&e)))?;
-        Ok(Http { client, headers: headers(options)?, limit, meter: OnceLock::new() })
+        Ok(Http { client, headers: headers(options)?, limit, meter: Meter::default() })
     }
 
     /// Counts its requests in `collector` from now on.
     pub(super) fn attach(&self, collector: &TelemetryCollector) {
-        // The first one stays.
-        let _ = self.meter.set(collector.clone());
+        self.meter.attach(collector);
     }
 
     /// Sends `body` to `url`; `Ok` is any answer at all.
@@ -100,7 +116,7 @@ impl Http {
         headers: &[(HeaderName, &str)],
         body: Vec<u8>,
     ) -> Result<Reply, PublishError> {
-        let mut measured = self.measured(url);
+        let mut measured = self.meter.operation(url);
         let sent = body.len() as u64;
         let result = self.exchange(method, url, headers, body, &mut measured).await;
         if let Some(mut operation) = measured {
@@ -152,11 +168,6 @@ impl Http {
         Ok(Reply { status, headers, body: read })
     }
 
-    fn measured(&self, url: &Url) -> Option<NetworkOperation> {
-        let port = url.port_or_known_default().unwrap_or_default();
-        self.meter.get()?.network_operation("publish", url.host_str()?, port).ok()
-    }
-
     fn failed(&self, url: &Url, error: &reqwest::Error) -> PublishError {
         if error.is_timeout() {
             return PublishError::TimedOut { peer: peer(url), limit: self.limit };
@@ -172,9 +183,7 @@ impl Reply {
 
     /// Begin of the body, as a sentence of an error can quote it.
     pub(super) fn said(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(MOST_SAID)]);
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if text.is_empty() { "it gave no reason".to_owned() } else { text }
+        begin_of(&self.body)
     }
 
     /// What a status other than success means.
@@ -187,6 +196,13 @@ impl Reply {
             _ => PublishError::Refused { peer, status, said },
         }
     }
+}
+
+/// Begin of what a peer said, as a sentence of an error can quote it.
+pub(super) fn begin_of(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&said[..said.len().min(MOST_SAID)]);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() { "it gave no reason".to_owned() } else { text }
 }
 
 /// `host:port`, which is all that errors say of an address: the rest may have keys in it.
@@ -205,11 +221,12 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-fn bad(setting: &str, remedy: &str) -> PublishError {
+pub(super) fn bad(setting: &str, remedy: &str) -> PublishError {
     PublishError::BadSetting { setting: setting.to_owned(), remedy: remedy.to_owned() }
 }
 
-fn headers(options: &HttpOptions) -> Result<HeaderMap, PublishError> {
+/// Those that were set, and who asks.
+pub(super) fn headers(options: &HttpOptions) -> Result<HeaderMap, PublishError> {
     let mut headers = HeaderMap::new();
     for (name, value) in &options.headers {
         let name = HeaderName::try_from(name).map_err(|_| bad(name, "that is no name of a header"))?;
@@ -254,7 +271,7 @@ fn trusted(builder: reqwest::ClientBuilder, options: &HttpOptions) -> Result<req
 }
 
 /// The innermost error, which says what happened; the outer ones have the whole address.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

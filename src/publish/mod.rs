@@ -5,6 +5,9 @@
 
 #[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
 mod address;
+mod any;
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
 mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
@@ -15,10 +18,18 @@ mod environment;
 mod error;
 #[cfg(feature = "files")]
 mod file;
+#[cfg(feature = "grafana-cloud")]
+mod grafana_cloud;
 #[cfg(feature = "http-client")]
 mod http;
+#[cfg(feature = "otlp")]
+mod jaeger;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod outbox;
 mod periodic;
+#[cfg(feature = "prometheus-server")]
+mod prometheus;
 mod publication;
 mod publisher;
 #[cfg(any(feature = "pushgateway", feature = "remote-write"))]
@@ -28,8 +39,16 @@ mod pushgateway;
 mod queue;
 #[cfg(feature = "remote-write")]
 mod remote_write;
+mod scheme;
+#[cfg(feature = "prometheus-server")]
+#[doc(hidden)]
+pub mod serving;
+mod spool;
 mod target;
 
+pub use any::AnyDestination;
+#[cfg(feature = "cloudwatch")]
+pub use cloudwatch::{CloudWatch, CloudWatchBuilder, CloudWatchEmf};
 pub use composite::Composite;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
@@ -40,15 +59,24 @@ pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "files")]
 pub use file::{JsonFile, JsonLines, PrometheusFile};
+#[cfg(feature = "grafana-cloud")]
+pub use grafana_cloud::{GrafanaCloud, GrafanaCloudBuilder, GrafanaCloudProtocol};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+#[cfg(feature = "otlp")]
+pub use jaeger::Jaeger;
+#[cfg(feature = "otlp")]
+pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
 pub use periodic::{Periodic, PeriodicBuilder};
+#[cfg(feature = "prometheus-server")]
+pub use prometheus::{PrometheusPublisher, PrometheusServer};
 pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 #[cfg(feature = "pushgateway")]
 pub use pushgateway::{Pushgateway, PushgatewayBuilder};
 #[cfg(feature = "remote-write")]
 pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
+pub use scheme::{SCHEMES, Scheme, scheme};
 pub use secrecy::SecretString;
 pub use target::Target;

@@ -52,6 +52,24 @@ impl std::ops::AddAssign for Lost {
     }
 }
 
+impl Lost {
+    pub(super) fn without(self, other: Lost) -> Lost {
+        Lost {
+            entries: self.entries.saturating_sub(other.entries),
+            items: self.items.saturating_sub(other.items),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+}
+
+/// What a queue had in it when it was opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    pub(super) waiting: Lost,
+    /// Ends of files that were no whole frames; what was in them nobody knows.
+    pub(super) cut: u64,
+}
+
 /// What comes next.
 #[derive(Debug)]
 pub(super) enum Taken<I> {
@@ -79,14 +97,21 @@ pub(super) trait Queue<I>: Send {
     /// Makes room by dropping the oldest, but not what is in hand; `None` if there is nothing else.
     fn drop_oldest(&mut self) -> Option<Lost>;
 
-    /// Since when the oldest waits, other than what is in hand.
-    fn oldest(&self) -> Option<SystemTime>;
-
     /// A publication is pushed as a whole.
     fn commit(&mut self) -> Result<(), PublishError>;
 
+    /// Nothing is pushed or settled any more.
+    fn end(&mut self) -> Result<(), PublishError> {
+        Ok(())
+    }
+
     /// Whether what waits is there after the end.
     fn keeps(&self) -> bool;
+
+    /// What waited there already.
+    fn found(&self) -> Found {
+        Found::default()
+    }
 }
 
 /// A queue in memory.
@@ -137,10 +162,6 @@ impl<I: Send> Queue<I> for Memory<I> {
         let entry = self.waiting.pop_front()?;
         self.bytes -= entry.bytes + OVERHEAD;
         Some(entry.size())
-    }
-
-    fn oldest(&self) -> Option<SystemTime> {
-        self.waiting.front().map(|entry| entry.queued)
     }
 
     fn commit(&mut self) -> Result<(), PublishError> {

@@ -57,6 +57,11 @@ impl Target {
         self.options.remove(name)
     }
 
+    /// Takes all options out, by name.
+    pub fn take_all(&mut self) -> BTreeMap<String, String> {
+        std::mem::take(&mut self.options)
+    }
+
     /// Takes an option out that one of `values` is.
     ///
     /// # Errors

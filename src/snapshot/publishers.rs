@@ -62,7 +62,8 @@ pub struct PublisherTelemetry {
     pub encoded_items: u64,
     /// Items that it took.
     pub published_items: u64,
-    /// Items dropped, in the order of [`DropReason::ALL`].
+    /// Items dropped, in the order of [`DropReason::ALL`]; serializes to a map by reason.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "by_reason"))]
     pub dropped_items: [u64; DropReason::ALL.len()],
     /// Items that wait, in memory or in the spool.
     pub queued_items: u64,
@@ -95,4 +96,9 @@ impl PublisherTelemetry {
     pub fn dropped(&self, reason: DropReason) -> u64 {
         DropReason::ALL.iter().position(|one| *one == reason).map_or(0, |i| self.dropped_items[i])
     }
+}
+
+#[cfg(feature = "serde")]
+fn by_reason<S: serde::Serializer>(dropped: &[u64; DropReason::ALL.len()], s: S) -> Result<S::Ok, S::Error> {
+    s.collect_map(DropReason::ALL.iter().map(|reason| reason.name()).zip(dropped))
 }

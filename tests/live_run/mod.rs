@@ -1,6 +1,7 @@
 //! A live run on the host device, of which everything is known: what destinations are sent, and are then asked for.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub mod asked;
 pub mod fake;
 
 use std::sync::Arc;

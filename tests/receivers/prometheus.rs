@@ -34,7 +34,8 @@ impl Prometheus {
             std::fs::write(folder.join("prometheus.yml"), &config).unwrap();
             let mut command = Command::new(&program);
             command.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"]);
-            command.args(["--web.enable-remote-write-receiver", "--enable-feature=native-histograms"]);
+            command.args(["--web.enable-remote-write-receiver", "--web.enable-admin-api"]);
+            command.arg("--enable-feature=native-histograms");
             // The first alert may come before it knows the Alertmanager.
             command.arg("--rules.alert.resend-delay=1s");
             command.arg(format!("--web.listen-address=127.0.0.1:{}", ports[0]));

@@ -1,16 +1,21 @@
 //! `ringscope run`: streams the input through the kernels until its end, and judges the counts.
 
-use crate::cli::args::RunArgs;
+use crate::cli::args::RunAndPublishArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
+use crate::cli::publish::sending::Sending;
 use crate::cli::term::live::{Last, Live};
 use crate::cli::term::terminal;
+use crate::cli::workload::report::Kept;
 use crate::cli::workload::session::Session;
 
 /// Whether every reply was right and the device's counts equal the host's.
-pub fn run(args: &RunArgs) -> Result<bool, CliError> {
+pub fn run(args: &RunAndPublishArgs) -> Result<bool, CliError> {
+    let plan = args.publish.plan()?;
+    let args = &args.run;
     let doing = "opening the device and launching the kernels";
     let mut session = opening(args.device, doing, || Session::start(args, args.limit()))?;
+    let sending = Sending::start_if(plan, session.runtime().collector(), None)?;
     let live = Live::start(session.view());
     let mut outcome = session.stream()?;
     // Nothing was checked.
@@ -18,5 +23,5 @@ pub fn run(args: &RunArgs) -> Result<bool, CliError> {
     // The summary takes the place of the live display, if that is where it goes.
     let replaced = !args.json && terminal::stdout_is_terminal();
     live.end(if replaced { Last::Erase } else { Last::Keep });
-    session.report(outcome)
+    session.report(outcome, |troubles| Kept { published: Sending::end_if(sending, troubles), ..Kept::default() })
 }

@@ -1,13 +1,11 @@
-//! `/healthz`: a reading of this moment, by one thread for all who ask.
+//! `/healthz`: what a reading of this moment says.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use ringscope::publish::serving::Reading;
 use ringscope::{Snapshot, TelemetryCollector, TelemetryError};
 use serde::Serialize;
-use tokio::sync::watch;
-use tokio::time::timeout;
 
 /// How long an asker waits for the device.
 const READ_TIME: Duration = Duration::from_secs(5);
@@ -22,14 +20,11 @@ pub struct Health {
     kernels: usize,
 }
 
-/// Checks when asked: one check at a time, whose result all get who asked meanwhile.
-///
-/// Its thread is not waited for: a device that does not answer may keep it for ever.
+/// Checks when asked.
 #[derive(Debug)]
 pub struct HealthCheck {
     collector: TelemetryCollector,
-    wanted: SyncSender<()>,
-    results: watch::Receiver<Option<Arc<Health>>>,
+    reading: Reading,
 }
 
 impl HealthCheck {
@@ -38,13 +33,8 @@ impl HealthCheck {
     /// # Errors
     /// The system gives no thread.
     pub fn start(collector: TelemetryCollector) -> std::io::Result<HealthCheck> {
-        // One check may be wanted beside the one under way.
-        let (wanted, asked) = sync_channel(1);
-        let (told, results) = watch::channel(None);
-        let reader = collector.clone();
-        let body = move || check(&reader, &asked, &told);
-        std::thread::Builder::new().name("health".into()).spawn(body)?;
-        Ok(HealthCheck { collector, wanted, results })
+        let reading = Reading::start(collector.clone())?;
+        Ok(HealthCheck { collector, reading })
     }
 
     /// Returns what a reading says that ends after this call, at most [`READ_TIME`] after it; `troubles` are what else is
@@ -52,16 +42,8 @@ impl HealthCheck {
     ///
     /// Cancel safe: the reading goes on, for the others.
     pub async fn ask(&self, troubles: Vec<String>) -> Health {
-        let mut results = self.results.clone();
-        results.mark_unchanged();
-        // A full channel means that one is wanted already; a closed one is seen below.
-        let _ = self.wanted.try_send(());
-        let checked = match timeout(READ_TIME, results.changed()).await {
-            Ok(Ok(())) => results.borrow_and_update().clone(),
-            _ => None,
-        };
-        let mut health = match checked {
-            Some(health) => (*health).clone(),
+        let mut health = match self.reading.ask(READ_TIME).await {
+            Some(now) => Health::read(now, self.collector.latest()),
             None => self.unanswered(),
         };
         health.reasons.splice(0..0, troubles);
@@ -77,16 +59,9 @@ impl HealthCheck {
     }
 }
 
-fn check(collector: &TelemetryCollector, wanted: &Receiver<()>, told: &watch::Sender<Option<Arc<Health>>>) {
-    while wanted.recv().is_ok() {
-        let health = Health::read(collector.snapshot(), collector.latest());
-        told.send_replace(Some(Arc::new(health)));
-    }
-}
-
 impl Health {
     /// By a reading of this moment, and if that failed by the newest that did not.
-    fn read(now: Result<Arc<Snapshot>, TelemetryError>, latest: Option<Arc<Snapshot>>) -> Health {
+    fn read(now: Result<Arc<Snapshot>, Arc<TelemetryError>>, latest: Option<Arc<Snapshot>>) -> Health {
         match now {
             Ok(now) => Health::judge(Some(&now)),
             Err(error) => {
@@ -132,7 +107,7 @@ mod tests {
         );
 
         // A device that does not answer: what was last read of it is no consolation.
-        let health = Health::read(Err(TelemetryError::NoDevice), Some(good));
+        let health = Health::read(Err(Arc::new(TelemetryError::NoDevice)), Some(good));
         assert_eq!((health.healthy, health.kernels), (false, 2));
         assert_eq!(health.reasons, [TelemetryError::NoDevice.to_string()]);
     }
@@ -149,30 +124,5 @@ mod tests {
             check.ask(vec!["a pipe broke".into()]).await
         });
         assert_eq!((health.healthy, health.reasons), (false, vec!["a pipe broke".to_owned()]));
-    }
-
-    /// However many ask, there are at most two checks: the one under way, and the next.
-    #[test]
-    fn all_who_ask_meanwhile_share_a_check() {
-        let collector = TelemetryCollector::new(true);
-        let (wanted, asked) = sync_channel(1);
-        let (told, results) = watch::channel(None);
-        let check = HealthCheck { collector, wanted, results };
-        let answers = async {
-            let many: Vec<_> = (0..100).map(|_| Box::pin(check.ask(vec![]))).collect();
-            let mut many = many;
-            // Each has asked.
-            std::future::poll_fn(|cx| {
-                assert!(many.iter_mut().all(|ask| ask.as_mut().poll(cx).is_pending()));
-                std::task::Poll::Ready(())
-            })
-            .await;
-            assert_eq!((asked.try_recv().is_ok(), asked.try_recv().is_ok()), (true, false));
-            told.send_replace(Some(Arc::new(Health::judge(None))));
-            for ask in many {
-                assert!(ask.await.healthy);
-            }
-        };
-        block_on(answers);
     }
 }

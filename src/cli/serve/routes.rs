@@ -1,16 +1,15 @@
 //! What is served under which path.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderValue, VARY};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{HeaderValue, VARY};
+use hyper::{Method, Request, StatusCode};
 use ringscope::export::PageFormat;
+use ringscope::publish::serving::{Answer, Handler, Hosts, Pages, accepted, is_asked, not_allowed, plain, respond};
 use ringscope::{Snapshot, TelemetryCollector};
 
 use super::health::HealthCheck;
-use super::listen::Hosts;
 use super::stuck;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -34,8 +33,7 @@ pub struct Routes {
     collector: TelemetryCollector,
     health: HealthCheck,
     hosts: Hosts,
-    /// The newest page of each kind: a snapshot is written once, however many ask for it.
-    pages: Mutex<Vec<Written>>,
+    pages: Pages<Page>,
     troubles: Mutex<Vec<String>>,
 }
 
@@ -51,14 +49,6 @@ enum Page {
     },
 }
 
-struct Written {
-    page: Page,
-    of: Arc<Snapshot>,
-    bytes: Bytes,
-}
-
-type Answer = Response<Full<Bytes>>;
-
 impl Routes {
     /// Serves what `collector` reads, to requests for `hosts`.
     ///
@@ -66,7 +56,7 @@ impl Routes {
     /// The system gives no thread for the health checks.
     pub fn new(collector: TelemetryCollector, hosts: Hosts) -> std::io::Result<Routes> {
         let health = HealthCheck::start(collector.clone())?;
-        Ok(Routes { collector, health, hosts, pages: Mutex::default(), troubles: Mutex::default() })
+        Ok(Routes { collector, health, hosts, pages: Pages::default(), troubles: Mutex::default() })
     }
 
     /// Sets what is wrong with the stream; it is not healthy then.
@@ -79,19 +69,10 @@ impl Routes {
         let Some(snapshot) = self.collector.latest() else {
             return plain(StatusCode::SERVICE_UNAVAILABLE, "nothing was read yet: ask again\n");
         };
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = match pages.iter().find(|w| w.page == page && Arc::ptr_eq(&w.of, &snapshot)) {
-            Some(written) => written.bytes.clone(),
-            None => {
-                let Ok(bytes) = page.write(&snapshot) else {
-                    return plain(StatusCode::INTERNAL_SERVER_ERROR, "the snapshot cannot be written as JSON\n");
-                };
-                pages.retain(|w| w.page != page);
-                pages.push(Written { page, of: snapshot, bytes: bytes.clone() });
-                bytes
-            }
-        };
-        respond(StatusCode::OK, page.content_type(), bytes)
+        match self.pages.page(page, &snapshot, |snapshot| page.write(snapshot)) {
+            Ok(bytes) => respond(StatusCode::OK, page.content_type(), bytes),
+            Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "the snapshot cannot be written as JSON\n"),
+        }
     }
 
     async fn health(&self) -> Answer {
@@ -100,13 +81,6 @@ impl Routes {
         let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         // Strings and numbers are always JSON.
         respond(status, JSON, serde_json::to_vec(&health).unwrap_or_default().into())
-    }
-
-    /// Whether the request is for this server. A browser always says for whom it is; who says nothing is none.
-    fn is_asked<B>(&self, request: &Request<B>) -> bool {
-        let headers = request.headers().get_all(HOST).iter();
-        let mut named = headers.map(|value| value.to_str().unwrap_or_default()).chain(request.uri().host());
-        named.all(|host| self.hosts.allow(host))
     }
 }
 
@@ -130,18 +104,19 @@ impl Page {
     }
 }
 
-/// Answers one request; of HEAD, the server leaves the body out.
-pub async fn answer<B>(routes: &Routes, request: Request<B>) -> Answer {
-    if !routes.is_asked(&request) {
+impl Handler for Routes {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        answer(self, request).await
+    }
+}
+
+async fn answer(routes: &Routes, request: Request<Incoming>) -> Answer {
+    if !is_asked(&routes.hosts, &request) {
         return plain(StatusCode::FORBIDDEN, FOREIGN_HOST);
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
-        "/" | "/metrics" | "/snapshot.json" | "/summary.json" | "/stuck" | "/healthz" if !reads => {
-            let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD: nothing here can be changed\n");
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            answer
-        }
+        "/" | "/metrics" | "/snapshot.json" | "/summary.json" | "/stuck" | "/healthz" if !reads => not_allowed(),
         "/metrics" => {
             let mut answer = routes.page(Page::Metrics(PageFormat::negotiate(&accepted(request.headers()))));
             answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
@@ -161,45 +136,5 @@ pub async fn answer<B>(routes: &Routes, request: Request<B>) -> Answer {
             StatusCode::NOT_FOUND,
             "not found: the paths are /metrics, /snapshot.json, /summary.json, /stuck and /healthz\n",
         ),
-    }
-}
-
-/// All `Accept` headers as one, as HTTP has it.
-fn accepted(headers: &HeaderMap) -> String {
-    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    values.collect::<Vec<_>>().join(",")
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Answer {
-    respond(status, TEXT, Bytes::from_static(text.as_bytes()))
-}
-
-fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    answer
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::serve::listen::Listen;
-
-    #[test]
-    fn a_snapshot_is_written_once() {
-        let collector = TelemetryCollector::new(true);
-        let routes = Routes::new(collector.clone(), "127.0.0.1:0".parse::<Listen>().unwrap().hosts(&[])).unwrap();
-        assert_eq!(routes.page(Page::Everything).status(), StatusCode::SERVICE_UNAVAILABLE);
-        let bytes = |of: &Routes| of.pages.lock().unwrap().iter().map(|w| w.bytes.as_ptr()).collect::<Vec<_>>();
-        collector.snapshot().unwrap();
-        routes.page(Page::Metrics(PageFormat::Text));
-        let first = bytes(&routes);
-        routes.page(Page::Metrics(PageFormat::Text));
-        assert_eq!(bytes(&routes), first);
-        routes.page(Page::Sums);
-        collector.snapshot().unwrap();
-        routes.page(Page::Metrics(PageFormat::Text));
-        assert_eq!(routes.pages.lock().unwrap().len(), 2, "one of each kind is kept");
     }
 }

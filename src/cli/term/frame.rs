@@ -5,6 +5,7 @@ use std::time::Duration;
 use ringscope::{Latency, Snapshot};
 
 use crate::cli::term::kernels::{self, Widths, rates};
+use crate::cli::term::publishing;
 use crate::cli::term::text::{Style, StyledText, Text, plain, styled};
 use crate::cli::term::units;
 
@@ -70,14 +71,16 @@ pub fn live(frame: &Frame, (width, rows): (usize, usize), widest: &mut Widths) -
         lines.truncate(rows);
         return lines;
     };
+    let publishing: Vec<Text> = publishing::lines(&now.publishers).collect();
     // Progress, titles, and perhaps the line that says how many more there are.
-    let room = rows.saturating_sub(2);
+    let room = rows.saturating_sub(2 + publishing.len());
     let shown = if now.kernels.len() > room { room.saturating_sub(1) } else { now.kernels.len() };
     lines.extend(kernels::live(&now.kernels[..shown], frame.before, frame.over(), width, widest));
     let more = now.kernels.len() - shown;
     if more > 0 {
         lines.push(Text::from(vec![styled(Style::Dim, &format!("and {more} more kernels"))]));
     }
+    lines.extend(publishing);
     lines.truncate(rows);
     lines
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ringscope::{RingKernelRuntime, Snapshot};
 
 use crate::cli::term::frame::{self, Done, Frame};
+use crate::cli::term::publishing::PublishingNews;
 use crate::cli::term::screen::Screen;
 use crate::cli::term::stuck::StuckNews;
 use crate::cli::term::terminal;
@@ -93,13 +94,15 @@ struct Display {
     start: Instant,
     recent: VecDeque<Arc<Snapshot>>,
     stuck: StuckNews,
+    publishing: PublishingNews,
     screen: Option<Screen>,
 }
 
 impl Display {
     fn new(view: View) -> Display {
         let screen = terminal::can_redraw().then(Screen::open);
-        Display { view, start: Instant::now(), recent: VecDeque::new(), stuck: StuckNews::default(), screen }
+        let (stuck, publishing) = (StuckNews::default(), PublishingNews::default());
+        Display { view, start: Instant::now(), recent: VecDeque::new(), stuck, publishing, screen }
     }
 
     /// A terminal shows at once that something happens; the first line of a log is due after an interval.
@@ -109,7 +112,7 @@ impl Display {
 
     fn tick(&mut self) {
         self.look();
-        self.say_what_hangs();
+        self.say_news();
         let done = (self.view.done)(self.start.elapsed());
         let frame = Frame { now: self.recent.back().map(|s| &**s), before: self.recent.front().map(|s| &**s), done };
         match &mut self.screen {
@@ -119,8 +122,10 @@ impl Display {
     }
 
     /// Above the display, where it stays.
-    fn say_what_hangs(&mut self) {
-        let news = self.recent.back().map(|now| self.stuck.look(now)).unwrap_or_default();
+    fn say_news(&mut self) {
+        let Some(now) = self.recent.back() else { return };
+        let mut news = self.stuck.look(now);
+        news.extend(self.publishing.look(&now.publishers));
         if let (false, Some(screen)) = (news.is_empty(), &mut self.screen) {
             screen.erase();
         }

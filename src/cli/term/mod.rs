@@ -4,6 +4,7 @@ pub mod frame;
 pub mod grid;
 pub mod kernels;
 pub mod live;
+pub mod publishing;
 #[cfg(test)]
 mod sample;
 pub mod screen;

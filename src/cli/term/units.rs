@@ -114,6 +114,32 @@ pub fn parse_duration(text: &str, allowed: RangeInclusive<Duration>, says: &str)
     time.ok_or_else(|| says.to_owned())
 }
 
+/// Reads `512`, `64kB`, `16MiB`, `1.5 GB`: bytes, by powers of 1,000 or of 1,024.
+///
+/// # Errors
+/// What is wrong with `text`.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    const SHAPE: &str = "must be a size such as 65536, 64kB, 16MiB or 1.5GB";
+    let at = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor: u64 = match unit.trim_start() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err(SHAPE.to_owned()),
+    };
+    let whole = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    let part = || number.parse::<f64>().ok().map(|number| (number * factor as f64).round() as u64);
+    let bytes = whole.or_else(|| if number.contains('.') { part() } else { None });
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| SHAPE.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +179,14 @@ mod tests {
         }
         assert_eq!((ms("5"), ms("0")), (Err("needs a unit: 5ms, 5s, 5m or 5h".into()), Err("must be allowed".into())));
         assert_eq!((ms("24.1h"), ms("0s")), (Err("must be allowed".into()), Err("must be allowed".into())));
+    }
+
+    #[test]
+    fn sizes() {
+        let sizes = ["512", "64kB", "16MiB", "1.5 GB", "2 KiB", "0.5KiB"].map(|text| parse_bytes(text).unwrap());
+        assert_eq!(sizes, [512, 64_000, 16 << 20, 1_500_000_000, 2048, 512]);
+        for wrong in ["", "0", "MiB", "-1", "1 week", "1.2.3MB", "99999999999999999999", "1e3"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
     }
 }

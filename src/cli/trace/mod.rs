@@ -14,6 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::opening::opening;
 use crate::cli::term::live::{Last, Live};
 use crate::cli::term::terminal;
+use crate::cli::workload::report::Kept;
 use crate::cli::workload::session::{Session, Traced};
 
 /// Whether every reply was right, the device's counts equal the host's, and the trace is written.
@@ -41,8 +42,8 @@ pub fn trace(args: &TraceArgs) -> Result<bool, CliError> {
     // The summary takes the place of the live display, if that is where it goes.
     let replaced = !args.run.json && terminal::stdout_is_terminal();
     live.end(if replaced { Last::Erase } else { Last::Keep });
-    session.report_with(outcome, |troubles| {
+    session.report(outcome, |troubles| {
         let written = writer.end().map_err(|error| troubles.push(error.to_string())).ok();
-        Some(Recorded::new(args, writer.recorder(), written))
+        Kept { trace: Some(Recorded::new(args, writer.recorder(), written)), ..Kept::default() }
     })
 }

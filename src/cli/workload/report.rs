@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::cli::args::RunArgs;
 use crate::cli::error::CliError;
+use crate::cli::publish::report::Arrived;
 use crate::cli::term::text::{Style, StyledText, Text, plain, styled};
 use crate::cli::term::{kernels, terminal, units};
 use crate::cli::trace::report::Recorded;
@@ -26,8 +27,17 @@ pub struct Report<'a> {
     pub outcome: &'a Outcome,
     /// The device's last numbers.
     pub snapshot: Option<&'a Arc<Snapshot>>,
+    /// What is left of the run elsewhere.
+    pub kept: Kept,
+}
+
+/// What a run leaves behind beside its summary.
+#[derive(Debug, Default)]
+pub struct Kept {
     /// What became of a trace, where one was wanted.
     pub trace: Option<Recorded>,
+    /// What was published where, destination by destination.
+    pub published: Option<Vec<Arrived>>,
 }
 
 /// `--json`.
@@ -52,6 +62,8 @@ struct Document<'a> {
     summary: Option<Summary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<&'a Recorded>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<&'a [Arrived]>,
 }
 
 #[derive(Serialize)]
@@ -99,7 +111,8 @@ impl Report<'_> {
             troubles: &outcome.troubles,
             files: self.files(),
             summary: self.snapshot.map(|s| s.summary()),
-            trace: self.trace.as_ref(),
+            trace: self.kept.trace.as_ref(),
+            published: self.kept.published.as_deref(),
         };
         Ok(terminal::print_json(&document)?)
     }
@@ -122,7 +135,8 @@ impl Report<'_> {
             }
             None => Vec::new(),
         };
-        lines.extend(self.trace.iter().flat_map(|trace| trace.lines(width)));
+        lines.extend(self.kept.trace.iter().flat_map(|trace| trace.lines(width)));
+        lines.extend(self.kept.published.iter().flatten().map(Arrived::line));
         lines.push(Text::default());
         lines.extend(self.file_lines(width));
         lines.extend([self.amounts(), self.verdict()]);
@@ -205,7 +219,8 @@ mod tests {
         let info = DeviceInfo::named(DeviceKind::Host, name.clone(), name);
         let path = format!("/tmp/{}\u{200b}\u{202e}/設定.bin", "long/".repeat(30));
         let sources = [Source::named(path.into(), 9)];
-        let report = Report { args: &args, device: &info, sources: &sources, outcome, snapshot: None, trace: None };
+        let report =
+            Report { args: &args, device: &info, sources: &sources, outcome, snapshot: None, kept: Kept::default() };
         let at = |width: usize| {
             let lines = report.lines(width);
             let lines = lines.iter().flat_map(|line| line.wrapped(width, 2));

@@ -9,12 +9,11 @@ use crate::cli::args::RunArgs;
 use crate::cli::error::CliError;
 use crate::cli::term::live::View;
 use crate::cli::term::{signals, terminal};
-use crate::cli::trace::report::Recorded;
 use crate::cli::workload::feed::Feed;
 use crate::cli::workload::input::{Input, Limit, Source};
 use crate::cli::workload::launch;
 pub use crate::cli::workload::launch::Traced;
-use crate::cli::workload::report::Report;
+use crate::cli::workload::report::{Kept, Report};
 use crate::cli::workload::stream::{Outcome, Plan, Progress, Stream};
 use crate::cli::workload::view;
 
@@ -96,32 +95,21 @@ impl<'a> Session<'a> {
         Ok(Stream::new(plan, &self.sources, feed, self.kernels.clone(), &self.progress).run(self.stop))
     }
 
-    /// Ends the kernels, compares the device's counts with the host's, and shows all that is known; whether all was right.
+    /// Ends the kernels, compares the device's counts with the host's, and shows all that is known, with what `keep` says of a
+    /// trace and of publishing once the kernels have ended; it may add troubles. Whether all was right.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn report(&self, outcome: Outcome) -> Result<bool, CliError> {
-        self.report_with(outcome, |_| None)
-    }
-
-    /// As [`report`](Self::report), with what `trace` says of a trace once the kernels have ended; it may add troubles.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn report_with(
-        &self,
-        mut outcome: Outcome,
-        trace: impl FnOnce(&mut Vec<String>) -> Option<Recorded>,
-    ) -> Result<bool, CliError> {
+    pub fn report(&self, mut outcome: Outcome, keep: impl FnOnce(&mut Vec<String>) -> Kept) -> Result<bool, CliError> {
         let (args, runtime) = (self.args, &self.runtime);
         let snapshot = finish(args, runtime, &self.kernels, &mut outcome.troubles);
         if let Some(snapshot) = &snapshot {
             let counts = self.kernels.iter().zip(&outcome.counts);
             outcome.troubles.extend(counts.flat_map(|(kernel, host)| host.differences(kernel.id(), snapshot)));
         }
-        let trace = trace(&mut outcome.troubles);
+        let kept = keep(&mut outcome.troubles);
         let (sources, snapshot) = (&self.sources[..], snapshot.as_ref());
-        Report { args, device: runtime.device(), sources, outcome: &outcome, snapshot, trace }.show()
+        Report { args, device: runtime.device(), sources, outcome: &outcome, snapshot, kept }.show()
     }
 }
 

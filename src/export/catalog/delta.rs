@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::kind::FamilyKind;
 use super::sample::{LabelSet, MetricHeader, Number, Sample, Sink, Values};
-use super::visit;
+use super::walk::visit;
 use crate::histogram::Histogram;
 use crate::metrics::ExplicitHistogram;
 use crate::snapshot::Snapshot;

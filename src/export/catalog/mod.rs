@@ -15,6 +15,7 @@ mod operations;
 mod publishers;
 mod sample;
 mod snapshot;
+mod walk;
 
 #[cfg(feature = "publish")]
 #[allow(unused_imports)] // by those destinations that take differences
@@ -22,51 +23,8 @@ pub(super) use delta::visit_since;
 pub use family::ExportedFamily;
 pub use kind::FamilyKind;
 pub(super) use sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values};
-
-use crate::metrics::{Distribution, Family, Value};
-use crate::snapshot::Snapshot;
-
-/// Returns every family that ringscope itself exports, in the order of a page. A page leaves out those without a sample:
-/// families of kernels where there are none, for one.
-///
-/// ```
-/// use ringscope::export::{FamilyKind, catalog};
-///
-/// let polls = catalog().find(|family| family.name == "ringscope_kernel_polls").expect("it is exported");
-/// assert_eq!((polls.kind, polls.labels), (FamilyKind::Counter, &["kernel"][..]));
-/// assert_eq!(polls.sample_name(), "ringscope_kernel_polls_total");
-/// ```
-pub fn catalog() -> impl Iterator<Item = &'static ExportedFamily> {
-    let tables = [kernels::KERNELS, snapshot::SNAPSHOT, operations::OPERATIONS, gpus::GPUS, publishers::PUBLISHERS];
-    tables.into_iter().flatten().chain([&snapshot::VALUES_DROPPED])
-}
-
-/// Hands everything of `snapshot` to `sink`, one family after the other; a family without a sample is left out.
-pub(super) fn visit<S: Sink>(snapshot: &Snapshot, sink: &mut S) {
-    catalog().for_each(|family| family.visit(snapshot, sink));
-    snapshot
-        .metrics
-        .iter()
-        .filter(|family| !family.series.is_empty())
-        .for_each(|family| visit_registered(family, sink));
-}
-
-/// Hands over a metric of the user's.
-fn visit_registered<S: Sink>(family: &Family, sink: &mut S) {
-    let of = &*family.description;
-    sink.family(&MetricHeader { name: &of.name, help: &of.help, unit: of.unit.as_deref(), kind: of.kind.into() });
-    for series in &family.series {
-        let sample = match &series.value {
-            Value::Counter(count) => Sample::Number(Number::Count(*count)),
-            Value::Gauge(value) => Sample::Number(Number::Real(*value)),
-            Value::Histogram(values) => Sample::Histogram(match &values.distribution {
-                Distribution::Exponential(histogram) => Values::Exponential(histogram),
-                Distribution::Explicit(histogram) => Values::Explicit(histogram),
-            }),
-        };
-        sink.sample(LabelSet::Registered(&series.labels), &sample);
-    }
-}
+pub use walk::catalog;
+pub(super) use walk::visit;
 
 #[cfg(test)]
 mod tests {
@@ -75,7 +33,7 @@ mod tests {
 
     use super::*;
     use crate::machine::{GpuMetrics, SystemMetrics};
-    use crate::snapshot::{BlockStatus, PublisherTelemetry, Stall, TraceRecords, Waiting};
+    use crate::snapshot::{BlockStatus, PublisherTelemetry, Snapshot, Stall, TraceRecords, Waiting};
 
     /// Writes down which families came, and with which labels.
     #[derive(Default)]

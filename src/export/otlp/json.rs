@@ -1,23 +1,39 @@
-//! The same message by OTLP's JSON mapping: numbers of traces and spans in hexadecimal, enums as numbers, whole numbers of
+//! The same messages by OTLP's JSON mapping: numbers of traces and spans in hexadecimal, enums as numbers, whole numbers of
 //! 64 bits as text, names in lowerCamelCase.
 
 use std::fmt::Write;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::messages::{
-    AnyValue, Event, ExportTraceServiceRequest, InstrumentationScope, KeyValue, OneValue, Resource, ResourceSpans,
-    ScopeSpans, Span, Status,
-};
+use super::messages::{AnyValue, Event, InstrumentationScope, KeyValue, OneValue, Resource, Span, Status};
 
-/// The message, as JSON.
-pub(super) struct Request<'a>(pub(super) &'a ExportTraceServiceRequest);
-
-/// Anything of the message, as JSON.
-struct Json<'a, T>(&'a T);
+/// A message, as JSON.
+pub(super) struct Json<'a, T>(pub(super) &'a T);
 
 /// A list of them.
-struct List<'a, T>(&'a [T]);
+pub(super) struct List<'a, T>(pub(super) &'a [T]);
+
+/// A whole number of 64 bits, as text.
+pub(super) struct Text<T>(pub(super) T);
+
+impl<T: std::fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A number, or the text that protobuf's JSON has for one that is not finite.
+pub(super) struct Double(pub(super) f64);
+
+impl Serialize for Double {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            value if value.is_finite() => serializer.serialize_f64(value),
+            value if value.is_nan() => serializer.serialize_str("NaN"),
+            value => serializer.serialize_str(if value > 0.0 { "Infinity" } else { "-Infinity" }),
+        }
+    }
+}
 
 impl<'a, T> Serialize for List<'a, T>
 where
@@ -28,7 +44,7 @@ where
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a String succeeds.
         let _ = write!(text, "{byte:02x}");
@@ -36,37 +52,9 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-impl Serialize for Request<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([("resourceSpans", List(&self.0.resource_spans))])
-    }
-}
-
-impl Serialize for Json<'_, ResourceSpans> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(resource) = &self.0.resource {
-            map.serialize_entry("resource", &Json(resource))?;
-        }
-        map.serialize_entry("scopeSpans", &List(&self.0.scope_spans))?;
-        map.end()
-    }
-}
-
 impl Serialize for Json<'_, Resource> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map([("attributes", List(&self.0.attributes))])
-    }
-}
-
-impl Serialize for Json<'_, ScopeSpans> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(scope) = &self.0.scope {
-            map.serialize_entry("scope", &Json(scope))?;
-        }
-        map.serialize_entry("spans", &List(&self.0.spans))?;
-        map.end()
     }
 }
 
@@ -95,8 +83,8 @@ impl Serialize for Json<'_, Span> {
         map.serialize_entry("flags", &span.flags)?;
         map.serialize_entry("name", &span.name)?;
         map.serialize_entry("kind", &span.kind)?;
-        map.serialize_entry("startTimeUnixNano", &span.start_time_unix_nano.to_string())?;
-        map.serialize_entry("endTimeUnixNano", &span.end_time_unix_nano.to_string())?;
+        map.serialize_entry("startTimeUnixNano", &Text(span.start_time_unix_nano))?;
+        map.serialize_entry("endTimeUnixNano", &Text(span.end_time_unix_nano))?;
         map.serialize_entry("attributes", &List(&span.attributes))?;
         map.serialize_entry("droppedAttributesCount", &span.dropped_attributes_count)?;
         map.serialize_entry("events", &List(&span.events))?;
@@ -111,7 +99,7 @@ impl Serialize for Json<'_, Span> {
 impl Serialize for Json<'_, Event> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("timeUnixNano", &self.0.time_unix_nano.to_string())?;
+        map.serialize_entry("timeUnixNano", &Text(self.0.time_unix_nano))?;
         map.serialize_entry("name", &self.0.name)?;
         map.serialize_entry("attributes", &List(&self.0.attributes))?;
         map.end()
@@ -146,22 +134,10 @@ impl Serialize for Json<'_, AnyValue> {
         match &self.0.value {
             Some(OneValue::String(text)) => map.serialize_entry("stringValue", text)?,
             Some(OneValue::Bool(value)) => map.serialize_entry("boolValue", value)?,
-            Some(OneValue::Int(value)) => map.serialize_entry("intValue", &value.to_string())?,
-            Some(OneValue::Double(value)) if value.is_finite() => map.serialize_entry("doubleValue", value)?,
-            // Protobuf's JSON has texts for them.
-            Some(OneValue::Double(value)) => map.serialize_entry("doubleValue", not_finite(*value))?,
+            Some(OneValue::Int(value)) => map.serialize_entry("intValue", &Text(value))?,
+            Some(OneValue::Double(value)) => map.serialize_entry("doubleValue", &Double(*value))?,
             None => {}
         }
         map.end()
-    }
-}
-
-fn not_finite(value: f64) -> &'static str {
-    if value.is_nan() {
-        "NaN"
-    } else if value > 0.0 {
-        "Infinity"
-    } else {
-        "-Infinity"
     }
 }

@@ -1,34 +1,12 @@
 //! OpenTelemetry's messages, as opentelemetry/proto/trace/v1/trace.proto and the files beside it number them; those fields
-//! that are written.
+//! that are written. What frames them is in requests.rs.
 
 use prost::{Message, Oneof};
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ExportTraceServiceRequest {
-    #[prost(message, repeated, tag = "1")]
-    pub resource_spans: Vec<ResourceSpans>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ResourceSpans {
-    #[prost(message, optional, tag = "1")]
-    pub resource: Option<Resource>,
-    #[prost(message, repeated, tag = "2")]
-    pub scope_spans: Vec<ScopeSpans>,
-}
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Resource {
     #[prost(message, repeated, tag = "1")]
     pub attributes: Vec<KeyValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ScopeSpans {
-    #[prost(message, optional, tag = "1")]
-    pub scope: Option<InstrumentationScope>,
-    #[prost(message, repeated, tag = "2")]
-    pub spans: Vec<Span>,
 }
 
 #[derive(Clone, PartialEq, Message)]

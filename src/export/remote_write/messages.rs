@@ -3,8 +3,8 @@
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, message};
 
+use super::batch::{Batch, MOST_BYTES, Request, millis};
 use super::series::Point;
-use super::{Batch, MOST_BYTES, Request, millis};
 use crate::export::prometheus::native::{BucketSpan, NativeBuckets, ZERO_THRESHOLD};
 
 /// The value by which Prometheus knows that a series has ended.

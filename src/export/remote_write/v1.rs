@@ -1,8 +1,8 @@
 //! Version 1: `prometheus.WriteRequest`, every label's name and value in every series.
 
+use super::batch::{Batch, Request};
 use super::messages::{Cutter, Tags, Times, nested, number, text, text_len};
 use super::series::{Labels, Point, Writer};
-use super::{Batch, Request};
 use crate::export::catalog::{FamilyKind, MetricHeader};
 use prost::encoding::{WireType, encode_key, encode_varint};
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
+use super::batch::{Batch, Request};
 use super::messages::{Cutter, Tags, Times, nested, number};
 use super::series::{Labels, Point, Writer};
-use super::{Batch, Request};
 use crate::export::catalog::{FamilyKind, MetricHeader};
 
 const TAGS: Tags = Tags { sample: 2, histogram: 3 };

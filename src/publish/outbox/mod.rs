@@ -19,8 +19,9 @@ use self::worker::Worker;
 use super::delivery::Delivery;
 use super::error::PublishError;
 use super::publication::Publication;
-use super::publisher::{Destination, Publisher};
+use super::publisher::{Destination, Payload, Publisher};
 use super::queue::{Memory, Queue};
+use super::spool::DiskQueue;
 use crate::collector::TelemetryCollector;
 use crate::snapshot::{DropReason, PublisherTelemetry};
 
@@ -62,7 +63,11 @@ impl Outbox {
     pub fn destination<D: Destination>(destination: D, delivery: Delivery) -> Result<Outbox, PublishError> {
         let destination = Arc::new(destination);
         let attached = Arc::clone(&destination);
-        let queue = Box::new(Memory::new(delivery.queue_bytes));
+        delivery.check()?;
+        let queue: Box<dyn Queue<Payload>> = match &delivery.spool {
+            None => Box::new(Memory::new(delivery.queue_bytes)),
+            Some(spool) => Box::new(DiskQueue::open(spool)?),
+        };
         let mut outbox = Outbox::start(ToDestination(destination), queue, delivery)?;
         outbox.attach = Box::new(move |collector| attached.attach(collector));
         Ok(outbox)

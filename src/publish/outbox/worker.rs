@@ -96,10 +96,11 @@ impl<R: Route> Worker<R> {
     }
 
     pub(super) async fn run(mut self) {
+        self.count_found();
         loop {
             self.receive_waiting();
-            self.drop_expired();
             self.take();
+            self.drop_expired();
             self.answer_flushes();
             if self.has_ended() {
                 break;
@@ -110,6 +111,14 @@ impl<R: Route> Worker<R> {
             }
         }
         self.end();
+    }
+
+    /// What the spool has kept, which counts as if it had been written just now.
+    fn count_found(&mut self) {
+        let found = self.queue.found();
+        self.pushed += found.waiting.entries;
+        self.ledger.queued(found.waiting.items, found.waiting.bytes);
+        self.ledger.lost(DropReason::Spool, found.cut);
     }
 
     fn end(mut self) {
@@ -125,7 +134,9 @@ impl<R: Route> Worker<R> {
         for flush in &self.flushes {
             let _ = flush.reply.send(false);
         }
-        self.commit();
+        if let Err(error) = self.queue.end() {
+            self.ledger.failed(&error);
+        }
         self.ledger.close(self.queue.keeps());
     }
 
@@ -248,14 +259,14 @@ impl<R: Route> Worker<R> {
     }
 
     fn expiry(&self) -> Option<Instant> {
-        let oldest = self.in_hand.as_ref().map(|entry| entry.queued).or_else(|| self.queue.oldest())?;
-        Some(self.clock.at(oldest + self.delivery.queue_age.min(FAR)))
+        let oldest = self.in_hand.as_ref()?;
+        Some(self.clock.at(oldest.queued + self.delivery.queue_age.min(FAR)))
     }
 
     fn drop_expired(&mut self) {
         while self.expiry().is_some_and(|expiry| expiry <= Instant::now()) {
-            self.take();
             self.drop_in_hand(DropReason::Expired);
+            self.take();
         }
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Periodic;
 use super::gather::Gatherer;
+use super::handle::Periodic;
 use crate::collector::{TelemetryCollector, TraceRecorder};
 use crate::publish::composite::Composite;
 use crate::publish::delivery::Delivery;
@@ -28,6 +28,13 @@ pub struct PeriodicBuilder {
     outboxes: Vec<Start>,
 }
 
+impl Periodic {
+    /// Describes what is to be published of `collector`, and where.
+    pub fn builder(collector: &TelemetryCollector) -> PeriodicBuilder {
+        PeriodicBuilder::new(collector)
+    }
+}
+
 impl PeriodicBuilder {
     /// Default of [`interval`](Self::interval).
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
@@ -35,7 +42,7 @@ impl PeriodicBuilder {
     /// A year: far from where a clock overflows.
     const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 86_400);
 
-    pub(super) fn new(collector: &TelemetryCollector) -> Self {
+    fn new(collector: &TelemetryCollector) -> Self {
         PeriodicBuilder {
             collector: collector.clone(),
             interval: Self::DEFAULT_INTERVAL,

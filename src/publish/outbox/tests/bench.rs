@@ -10,8 +10,9 @@ use super::super::ledger::Ledger;
 use super::super::mailbox::{Mailbox, Message};
 use super::super::route::{Route, ToDestination};
 use super::super::worker::Worker;
-use crate::publish::queue::Memory;
-use crate::publish::{Delivery, Destination, Payload, Publication, PublishError, Published, Temporality};
+use crate::publish::queue::{Memory, Queue};
+use crate::publish::spool::DiskQueue;
+use crate::publish::{Delivery, Destination, Payload, Publication, PublishError, Published, Spool, Temporality};
 use crate::snapshot::{PublisherTelemetry, Snapshot};
 use crate::trace::Source;
 
@@ -155,10 +156,20 @@ impl Bench {
         Bench::of(ToDestination(Arc::new(Arc::clone(destination))), delivery)
     }
 
+    /// With what waits on disk.
+    pub(super) fn on_disk(destination: &Arc<Scripted>, delivery: Delivery, spool: &Spool) -> Bench {
+        let queue = Box::new(DiskQueue::open(spool).expect("a folder of its own"));
+        Bench::with(ToDestination(Arc::new(Arc::clone(destination))), queue, delivery)
+    }
+
     pub(super) fn of<R: Route>(route: R, delivery: Delivery) -> Bench {
+        let queue = Box::new(Memory::new(delivery.queue_bytes));
+        Bench::with(route, queue, delivery)
+    }
+
+    fn with<R: Route>(route: R, queue: Box<dyn Queue<R::Item>>, delivery: Delivery) -> Bench {
         let ledger = Arc::new(Ledger::new(route.name()));
         let (mailbox, receiver) = Mailbox::new();
-        let queue = Box::new(Memory::new(delivery.queue_bytes));
         let worker = Worker::new(Arc::new(route), queue, delivery, Arc::clone(&ledger), receiver);
         let snapshot = crate::TelemetryCollector::new(true).snapshot().expect("it is enabled");
         Bench {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio::time::sleep;
 
 use super::bench::{Answer, Bench, Scripted, assert_adds_up};
-use crate::publish::{Delivery, Temporality};
+use crate::publish::{Delivery, Spool, SyncPolicy, Temporality};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -33,12 +33,25 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-async fn check(steps: Vec<Step>, script: Vec<Answer>, delta: bool, shape: (usize, usize), bytes: usize, age: u64) {
+async fn check(
+    steps: Vec<Step>,
+    script: Vec<Answer>,
+    delta: bool,
+    shape: (usize, usize),
+    bytes: usize,
+    age: u64,
+    disk: bool,
+) {
     let temporality = if delta { Temporality::Delta } else { Temporality::Cumulative };
     let (items, payloads) = shape;
     let destination = Arc::new(Scripted { temporality, items, payloads, ..Scripted::new(script) });
     let delivery = Delivery { queue_bytes: bytes, queue_age: Duration::from_secs(age), ..Delivery::default() };
-    let mut bench = Bench::start(&destination, delivery);
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = Spool { path: folder.path().join("spool"), limit: bytes as u64, sync: SyncPolicy::AtTheEnd };
+    let mut bench = match disk {
+        false => Bench::start(&destination, delivery),
+        true => Bench::on_disk(&destination, delivery, &spool),
+    };
     for step in steps {
         match step {
             Step::Offer => drop(bench.leave()),
@@ -51,7 +64,7 @@ async fn check(steps: Vec<Step>, script: Vec<Answer>, delta: bool, shape: (usize
     }
     let counts = bench.stop(Duration::from_secs(5)).await;
     assert_adds_up(&counts);
-    assert_eq!((counts.queued_items, counts.queued_bytes), (0, 0));
+    assert!(disk || (counts.queued_items, counts.queued_bytes) == (0, 0), "{counts:?}");
     let mut arrived = destination.arrived();
     assert!(arrived.is_sorted(), "in order: {arrived:?}");
     arrived.dedup();
@@ -69,8 +82,9 @@ proptest! {
         shape in (1..6_usize, 1..4_usize),
         bytes in 1..1000_usize,
         age in 1..200_u64,
+        disk in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        runtime.expect("a runtime").block_on(check(steps, script, delta, shape, bytes, age));
+        runtime.expect("a runtime").block_on(check(steps, script, delta, shape, bytes, age, disk));
     }
 }

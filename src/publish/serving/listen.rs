@@ -4,32 +4,32 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::str::FromStr;
 
-use crate::cli::workload::system;
-
-/// Why nothing is served.
+/// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+#[non_exhaustive]
+pub enum ListenError {
     /// The name has no address.
     #[error("cannot listen on {listen}: the name is not known here ({source}): check the spelling, or use 127.0.0.1")]
-    Unknown { listen: Listen, source: io::Error },
+    Unknown {
+        /// What was to be listened on.
+        listen: Listen,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The address cannot be had.
-    #[error("cannot listen on {address}: {source}{}", remedy(source))]
-    Taken { address: SocketAddr, source: io::Error },
-    /// A thread or an event queue is missing.
-    #[error("cannot serve: {0}{remedy}", remedy = system::remedy(.0))]
+    #[error("cannot listen on {address}: {source}")]
+    Taken {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What is listened on cannot be asked for its address.
+    #[error("cannot listen: {0}")]
     System(#[from] io::Error),
 }
 
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::AddrInUse => ": choose another with --listen, port 0 for any that is free",
-        ErrorKind::PermissionDenied => ": choose a port from 1024 up with --listen",
-        ErrorKind::AddrNotAvailable => ": --listen takes an address of this machine, such as 127.0.0.1:9464",
-        _ => system::remedy(error),
-    }
-}
-
-/// `--listen`: an IP address or a name, and a port.
+/// Where to listen: an IP address or a name, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     host: String,
@@ -73,15 +73,20 @@ impl std::fmt::Display for Listen {
 }
 
 impl Listen {
+    /// Listens on loopback, at this port.
+    pub fn loopback(port: u16) -> Listen {
+        Listen { host: "127.0.0.1".to_owned(), port }
+    }
+
     /// Takes every address that the name has on this machine (`localhost` mostly has two, `127.0.0.1` and `::1`), all
     /// with the same port, so that it does not matter which of them a client tries. At least one.
     ///
     /// # Errors
-    /// [`ServeError::Unknown`], [`ServeError::Taken`].
-    pub fn bind(&self) -> Result<Vec<TcpListener>, ServeError> {
+    /// [`ListenError::Unknown`], [`ListenError::Taken`].
+    pub fn bind(&self) -> Result<Vec<TcpListener>, ListenError> {
         /// Tries to find a port that is free on all addresses.
         const TRIES: u32 = 16;
-        let unknown = |source| ServeError::Unknown { listen: self.clone(), source };
+        let unknown = |source| ListenError::Unknown { listen: self.clone(), source };
         let mut addresses: Vec<SocketAddr> = (&*self.host, self.port).to_socket_addrs().map_err(unknown)?.collect();
         // IPv4 first: that is the address that is told.
         addresses.sort_by_key(SocketAddr::is_ipv6);
@@ -90,7 +95,7 @@ impl Listen {
         loop {
             tries += 1;
             match bind_all(&addresses) {
-                Err(ServeError::Taken { source, .. })
+                Err(ListenError::Taken { source, .. })
                     if self.port == 0 && source.kind() == ErrorKind::AddrInUse && tries < TRIES => {}
                 Ok(listeners) if listeners.is_empty() => return Err(unknown(ErrorKind::NotFound.into())),
                 done => return done,
@@ -107,7 +112,7 @@ impl Listen {
 }
 
 /// Takes all of `addresses` that this machine has; the port of the first is that of all.
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeError> {
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     let (mut listeners, mut missing): (Vec<TcpListener>, _) = (Vec::new(), None);
     for address in addresses {
         let mut address = *address;
@@ -117,8 +122,8 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServeError> {
         match TcpListener::bind(address) {
             Ok(listener) => listeners.push(listener),
             // A name may have addresses of a protocol that is switched off here.
-            Err(source) if is_absent(&source) => missing = Some(ServeError::Taken { address, source }),
-            Err(source) => return Err(ServeError::Taken { address, source }),
+            Err(source) if is_absent(&source) => missing = Some(ListenError::Taken { address, source }),
+            Err(source) => return Err(ListenError::Taken { address, source }),
         }
     }
     match missing {
@@ -139,7 +144,7 @@ fn is_absent(error: &io::Error) -> bool {
 #[derive(Clone, Debug)]
 pub struct Hosts {
     only_local: bool,
-    /// As in `--listen`.
+    /// As it was written.
     named: String,
 }
 
@@ -212,7 +217,7 @@ mod tests {
         assert!(!ports.is_empty() && ports.iter().all(|p| *p == ports[0] && *p != 0), "{ports:?}");
         assert!(listen.hosts(&listeners).only_local());
         let again = Listen { port: ports[0], ..listen };
-        assert!(matches!(again.bind(), Err(ServeError::Taken { .. })));
+        assert!(matches!(again.bind(), Err(ListenError::Taken { .. })));
         let all = Listen { host: "0.0.0.0".to_owned(), port: 0 };
         assert!(!all.hosts(&all.bind().unwrap()).only_local());
     }

@@ -1,4 +1,4 @@
-//! The HTTP server: one thread, many connections, and no patience with slow ones. What it answers is in `routes`.
+//! The HTTP server: one thread, many connections, and no patience with slow ones. What it answers is its handler's.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -10,23 +10,20 @@ use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::connections::{Connections, Place};
 use super::impatient::Impatient;
-use super::listen::ServeError;
-use super::routes::{self, Routes};
-use crate::cli::workload::system;
+use super::pages::Answer;
 
-/// Most connections at one time. Who comes after that takes the place of who has been idle the longest.
-const CONNECTIONS: usize = 8192;
-/// File descriptors that are not for connections: files to stream, the device, connections on their way out.
-const OTHER_FILES: usize = 512;
 /// How long a request's head may take, from the opening of the connection or the last answer.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// After which a connection takes no more requests.
@@ -40,7 +37,14 @@ const UNREAD_BYTES: usize = 64 << 10;
 /// A client that asks again so soon after its last answer is answered after all that do not.
 const SOON: Duration = Duration::from_millis(100);
 
+/// Answers requests; of HEAD, the server leaves the body out.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. It must not block: all connections have one thread.
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
+}
+
 /// A server that runs. Dropping it ends it.
+#[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
     end: Option<oneshot::Sender<()>>,
@@ -48,11 +52,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves from now on, on all of `listeners`, of which there is at least one.
+    /// Serves from now on, on all of `listeners`, of which there is at least one; at most so many connections at one time. Who
+    /// comes after that takes the place of who has been idle the longest.
     ///
     /// # Errors
-    /// [`ServeError::System`].
-    pub fn start(listeners: Vec<TcpListener>, routes: Arc<Routes>) -> Result<Server, ServeError> {
+    /// The system's: no thread, no event queue.
+    pub fn start<H: Handler>(listeners: Vec<TcpListener>, handler: Arc<H>, connections: usize) -> io::Result<Server> {
         let address =
             listeners.first().ok_or(io::ErrorKind::AddrNotAvailable).map_err(io::Error::from)?.local_addr()?;
         // Nothing here waits: no other thread is ever made.
@@ -61,12 +66,12 @@ impl Server {
             let _inside = runtime.enter();
             listeners.into_iter().map(registered).collect::<io::Result<Vec<_>>>()?
         };
-        let connections = Arc::new(Connections::new(most_connections(system::raise_open_files())));
+        let connections = Arc::new(Connections::new(connections.max(1)));
         let turns = Arc::new(Semaphore::new(1));
         let (end, ended) = oneshot::channel();
         let body = move || {
             for listener in listeners {
-                let served = Served { routes: Arc::clone(&routes), turns: Arc::clone(&turns) };
+                let served = Served { handler: Arc::clone(&handler), turns: Arc::clone(&turns) };
                 runtime.spawn(accept(listener, Arc::clone(&connections), served));
             }
             // An error is the end as well: nobody is left to send it.
@@ -90,12 +95,6 @@ impl Drop for Server {
     }
 }
 
-/// So many that no client can take the file descriptors that the rest of the program needs.
-fn most_connections(open_files: usize) -> usize {
-    let left = open_files.saturating_sub(OTHER_FILES).max(open_files / 4);
-    left.clamp(1, CONNECTIONS)
-}
-
 fn registered(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
     // A hundred clients may come at one time, and the system's own bound is the right one.
     rustix::net::listen(&listener, i32::MAX)?;
@@ -106,14 +105,19 @@ fn registered(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
 }
 
 /// What all connections share.
-#[derive(Clone)]
-struct Served {
-    routes: Arc<Routes>,
+struct Served<H> {
+    handler: Arc<H>,
     /// One, for which those wait in line who ask again and again.
     turns: Arc<Semaphore>,
 }
 
-impl Served {
+impl<H> Clone for Served<H> {
+    fn clone(&self) -> Self {
+        Served { handler: Arc::clone(&self.handler), turns: Arc::clone(&self.turns) }
+    }
+}
+
+impl<H> Served<H> {
     /// Waits until all who have waited for longer, and all who ask now and then, have their answers.
     async fn turn(&self) {
         // It is never closed.
@@ -124,7 +128,7 @@ impl Served {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, connections: Arc<Connections>, served: Served) {
+async fn accept<H: Handler>(listener: tokio::net::TcpListener, connections: Arc<Connections>, served: Served<H>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -133,7 +137,7 @@ async fn accept(listener: tokio::net::TcpListener, connections: Arc<Connections>
                 // Who has to give way closes its file before the next one is opened.
                 tokio::task::yield_now().await;
             }
-            Err(error) if system::is_out_of_files(&error) => {
+            Err(error) if is_out_of_files(&error) => {
                 connections.evict();
                 sleep(Duration::from_millis(10)).await;
             }
@@ -141,6 +145,11 @@ async fn accept(listener: tokio::net::TcpListener, connections: Arc<Connections>
             Err(_) => sleep(Duration::from_millis(1)).await,
         }
     }
+}
+
+/// Whether it failed only because too many other files are open.
+fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw_os_error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Does `work` until it is done, or its place is taken.
@@ -154,7 +163,7 @@ async fn unless_evicted(evicted: oneshot::Receiver<()>, work: impl Future<Output
 }
 
 /// Answers a connection's requests until it is closed, or has had its time. Its errors are the client's.
-async fn serve_connection(stream: TcpStream, place: Arc<Place>, served: Served) {
+async fn serve_connection<H: Handler>(stream: TcpStream, place: Arc<Place>, served: Served<H>) {
     let stream = Impatient::new(stream, Arc::clone(&place));
     let service = service_fn(move |request| {
         let (place, served) = (Arc::clone(&place), served.clone());
@@ -163,7 +172,7 @@ async fn serve_connection(stream: TcpStream, place: Arc<Place>, served: Served) 
                 served.turn().await;
             }
             place.busy();
-            let answer = routes::answer(&served.routes, request).await;
+            let answer = served.handler.answer(request).await;
             place.answered();
             Ok::<_, Infallible>(answer)
         }
@@ -177,18 +186,5 @@ async fn serve_connection(stream: TcpStream, place: Arc<Place>, served: Served) 
     if timeout(CONNECTION_TIME, connection.as_mut()).await.is_err() {
         connection.as_mut().graceful_shutdown();
         let _ = timeout(LAST_ANSWER_TIME, connection).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn connections_leave_files_for_the_rest() {
-        assert_eq!(most_connections(usize::MAX), CONNECTIONS);
-        assert_eq!(most_connections(1024), 512);
-        assert_eq!(most_connections(64), 16);
-        assert_eq!(most_connections(0), 1);
     }
 }

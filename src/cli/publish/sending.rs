@@ -1,0 +1,89 @@
+//! What a plan becomes while kernels run: destinations that are published to, and what became of it at the end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ringscope::TelemetryCollector;
+use ringscope::publish::{Periodic, PublishError};
+
+use crate::cli::publish::plan::Plan;
+use crate::cli::publish::report::Arrived;
+use crate::cli::term::terminal;
+
+/// Nobody runs for so long: what is published once is published at the end.
+const ONLY_AT_THE_END: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Nothing can be published.
+#[derive(Debug, thiserror::Error)]
+#[error("publishing cannot be started: {0}")]
+pub struct SendingError(#[from] PublishError);
+
+/// Publishing, until its end.
+pub struct Sending {
+    /// One for each interval.
+    all: Vec<Periodic>,
+    addresses: Vec<String>,
+}
+
+impl Sending {
+    /// Begins to publish, if there is a plan.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_if(
+        plan: Option<Plan>,
+        collector: &TelemetryCollector,
+        interval: Option<Duration>,
+    ) -> Result<Option<Sending>, SendingError> {
+        plan.map(|plan| Sending::start(plan, collector, interval)).transpose()
+    }
+
+    /// Ends it, if it was begun; what did not get there is added to `troubles`.
+    pub fn end_if(sending: Option<Sending>, troubles: &mut Vec<String>) -> Option<Vec<Arrived>> {
+        let arrived = sending?.end();
+        troubles.extend(arrived.iter().filter_map(Arrived::trouble));
+        Some(arrived)
+    }
+
+    /// Begins to publish; where nothing is said of how often, every `interval`, or at the end alone.
+    ///
+    /// # Errors
+    /// A destination that cannot be started: then none is.
+    fn start(plan: Plan, collector: &TelemetryCollector, interval: Option<Duration>) -> Result<Sending, SendingError> {
+        let mut by_interval: BTreeMap<Duration, Vec<_>> = BTreeMap::new();
+        for planned in plan.destinations {
+            let interval = planned.interval.or(interval).unwrap_or(ONLY_AT_THE_END);
+            by_interval.entry(interval).or_default().push(planned);
+        }
+        let (mut all, mut addresses) = (Vec::new(), Vec::new());
+        for (interval, group) in by_interval {
+            let mut builder = Periodic::builder(collector).interval(interval).source(plan.source.clone());
+            for planned in group {
+                addresses.push(planned.address);
+                builder = builder.destination_with(planned.destination, planned.delivery);
+            }
+            all.push(builder.start()?);
+        }
+        Ok(Sending { all, addresses })
+    }
+
+    /// Publishes for the last time and waits for it, within the limits of the destinations; then says what became of all.
+    fn end(self) -> Vec<Arrived> {
+        terminal::progress(Some("publishing for the last time"));
+        self.stop();
+        terminal::progress(None);
+        let status = self.all.iter().flat_map(Periodic::status);
+        self.addresses.iter().zip(status).map(|(url, counts)| Arrived::new(url, &counts)).collect()
+    }
+
+    fn stop(&self) {
+        std::thread::scope(|scope| {
+            let (last, others) = self.all.split_last().map_or((None, &[][..]), |(last, others)| (Some(last), others));
+            // Where there is no thread for one, it ends after the others.
+            let spawn =
+                |periodic| std::thread::Builder::new().spawn_scoped(scope, move || Periodic::stop(periodic)).is_ok();
+            let late: Vec<&Periodic> = others.iter().filter(|periodic| !spawn(*periodic)).collect();
+            late.into_iter().chain(last).for_each(Periodic::stop);
+        });
+    }
+}

@@ -1,0 +1,15 @@
+//! What OpenTelemetry's receivers understand of what is sent by its protocol is what was counted.
+#![cfg(all(feature = "otlp-grpc", feature = "host"))]
+
+mod agent;
+mod decoded;
+mod fake;
+mod grpc;
+mod live;
+mod metrics;
+mod replies;
+mod signals;
+mod victoria;
+
+#[path = "../receivers/mod.rs"]
+mod receivers;
