@@ -419,12 +419,14 @@ fn wrong_settings_are_refused_with_what_would_be_right() {
         ("elasticsearch+http://x?retention=0d", "30d"),
         ("elasticsearch+http://x?retention=99999999999999999999d", "30d"),
         ("elasticsearch+http://x?templates=perhaps", "on, off"),
-        ("elasticsearch+http://x?user=me", "ELASTIC_PASSWORD"),
         ("elasticsearch+http://x?hosts=ftp://y", "http"),
         ("elasticsearch+http://x?colour=red", "index_prefix"),
     ] {
         let said = from(url, &Environment::of([])).unwrap_err().to_string();
         assert!(said.contains(why), "{url}: {said}");
     }
+    let alone = Environment::of([("ELASTIC_USERNAME", "me")]);
+    let said = from("elasticsearch+http://x", &alone).unwrap_err().to_string();
+    assert!(said.contains("ELASTIC_PASSWORD"), "{said}");
     assert_eq!(Destination::temporality(&to("x", "")), Temporality::Delta);
 }
