@@ -57,6 +57,9 @@
 //!   [filter](trace::TraceFilter) chooses) comes as a stream while they run:
 //!   [`trace_stream`](TelemetryCollector::trace_stream), with what was lost in its place.
 //! * [`export`] writes a snapshot for Prometheus (classic text, OpenMetrics, protobuf with native histograms) and as JSON.
+//! * `publish` (feature `publish`, and one for each destination) sends snapshots, spans, operations and events to where people
+//!   look, with queues, retries and counts of what is lost: OpenTelemetry, Prometheus, Grafana Cloud, Elasticsearch, Datadog,
+//!   CloudWatch, Jaeger, files. docs/destinations.md says what arrives where, in which type.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!
 //! # The names of ring-kernel telemetry elsewhere, and here
@@ -77,6 +80,11 @@
 //! | `monitor_operations()`, `operation(name)` with succeed, fail, retry; failed_events, slow_events, retry_stats, metrics_json | [`TelemetryCollector::monitor_operations`], [`operation`](TelemetryCollector::operation): the same; ended by `finish(result)` as well; dropped, it is abandoned |
 //! | `network_operation(kind, host, port)`, failed_network_ops, slow_network_ops; `record_event(name, value, labels, metadata)` | the same, plus [`Metered`](collector::Metered) streams, [`throughput_by_peer`](TelemetryCollector::throughput_by_peer), [`subscribe_events`](TelemetryCollector::subscribe_events) |
 //! | `export_prometheus()`, `export_json()` | the same on [`Snapshot`], plus OpenMetrics and native histograms |
+//! | `MetricsExporter`: `PrometheusAdapter(path)`, `JsonExporter(path)`, `MultiExporter` | `publish::PrometheusFile`, `publish::JsonFile` (timestamp; metrics by name with value, labels, timestamp; events_count; running), `publish::Composite` |
+//! | `PeriodicExporter(exporter, collector, interval)` | `publish::Periodic::builder(&collector).interval(…).destination(…).start()` |
+//! | `create_exporter("otlp", endpoint)` | `publish::AnyDestination::from_url("otlp+http://…", &environment)` |
+//! | `MetricsPublisher` with `publish_event_metrics`, `publish_network_metrics` | `publish::Publisher` and `publish::Destination`; a `publish::Publication` has the snapshot, operations, network operations, events and spans since the one before |
+//! | `ElasticsearchPublisher(hosts, index_prefix)`, `PrometheusPublisher(port)`, `GrafanaCloudPublisher(api_key, org_slug)`, `CompositePublisher([…])` | `publish::Elasticsearch`, `PrometheusPublisher`, `GrafanaCloud`, `Composite` |
 //! | summary: kernel_count, total_messages, total_errors, aggregate_throughput, per_kernel | [`Summary`], which serializes to exactly these names |
 //!
 //! # What is exact, and what is not
@@ -106,7 +114,14 @@
 //! without it nothing is printed; and a layer for `tracing_subscriber` that records an application's own spans, see
 //! [`trace`]); `nvtx` (names what the host does in NVIDIA's profilers, see [`nvtx`]; needs a C compiler and libclang to
 //! build); and `cli`, the program, which implies
-//! `json`, `prometheus-protobuf`, `trace`, `system` and `nvml`.
+//! `json`, `prometheus-protobuf`, `trace`, `system`, `nvml` and all destinations but `cloudwatch`.
+//!
+//! Destinations are features of their own, each of which implies `publish`, the way to any of them: `files` (Prometheus's
+//! textfile collector, JSON, JSON lines); `prometheus-server` (a server that Prometheus scrapes); `otlp` (OpenTelemetry's protocol
+//! over HTTP, and Jaeger), `otlp-grpc`; `remote-write` and `pushgateway` (Prometheus); `elasticsearch`; `grafana-cloud`
+//! (implies `otlp`, `remote-write` and `tls`); `datadog` (DogStatsD); `cloudwatch` (by the AWS SDK, which brings some hundred
+//! crates). `tls` adds `https://` to those over HTTP, by rustls; `http-client` is what these share. A library with none of them
+//! resolves the same crates as before there were any.
 
 pub mod abi;
 pub mod collector;

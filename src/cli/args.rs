@@ -126,6 +126,17 @@ pub struct RunAndPublishArgs {
     pub publish: PublishArgs,
 }
 
+impl RunAndPublishArgs {
+    /// What no single option can know to be wrong.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        if self.run.no_telemetry && self.publish.is_wanted() {
+            let message = "--no-telemetry leaves nothing to publish: leave it out, or --publish and --config";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
+        self.run.check()
+    }
+}
+
 /// What is streamed, by `run`, `serve` and `trace`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -433,7 +444,7 @@ pub fn run_args(args: &[&str]) -> RunArgs {
 pub fn try_run_args(args: &[&str]) -> Result<RunArgs, clap::Error> {
     let all = ["ringscope", "run"].iter().chain(args);
     match Cli::try_parse_from(all)?.command {
-        Command::Run(args) => args.run.check().map(|()| args.run),
+        Command::Run(args) => args.check().map(|()| args.run),
         other => unreachable!("run was asked for, not {other:?}"),
     }
 }

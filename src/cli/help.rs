@@ -18,6 +18,13 @@ enum Part {
 
 use Part::{Example, File, Prose, Term, Title};
 
+/// Of `run` and `serve`.
+const PUBLISHING: &str = "A URL begins with otlp+http, otlp+grpc, jaeger, remote-write+http, pushgateway+http, elasticsearch+http, \
+    grafana-cloud, dogstatsd, cloudwatch, prometheus-file, json-file or json-lines (https and grpcs for http and grpc), \
+    and takes options: ?compression=gzip&queue_bytes=1MiB. Each destination has a queue of its own: one that is slow or \
+    dead delays neither the kernels nor the others. What did not get there is counted, and said at the end. Passwords and \
+    keys come from the environment or from files: docs/destinations.md has the names.";
+
 /// Below the commands of `ringscope --help`.
 pub fn program(width: usize) -> String {
     page(
@@ -28,6 +35,7 @@ pub fn program(width: usize) -> String {
             Example("ringscope run --duration 10s disk.img", "repeat a file for 10 seconds"),
             Example("ringscope run --json disk.img | jq .summary", "the result as JSON"),
             Example("ringscope serve", "metrics for Prometheus on port 9464"),
+            Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Title(""),
@@ -59,6 +67,13 @@ pub fn run(width: usize) -> String {
                 "ringscope run --device cuda:1 --kernels 8 --blocks 4 --message-bytes 65536",
                 "choose the GPU and the load",
             ),
+            Title("Publishing:"),
+            Example("ringscope run --publish json-file:run.json", "all metrics at the end, in a file"),
+            Example(
+                "ringscope run --duration 1h --publish otlp+http://localhost:4318 --publish-interval 10s",
+                "to a collector",
+            ),
+            Prose(PUBLISHING),
             Title("JSON:"),
             Prose(
                 "messages_per_second is measured by the host, over the run's seconds. summary.aggregate_throughput is of \
@@ -79,7 +94,7 @@ pub fn run(width: usize) -> String {
             Term(
                 "1",
                 "a reply was wrong or missing, or the counts differ, or a pipe gave no message, or a file or the device \
-                 cannot be used",
+                 cannot be used, or a destination did not get everything",
             ),
             Term("2", "wrong usage"),
             Term("130", "ended by a second Ctrl-C"),
@@ -114,6 +129,13 @@ pub fn serve(width: usize) -> String {
                  Accept header or ?format=json asks for it",
             ),
             Term("/healthz", "200 if all kernels are healthy, else 503 and the reason"),
+            Title("Publishing:"),
+            Example("ringscope serve --config ringscope.toml", "to the destinations of a file"),
+            Example(
+                "ringscope serve --publish dogstatsd://localhost:8125",
+                "to an agent of Datadog's, every 10 seconds",
+            ),
+            Prose(PUBLISHING),
             Title("In prometheus.yml:"),
             File("scrape_configs:"),
             File("  - job_name: ringscope"),
@@ -135,7 +157,7 @@ pub fn serve(width: usize) -> String {
             Term(
                 "1",
                 "a reply was wrong or missing, or the counts differ, or a file, the device or the address cannot be \
-                 used",
+                 used, or a destination did not get everything",
             ),
             Term("2", "wrong usage"),
             Term("130", "ended by a second Ctrl-C"),

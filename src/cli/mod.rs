@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
         Err(error) => return no_command(&error),
     };
     let usage = match &cli.command {
-        Command::Run(args) => args.run.check(),
+        Command::Run(args) => args.check(),
         Command::Serve(args) => args.check(),
         Command::Trace(args) => args.check(),
         Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),

@@ -62,6 +62,8 @@ fn wrong_usage() {
         &["--device", "gpu"],
         &["--kernel", "sha256"],
         &["--kernel", "vector_add", "--message-bytes", "1001"],
+        &["--publish-interval", "1ms"],
+        &["--publish-interval", "25h"],
     ] {
         let error = run(args).unwrap_err().to_string();
         // What was given stands in the message, and what is allowed.
@@ -112,6 +114,8 @@ fn help_fits_the_terminal() {
             ("run", true),
             ("run", false),
             ("serve", true),
+            ("check", true),
+            ("check", false),
             ("trace", true),
             ("trace", false),
             ("doctor", true),

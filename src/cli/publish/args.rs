@@ -53,12 +53,17 @@ impl fmt::Debug for Url {
 }
 
 impl PublishArgs {
+    /// Whether anything is to be published.
+    pub fn is_wanted(&self) -> bool {
+        !self.publish.is_empty() || self.config.is_some()
+    }
+
     /// What is to be published where; `None`, if nothing is.
     ///
     /// # Errors
     /// [`PlanError`] with everything that is wrong.
     pub fn plan(&self) -> Result<Option<Plan>, PlanError> {
-        if self.publish.is_empty() && self.config.is_none() {
+        if !self.is_wanted() {
             return Ok(None);
         }
         let environment = Environment::of_this_process();

@@ -10,7 +10,8 @@ use crate::metrics::ExplicitHistogram;
 use crate::snapshot::Snapshot;
 
 /// As [`visit`], with counters and histograms of what came after `previous`; of everything without one, and where a count is
-/// smaller than before, since it began again meanwhile. Gauges and summaries are as they are.
+/// smaller than before, since it began again meanwhile. Gauges and summaries are as they are, and counters where the sink
+/// [does not want](Sink::COUNTS_SINCE) their differences.
 pub(crate) fn visit_since<S: Sink>(snapshot: &Snapshot, previous: Option<&Snapshot>, sink: &mut S) {
     let Some(previous) = previous else { return visit(snapshot, sink) };
     let mut before = Before::<S> { known: HashMap::new(), series: Series::default(), of: std::marker::PhantomData };
@@ -34,11 +35,15 @@ struct Series {
 }
 
 impl Series {
-    fn begin(&mut self, header: &MetricHeader<'_>) {
+    fn begin<S: Sink>(&mut self, header: &MetricHeader<'_>) {
         self.key.clear();
         self.key.push_str(header.name);
         self.family = self.key.len();
-        self.is_count = matches!(header.kind, FamilyKind::Counter | FamilyKind::Histogram);
+        self.is_count = match header.kind {
+            FamilyKind::Histogram => true,
+            FamilyKind::Counter => S::COUNTS_SINCE,
+            _ => false,
+        };
     }
 
     fn key(&mut self, labels: LabelSet<'_>) -> &str {
@@ -62,7 +67,7 @@ impl<S: Sink> Sink for Before<S> {
     const NATIVE: bool = S::NATIVE;
 
     fn family(&mut self, header: &MetricHeader<'_>) {
-        self.series.begin(header);
+        self.series.begin::<S>(header);
     }
 
     fn sample(&mut self, labels: LabelSet<'_>, sample: &Sample<'_>) {
@@ -92,7 +97,7 @@ impl<S: Sink> Sink for Differences<'_, S> {
     const NATIVE: bool = S::NATIVE;
 
     fn family(&mut self, header: &MetricHeader<'_>) {
-        self.series.begin(header);
+        self.series.begin::<S>(header);
         self.sink.family(header);
     }
 

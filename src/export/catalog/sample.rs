@@ -152,6 +152,10 @@ pub(super) fn unix_time(time: Option<SystemTime>) -> Option<Sample<'static>> {
 pub(crate) trait Sink {
     /// Whether the format has exponential ("native") histograms.
     const NATIVE: bool = false;
+    /// Whether a walk over what was added hands on differences of counters, or these as they are, and differences of
+    /// histograms alone.
+    #[cfg(feature = "publish")]
+    const COUNTS_SINCE: bool = true;
 
     /// Begins a family; the samples that follow are its own.
     fn family(&mut self, header: &MetricHeader<'_>);
