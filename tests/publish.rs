@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use ringscope::TelemetryCollector;
+use ringscope::collector::OperationsConfig;
 use ringscope::export::FamilyKind;
 use ringscope::publish::{
     Composite, Delivery, Destination, Outbox, Payload, Periodic, Publication, PublishError, Published, Publisher,
 };
 use ringscope::snapshot::{DropReason, PublisherTelemetry};
-use ringscope::trace::Source;
+use ringscope::trace::{Source, Tracer};
 
 const LONG: Duration = Duration::from_secs(60);
 /// Longer than any test.
@@ -258,4 +259,55 @@ fn a_destination_is_a_publisher_without_a_queue_and_alone() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let result = runtime.block_on(Publisher::publish(&Dead, &publication(&collector)));
     assert_eq!(result.expect_err("it is not there").to_string(), "nowhere:1 cannot be reached: refused");
+}
+
+#[test]
+fn what_ended_is_published_once_and_what_was_gone_is_counted() {
+    let collector = TelemetryCollector::new(true);
+    let tracer = Tracer::new("shop");
+    tracer.span("before").start().end();
+    let kept = Kept::default();
+    let builder = Periodic::builder(&collector).interval(NEVER).tracer(&tracer);
+    let periodic = builder.publisher(kept.clone()).start().expect("it starts");
+    // Switched on later.
+    let mut config = OperationsConfig::default();
+    (config.kept, config.events) = (8, 8);
+    collector.monitor_operations_with(&config).expect("a good config");
+    for round in 0..3_u32 {
+        for i in 0..3 {
+            collector.operation("resize").id(&format!("{round}.{i}")).start().expect("a name").succeed();
+            collector.record_event("deploy", f64::from(round * 10 + i), &[], &[]).expect("a name");
+        }
+        collector.network_operation("http", "peer", 80).expect("a name").succeed();
+        collector.reset(None).expect("it is on");
+        collector.record_processed("w", None).expect("it is on");
+        tracer.span(format!("span {round}")).start().end();
+        let open = tracer.span("goes on").start();
+        assert!(periodic.flush(LONG));
+        open.end();
+    }
+    for i in 0..20 {
+        collector.operation("many").id(&i.to_string()).start().expect("a name").succeed();
+    }
+    periodic.stop();
+    let all = kept.all();
+    let ids: Vec<Vec<String>> = all
+        .iter()
+        .map(|one| one.operations.iter().map(|o| o.id.as_deref().unwrap_or("").to_owned()).collect())
+        .collect();
+    assert_eq!(ids[..3], [["0.0", "0.1", "0.2"], ["1.0", "1.1", "1.2"], ["2.0", "2.1", "2.2"]]);
+    assert_eq!((ids[3].len(), all[3].missed), (8, 12), "the list is short");
+    let values = |one: &Publication| one.events.iter().map(|e| e.value).collect::<Vec<_>>();
+    assert_eq!((values(&all[0]), values(&all[2])), (vec![0.0, 1.0, 2.0], vec![20.0, 21.0, 22.0]));
+    assert_eq!(all.iter().map(|one| one.network_operations.len()).collect::<Vec<_>>(), [1, 1, 1, 0]);
+    assert_eq!(all.iter().map(|one| one.kernel_events.len()).collect::<Vec<_>>(), [0, 1, 1, 0], "{all:?}");
+    let names = |one: &Publication| -> Vec<String> {
+        one.trace.as_ref().expect("of the tracer").spans.iter().map(|span| span.name.to_string()).collect()
+    };
+    assert_eq!(
+        (names(&all[0]), names(&all[1])),
+        (vec!["before".into(), "span 0".into()], vec!["goes on".into(), "span 1".into()])
+    );
+    assert_eq!(tracer.spans().len(), 7, "they stay for others");
+    assert!(all[..3].iter().all(|one| one.missed == 0));
 }

@@ -17,10 +17,10 @@ use aws_sdk_cloudwatch::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Statistic};
 use ringscope::histogram::relative_error;
-use ringscope::publish::{self, CloudWatchBuilder, Destination, Environment, PublishError, Target};
+use ringscope::publish::{self, CloudWatchBuilder, Destination, Environment, Outbox, PublishError, Target};
 
 use live::{Live, Sampled, is_close, samples};
-use receivers::CloudWatch;
+use receivers::{CloudWatch, wait_for};
 
 const SECRET: &str = "hush-hush";
 
@@ -143,6 +143,31 @@ async fn what_a_killed_cloudwatch_missed_is_in_what_it_gets_next() {
     let labels = [("kernel".to_owned(), "w".to_owned())];
     let there = Reader::of(&cloudwatch).statistics("ringscope_kernel_messages_processed", &labels).await;
     assert_eq!(there, Some((1.0, 70.0, 70.0, 70.0)));
+}
+
+#[test]
+fn an_outbox_keeps_what_a_killed_cloudwatch_missed() {
+    let Some(mut cloudwatch) = CloudWatch::start() else { return };
+    let outbox = Outbox::destination(to(cloudwatch.endpoint()).build().unwrap(), live::impatient()).unwrap();
+    let mut live = Live::start();
+    cloudwatch.process.kill();
+    for messages in [30, 41] {
+        live.work(messages);
+        let failures = outbox.status().failures;
+        live.offer(&outbox);
+        wait_for("a failure", || (outbox.status().failures > failures).then_some(()));
+    }
+    cloudwatch.process.restart();
+    live.work(7);
+    live.offer(&outbox);
+    assert!(outbox.flush(receivers::PATIENCE));
+    let status = outbox.status();
+    assert_eq!((status.published_items, status.dropped_items.iter().sum()), (status.encoded_items, 0), "{status:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let labels = [("kernel".to_owned(), "w".to_owned())];
+    let reader = Reader::of(&cloudwatch);
+    let there = runtime.block_on(reader.statistics("ringscope_kernel_messages_processed", &labels)).unwrap();
+    assert!(there.1 == 78.0 && there.0 <= 3.0, "three publications, each once: {there:?}");
 }
 
 /// A server that answers each request with the same bytes; empty ones close the connection.

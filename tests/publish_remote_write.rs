@@ -5,10 +5,10 @@ mod live_run;
 mod receivers;
 
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ringscope::Snapshot;
-use ringscope::publish::{Environment, Publisher, RemoteWrite, Target};
+use ringscope::publish::{Delivery, Environment, Periodic, Publisher, RemoteWrite, Target};
 use serde_json::Value;
 
 use live_run::asked::{Asked, buckets_of};
@@ -19,6 +19,10 @@ use receivers::{Prometheus, Victoria, wait_for};
 fn to(address: &str, options: &str) -> RemoteWrite {
     let target = Target::parse(&format!("remote-write+http://{address}{options}")).unwrap();
     RemoteWrite::from_target(target, &Environment::of([])).unwrap()
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 fn everything_is_there(asked: &Asked, snapshot: &Snapshot) {
@@ -239,7 +243,7 @@ async fn series_end_when_they_are_gone_and_at_the_end() {
             let at = at.snapshot.time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 0.01;
             prometheus.query_at(&format!("count({name}{{instance={instance:?}}})"), at)[0]["value"][1].clone()
         };
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
         // One kernel less than before.
         let mut snapshot = (*live.collector().snapshot().unwrap()).clone();
         let gone = snapshot.kernels.pop().unwrap();
@@ -249,7 +253,7 @@ async fn series_end_when_they_are_gone_and_at_the_end() {
         for name in ["ringscope_kernel_messages_sent_total", "ringscope_kernel_message_duration_nanoseconds"] {
             assert_eq!([count(name, &first), count(name, &second)], ["2", "1"], "{name} of {}", gone.kernel_id);
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
         let mut last = live.publication();
         (last.previous, last.running) = (Some(Arc::clone(&second.snapshot)), false);
         remote_write.publish(&last).await.unwrap();
@@ -263,4 +267,77 @@ async fn series_end_when_they_are_gone_and_at_the_end() {
         );
         assert_eq!(sum[0]["value"][1], (MESSAGES + MESSAGES / 3).to_string());
     }
+}
+
+/// Prometheus is killed and comes back: every publication is there, and it says that it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_while_prometheus_is_away_arrives() {
+    for options in ["?version=1", "?version=2"] {
+        let Some(mut prometheus) = Prometheus::start() else { return };
+        let live = Live::start().await;
+        let mut delivery = Delivery::default();
+        (delivery.retry_min, delivery.retry_max) = (Duration::from_millis(10), Duration::from_millis(50));
+        delivery.circuit_failures = u32::MAX;
+        let periodic = Periodic::builder(live.collector())
+            .interval(Duration::from_millis(50))
+            .destination_with(to(&prometheus.address(), options), delivery)
+            .start()
+            .unwrap();
+        let status = || periodic.status().remove(0);
+        wait_for("some publications", || (status().published_items > 1000).then_some(()));
+        prometheus.process.kill();
+        wait_for("failures", || (status().failures > 3).then_some(()));
+        live.messages("worker", 9).await;
+        prometheus.process.restart();
+        wait_for("what waited", || (status().queued_items == 0 && status().publications > 10).then_some(()));
+        tokio::task::block_in_place(|| periodic.stop());
+        let status = status();
+        assert_eq!(status.dropped_items.iter().sum::<u64>(), 0, "{status:?}");
+        assert_eq!(status.published_items, status.encoded_items, "{status:?}");
+        assert!(status.failures > 3 && status.skipped == 0, "{status:?}");
+        // One sample of each publication, and in the end the marker, which is no sample.
+        let at = now() + 1.0;
+        let last = |promql: &str| {
+            let result = prometheus.query_at(promql, at);
+            result[0]["value"][1].as_str().unwrap_or_else(|| panic!("{promql}: {result}")).parse::<f64>().unwrap()
+        };
+        assert_eq!(last("count_over_time(ringscope_kernels[1h])"), status.publications as f64);
+        assert_eq!(last("resets(ringscope_snapshots_total[1h])"), 0.0);
+        let sent = last("last_over_time(ringscope_kernel_messages_sent_total{kernel=\"worker\"}[1h])");
+        assert_eq!(sent, f64::from(MESSAGES + 9));
+        assert_eq!(prometheus.query_at("ringscope_kernels", at), serde_json::json!([]), "it is over");
+    }
+}
+
+/// A Prometheus that was not told to take native histograms says so, and has the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_native_histograms_there() {
+    let Some(program) = receivers::found("RINGSCOPE_PROMETHEUS3") else { return };
+    let command = move |folder: &std::path::Path, ports: &[u16]| {
+        std::fs::write(folder.join("prometheus.yml"), "").unwrap();
+        let mut command = std::process::Command::new(&program);
+        command.args([
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            "--web.enable-remote-write-receiver",
+        ]);
+        command.arg(format!("--web.listen-address=127.0.0.1:{}", ports[0]));
+        command
+    };
+    let ready = |p: &receivers::Process| {
+        receivers::http::request(&p.address(0), "GET", "/-/ready", &[], &[]).is_ok_and(|answer| answer.status == 200)
+    };
+    let process = receivers::Process::start("prometheus", 1, command, ready);
+    let live = Live::start().await;
+    let samples = to("127.0.0.1:1", "?histograms=classic").encode_all(&live.publication());
+    for options in ["?version=1&instance=1", "?version=2&instance=2"] {
+        let remote_write = to(&process.address(0), options);
+        let published = remote_write.publish(&live.publication()).await.unwrap();
+        assert_eq!((published.items, published.rejected), (samples, 8), "{published:?}");
+        assert!(published.warning.unwrap().contains("--enable-feature=native-histograms"));
+        let published = remote_write.publish(&live.publication()).await.unwrap();
+        assert_eq!((published.items, published.rejected, published.warning), (samples, 0, None));
+    }
+    let prometheus = Prometheus { process };
+    assert_eq!(prometheus.value("sum(batch_tokens_bucket{le=\"1024.0\"})"), Some(18.0));
 }

@@ -299,3 +299,30 @@ fn a_trace_is_taken_while_spans_begin_and_end() {
     assert_eq!(ended.iter().map(|s| s.context.span_id()).collect::<std::collections::HashSet<_>>().len(), 9000);
     assert_eq!(tracer.losses(), Default::default());
 }
+
+#[test]
+fn each_reader_gets_what_ended_since_its_own_last_look() {
+    use ringscope::trace::TraceCursor;
+    let tracer = Tracer::with_config("test", TracerConfig { spans: 4, ..TracerConfig::default() });
+    let (mut first, mut second) = (TraceCursor::new(), TraceCursor::new());
+    let step = |n: u32| tracer.span(format!("{n}")).start().end();
+    let names = |trace: ringscope::trace::Trace| -> Vec<String> {
+        trace.spans.iter().map(|span| span.name.to_string()).collect()
+    };
+    step(0);
+    assert_eq!(names(tracer.trace_since(&mut first)), ["0"]);
+    (1..3).for_each(step);
+    assert_eq!(names(tracer.trace_since(&mut first)), ["1", "2"]);
+    assert_eq!(names(tracer.trace_since(&mut second)), ["0", "1", "2"]);
+    (3..10).for_each(step);
+    assert_eq!(
+        (names(tracer.trace_since(&mut first)), first.missed()),
+        (vec!["6".into(), "7".into(), "8".into(), "9".into()], 3)
+    );
+    // Who takes them takes them from all.
+    step(10);
+    tracer.take_trace();
+    step(11);
+    assert_eq!((names(tracer.trace_since(&mut first)), first.missed()), (vec!["11".into()], 4));
+    assert_eq!((names(tracer.trace_since(&mut second)), second.missed()), (vec!["11".into()], 8));
+}

@@ -26,6 +26,7 @@
 
 mod actor;
 mod boxes;
+mod changes;
 mod clock;
 mod collect;
 mod config;
@@ -44,10 +45,12 @@ mod publishers;
 mod recorder;
 mod registration;
 mod registry;
+mod ring;
 mod standard;
 mod trace;
 
 pub use actor::ActorHandle;
+pub use changes::{Changed, Changes};
 pub use config::{MAX_WINDOWS, TelemetryConfig};
 pub use error::TelemetryError;
 pub use handle::TelemetryCollector;

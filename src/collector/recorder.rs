@@ -10,7 +10,7 @@ use super::core::Core;
 use super::error::TelemetryError;
 use super::handle::TelemetryCollector;
 use crate::snapshot::{BlockState, BlockStatus, Place, RingPlace, TraceRecords, WaitsFor};
-use crate::trace::{Attribute, DeviceTrace, InHand, KernelRecords, Stream, StreamEnd, Trace, Tracer};
+use crate::trace::{Attribute, DeviceTrace, InHand, KernelRecords, Stream, StreamEnd, Trace, TraceCursor, Tracer};
 
 /// How soon the end of a recording is noticed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -138,6 +138,11 @@ fn of_block(kernel: &Arc<str>, block: &BlockStatus) -> Option<InHand> {
 }
 
 impl TraceRecorder {
+    /// Returns the tracer whose spans are in its traces.
+    pub fn tracer(&self) -> &Tracer {
+        &self.shared.tracer
+    }
+
     /// Returns all that is kept, the host's spans included. It stays kept.
     ///
     /// Where kernels run, a snapshot is taken, and what a block has in hand at that moment, or where it waits, is a span that
@@ -149,6 +154,15 @@ impl TraceRecorder {
         // After the records: what was in hand then has none.
         let in_hand = self.core.upgrade().map(|core| in_hand(&core)).unwrap_or_default();
         kept.device.add_in_hand(&in_hand, Some(&self.shared.tracer), &mut trace);
+        trace
+    }
+
+    /// Returns what ended since this reader's last look, on the host and on the device: a message, with what lies in it, when it
+    /// has ended. `last` says that there is no next look, so that nothing is left for it. It stays kept.
+    pub fn trace_since(&self, cursor: &mut TraceCursor, last: bool) -> Trace {
+        let kept = self.shared.kept();
+        let mut trace = self.shared.tracer.trace_since(cursor);
+        kept.device.add_since(cursor, last, &mut trace);
         trace
     }
 

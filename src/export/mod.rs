@@ -62,6 +62,8 @@
 mod catalog;
 #[cfg(feature = "cloudwatch")]
 pub(crate) mod cloudwatch;
+#[cfg(feature = "elasticsearch")]
+pub(crate) mod elasticsearch;
 #[cfg(feature = "trace")]
 mod jaeger;
 #[cfg(feature = "json")]

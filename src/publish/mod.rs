@@ -6,16 +6,24 @@
 mod any;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
+#[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
+mod address;
 mod composite;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivery;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod environment;
 mod error;
 #[cfg(feature = "files")]
 mod file;
+#[cfg(feature = "grafana-cloud")]
+mod grafana_cloud;
 #[cfg(feature = "http-client")]
 mod http;
+#[cfg(feature = "otlp")]
+mod jaeger;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outbox;
@@ -45,12 +53,18 @@ pub use composite::Composite;
 #[cfg(feature = "datadog")]
 pub use datadog::{DogStatsd, DogStatsdBuilder, DogStatsdHistogram};
 pub use delivery::{Delivery, Spool, SyncPolicy};
+#[cfg(feature = "elasticsearch")]
+pub use elasticsearch::{Elasticsearch, ElasticsearchBuilder, ElasticsearchStream};
 pub use environment::{Environment, secret_file};
 pub use error::PublishError;
 #[cfg(feature = "files")]
 pub use file::{JsonFile, JsonLines, PrometheusFile};
+#[cfg(feature = "grafana-cloud")]
+pub use grafana_cloud::{GrafanaCloud, GrafanaCloudBuilder, GrafanaCloudProtocol};
 #[cfg(feature = "http-client")]
 pub use http::{Auth, HttpOptions};
+#[cfg(feature = "otlp")]
+pub use jaeger::Jaeger;
 #[cfg(feature = "otlp")]
 pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;

@@ -1,46 +1,15 @@
 //! What is set alike for those who take pushes of Prometheus's metrics over HTTP.
 
-use std::time::Duration;
-
 use secrecy::SecretString;
-use url::Url;
 
+use super::address::{self, host};
 use super::environment::Environment;
 use super::error::PublishError;
 use super::http::{Auth, HttpOptions};
 use super::target::Target;
 use crate::trace::Source;
 
-/// Names of the options that [`options`] takes.
-pub(super) const OPTIONS: [&str; 2] = ["ca", "timeout"];
-
-/// The address that somebody wrote, with `path` where it has none.
-pub(super) fn url(endpoint: &str, path: &str) -> Result<Url, PublishError> {
-    let bad = |remedy: &str| bad("the endpoint", remedy);
-    let mut url = Url::parse(endpoint).map_err(|e| bad(&format!("{e}: write http://host:port")))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return Err(bad("write http://host:port, or https://host"));
-    }
-    if url.scheme() == "https" && !cfg!(feature = "tls") {
-        return Err(bad("this build has no TLS: build with the feature tls"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad("user and password do not belong into it, where others see them"));
-    }
-    if matches!(url.path(), "" | "/") {
-        url.set_path(path);
-    }
-    Ok(url)
-}
-
-/// `name+http://host` as `http://host`.
-pub(super) fn endpoint(target: &Target) -> Result<String, PublishError> {
-    if target.address.is_empty() {
-        return Err(bad("the destination", &format!("write {}://host:port", target.scheme)));
-    }
-    let transport = target.scheme.rsplit_once('+').map_or("http", |(_, transport)| transport);
-    Ok(format!("{transport}://{}", target.address))
-}
+pub(super) use super::address::{OPTIONS, bad, endpoint, url};
 
 /// Certificates and time limit of the target; who asks, of the environment: `PREFIX_BEARER_TOKEN`, or `PREFIX_USERNAME` and
 /// `PREFIX_PASSWORD`, each also by a file that the variable with `_FILE` names.
@@ -49,17 +18,7 @@ pub(super) fn options(
     environment: &Environment,
     prefix: &str,
 ) -> Result<HttpOptions, PublishError> {
-    let mut options = HttpOptions { auth: auth(environment, prefix)?, ..HttpOptions::default() };
-    if let Some(path) = target.take("ca") {
-        let read = std::fs::read(&path);
-        options.ca_pem = Some(read.map_err(|e| PublishError::File { path, reason: e.to_string() })?);
-    }
-    if let Some(seconds) = target.take("timeout") {
-        let time = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let bad = || bad("the option timeout", "it is a number of seconds, more than 0");
-        options.timeout = Some(time.filter(|time| !time.is_zero()).ok_or_else(bad)?);
-    }
-    Ok(options)
+    Ok(HttpOptions { auth: auth(environment, prefix)?, ..address::options(target)? })
 }
 
 fn auth(environment: &Environment, prefix: &str) -> Result<Auth, PublishError> {
@@ -116,10 +75,6 @@ pub(super) fn with_identity(labels: &[(String, String)], source: &Source) -> Vec
     all
 }
 
-pub(super) fn bad(setting: &str, remedy: &str) -> PublishError {
-    PublishError::BadSetting { setting: setting.to_owned(), remedy: remedy.to_owned() }
-}
-
 /// The labels by which Prometheus knows who says something: `job` is the service, with its namespace before it, and `instance`
 /// the attribute `service.instance.id`, or host and process.
 fn identity(source: &Source) -> (String, String) {
@@ -134,9 +89,4 @@ fn identity(source: &Source) -> (String, String) {
     let process =
         || format!("{}:{}", attribute("host.name").or_else(host).unwrap_or_else(|| "localhost".into()), source.pid);
     (job, attribute("service.instance.id").unwrap_or_else(process))
-}
-
-fn host() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

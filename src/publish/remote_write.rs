@@ -1,6 +1,6 @@
 //! Prometheus's remote write: version 2.0 with native histograms, or 1.0 where the receiver knows no other.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use url::Url;
@@ -13,7 +13,7 @@ use super::publisher::{Destination, Payload, Published};
 use super::push::{self, bad};
 use super::target::Target;
 use crate::collector::TelemetryCollector;
-use crate::export::remote_write::{Batch, Version, encode, v1_of_v2};
+use crate::export::remote_write::{Batch, Version, encode, v1_of_v2, without_native};
 
 pub use crate::export::remote_write::Histograms;
 
@@ -25,6 +25,8 @@ const HISTOGRAMS_WRITTEN: &str = "x-prometheus-remote-write-histograms-written";
 const VARIABLES: &str = "PROMETHEUS_REMOTE_WRITE";
 const OPTIONS: [&str; 9] =
     ["version", "histograms", "job", "instance", "labels", "stale", "max_samples", push::OPTIONS[0], push::OPTIONS[1]];
+/// What a Prometheus says that does not take them, with status 500.
+const DISABLED: &str = "native histograms are disabled";
 /// Every so many publications those of version 1 have help, types and units with them.
 const METADATA_EVERY: u64 = 20;
 /// Payloads' kinds: the version of the request in it.
@@ -65,6 +67,8 @@ pub struct RemoteWrite {
     settings: Settings,
     /// [`UNKNOWN`], [`V1`] or [`V2`].
     known: AtomicU8,
+    /// Whether it turned out to take no native histograms.
+    classic_only: AtomicBool,
 }
 
 #[derive(Clone, Debug)]
@@ -147,7 +151,13 @@ impl RemoteWriteBuilder {
             RemoteWriteVersion::V2 => V2,
         });
         let url = push::url(&self.endpoint, PATH)?;
-        Ok(RemoteWrite { url, http: Http::new(&self.options)?, settings: self.settings, known })
+        Ok(RemoteWrite {
+            url,
+            http: Http::new(&self.options)?,
+            settings: self.settings,
+            known,
+            classic_only: AtomicBool::new(false),
+        })
     }
 }
 
@@ -240,6 +250,20 @@ impl RemoteWrite {
         if reply.is_success() { Ok(Published::all(items)) } else { Err(reply.error(&self.url)) }
     }
 
+    /// Sends what is no native histogram, to a Prometheus that was not told to take them and refuses all that is beside them.
+    async fn send_classic(&self, payload: &Payload) -> Result<Published, PublishError> {
+        self.classic_only.store(true, Ordering::Relaxed);
+        let (rest, taken) = without_native(&decompressed(&as_v1(payload)?)?).map_err(unreadable)?;
+        let mut published = Published { rejected: taken, ..Published::default() };
+        if taken < payload.items {
+            published.items = self.send_v1(payload.items - taken, compressed(&rest)?).await?.items;
+        }
+        published.warning = Some(format!(
+            "{DISABLED} there, and are sent as classic ones from now on: start it with --enable-feature=native-histograms"
+        ));
+        Ok(published)
+    }
+
     fn learn(&self, version: u8) {
         if self.settings.version == RemoteWriteVersion::Negotiated {
             self.known.store(version, Ordering::Relaxed);
@@ -258,6 +282,8 @@ impl Destination for RemoteWrite {
 
     fn encode(&self, publication: &Publication) -> Result<Vec<Payload>, PublishError> {
         let snapshot = &publication.snapshot;
+        let classic_only = self.classic_only.load(Ordering::Relaxed);
+        let histograms = if classic_only { Histograms::Classic } else { self.settings.histograms };
         let batch = Batch {
             snapshot,
             previous: publication.previous.as_deref(),
@@ -265,7 +291,7 @@ impl Destination for RemoteWrite {
             metadata: publication.previous.is_none() || publication.number.is_multiple_of(METADATA_EVERY),
             ends: !publication.running && self.settings.stale_at_end,
             labels: &push::with_identity(&self.settings.labels, &publication.source),
-            histograms: self.settings.histograms,
+            histograms,
             most: self.settings.max_samples,
         };
         let kind = self.version();
@@ -278,21 +304,37 @@ impl Destination for RemoteWrite {
     }
 
     async fn send(&self, payload: &Payload) -> Result<Published, PublishError> {
-        if payload.kind == V1 {
-            return self.send_v1(payload.items, payload.bytes.to_vec()).await;
+        let sent = if payload.kind == V2 && self.version() == V2 { self.send_v2(payload).await } else { Ok(None) };
+        let sent = match sent {
+            Ok(Some(published)) => return Ok(published),
+            Ok(None) => self.send_v1(payload.items, as_v1(payload)?).await,
+            Err(error) => Err(error),
+        };
+        match sent {
+            Err(PublishError::Unavailable { said, .. } | PublishError::Refused { said, .. })
+                if said.contains(DISABLED) =>
+            {
+                self.send_classic(payload).await
+            }
+            sent => sent,
         }
-        if self.version() == V2
-            && let Some(published) = self.send_v2(payload).await?
-        {
-            return Ok(published);
-        }
-        // Written before it was known that the receiver takes version 1 only.
-        let unreadable = |reason: String| PublishError::Unwritable { format: "remote write 1.0".to_owned(), reason };
-        let request =
-            snap::raw::Decoder::new().decompress_vec(&payload.bytes).map_err(|e| unreadable(e.to_string()))?;
-        let request = v1_of_v2(&request).map_err(|e| unreadable(e.to_string()))?;
-        self.send_v1(payload.items, compressed(&request)?).await
     }
+}
+
+/// The payload as a request of version 1, compressed: it may have been written before it was known that the receiver takes no other.
+fn as_v1(payload: &Payload) -> Result<Vec<u8>, PublishError> {
+    if payload.kind == V1 {
+        return Ok(payload.bytes.to_vec());
+    }
+    compressed(&v1_of_v2(&decompressed(&payload.bytes)?).map_err(unreadable)?)
+}
+
+fn unreadable(error: impl std::fmt::Display) -> PublishError {
+    PublishError::Unwritable { format: "remote write 1.0".to_owned(), reason: error.to_string() }
+}
+
+fn decompressed(bytes: &[u8]) -> Result<Vec<u8>, PublishError> {
+    snap::raw::Decoder::new().decompress_vec(bytes).map_err(unreadable)
 }
 
 fn compressed(bytes: &[u8]) -> Result<Vec<u8>, PublishError> {

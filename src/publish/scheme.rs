@@ -62,7 +62,9 @@ macro_rules! row {
 }
 
 const OF_CLOUDWATCH: &[&str] = &["dimensions", "endpoint", "namespace", "resolution"];
+const OF_CLOUDWATCH_EMF: &[&str] = &["dimensions", "namespace", "resolution"];
 const OF_DOGSTATSD: &[&str] = &["events", "histograms", "packet_bytes", "tags", "telemetry"];
+const OF_GRAFANA_CLOUD: &[&str] = &["zone", "endpoint", "instance", "protocol", "certificate", "name"];
 const OF_OTLP: &[&str] = &[
     "encoding",
     "compression",
@@ -79,11 +81,11 @@ const OF_REMOTE_WRITE: &[&str] =
     &["version", "histograms", "job", "instance", "labels", "stale", "max_samples", "ca", "timeout"];
 
 const AWS: &[(&str, &str)] = &[
+    ("access_key_id", "AWS_ACCESS_KEY_ID"),
     ("", "AWS_REGION"),
     ("", "AWS_DEFAULT_REGION"),
     ("", "AWS_ENDPOINT_URL_CLOUDWATCH"),
     ("", "AWS_ENDPOINT_URL"),
-    ("access_key_id", "AWS_ACCESS_KEY_ID"),
 ];
 const DD: &[(&str, &str)] = &[
     ("", "DD_AGENT_HOST"),
@@ -96,8 +98,18 @@ const DD: &[(&str, &str)] = &[
     ("", "DD_ENTITY_ID"),
     ("", "DD_EXTERNAL_ENV"),
 ];
+const GRAFANA_CLOUD: &[(&str, &str)] = &[
+    ("instance", "GRAFANA_CLOUD_INSTANCE_ID"),
+    ("", "GRAFANA_CLOUD_ZONE"),
+    ("", "GRAFANA_CLOUD_ENDPOINT"),
+    ("", "OTEL_SERVICE_NAME"),
+    ("", "OTEL_RESOURCE_ATTRIBUTES"),
+];
 const OTEL: &[(&str, &str)] = &[
     ("", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ("", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"),
+    ("", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+    ("", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"),
     ("", "OTEL_EXPORTER_OTLP_PROTOCOL"),
     ("", "OTEL_EXPORTER_OTLP_COMPRESSION"),
     ("", "OTEL_EXPORTER_OTLP_TIMEOUT"),
@@ -111,6 +123,7 @@ const REMOTE_WRITE: &[(&str, &str)] = &[("username", "PROMETHEUS_REMOTE_WRITE_US
 
 const AWS_SECRETS: &[(&str, &str)] =
     &[("secret_access_key", "AWS_SECRET_ACCESS_KEY"), ("session_token", "AWS_SESSION_TOKEN")];
+const GRAFANA_CLOUD_SECRETS: &[(&str, &str)] = &[("api_key", "GRAFANA_CLOUD_API_KEY")];
 const OTEL_SECRETS: &[(&str, &str)] = &[("headers", "OTEL_EXPORTER_OTLP_HEADERS")];
 const PUSHGATEWAY_SECRETS: &[(&str, &str)] =
     &[("password", "PUSHGATEWAY_PASSWORD"), ("token", "PUSHGATEWAY_BEARER_TOKEN")];
@@ -124,7 +137,7 @@ pub const SCHEMES: &[Scheme] = &[
     row!("otlp+https", "//collector.example:4318", Otlp, ["otlp", "tls"], OF_OTLP, OTEL, OTEL_SECRETS),
     row!("otlp+grpc", "//localhost:4317", Otlp, ["otlp-grpc"], OF_OTLP, OTEL, OTEL_SECRETS),
     row!("otlp+grpcs", "//collector.example:4317", Otlp, ["otlp-grpc", "tls"], OF_OTLP, OTEL, OTEL_SECRETS),
-    row!("jaeger", "//localhost", -, ["otlp"], &[], &[], &[]),
+    row!("jaeger", "//localhost", Jaeger, ["otlp"], OF_OTLP, OTEL, OTEL_SECRETS),
     row!("remote-write+http", "//localhost:9090", RemoteWrite, ["remote-write"],
         OF_REMOTE_WRITE, REMOTE_WRITE, REMOTE_WRITE_SECRETS),
     row!("remote-write+https", "//prometheus.example", RemoteWrite, ["remote-write", "tls"],
@@ -135,10 +148,12 @@ pub const SCHEMES: &[Scheme] = &[
         OF_PUSHGATEWAY, PUSHGATEWAY, PUSHGATEWAY_SECRETS),
     row!("elasticsearch+http", "//localhost:9200", -, ["elasticsearch"], &[], &[], &[]),
     row!("elasticsearch+https", "//elastic.example:9200", -, ["elasticsearch", "tls"], &[], &[], &[]),
-    row!("grafana-cloud", "//my-org", -, ["grafana-cloud"], &[], &[], &[]),
+    row!("grafana-cloud", "//my-org", GrafanaCloud, ["grafana-cloud"],
+        OF_GRAFANA_CLOUD, GRAFANA_CLOUD, GRAFANA_CLOUD_SECRETS),
     row!("dogstatsd", "//localhost:8125", DogStatsd, ["datadog"], OF_DOGSTATSD, DD, &[]),
     row!("dogstatsd+unix", "///var/run/datadog/dsd.socket", DogStatsd, ["datadog"], OF_DOGSTATSD, DD, &[]),
     row!("cloudwatch", "//eu-central-1", CloudWatch, ["cloudwatch"], OF_CLOUDWATCH, AWS, AWS_SECRETS),
+    row!("cloudwatch-emf", "stdout", CloudWatchEmf, ["cloudwatch"], OF_CLOUDWATCH_EMF, &[], &[]),
     row!("prometheus-file", "ringscope.prom", PrometheusFile, ["files"], &["mode", "labels"], &[], &[]),
     row!("json-file", "telemetry.json", JsonFile, ["files"], &["mode"], &[], &[]),
     row!("json-lines", "telemetry.ndjson", JsonLines, ["files"], &["rotate_bytes", "keep", "mode"], &[], &[]),

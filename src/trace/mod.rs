@@ -68,6 +68,7 @@
 //! many and until when. A tracer that is switched [off](Tracer::off) costs one look at a word for each span.
 
 mod context;
+mod cursor;
 mod device;
 mod id;
 #[cfg(feature = "tracing")]
@@ -81,6 +82,7 @@ mod track;
 mod value;
 
 pub use context::{ContextError, TraceContext};
+pub use cursor::TraceCursor;
 pub(crate) use device::{Batch, InHand, Queue, TracedKernel};
 #[doc(hidden)] // for the tests of what a copy may show
 pub use device::{Cursor, Decoded, RingCopy, What};

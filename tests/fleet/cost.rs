@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::instances::{Random, gpu, serve, targets};
 use super::of_repository;
 use super::receivers::Prometheus;
+use super::receivers::http::percent;
 
 const GPUS: f64 = 10_000.0;
 const KERNELS: usize = 3;
@@ -73,10 +74,15 @@ fn page_of(kernels: usize, with_gpu: bool) -> Snapshot {
     snapshot
 }
 
+/// Names of the series that the configuration of deploy/ drops.
+fn dropped() -> String {
+    let config = std::fs::read_to_string(of_repository("deploy/prometheus/prometheus.yml")).unwrap();
+    config.lines().find_map(|line| line.trim().strip_prefix("regex: ")).expect("it drops some").to_owned()
+}
+
 /// How many series Prometheus takes of each of these, with the configuration of deploy/ or without what it drops.
 fn series(snapshots: &[Snapshot], is_native: bool) -> Option<Vec<f64>> {
-    let pages = snapshots.iter().cloned().map(|snapshot| move || snapshot.clone()).collect();
-    let server = serve(pages);
+    let server = serve(snapshots.iter().map(|snapshot| [Arc::new(snapshot.clone())]).collect());
     let config = std::fs::read_to_string(of_repository("deploy/prometheus/prometheus.yml")).unwrap();
     let rules = of_repository("deploy/prometheus/rules.yml").display().to_string();
     let mut config =
@@ -126,16 +132,25 @@ fn bytes_a_sample(histograms: Histograms) -> Option<f64> {
         let publication = Publication::of_snapshot(source.clone(), started, Arc::new(snapshot));
         runtime.block_on(destination.publish(&publication)).unwrap();
     }
+    if histograms == Histograms::Native {
+        // As the configuration of deploy/ does when it scrapes.
+        let dropped = format!(
+            "/api/v1/admin/tsdb/delete_series?match%5B%5D={}",
+            percent(&format!("{{__name__=~\"{}\"}}", dropped()))
+        );
+        assert_eq!(prometheus.process.ask(0, "POST", &dropped, &[], &[]).status, 204);
+    }
     let snapshot = prometheus.process.ask(0, "POST", "/api/v1/admin/tsdb/snapshot", &[], &[]).json();
     let name = snapshot["data"]["name"].as_str().unwrap_or_else(|| panic!("{snapshot}"));
     let blocks = prometheus.process.folder().join("data/snapshots").join(name);
-    let (mut bytes, mut samples) = (0, 0);
+    let (mut bytes, mut samples, mut series) = (0, 0, 0);
     for block in std::fs::read_dir(blocks).unwrap().map(|entry| entry.unwrap().path()) {
         let meta: Value = serde_json::from_slice(&std::fs::read(block.join("meta.json")).unwrap()).unwrap();
         samples += meta["stats"]["numSamples"].as_u64().unwrap();
+        series += meta["stats"]["numSeries"].as_u64().unwrap();
         bytes += length(&block.join("chunks")) + length(&block.join("index"));
     }
-    println!("{samples} samples in {bytes} bytes, {histograms:?} histograms");
+    println!("{samples} samples of {series} series in {bytes} bytes, {histograms:?} histograms");
     Some(bytes as f64 / samples as f64)
 }
 

@@ -3,8 +3,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use ringscope::collector::ActorHandle;
@@ -13,19 +13,27 @@ use ringscope::machine::GpuMetrics;
 use ringscope::metrics::Counter;
 use ringscope::publish::Publication;
 use ringscope::trace::{Attribute, Source};
-use ringscope::{Snapshot, TelemetryCollector};
+use ringscope::{Snapshot, TelemetryCollector, TelemetryConfig};
+
+/// Processes whose pages are known before and after they worked once more.
+pub struct Fleet {
+    /// Of each instance.
+    pub pages: Vec<[Arc<Snapshot>; 2]>,
+    /// What was counted in all of them, before and after.
+    pub counted: [Counted; 2],
+}
 
 /// One process of the fleet.
-pub struct Instance {
-    pub name: String,
-    pub collector: TelemetryCollector,
-    worker: Mutex<(ActorHandle, Random)>,
+struct Instance {
+    collector: TelemetryCollector,
+    worker: ActorHandle,
     requests: Counter,
+    random: Random,
     is_slow: bool,
 }
 
 /// What was counted in all of them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Counted {
     /// Every duration in nanoseconds.
     pub durations: Vec<u64>,
@@ -35,56 +43,72 @@ pub struct Counted {
 
 impl Counted {
     /// The value that so much of all values is at most.
-    pub fn quantile(&mut self, q: f64) -> u64 {
-        self.durations.sort_unstable();
+    pub fn quantile(&self, q: f64) -> u64 {
         let rank = (q * self.durations.len() as f64).ceil() as usize;
         self.durations[rank.clamp(1, self.durations.len()) - 1]
     }
 }
 
+impl Fleet {
+    pub fn new(instances: usize) -> Fleet {
+        let mut counted = [Counted::default(), Counted::default()];
+        let pages = (0..instances).map(|n| Instance::new(n).pages(&mut counted)).collect();
+        let [before, mut after] = counted;
+        after.durations.extend(&before.durations);
+        after.errors += before.errors;
+        after.bytes += before.bytes;
+        let mut counted = [before, after];
+        counted.iter_mut().for_each(|counted| counted.durations.sort_unstable());
+        Fleet { pages, counted }
+    }
+
+    /// What one instance would push.
+    pub fn publication(&self, instance: usize, page: usize) -> Publication {
+        let mut source = Source::this_process("fleet");
+        source.attributes.push(Attribute::new("service.instance.id", format!("instance-{instance}")));
+        Publication::of_snapshot(Arc::new(source), SystemTime::now(), self.pages[instance][page].clone())
+    }
+}
+
 impl Instance {
     /// One of 50 is slow and has much to do.
-    pub fn new(number: usize) -> Instance {
-        let collector = TelemetryCollector::new(true);
+    fn new(number: usize) -> Instance {
+        let mut config = TelemetryConfig::default();
+        config.sample_interval = Duration::ZERO;
+        let collector = TelemetryCollector::with_config(true, config).unwrap();
         let worker = collector.actor("worker").unwrap();
         let requests = collector.counter("requests", "Requests").unwrap();
         let requests = requests.label("model", ["small", "middle", "large"][number % 3]).on_host().unwrap();
-        let name = format!("instance-{number}");
-        let worker = Mutex::new((worker, Random(number as u64)));
-        Instance { name, collector, worker, requests, is_slow: number % 50 == 7 }
+        Instance { collector, worker, requests, random: Random(number as u64), is_slow: number % 50 == 7 }
+    }
+
+    /// Its page after each of two times of work. The collector ends with it: a thousand would keep the machine busy.
+    fn pages(mut self, counted: &mut [Counted; 2]) -> [Arc<Snapshot>; 2] {
+        counted.each_mut().map(|counted| {
+            self.work(counted);
+            let mut snapshot = (*self.collector.snapshot().unwrap()).clone();
+            snapshot.gpus = Some([gpu()].into());
+            Arc::new(snapshot)
+        })
     }
 
     /// Handles some messages.
-    pub fn work(&self, counted: &mut Counted) {
-        let (worker, random) = &mut *self.worker.lock().unwrap();
-        let (messages, median) = if self.is_slow { (300, 8e6) } else { (20 + random.next() % 20, 200e3) };
+    fn work(&mut self, counted: &mut Counted) {
+        let (messages, median) = if self.is_slow { (300, 8e6) } else { (20 + self.random.next() % 20, 200e3) };
         for _ in 0..messages {
-            let took = (median * (0.4 * random.normal()).exp()) as u64;
-            worker.record_receive();
-            worker.record_bytes(took % 1000, 4);
-            counted.bytes += took % 1000;
+            let took = (median * (0.4 * self.random.normal()).exp()) as u64;
+            self.worker.record_receive();
+            self.worker.record_bytes(took % 1000, 4);
             self.requests.inc();
-            worker.record_processed_in(Duration::from_nanos(took));
+            self.worker.record_processed_in(Duration::from_nanos(took));
+            self.worker.record_send();
             counted.durations.push(took);
-            worker.record_send();
+            counted.bytes += took % 1000;
         }
-        if random.next() % 2 == 0 {
-            worker.record_error("simulated");
+        if self.random.next() % 2 == 0 {
+            self.worker.record_error("simulated");
             counted.errors += 1;
         }
-    }
-
-    pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = (*self.collector.snapshot().unwrap()).clone();
-        snapshot.gpus = Some([gpu()].into());
-        snapshot
-    }
-
-    /// As a push of this instance's own.
-    pub fn publication(&self) -> Publication {
-        let mut source = Source::this_process("fleet");
-        source.attributes.push(Attribute::new("service.instance.id", self.name.clone()));
-        Publication::of_snapshot(Arc::new(source), SystemTime::now(), Arc::new(self.snapshot()))
     }
 }
 
@@ -121,25 +145,28 @@ impl Random {
 /// Serves `/instance/N/metrics` for each, in the format that the scraper prefers.
 pub struct Server {
     pub address: String,
+    /// Which of an instance's pages is shown.
+    pub page: Arc<AtomicUsize>,
     /// How many scrapes had native histograms.
     pub native: Arc<AtomicUsize>,
 }
 
-pub fn serve(snapshots: Vec<impl Fn() -> Snapshot + Send + Sync + 'static>) -> Server {
+pub fn serve<const N: usize>(pages: Vec<[Arc<Snapshot>; N]>) -> Server {
     let listener = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
     let address = listener.local_addr().unwrap().to_string();
-    let (snapshots, native) = (Arc::new(snapshots), Arc::new(AtomicUsize::new(0)));
+    let (pages, page, native) = (Arc::new(pages), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let server = Server { address, page: page.clone(), native: native.clone() };
     for _ in 0..4 {
-        let (listener, snapshots, native) = (listener.clone(), snapshots.clone(), native.clone());
+        let (listener, pages, page, native) = (listener.clone(), pages.clone(), page.clone(), native.clone());
         std::thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
                 let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
                 let number = head.first().and_then(|line| line.split('/').nth(2)?.parse::<usize>().ok());
-                let Some(snapshot) = number.and_then(|number| snapshots.get(number)) else { continue };
+                let Some(snapshot) = number.and_then(|number| pages.get(number)) else { continue };
                 let accept = head.iter().find_map(|line| line.strip_prefix("Accept: ")).unwrap_or_default();
                 let format = PageFormat::negotiate(accept);
-                let page = snapshot().export_page(format);
+                let page = snapshot[page.load(Ordering::Relaxed)].export_page(format);
                 native.fetch_add((format == PageFormat::Protobuf).into(), Ordering::Relaxed);
                 let (kind, bytes) = (format.content_type(), page.len());
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {bytes}\r\n");
@@ -147,7 +174,7 @@ pub fn serve(snapshots: Vec<impl Fn() -> Snapshot + Send + Sync + 'static>) -> S
             }
         });
     }
-    Server { address, native }
+    server
 }
 
 /// A target of Prometheus for each of the first `instances` of a server, for a list in YAML.

@@ -9,10 +9,10 @@ mod instances;
 mod receivers;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
-use instances::{Counted, Instance, serve, targets};
+use instances::{Counted, Fleet, serve, targets};
 use receivers::{Prometheus, Victoria, wait_for};
 use ringscope::TelemetryCollector;
 use ringscope::publish::{Publisher, RemoteWrite};
@@ -30,9 +30,8 @@ fn buckets_between(a: f64, b: f64, scale: u32) -> f64 {
     (a / b).log2().abs() * 2f64.powi(scale as i32)
 }
 
-fn work(fleet: &[Arc<Instance>], counted: &mut Counted) {
-    fleet.iter().for_each(|instance| instance.work(counted));
-}
+/// Both tests ask of the same.
+static FLEET: LazyLock<Fleet> = LazyLock::new(|| Fleet::new(INSTANCES));
 
 /// Totals are exact: what one Prometheus and one VictoriaMetrics add up is what was counted.
 fn totals_are_exact(value: impl Fn(&str) -> f64, counted: &Counted) {
@@ -71,14 +70,7 @@ fn no_rule_is_empty(prometheus: &Prometheus) {
 
 #[test]
 fn a_thousand_instances_in_one_prometheus() {
-    let fleet: Vec<Arc<Instance>> = (0..INSTANCES).map(|n| Arc::new(Instance::new(n))).collect();
-    let mut counted = Counted::default();
-    work(&fleet, &mut counted);
-    let snapshot = |instance: &Arc<Instance>| {
-        let instance = instance.clone();
-        move || instance.snapshot()
-    };
-    let server = serve(fleet.iter().map(snapshot).collect());
+    let server = serve(FLEET.pages.clone());
     let config = format!(
         "global: {{scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 1s}}\n\
          rule_files: ['{}']\n\
@@ -88,8 +80,9 @@ fn a_thousand_instances_in_one_prometheus() {
     );
     let Some(prometheus) = Prometheus::with_config(&config) else { return };
     let received = "sum(ringscope_kernel_messages_received_total)";
-    prometheus.wait_for(received, |all| all == counted.durations.len() as f64);
-    work(&fleet, &mut counted);
+    let [before, counted] = &FLEET.counted;
+    prometheus.wait_for(received, |all| all == before.durations.len() as f64);
+    server.page.store(1, Ordering::Relaxed);
     prometheus.wait_for(received, |all| all == counted.durations.len() as f64);
     prometheus.wait_for("sum(up)", |up| up == INSTANCES as f64);
     let all = format!("histogram_count(sum({DURATIONS}))");
@@ -97,10 +90,10 @@ fn a_thousand_instances_in_one_prometheus() {
     assert!(server.native.load(Ordering::Relaxed) >= 2 * INSTANCES, "scraped with native histograms");
 
     let value = |promql: &str| prometheus.value(promql).unwrap_or_else(|| panic!("{promql} has no value"));
-    totals_are_exact(value, &counted);
+    totals_are_exact(value, counted);
     let sum: u64 = counted.durations.iter().sum();
     assert_eq!(value(&format!("histogram_sum(sum({DURATIONS}))")), sum as f64);
-    let scale = fleet[0].snapshot().kernels[0].histogram.scale();
+    let scale = FLEET.pages[0][1].kernels[0].histogram.scale();
     println!("{} values in {INSTANCES} instances, {} buckets an octave", counted.durations.len(), 1 << scale);
     for q in QUANTILES {
         let exact = counted.quantile(q) as f64;
@@ -123,17 +116,15 @@ fn a_thousand_instances_in_one_prometheus() {
 #[test]
 fn a_thousand_instances_pushed_to_one_victoria_metrics() {
     let Some(victoria) = Victoria::start() else { return };
-    let fleet: Vec<Arc<Instance>> = (0..INSTANCES).map(|n| Arc::new(Instance::new(n))).collect();
-    let mut counted = Counted::default();
-    work(&fleet, &mut counted);
+    let counted = &FLEET.counted[0];
     let destination = RemoteWrite::builder(victoria.remote_write_url()).build().unwrap();
     destination_attached(&destination);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for instance in &fleet {
-        runtime.block_on(destination.publish(&instance.publication())).unwrap();
+    for instance in 0..INSTANCES {
+        runtime.block_on(destination.publish(&FLEET.publication(instance, 0))).unwrap();
     }
     let value = |promql: &str| victoria.value(promql).unwrap_or_else(|| panic!("{promql} has no value"));
-    totals_are_exact(value, &counted);
+    totals_are_exact(value, counted);
     // It takes classic buckets by remote write, powers of two: each is eight of those that were counted.
     let buckets = "sum by (le) (ringscope_kernel_message_duration_seconds_bucket)";
     for q in QUANTILES {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ringscope::collector::EventFilter;
-use ringscope::publish::{Publication, PublishError, Published, Publisher};
+use ringscope::publish::{Delivery, Outbox, Publication, PublishError, Published, Publisher};
 use ringscope::trace::Source;
 use ringscope::{Counter, DeviceSpec, Gauge, Histogram, LaunchOptions, RingKernelRuntime, Snapshot};
 
@@ -89,10 +89,25 @@ impl Live {
         Ok(published)
     }
 
+    /// Offers what is there now.
+    pub fn offer(&mut self, outbox: &Outbox) {
+        let publication = self.publication();
+        outbox.offer(&publication);
+        self.taken(&publication);
+    }
+
     /// What was published last.
     pub fn last(&self) -> &Snapshot {
         self.previous.as_ref().expect("something was published")
     }
+}
+
+/// Tries again at once, and never gives up.
+pub fn impatient() -> Delivery {
+    let mut delivery = Delivery::default();
+    (delivery.retry_min, delivery.retry_max) = (Duration::from_millis(10), Duration::from_millis(50));
+    delivery.circuit_failures = u32::MAX;
+    delivery
 }
 
 /// A sample of a page for Prometheus.

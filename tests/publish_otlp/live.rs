@@ -100,6 +100,6 @@ impl Live {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(crate::agent::PATIENCE, heard).await.expect("the hook hears of it");
+        tokio::time::timeout(crate::receivers::PATIENCE, heard).await.expect("the hook hears of it");
     }
 }

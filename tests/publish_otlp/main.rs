@@ -2,10 +2,14 @@
 #![cfg(all(feature = "otlp-grpc", feature = "host"))]
 
 mod agent;
+mod decoded;
+mod fake;
+mod grpc;
 mod live;
 mod metrics;
+mod replies;
 mod signals;
 mod victoria;
 
-#[path = "../trace_tools/mod.rs"]
-mod trace_tools;
+#[path = "../receivers/mod.rs"]
+mod receivers;

@@ -7,8 +7,9 @@ use ringscope::publish::{Destination, Otlp, OtlpBuilder, OtlpProtocol, Publisher
 use ringscope::snapshot::OperationStatus;
 use serde_json::{Map, Value, json};
 
-use crate::agent::{Agent, attribute, points, whole};
+use crate::agent::{attribute, endpoint, metrics, points, whole};
 use crate::live::{Live, MESSAGES};
+use crate::receivers::OtlpAgent;
 
 /// The point of a metric with that attribute.
 fn point<'a>(metrics: &'a Map<String, Value>, name: &str, with: Option<(&str, &str)>) -> &'a Value {
@@ -70,23 +71,22 @@ pub fn assert_same(metrics: &Map<String, Value>, snapshot: &Snapshot) {
     assert_eq!(tasks["quantileValues"].as_array().map(Vec::len), Some(3));
 }
 
-fn otlp(agent: &Agent, protocol: OtlpProtocol) -> OtlpBuilder {
-    let port = if protocol == OtlpProtocol::Grpc { agent.grpc } else { agent.http };
-    Otlp::builder(format!("http://127.0.0.1:{port}")).protocol(protocol)
+fn otlp(agent: &OtlpAgent, protocol: OtlpProtocol) -> OtlpBuilder {
+    Otlp::builder(endpoint(agent, protocol == OtlpProtocol::Grpc)).protocol(protocol)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_arrives_is_what_was_counted_whichever_way_it_goes() {
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = OtlpAgent::start() else { return };
     let live = Live::start().await;
     let publication = live.publication(live.snapshot().await);
     for protocol in [OtlpProtocol::HttpProtobuf, OtlpProtocol::HttpJson, OtlpProtocol::Grpc] {
         for gzip in [false, true] {
-            agent.forget();
+            agent.clear();
             let otlp = otlp(&agent, protocol).gzip(gzip).build().unwrap();
             otlp.attach(live.runtime.collector());
             let published = otlp.publish(&publication).await.unwrap();
-            let metrics = agent.metrics();
+            let metrics = metrics(&agent);
             assert_same(&metrics, &publication.snapshot);
             let points: usize = metrics.values().map(|metric| points(metric).len()).sum();
             assert_eq!((published.items, published.rejected), (points as u64, 0), "{protocol:?}, {gzip}");
@@ -100,7 +100,7 @@ async fn what_arrives_is_what_was_counted_whichever_way_it_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_cut_where_it_gets_too_large_and_nothing_of_it_is_lost() {
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = OtlpAgent::start() else { return };
     let live = Live::start().await;
     let telemetry = live.runtime.collector();
     for number in 0..500 {
@@ -109,7 +109,7 @@ async fn a_request_is_cut_where_it_gets_too_large_and_nothing_of_it_is_lost() {
     }
     let publication = live.publication(live.snapshot().await);
     for protocol in [OtlpProtocol::HttpProtobuf, OtlpProtocol::HttpJson] {
-        agent.forget();
+        agent.clear();
         let otlp = otlp(&agent, protocol).request_bytes(4096).build().unwrap();
         let payloads = otlp.encode(&publication).unwrap();
         assert!(payloads.len() > 5, "{}", payloads.len());
@@ -118,7 +118,7 @@ async fn a_request_is_cut_where_it_gets_too_large_and_nothing_of_it_is_lost() {
         for payload in &payloads {
             assert_eq!(otlp.send(payload).await.unwrap().items, payload.items);
         }
-        let metrics = agent.metrics();
+        let metrics = metrics(&agent);
         assert_same(&metrics, &publication.snapshot);
         for number in 0..500u64 {
             let one = point(&metrics, "many", Some(("n", &number.to_string())));
@@ -131,7 +131,7 @@ async fn a_request_is_cut_where_it_gets_too_large_and_nothing_of_it_is_lost() {
 /// Differences of counts that go on while they are sent add up to the whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn deltas_add_up_to_the_whole() {
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = OtlpAgent::start() else { return };
     let live = Live::start().await;
     let otlp = otlp(&agent, OtlpProtocol::HttpProtobuf).temporality(Temporality::Delta).build().unwrap();
     assert_eq!(otlp.temporality(), Temporality::Delta);
@@ -143,7 +143,7 @@ async fn deltas_add_up_to_the_whole() {
         otlp.publish(&publication).await.unwrap();
         previous = Some(publication.snapshot);
     }
-    let (metrics, last) = (agent.metrics(), previous.expect("the last"));
+    let (metrics, last) = (metrics(&agent), previous.expect("the last"));
     let worker = last.kernel("worker").unwrap();
     let sum = |name: &str, of: &dyn Fn(&Value) -> u64| points(&metrics[name]).iter().map(of).sum::<u64>();
     assert_eq!(sum("ringscope_kernel_messages_received", &|p| whole(&p["asInt"])), worker.messages_received);
@@ -173,12 +173,12 @@ async fn deltas_add_up_to_the_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_without_exponential_histograms_gets_exact_explicit_ones() {
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = OtlpAgent::start() else { return };
     let live = Live::start().await;
     let publication = live.publication(live.snapshot().await);
     let otlp = otlp(&agent, OtlpProtocol::HttpProtobuf).exponential_histograms(false).build().unwrap();
     otlp.publish(&publication).await.unwrap();
-    let metrics = agent.metrics();
+    let metrics = metrics(&agent);
     assert!(metrics.values().all(|metric| metric.get("exponentialHistogram").is_none()));
     assert!(!metrics.contains_key("ringscope_kernel_message_duration_nanoseconds"));
     let handled = point(&metrics, "ringscope_kernel_message_duration_seconds", Some(("kernel", "worker")));

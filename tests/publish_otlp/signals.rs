@@ -3,14 +3,15 @@
 use ringscope::publish::{Otlp, OtlpProtocol, OtlpSignal, Publication, Publisher};
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, attribute, items, whole};
+use crate::agent::{attribute, endpoint, items, took, whole};
 use crate::live::{Live, MESSAGES};
+use crate::receivers::OtlpAgent;
 
 const SPANS: [&str; 3] = ["resourceSpans", "scopeSpans", "spans"];
 const LOGS: [&str; 3] = ["resourceLogs", "scopeLogs", "logRecords"];
 
-fn all(agent: &Agent, signal: &str, path: [&str; 3]) -> Vec<Value> {
-    agent.took(signal).iter().flat_map(|request| items(request, path)).collect()
+fn all(requests: Vec<Value>, path: [&str; 3]) -> Vec<Value> {
+    took(requests).iter().flat_map(|request| items(request, path)).collect()
 }
 
 fn text(of: &Value, key: &str) -> String {
@@ -71,23 +72,22 @@ fn assert_logs(records: &[Value], publication: &Publication) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_and_log_records_arrive_whichever_way_they_go() {
-    let Some(agent) = Agent::start() else { return };
+    let Some(agent) = OtlpAgent::start() else { return };
     let live = Live::start().await;
     live.operate();
     live.heard(2).await;
     let publication = live.whole().await;
     for protocol in [OtlpProtocol::HttpProtobuf, OtlpProtocol::HttpJson, OtlpProtocol::Grpc] {
-        agent.forget();
-        let port = if protocol == OtlpProtocol::Grpc { agent.grpc } else { agent.http };
-        let otlp = Otlp::builder(format!("http://127.0.0.1:{port}")).protocol(protocol);
+        agent.clear();
+        let otlp = Otlp::builder(endpoint(&agent, protocol == OtlpProtocol::Grpc)).protocol(protocol);
         let otlp = otlp.signals(&[OtlpSignal::Traces, OtlpSignal::Logs]).gzip(true).build().unwrap();
         let published = otlp.publish(&publication).await.unwrap();
-        let (spans, logs) = (all(&agent, "traces", SPANS), all(&agent, "logs", LOGS));
+        let (spans, logs) = (all(agent.traces(), SPANS), all(agent.logs(), LOGS));
         assert_spans(&spans, &publication);
         assert_logs(&logs, &publication);
         assert_eq!((published.items, published.warning), ((spans.len() + logs.len()) as u64, None));
-        assert!(agent.took("metrics").is_empty(), "they were not asked for");
-        let resource = &agent.took("logs")[0]["resourceLogs"][0]["resource"];
+        assert!(agent.metrics().is_empty(), "they were not asked for");
+        let resource = &took(agent.logs())[0]["resourceLogs"][0]["resource"];
         assert_eq!([text(resource, "service.name"), text(resource, "host.name")], ["shop", "here"]);
     }
 }

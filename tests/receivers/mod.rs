@@ -40,7 +40,8 @@ pub fn found(variable: &str) -> Option<PathBuf> {
     brought(variable, "scripts/receivers.sh", "RINGSCOPE_REQUIRE_RECEIVERS")
 }
 
-fn brought(variable: &str, script: &str, require: &str) -> Option<PathBuf> {
+/// The same of what another script brings.
+pub fn brought(variable: &str, script: &str, require: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).filter(|path| !path.is_empty());
     if path.is_none() {
         let required = std::env::var(require).is_ok_and(|v| v == "1");

@@ -4,12 +4,13 @@ mod event;
 mod hooks;
 mod subscription;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use super::counts::{Counts, count};
 use super::error::TelemetryError;
 use super::log::Message;
+use super::ring::{Position, Ring};
 use crate::snapshot::{Snapshot, Stall};
 
 pub use event::{EventKind, KernelEvent};
@@ -19,17 +20,22 @@ pub use subscription::Subscription;
 use hooks::Hooks;
 use subscription::Channel;
 
+/// The newest events of kernels that are kept for who reads them now and then.
+const EVENTS: usize = 1024;
+
 /// Tells hooks and subscribers; waits for none of them.
 pub(super) struct Notifier {
     counts: Arc<Counts>,
     hooks: Hooks,
     subscribers: Arc<Channel>,
+    /// The newest events, once somebody reads them.
+    events: OnceLock<Ring<KernelEvent>>,
 }
 
 impl Notifier {
     pub(super) fn new(counts: Arc<Counts>, hook_queue: usize, hook_limit: Duration) -> Self {
         let hooks = Hooks::new(Arc::clone(&counts), hook_queue, hook_limit);
-        Notifier { counts, hooks, subscribers: Arc::default() }
+        Notifier { counts, hooks, subscribers: Arc::default(), events: OnceLock::new() }
     }
 
     /// Counts an event, and tells the hooks.
@@ -56,6 +62,12 @@ impl Notifier {
             died_of: died_of.clone(),
         };
         self.hooks.tell(|hook| hook.hears(kind), || Notification::Event(event()));
+        self.events.get().into_iter().for_each(|events| events.push(0, event()));
+    }
+
+    /// Events from the first call on, as far as they are not gone, of which it returns how many.
+    pub(super) fn events_since(&self, position: &mut Position, events: &mut Vec<KernelEvent>) -> u64 {
+        self.events.get_or_init(|| Ring::new(EVENTS)).since(position, events)
     }
 
     pub(super) fn snapshot(&self, snapshot: &Arc<Snapshot>) {

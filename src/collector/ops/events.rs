@@ -221,6 +221,14 @@ pub struct EventSubscription {
     missed: u64,
 }
 
+/// What there is to read.
+enum Next {
+    Event(Arc<ApplicationEvent>),
+    None,
+    /// And nothing will come.
+    Closed,
+}
+
 impl EventSubscription {
     /// From the next event on.
     pub(super) fn new(log: Arc<EventLog>, filter: EventFilter) -> Self {
@@ -230,6 +238,25 @@ impl EventSubscription {
             (state.next_subscriber, state.added + 1)
         };
         EventSubscription { log, filter, number, next, missed: 0 }
+    }
+
+    /// From the oldest event that is there on.
+    pub(super) fn from_the_oldest(log: Arc<EventLog>) -> Self {
+        let first = log.lock().first();
+        let mut all = EventSubscription::new(log, EventFilter::new());
+        all.next = first;
+        all
+    }
+
+    /// Returns the next event that the filter takes, if it is there already.
+    pub fn try_next(&mut self) -> Option<Arc<ApplicationEvent>> {
+        loop {
+            let log = Arc::clone(&self.log);
+            let Next::Event(event) = self.newer(&mut log.lock()) else { return None };
+            if self.filter.takes(&event) {
+                return Some(event);
+            }
+        }
     }
 
     /// Waits for an event that the filter takes, and returns it; `None` once the collector is gone and all were returned.
@@ -255,20 +282,31 @@ impl EventSubscription {
         }
     }
 
-    /// The next event, whatever it is.
-    fn poll_newer(&mut self, context: &mut Context<'_>) -> Poll<Option<Arc<ApplicationEvent>>> {
-        let mut state = self.log.lock();
+    /// The next event, whatever it is, if there is one.
+    fn newer(&mut self, state: &mut State) -> Next {
         let missed = state.first().saturating_sub(self.next);
         self.missed += missed;
         self.next += missed;
         self.log.counts.dropped_event_subscribers.fetch_add(missed, Ordering::Relaxed);
         let index = (self.next - state.first()) as usize;
-        if let Some((_, event)) = state.events.get(index) {
-            self.next += 1;
-            return Poll::Ready(Some(Arc::clone(event)));
+        match state.events.get(index) {
+            Some((_, event)) => {
+                self.next += 1;
+                Next::Event(Arc::clone(event))
+            }
+            None if state.closed => Next::Closed,
+            None => Next::None,
         }
-        if state.closed {
-            return Poll::Ready(None);
+    }
+
+    /// The next event, whatever it is.
+    fn poll_newer(&mut self, context: &mut Context<'_>) -> Poll<Option<Arc<ApplicationEvent>>> {
+        let log = Arc::clone(&self.log);
+        let mut state = log.lock();
+        match self.newer(&mut state) {
+            Next::Event(event) => return Poll::Ready(Some(event)),
+            Next::Closed => return Poll::Ready(None),
+            Next::None => {}
         }
         let before = state.stop_waiting(self.number);
         state.waiting.push((self.number, context.waker().clone()));

@@ -1,6 +1,6 @@
 //! The lists of what ended: each sort in a ring of its own, so that a flood of one does not drive out another.
 
-use super::ring::Ring;
+use super::super::ring::{Position, Ring};
 use crate::snapshot::{ListCounts, OperationStatus};
 
 /// What ended well and in time, what did not end well, and what was slow.
@@ -36,6 +36,11 @@ impl<T: Clone> Lists<T> {
         let mut copies = Vec::new();
         self.rings().iter().for_each(|ring| ring.copy_into(since_ns, &mut copies));
         copies
+    }
+
+    /// What was added since then, in no order; returns how many of it are gone.
+    pub(super) fn since(&self, positions: &mut [Position; 3], copies: &mut Vec<T>) -> u64 {
+        self.rings().iter().zip(positions).map(|(ring, position)| ring.since(position, copies)).sum()
     }
 
     pub(super) fn counts(&self) -> ListCounts {

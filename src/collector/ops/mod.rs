@@ -16,7 +16,6 @@ mod network;
 mod operation;
 mod record;
 mod report;
-mod ring;
 mod series;
 mod thread;
 
@@ -33,5 +32,6 @@ pub use thread::ThreadInfo;
 
 pub(super) use device::{EndedMessage, ErrorSpans, ErrorsSeen};
 pub(super) use monitor::{Monitor, Switch};
+pub(super) use record::Positions;
 #[cfg(feature = "json")]
 pub(super) use report::Report;

@@ -8,7 +8,7 @@ use super::super::error::TelemetryError;
 use super::config::OperationsConfig;
 use super::error::OperationError;
 use super::events::{ApplicationEvent, EventFilter, EventLog, EventSubscription};
-use super::record::{Kept, NetworkRecord, OperationRecord};
+use super::record::{Kept, NetworkRecord, OperationRecord, Positions};
 use super::series::{NetworkSeries, OperationSeries, Peer, Table};
 use crate::snapshot::OperationsTelemetry;
 
@@ -100,6 +100,15 @@ impl Monitor {
 
     pub(in crate::collector) fn subscribe(&self, filter: EventFilter) -> EventSubscription {
         EventSubscription::new(Arc::clone(&self.events), filter)
+    }
+
+    /// What ended since then, in the order of the ends, and how many of it are gone.
+    pub(in crate::collector) fn since(&self, to: &mut Positions) -> (Vec<OperationRecord>, Vec<NetworkRecord>, u64) {
+        self.kept.since(to)
+    }
+
+    pub(in crate::collector) fn subscribe_from_the_oldest(&self) -> EventSubscription {
+        EventSubscription::from_the_oldest(Arc::clone(&self.events))
     }
 
     /// What a snapshot holds of it. Lets go of what is too old.

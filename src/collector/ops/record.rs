@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::super::clock::{SteadyClock, nanoseconds};
+use super::super::ring::{Position, Ring};
 use super::config::OperationsConfig;
 use super::lists::Lists;
-use super::ring::Ring;
 use super::thread::ThreadInfo;
 use crate::metrics::Labels;
 use crate::snapshot::{ListCounts, OperationStatus};
@@ -104,11 +104,24 @@ impl Kept {
         [self.operations.counts(), self.network.counts(), self.device.counts()]
     }
 
+    /// What ended since then, in the order of the ends, and how many of it are gone.
+    pub(super) fn since(&self, positions: &mut Positions) -> (Vec<OperationRecord>, Vec<NetworkRecord>, u64) {
+        let (mut operations, mut network) = (Vec::new(), Vec::new());
+        let missed = self.operations.since(&mut positions.operations, &mut operations)
+            + self.device.since(&mut positions.device, &mut operations)
+            + self.network.since(&mut positions.network, &mut network);
+        (self.operation_records(operations), self.network_records(network), missed)
+    }
+
     /// In the order of their ends.
     pub(super) fn operations(&self) -> Vec<OperationRecord> {
         let since_ns = self.since_ns();
         let mut ended = self.operations.copy(since_ns);
         self.device.copy_into(since_ns, &mut ended);
+        self.operation_records(ended)
+    }
+
+    fn operation_records(&self, mut ended: Vec<EndedOperation>) -> Vec<OperationRecord> {
         ended.sort_by_key(|ended| ended.ended_ns);
         let now = Now::new(self.clock);
         ended.into_iter().map(|ended| OperationRecord::new(ended, now, self.pid)).collect()
@@ -116,11 +129,22 @@ impl Kept {
 
     /// In the order of their ends.
     pub(super) fn network(&self) -> Vec<NetworkRecord> {
-        let mut ended = self.network.copy(self.since_ns());
+        self.network_records(self.network.copy(self.since_ns()))
+    }
+
+    fn network_records(&self, mut ended: Vec<EndedNetwork>) -> Vec<NetworkRecord> {
         ended.sort_by_key(|ended| ended.ended_ns);
         let now = Now::new(self.clock);
         ended.into_iter().map(|ended| NetworkRecord::new(ended, now, self.pid)).collect()
     }
+}
+
+/// How far somebody has read what is kept.
+#[derive(Debug, Default)]
+pub(in crate::collector) struct Positions {
+    operations: [Position; 3],
+    network: [Position; 3],
+    device: Position,
 }
 
 /// One moment of both clocks: times of the past are told by the wall clock as it is now.

@@ -8,8 +8,8 @@ pub(crate) struct BulkLimits {
 }
 
 impl BulkLimits {
-    /// Elastic advises some megabytes. An answer of at most 1,000 items stays below what is read of one.
-    pub(crate) const DEFAULT: BulkLimits = BulkLimits { bytes: 5_000_000, documents: 1000 };
+    /// Elastic advises some megabytes. The answer to 500 documents stays below what is read of one, even if each is refused with a reason.
+    pub(crate) const DEFAULT: BulkLimits = BulkLimits { bytes: 5_000_000, documents: 500 };
 }
 
 /// A body, and how many documents are in it.

@@ -54,10 +54,15 @@ impl Fields {
     }
 
     /// A field of type `histogram`: values, which ascend, and how many there are of each.
-    pub(super) fn histogram(&mut self, parts: &[&str], buckets: impl Iterator<Item = (f64, u64)> + Clone) {
+    pub(super) fn histogram(
+        &mut self,
+        parts: &[&str],
+        values: impl Iterator<Item = f64>,
+        counts: impl Iterator<Item = u64>,
+    ) {
         self.name(parts);
-        self.list(b"{\"values\":[", buckets.clone().map(|(value, _)| value));
-        self.list(b"],\"counts\":[", buckets.map(|(_, count)| count.min(MOST_LONG)));
+        self.list(b"{\"values\":[", values);
+        self.list(b"],\"counts\":[", counts.map(|count| count.min(MOST_LONG)));
         self.bytes.extend_from_slice(b"]}");
     }
 

@@ -181,8 +181,9 @@ fn exponential(fields: &mut Fields, name: &str, h: &Histogram, unit: Unit) {
         let middle = if slot < 2 { slot as f64 } else { 2.0 * low * high / (low + high) };
         unit.of(if min <= max { middle.clamp(min, max) } else { middle })
     };
-    let used = h.slots().filter(|(_, count)| *count > 0);
-    fields.histogram(&["histogram.", name], used.map(|(slot, count)| (value_of(slot), count)));
+    let used = || h.slots().filter(|(_, count)| *count > 0);
+    let (values, counts) = (used().map(|(slot, _)| value_of(slot)), used().map(|(_, count)| count));
+    fields.histogram(&["histogram.", name], values, counts);
     summary(
         fields,
         name,
@@ -209,8 +210,8 @@ fn explicit(fields: &mut Fields, name: &str, h: &ExplicitHistogram) {
         let middle = low / 2.0 + high / 2.0;
         if h.min().is_some() && h.max().is_some() { middle.clamp(min, max) } else { middle }
     };
-    let used = h.counts().iter().enumerate().filter(|(_, count)| **count > 0);
-    fields.histogram(&["histogram.", name], used.map(|(i, count)| (middle(i), *count)));
+    let used = || h.counts().iter().copied().enumerate().filter(|(_, count)| *count > 0);
+    fields.histogram(&["histogram.", name], used().map(|(i, _)| middle(i)), used().map(|(_, count)| count));
     let extremes = [(".min", h.min().unwrap_or(f64::NAN)), (".max", h.max().unwrap_or(f64::NAN))];
     let quantiles = [(".p50", h.quantile(0.5)), (".p95", h.quantile(0.95)), (".p99", h.quantile(0.99))];
     let numbers: Vec<_> = extremes.into_iter().chain(quantiles).collect();

@@ -87,7 +87,10 @@ fn properties(stream: Stream) -> Value {
     put("long", &["process.pid"]);
     if stream != Stream::Metrics {
         put("date_nanos", &["event.end", "ringscope.stalled_since"]);
-        put("keyword", &["event.action", "event.id", "event.outcome", "event.provider", "event.category", "event.type"]);
+        put(
+            "keyword",
+            &["event.action", "event.id", "event.outcome", "event.provider", "event.category", "event.type"],
+        );
         put("keyword", &["ringscope.kernel", "ringscope.place", "ringscope.status"]);
         put("keyword", &["process.thread.name"]);
         put("long", &["event.duration", "event.sequence", "process.thread.id"]);
@@ -112,7 +115,8 @@ fn properties(stream: Stream) -> Value {
 /// Puts a field of a name with dots where objects nest.
 fn put_at(properties: &mut Map<String, Value>, name: &str, kind: &str) {
     let Some((object, rest)) = name.split_once('.') else {
-        let field = if kind == "keyword" { json!({ "type": kind, "ignore_above": 1024 }) } else { json!({ "type": kind }) };
+        let field =
+            if kind == "keyword" { json!({ "type": kind, "ignore_above": 1024 }) } else { json!({ "type": kind }) };
         properties.insert(name.to_owned(), field);
         return;
     };
@@ -129,7 +133,10 @@ mod tests {
     #[test]
     fn retention_is_in_elasticsearchs_units() {
         let of = |seconds| time_value(Duration::from_secs(seconds));
-        assert_eq!([of(86_400 * 30), of(86_400 + 3600), of(90 * 60), of(61), of(0)], ["30d", "25h", "90m", "61s", "1s"]);
+        assert_eq!(
+            [of(86_400 * 30), of(86_400 + 3600), of(90 * 60), of(61), of(0)],
+            ["30d", "25h", "90m", "61s", "1s"]
+        );
     }
 
     #[test]

@@ -7,6 +7,8 @@
 mod batch;
 mod messages;
 mod series;
+#[cfg(test)]
+mod tests;
 mod transcode;
 mod v1;
 mod v2;
@@ -19,7 +21,7 @@ use crate::snapshot::Snapshot;
 
 pub use self::batch::Histograms;
 pub(crate) use self::batch::{Batch, Request};
-pub(crate) use self::transcode::v1_of_v2;
+pub(crate) use self::transcode::{v1_of_v2, without_native};
 
 /// Which version of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

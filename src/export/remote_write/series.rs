@@ -101,7 +101,12 @@ pub(super) struct Walk<'a, W, const NATIVE: bool> {
     /// Bounds of the family's buckets, as text.
     bounds: Vec<String>,
     counts: Vec<u64>,
+    /// Memory for the labels of one series.
+    spare: Spare,
 }
+
+/// Empty, with memory that is used again.
+type Spare = Vec<(&'static str, &'static str)>;
 
 impl<'a, W: Writer, const NATIVE: bool> Walk<'a, W, NATIVE> {
     pub(super) fn new(batch: &Batch<'a>, writer: &'a mut W) -> Self {
@@ -113,6 +118,7 @@ impl<'a, W: Writer, const NATIVE: bool> Walk<'a, W, NATIVE> {
             parts: Default::default(),
             bounds: Vec::new(),
             counts: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -120,8 +126,9 @@ impl<'a, W: Writer, const NATIVE: bool> Walk<'a, W, NATIVE> {
         if let Values::Native(counted) | Values::Exponential(counted) = values
             && NATIVE
         {
-            let labels = One::new(&self.name, self.common, labels, None);
-            self.writer.series(&labels.labels, Point::Native(counted));
+            let one = One::new(&mut self.spare, &self.name, self.common, labels, None);
+            self.writer.series(&one.labels, Point::Native(counted));
+            self.spare = one.spare();
         }
         let classic = match values {
             Values::Native(_) => false,
@@ -145,11 +152,12 @@ impl<'a, W: Writer, const NATIVE: bool> Walk<'a, W, NATIVE> {
         buckets::cumulative(values, &mut self.counts);
         self.counts.push(values.count());
         let [bucket, ..] = &self.parts;
-        let mut one = One::new(bucket, self.common, labels, Some("le"));
+        let mut one = One::new(&mut self.spare, bucket, self.common, labels, Some("le"));
         for (bound, count) in self.bounds.iter().zip(&self.counts) {
             one.set_extra(bound);
             self.writer.series(&one.labels, Point::Value(*count as f64));
         }
+        self.spare = one.spare();
         self.totals(labels, values.sum().as_f64(), values.count());
     }
 
@@ -157,9 +165,10 @@ impl<'a, W: Writer, const NATIVE: bool> Walk<'a, W, NATIVE> {
         for (quantile, value) in quantiles.iter() {
             let mut text = String::new();
             number::push_f64(&mut text, quantile);
-            let mut one = One::new(&self.name, self.common, labels, Some("quantile"));
+            let mut one = One::new(&mut self.spare, &self.name, self.common, labels, Some("quantile"));
             one.set_extra(&text);
             self.writer.series(&one.labels, Point::Value(value));
+            self.spare = one.spare();
         }
         self.totals(labels, quantiles.sum().as_f64(), quantiles.count());
     }
@@ -167,8 +176,9 @@ impl<'a, W: Writer, const NATIVE: bool> Walk<'a, W, NATIVE> {
     fn totals(&mut self, labels: LabelSet<'_>, sum: f64, count: u64) {
         let [_, of_sum, of_count] = &self.parts;
         for (name, value) in [(of_sum, sum), (of_count, count as f64)] {
-            let one = One::new(name, self.common, labels, None);
+            let one = One::new(&mut self.spare, name, self.common, labels, None);
             self.writer.series(&one.labels, Point::Value(value));
+            self.spare = one.spare();
         }
     }
 }
@@ -196,8 +206,9 @@ impl<W: Writer, const NATIVE: bool> Sink for Walk<'_, W, NATIVE> {
     fn sample(&mut self, labels: LabelSet<'_>, sample: &Sample<'_>) {
         match sample {
             Sample::Number(number) => {
-                let one = One::new(&self.name, self.common, labels, None);
+                let one = One::new(&mut self.spare, &self.name, self.common, labels, None);
                 self.writer.series(&one.labels, Point::Value(number.as_f64()));
+                self.spare = one.spare();
             }
             Sample::Histogram(values) => self.histogram(labels, values),
             Sample::Summary(quantiles) => self.summary(labels, quantiles),
@@ -212,8 +223,14 @@ struct One<'a> {
 }
 
 impl<'a> One<'a> {
-    fn new(name: &'a str, common: &'a [(String, String)], own: LabelSet<'a>, extra: Option<&'a str>) -> One<'a> {
-        let mut labels = Vec::with_capacity(common.len() + 8);
+    fn new(
+        spare: &mut Spare,
+        name: &'a str,
+        common: &'a [(String, String)],
+        own: LabelSet<'a>,
+        extra: Option<&'a str>,
+    ) -> One<'a> {
+        let mut labels: Vec<(&'a str, &'a str)> = std::mem::take(spare);
         labels.push((NAME, name));
         labels.extend(extra.map(|extra| (extra, "")));
         // A label without a value is none.
@@ -228,6 +245,12 @@ impl<'a> One<'a> {
         let place = |extra| labels.iter().position(|(name, _)| *name == extra);
         let extra = extra.and_then(place).unwrap_or(0);
         One { labels, extra }
+    }
+
+    /// The memory, for the next series. What is collected from a vector's own elements stays where they were.
+    fn spare(mut self) -> Spare {
+        self.labels.clear();
+        self.labels.into_iter().map(|_| ("", "")).collect()
     }
 
     /// Sets the value of the label that differs.

@@ -1,4 +1,4 @@
-//! A request of version 2 as one of version 1, for a receiver that turns out not to know it.
+//! Requests for a receiver that turns out not to know what is in them: version 2, or native histograms.
 
 use prost::{DecodeError, Message};
 
@@ -61,4 +61,15 @@ pub(crate) fn v1_of_v2(request: &[u8]) -> Result<Vec<u8>, DecodeError> {
         histograms: series.histograms,
     };
     Ok(WriteRequest { timeseries: timeseries.into_iter().map(series).collect() }.encode_to_vec())
+}
+
+/// Takes the native histograms out of a request of version 1, and returns how many these were; help, types and units go too.
+///
+/// # Errors
+/// It is no request of version 1.
+pub(crate) fn without_native(request: &[u8]) -> Result<(Vec<u8>, u64), DecodeError> {
+    let mut request = WriteRequest::decode(request)?;
+    let taken = request.timeseries.iter().map(|series| series.histograms.len() as u64).sum();
+    request.timeseries.retain(|series| series.histograms.is_empty());
+    Ok((request.encode_to_vec(), taken))
 }

@@ -1,11 +1,15 @@
 //! The embedded metric format, to a writer.
 
-use std::io::Write;
+use std::io::{Stdout, Write};
 use std::sync::{Mutex, PoisonError};
 
+use super::super::environment::Environment;
 use super::super::error::PublishError;
 use super::super::publication::Publication;
 use super::super::publisher::{Destination, Payload, Published, Temporality};
+use super::super::target::Target;
+use super::common::{rejected, with_service};
+use super::setting::CloudWatchBuilder;
 use crate::export::cloudwatch::{Format, emf};
 
 /// A line, with its end.
@@ -14,22 +18,47 @@ const LINE: u8 = 0;
 const REJECTED: u8 = 1;
 
 /// Writes metrics in CloudWatch's embedded metric format, a JSON document a line: to the standard output of a function or a
-/// container, of which CloudWatch's logs make metrics. Counters are what was added. See [`CloudWatchBuilder::emf`].
-///
-/// [`CloudWatchBuilder::emf`]: super::CloudWatchBuilder::emf
+/// container, of which CloudWatch's logs make metrics. Types are those of [`CloudWatch`](super::CloudWatch);
+/// [`CloudWatchBuilder::emf`] makes one.
 pub struct CloudWatchEmf<W> {
     format: Format,
     writer: Mutex<W>,
 }
 
 impl<W> CloudWatchEmf<W> {
-    pub(super) fn new(format: Format, writer: W) -> Self {
-        CloudWatchEmf { format, writer: Mutex::new(writer) }
-    }
-
     /// Takes the writer out again.
     pub fn into_inner(self) -> W {
         self.writer.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CloudWatchEmf<Stdout> {
+    /// Makes one of `cloudwatch-emf:stdout`, which writes to the standard output. Options: `namespace`, `dimensions=a:b,c:d`,
+    /// `resolution` (`1`, `60`).
+    ///
+    /// # Errors
+    /// [`PublishError::BadSetting`].
+    pub fn from_target(target: Target, _: &Environment) -> Result<Self, PublishError> {
+        CloudWatchBuilder::from_emf_target(target)?.emf(std::io::stdout())
+    }
+}
+
+impl CloudWatchBuilder {
+    /// Makes a destination that writes the embedded metric format to `writer`, such as the standard output. Of the settings
+    /// namespace, dimensions and resolution count.
+    ///
+    /// ```
+    /// use ringscope::publish::CloudWatch;
+    ///
+    /// let lines = CloudWatch::builder().namespace("shop/gpu").emf(std::io::stdout())?;
+    /// # drop(lines);
+    /// # Ok::<(), ringscope::publish::PublishError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PublishError::BadSetting`].
+    pub fn emf<W: Write + Send + 'static>(self, writer: W) -> Result<CloudWatchEmf<W>, PublishError> {
+        Ok(CloudWatchEmf { format: self.format()?, writer: Mutex::new(writer) })
     }
 }
 
@@ -50,7 +79,7 @@ impl<W: Write + Send + 'static> Destination for CloudWatchEmf<W> {
 
     fn encode(&self, publication: &Publication) -> Result<Vec<Payload>, PublishError> {
         let time = publication.snapshot.time;
-        let format = super::with_service(&self.format, publication);
+        let format = with_service(&self.format, publication);
         let (lines, rejected) = emf(&format, &publication.snapshot, publication.previous.as_deref());
         let mut payloads: Vec<Payload> = lines
             .into_iter()
@@ -64,7 +93,7 @@ impl<W: Write + Send + 'static> Destination for CloudWatchEmf<W> {
 
     async fn send(&self, payload: &Payload) -> Result<Published, PublishError> {
         if payload.kind == REJECTED {
-            return Ok(super::rejected(payload.items));
+            return Ok(rejected(payload.items));
         }
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let written = writer.write_all(&payload.bytes).and_then(|()| writer.flush());

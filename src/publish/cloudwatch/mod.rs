@@ -1,10 +1,10 @@
 //! Amazon CloudWatch: PutMetricData by the AWS SDK, and the embedded metric format.
 
+mod common;
 mod emf;
 mod failure;
 mod setting;
 
-use std::io::Write;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
@@ -21,6 +21,7 @@ use tokio::sync::OnceCell;
 pub use self::emf::CloudWatchEmf;
 pub use self::setting::CloudWatchBuilder;
 
+use self::common::{rejected, with_service};
 use self::failure::classified;
 use self::setting::{Keys, bad};
 use super::environment::Environment;
@@ -29,7 +30,7 @@ use super::publication::Publication;
 use super::publisher::{Destination, Payload, Published, Temporality};
 use super::target::Target;
 use crate::collector::TelemetryCollector;
-use crate::export::cloudwatch::{Call, Datum, Dimension, Format, calls};
+use crate::export::cloudwatch::{self, Call, Datum, Format};
 
 /// A call of PutMetricData, in JSON.
 const CALL: u8 = 0;
@@ -125,23 +126,6 @@ impl CloudWatchBuilder {
         self.checked_endpoint()?;
         Ok(CloudWatch { format: self.format()?, setting: self, client: OnceCell::new(), meter: OnceLock::new() })
     }
-
-    /// Makes a destination that writes the embedded metric format to `writer`, such as the standard output. Of the settings
-    /// namespace, dimensions and resolution count.
-    ///
-    /// ```
-    /// use ringscope::publish::CloudWatch;
-    ///
-    /// let lines = CloudWatch::builder().namespace("shop/gpu").emf(std::io::stdout())?;
-    /// # drop(lines);
-    /// # Ok::<(), ringscope::publish::PublishError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`PublishError::BadSetting`].
-    pub fn emf<W: Write + Send + 'static>(self, writer: W) -> Result<CloudWatchEmf<W>, PublishError> {
-        Ok(CloudWatchEmf::new(self.format()?, writer))
-    }
 }
 
 impl Destination for CloudWatch {
@@ -160,7 +144,7 @@ impl Destination for CloudWatch {
 
     fn encode(&self, publication: &Publication) -> Result<Vec<Payload>, PublishError> {
         let format = with_service(&self.format, publication);
-        let (calls, rejected) = calls(&format, &publication.snapshot, publication.previous.as_deref());
+        let (calls, rejected) = cloudwatch::calls(&format, &publication.snapshot, publication.previous.as_deref());
         let time = publication.snapshot.time;
         let mut payloads = calls.iter().map(|call| payload(call, time)).collect::<Result<Vec<_>, _>>()?;
         if rejected > 0 {
@@ -191,20 +175,6 @@ impl Destination for CloudWatch {
     }
 }
 
-/// The format, with the name of the publication's service as a dimension unless there is one.
-fn with_service(format: &Format, publication: &Publication) -> Format {
-    let mut format = format.clone();
-    if !format.dimensions.iter().any(|dimension| dimension.name == "service") {
-        format.dimensions.extend(Dimension::new("service", &publication.source.service));
-    }
-    format
-}
-
-fn rejected(items: u64) -> Published {
-    let why = "CloudWatch takes at most 30 dimensions, and no values beyond 2^360".to_owned();
-    Published { rejected: items, warning: Some(why), ..Published::default() }
-}
-
 fn payload(call: &Call, time: SystemTime) -> Result<Payload, PublishError> {
     let bytes = serde_json::to_vec(call).map_err(|e| unwritable(&e))?;
     Ok(Payload::new(CALL, call.metric_data.len() as u64, time, bytes))
@@ -215,7 +185,7 @@ fn unwritable(error: &serde_json::Error) -> PublishError {
 }
 
 fn datum(datum: Datum) -> MetricDatum {
-    let dimension = |of: Dimension| types::Dimension::builder().name(of.name).value(of.value).build();
+    let dimension = |of: cloudwatch::Dimension| types::Dimension::builder().name(of.name).value(of.value).build();
     let list = |numbers: Vec<f64>| Some(numbers).filter(|numbers| !numbers.is_empty());
     MetricDatum::builder()
         .metric_name(datum.metric_name)

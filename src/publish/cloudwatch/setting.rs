@@ -107,22 +107,40 @@ impl CloudWatchBuilder {
             region.or_else(|| environment.get("AWS_REGION").or_else(|| environment.get("AWS_DEFAULT_REGION")));
         let endpoint = target.take("endpoint").or_else(|| environment.get("AWS_ENDPOINT_URL_CLOUDWATCH"));
         builder.endpoint = endpoint.or_else(|| environment.get("AWS_ENDPOINT_URL"));
-        if let Some(id) = environment.get("AWS_ACCESS_KEY_ID") {
-            if let Some(secret) = environment.secret("AWS_SECRET_ACCESS_KEY")? {
-                builder = builder.credentials(id, secret, environment.secret("AWS_SESSION_TOKEN")?);
-            }
+        if let Some(id) = environment.get("AWS_ACCESS_KEY_ID")
+            && let Some(secret) = environment.secret("AWS_SECRET_ACCESS_KEY")?
+        {
+            builder = builder.credentials(id, secret, environment.secret("AWS_SESSION_TOKEN")?);
         }
+        builder = builder.options(&mut target)?;
+        target.finish(&["dimensions", "endpoint", "namespace", "resolution"])?;
+        Ok(builder)
+    }
+
+    /// What is to be written to the standard output.
+    pub(super) fn from_emf_target(mut target: Target) -> Result<Self, PublishError> {
+        if target.address != "stdout" {
+            return Err(bad(
+                "where the lines go",
+                "cloudwatch-emf:stdout is the standard output; nothing else is there",
+            ));
+        }
+        let builder = CloudWatchBuilder::new().options(&mut target)?;
+        target.finish(&["dimensions", "namespace", "resolution"])?;
+        Ok(builder)
+    }
+
+    fn options(mut self, target: &mut Target) -> Result<Self, PublishError> {
         if let Some(namespace) = target.take("namespace") {
-            builder = builder.namespace(namespace);
+            self = self.namespace(namespace);
         }
         for pair in target.take("dimensions").iter().flat_map(|all| all.split(',')).filter(|pair| !pair.is_empty()) {
             let (name, value) =
                 pair.split_once(':').ok_or_else(|| bad("dimensions", "they are name:value,name:value"))?;
-            builder = builder.dimension(name, value);
+            self = self.dimension(name, value);
         }
-        builder.resolution = target.take_one_of("resolution", &[("1", 1), ("60", 60)])?;
-        target.finish(&["dimensions", "endpoint", "namespace", "resolution"])?;
-        Ok(builder)
+        self.resolution = target.take_one_of("resolution", &[("1", 1), ("60", 60)])?;
+        Ok(self)
     }
 
     /// What all metrics have in common, checked.
@@ -172,7 +190,11 @@ mod tests {
     use super::*;
 
     fn built(url: &str, environment: &Environment) -> Result<CloudWatchBuilder, PublishError> {
-        let builder = CloudWatchBuilder::from_target(Target::parse(url)?, environment)?;
+        let target = Target::parse(url)?;
+        let builder = match target.scheme.as_str() {
+            "cloudwatch-emf" => CloudWatchBuilder::from_emf_target(target)?,
+            _ => CloudWatchBuilder::from_target(target, environment)?,
+        };
         builder.checked_endpoint().and(builder.format().map(|_| builder))
     }
 
@@ -214,6 +236,7 @@ mod tests {
             ("cloudwatch://r?dimensions=stage", "dimensions is wrong"),
             ("cloudwatch://r?dimensions=stage:", "the dimension stage is wrong"),
             ("cloudwatch://r?endpoint=metrics", "the endpoint is wrong"),
+            ("cloudwatch-emf:file", "where the lines go is wrong"),
             ("cloudwatch://r?colour=red", "there are dimensions, endpoint, namespace, resolution"),
         ] {
             let error = built(url, &nothing).expect_err(url).to_string();

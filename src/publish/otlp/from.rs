@@ -66,7 +66,7 @@ impl OtlpBuilder {
     ///
     /// # Errors
     /// As [`Otlp::from_target`].
-    pub fn from_target(mut target: Target, environment: &Environment) -> Result<Self, PublishError> {
+    pub fn from_target(target: Target, environment: &Environment) -> Result<Self, PublishError> {
         let (secure, grpc) = match target.scheme.as_str() {
             "otlp+http" => (false, false),
             "otlp+https" => (true, false),
@@ -79,13 +79,24 @@ impl OtlpBuilder {
                 ));
             }
         };
+        OtlpBuilder::preset(target, environment, secure, grpc, |builder| builder)
+    }
+
+    /// Whatever its scheme is, with defaults of its own.
+    pub(in crate::publish) fn preset(
+        mut target: Target,
+        environment: &Environment,
+        secure: bool,
+        grpc: bool,
+        defaults: impl FnOnce(OtlpBuilder) -> OtlpBuilder,
+    ) -> Result<Self, PublishError> {
         let base = match target.address.as_str() {
             "" => None,
             address => Some(endpoint(address, secure, grpc)?),
         };
         let protocol = if grpc { OtlpProtocol::Grpc } else { OtlpProtocol::HttpProtobuf };
         let builder = OtlpBuilder::of(environment, base, Some(protocol))?;
-        let builder = builder.with_options(&mut target, grpc)?;
+        let builder = defaults(builder).with_options(&mut target, grpc)?;
         target.finish(&OPTIONS)?;
         Ok(builder)
     }
@@ -145,6 +156,11 @@ impl OtlpBuilder {
         if let Some(path) = environment.get("OTEL_EXPORTER_OTLP_CERTIFICATE") {
             self = self.ca_pem(file(&path)?);
         }
+        self.with_resource(environment)
+    }
+
+    /// What the environment variables say of the process.
+    pub(in crate::publish) fn with_resource(mut self, environment: &Environment) -> Result<Self, PublishError> {
         if let Some(text) = environment.get("OTEL_RESOURCE_ATTRIBUTES") {
             for (name, value) in pairs("OTEL_RESOURCE_ATTRIBUTES", &text)? {
                 self = self.attribute(Attribute::new(name, value));
@@ -236,4 +252,22 @@ fn milliseconds(setting: &str, text: &str) -> Result<Duration, PublishError> {
 
 fn file(path: &str) -> Result<Vec<u8>, PublishError> {
     std::fs::read(path).map_err(|e| PublishError::File { path: path.to_owned(), reason: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_not_said_is_the_protocols_own() {
+        let said = |address, secure, grpc| endpoint(address, secure, grpc).unwrap();
+        assert_eq!(said("collector", false, false), "http://collector:4318/");
+        assert_eq!(said("collector/a/b", false, true), "http://collector:4317/a/b");
+        assert_eq!(said("collector:80", false, false), "http://collector/");
+        assert_eq!(said("collector:9", false, false), "http://collector:9/");
+        assert_eq!(said("[::1]", false, false), "http://[::1]:4318/");
+        #[cfg(feature = "tls")]
+        assert_eq!(said("gateway/otlp", true, false), "https://gateway/otlp");
+        assert!(endpoint("a b", false, false).is_err());
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::assemble::{self, Kept};
 use super::in_hand::{self, InHand};
 use super::record::{DeviceRecord, RecordKind};
+use crate::trace::cursor::TraceCursor;
 use crate::trace::record::Lost;
 use crate::trace::recorded::Trace;
 use crate::trace::time::{DeviceClock, Time};
@@ -35,6 +36,8 @@ const DRIFT_NS: u128 = 500;
 pub struct DeviceTrace {
     device: Arc<DeviceTrack>,
     most: usize,
+    /// Ever.
+    added: u64,
     kept: VecDeque<Kept>,
     clock: DeviceClock,
     roles: HashMap<Arc<str>, u32>,
@@ -106,7 +109,7 @@ impl DeviceTrace {
     pub fn new(device: Arc<DeviceTrack>, records: usize) -> Self {
         let (kept, roles, counts, forgotten) = Default::default();
         let clock = DeviceClock::new(Arc::clone(&device));
-        DeviceTrace { device, most: records, kept, clock, roles, counts, forgotten, key: RandomState::new() }
+        DeviceTrace { device, most: records, added: 0, kept, clock, roles, counts, forgotten, key: RandomState::new() }
     }
 
     /// Sets how many roles of each block of a kernel have a shard of their own: shard `block × roles + role`. Default: 1.
@@ -127,6 +130,7 @@ impl DeviceTrace {
             _ => None,
         };
         let sent = number.zip(tracer).and_then(|(number, tracer)| tracer.sent_message(&record.kernel, number));
+        self.added += 1;
         self.kept.push_back(Kept { record, sent: sent.map(Box::new) });
         while self.kept.len() > self.most {
             self.forget_oldest();
@@ -198,6 +202,38 @@ impl DeviceTrace {
             let track = self.track(kernel, shard, records.iter().rev().find_map(|kept| kept.record.sm));
             let forgotten = self.forgotten.get(&(Arc::clone(kernel), shard));
             trace.lost.extend(forgotten.map(|(all, last)| Lost::new(track.clone(), *last, *all)));
+            assemble::shard(&records, &track, &self.key, trace);
+        }
+        trace.clocks.push(self.clock.clone());
+    }
+
+    /// Adds what was recorded since this reader's last look. It stays kept.
+    ///
+    /// A span is recorded when it ends: what lies in one that goes on, as far as it is known, is left for the next look, where
+    /// that has ended; longer than that it is not held back, unless `last` says that there is no next look.
+    pub fn add_since(&self, cursor: &mut TraceCursor, last: bool, trace: &mut Trace) {
+        let first = self.added - self.kept.len() as u64;
+        let next = cursor.device.next.replace(self.added).unwrap_or(first);
+        let left = std::mem::take(&mut cursor.device.left);
+        let is_gone = |number: &&u64| **number < first;
+        cursor.missed += first.saturating_sub(next) + left.iter().filter(is_gone).count() as u64;
+        let numbers = left.iter().copied().chain(next.max(first)..self.added).filter(|number| *number >= first);
+        let mut shards: BTreeMap<(&Arc<str>, u32), Vec<(u64, &Kept)>> = BTreeMap::new();
+        for number in numbers {
+            let kept = &self.kept[(number - first) as usize];
+            shards.entry((&kept.record.kernel, kept.record.shard)).or_default().push((number, kept));
+        }
+        for ((kernel, shard), mut records) in shards {
+            records.sort_by_key(|(_, kept)| kept.record.number);
+            let message = records.iter().rposition(|(_, kept)| matches!(kept.record.kind, RecordKind::Message { .. }));
+            let closed = message.map_or(0, |place| place + 1);
+            let (now, later): (Vec<_>, Vec<_>) = records
+                .into_iter()
+                .enumerate()
+                .partition(|(place, (number, _))| last || *place < closed || *number < next);
+            cursor.device.left.extend(later.into_iter().map(|(_, (number, _))| number));
+            let records: Vec<&Kept> = now.into_iter().map(|(_, (_, kept))| kept).collect();
+            let track = self.track(kernel, shard, records.iter().rev().find_map(|kept| kept.record.sm));
             assemble::shard(&records, &track, &self.key, trace);
         }
         trace.clocks.push(self.clock.clone());
@@ -352,6 +388,35 @@ mod tests {
         let trace = trace_of(&kept, &tracer);
         assert_eq!((trace.spans.len(), trace.lost.len()), (3, 1));
         assert_eq!((trace.lost[0].records, trace.lost[0].time.device_ns), (14, Some(60)));
+    }
+
+    /// Parts of a message come with it; what has nothing around it comes at the next look.
+    #[test]
+    fn a_reader_gets_a_message_with_what_lies_in_it() {
+        let (tracer, mut kept, mut cursor) = (Tracer::new("test"), keeper(6), TraceCursor::new());
+        let names = |kept: &DeviceTrace, cursor: &mut TraceCursor, last: bool| -> Vec<String> {
+            let mut trace = tracer.trace_since(cursor);
+            kept.add_since(cursor, last, &mut trace);
+            let mut names: Vec<String> =
+                trace.spans.iter().map(|s| format!("{}{}", s.name, u8::from(s.parent.is_some()))).collect();
+            names.sort();
+            names
+        };
+        kept.record(message(2, 0, 10, 0), None);
+        kept.record(span(3, 12, 3, "load"), None);
+        assert_eq!(names(&kept, &mut cursor, false), ["message0"]);
+        kept.record(message(5, 11, 9, 1), None);
+        kept.record(span(6, 22, 3, "alone"), None);
+        assert_eq!(names(&kept, &mut cursor, false), ["load1", "message0"]);
+        assert_eq!(names(&kept, &mut cursor, false), ["alone0"], "it is not held back any longer");
+        assert_eq!(names(&kept, &mut cursor, false), [""; 0]);
+        kept.record(span(7, 30, 3, "end"), None);
+        assert_eq!(names(&kept, &mut cursor, true), ["end0"], "there is no next look");
+        assert_eq!(cursor.missed(), 0);
+        kept.record(span(8, 40, 3, "left"), None);
+        assert_eq!(names(&kept, &mut cursor, false), [""; 0]);
+        (9..17).for_each(|n| kept.record(message(n, n * 10, 5, n), None));
+        assert_eq!((names(&kept, &mut cursor, false).len(), cursor.missed()), (6, 3));
     }
 
     #[test]

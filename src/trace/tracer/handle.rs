@@ -10,6 +10,7 @@ use super::messages::SentMessage;
 use super::shared::{Shared, TracerLosses};
 use super::store::lock;
 use crate::trace::context::TraceContext;
+use crate::trace::cursor::TraceCursor;
 use crate::trace::id::FlowId;
 use crate::trace::record::{CounterSample, Instant, InstantKind, Message, Span};
 use crate::trace::recorded::{Source, Trace};
@@ -63,6 +64,11 @@ impl Tracer {
     /// Returns whether it records.
     pub fn recording(&self) -> bool {
         self.shared.is_on()
+    }
+
+    /// Returns whether both are clones of one tracer.
+    pub fn is_clone_of(&self, other: &Tracer) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Describes a span of that name, which begins with [`start`](SpanBuilder::start).
@@ -132,6 +138,12 @@ impl Tracer {
     /// ended are in this one, and stay for the next.
     pub fn take_trace(&self) -> Trace {
         self.shared.trace(true)
+    }
+
+    /// Returns what ended since this reader's last look, without the spans that go on, for one reader of several who send
+    /// everything once. It stays kept.
+    pub fn trace_since(&self, cursor: &mut TraceCursor) -> Trace {
+        self.shared.trace_since(cursor)
     }
 
     /// Returns how much was not kept so far.

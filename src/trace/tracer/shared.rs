@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::config::TracerConfig;
 use super::messages::Messages;
 use super::store::{Bounded, Open, OpenSpans, lock};
+use crate::trace::cursor::{HostCursor, TraceCursor};
 use crate::trace::record::{CounterSample, Instant, Span};
 use crate::trace::recorded::{Source, Trace};
 use crate::trace::time::{HostClock, Time};
@@ -131,6 +132,23 @@ impl Shared {
         drop(kept);
         let ended: HashSet<_> = trace.spans.iter().map(|span| span.context.span_id()).collect();
         trace.spans.extend(open.into_iter().filter(|span| !ended.contains(&span.context.span_id())));
+        trace
+    }
+
+    /// What ended since then, without the spans that go on. It stays kept.
+    pub(super) fn trace_since(&self, cursor: &mut TraceCursor) -> Trace {
+        let kept = lock(&self.kept);
+        let host = cursor.host.get_or_insert_with(|| HostCursor {
+            begin: kept.begin,
+            spans: kept.spans.first(),
+            instants: kept.instants.first(),
+            counters: kept.counters.first(),
+        });
+        let mut trace = Trace::new(self.source.clone(), host.begin, self.clock.now());
+        host.begin = trace.end;
+        trace.spans = kept.spans.since(&mut host.spans, &mut cursor.missed);
+        trace.instants = kept.instants.since(&mut host.instants, &mut cursor.missed);
+        trace.counters = kept.counters.since(&mut host.counters, &mut cursor.missed);
         trace
     }
 

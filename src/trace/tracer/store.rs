@@ -18,6 +18,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Bounded<T> {
     kept: VecDeque<T>,
     most: usize,
+    /// Ever.
+    added: u64,
     /// Since the tracer was made.
     lost: u64,
     /// Since the last [`take`](Self::take), and when the last of them was.
@@ -26,11 +28,12 @@ pub(super) struct Bounded<T> {
 
 impl<T: Clone> Bounded<T> {
     pub(super) fn new(most: usize) -> Self {
-        Bounded { kept: VecDeque::new(), most, lost: 0, lost_here: None }
+        Bounded { kept: VecDeque::new(), most, added: 0, lost: 0, lost_here: None }
     }
 
     /// Keeps it; the oldest goes where there is no room. `time` tells when one was.
     pub(super) fn push(&mut self, item: T, time: impl Fn(&T) -> Time) {
+        self.added += 1;
         self.kept.push_back(item);
         if self.kept.len() <= self.most {
             return;
@@ -51,6 +54,20 @@ impl<T: Clone> Bounded<T> {
 
     pub(super) fn copy(&self) -> Vec<T> {
         self.kept.iter().cloned().collect()
+    }
+
+    /// The number of the oldest that is kept, from 0.
+    pub(super) fn first(&self) -> u64 {
+        self.added - self.kept.len() as u64
+    }
+
+    /// Those from number `next` on; how many of them are gone is added to `missed`.
+    pub(super) fn since(&self, next: &mut u64, missed: &mut u64) -> Vec<T> {
+        let first = self.first();
+        *missed += first.saturating_sub(*next);
+        let begin = next.saturating_sub(first).min(self.kept.len() as u64) as usize;
+        *next = self.added;
+        self.kept.range(begin..).cloned().collect()
     }
 
     pub(super) fn take(&mut self) -> Vec<T> {

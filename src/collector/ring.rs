@@ -29,6 +29,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How far somebody has read a ring.
+#[derive(Debug, Default)]
+pub(super) struct Position {
+    /// The number of the next entry; `None` before the first look, which begins with the oldest that is there.
+    next: Option<u64>,
+    /// Numbers that were given out, whose entries were not in their places yet.
+    late: Vec<u64>,
+}
+
 impl<T: Clone> Ring<T> {
     /// Makes one of so many places, at least one.
     pub(super) fn new(places: usize) -> Self {
@@ -86,6 +95,26 @@ impl<T: Clone> Ring<T> {
         }
     }
 
+    /// Copies what was added since then, in no order; returns how many of it were gone already.
+    pub(super) fn since(&self, position: &mut Position, copies: &mut Vec<T>) -> u64 {
+        // Swept first: what is not in its place and not swept is still to come.
+        let swept = *lock(&self.oldest);
+        let added = self.added.load(Ordering::Relaxed);
+        let oldest = swept.max(added.saturating_sub(self.places.len() as u64));
+        let next = position.next.replace(added).unwrap_or(oldest);
+        let late = std::mem::take(&mut position.late);
+        let mut missed = oldest.saturating_sub(next);
+        for number in late.into_iter().chain(next.max(oldest)..added) {
+            match &*self.place(number) {
+                Some(entry) if entry.number == number => copies.push(entry.item.clone()),
+                Some(entry) if entry.number > number => missed += 1,
+                _ if number < swept => missed += 1,
+                _ => position.late.push(number),
+            }
+        }
+        missed
+    }
+
     pub(super) fn counts(&self) -> ListCounts {
         // In this order: nothing is evicted that was not added.
         let evicted = self.evicted.load(Ordering::Acquire);
@@ -129,6 +158,54 @@ mod tests {
         let late = Ring { added: AtomicU64::new(1), ..ring };
         late.push(2, 1);
         assert_eq!(items(&late, 0), [2, 3]);
+    }
+
+    #[test]
+    fn a_reader_gets_each_once_and_counts_what_it_missed() {
+        let ring = Ring::new(4);
+        (0..6).for_each(|n| ring.push(100, n));
+        let (mut position, mut copies) = (Position::default(), Vec::new());
+        assert_eq!((ring.since(&mut position, &mut copies), &copies[..]), (0, &[2, 3, 4, 5][..]));
+        (6..13).for_each(|n| ring.push(110 + n, n));
+        copies.clear();
+        assert_eq!((ring.since(&mut position, &mut copies), &copies[..]), (3, &[9, 10, 11, 12][..]));
+        (13..16).for_each(|n| ring.push(110 + n, n));
+        ring.sweep(110 + 15);
+        copies.clear();
+        assert_eq!((ring.since(&mut position, &mut copies), &copies[..]), (2, &[15][..]));
+        // Number 16 was given out and is held up; 17 is there.
+        ring.added.fetch_add(1, Ordering::Relaxed);
+        ring.push(200, 17);
+        copies.clear();
+        assert_eq!((ring.since(&mut position, &mut copies), &copies[..]), (0, &[17][..]));
+        *ring.place(16) = Some(Entry { number: 16, at_ns: 200, item: 16 });
+        copies.clear();
+        assert_eq!((ring.since(&mut position, &mut copies), &copies[..]), (0, &[16][..]));
+        assert_eq!(ring.since(&mut position, &mut copies), 0);
+    }
+
+    /// Whoever reads while others write gets each entry once, or counts it.
+    #[test]
+    fn readers_beside_writers_get_each_once() {
+        let ring = Ring::new(64);
+        let (mut position, mut copies) = (Position::default(), Vec::new());
+        let mut missed = ring.since(&mut position, &mut copies);
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..3_u64)
+                .map(|thread| {
+                    let ring = &ring;
+                    scope.spawn(move || (0..20_000).for_each(|n| ring.push(n, thread * 100_000 + n)))
+                })
+                .collect();
+            while writers.iter().any(|writer| !writer.is_finished()) {
+                missed += ring.since(&mut position, &mut copies);
+            }
+        });
+        missed += ring.since(&mut position, &mut copies);
+        let all = copies.len();
+        copies.sort_unstable();
+        copies.dedup();
+        assert_eq!((all, all as u64 + missed), (copies.len(), 60_000));
     }
 
     #[test]
