@@ -117,7 +117,7 @@ fn killed_in_the_middle() {
         }
         process.kill().expect("it is there");
         process.wait().expect("it ends");
-        lasts.extend(lines(&encoded).last());
+        lasts.extend(lines(&encoded).pop());
     }
     let status = start(folder.path(), true).wait().expect("it ends");
     assert!(status.success(), "the last one sends all that is there");

@@ -77,9 +77,9 @@ const OF_OTLP: &[&str] = &[
     "certificate",
     "name",
 ];
-const OF_PUSHGATEWAY: &[&str] = &["job", "instance", "labels", "delete", "ca", "timeout"];
+const OF_PUSHGATEWAY: &[&str] = &["job", "instance", "labels", "delete", "name", "ca", "timeout"];
 const OF_REMOTE_WRITE: &[&str] =
-    &["version", "histograms", "job", "instance", "labels", "stale", "max_samples", "ca", "timeout"];
+    &["version", "histograms", "job", "instance", "labels", "stale", "max_samples", "name", "ca", "timeout"];
 
 const AWS: &[(&str, &str)] = &[
     ("access_key_id", "AWS_ACCESS_KEY_ID"),
