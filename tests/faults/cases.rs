@@ -100,10 +100,3 @@ fn otlp(to: &To, protocol: OtlpProtocol) -> Result<AnyDestination, PublishError>
 fn empty_protobuf(_: &Request) -> (u16, &'static str, Vec<u8>) {
     (200, "content-type: application/x-protobuf\r\n", Vec::new())
 }
-
-/// An item for each two lines.
-fn all_created(request: &Request) -> (u16, &'static str, Vec<u8>) {
-    let lines = request.body.iter().filter(|byte| **byte == b'\n').count();
-    let items = vec!["{\"create\":{\"status\":201}}"; lines / 2].join(",");
-    (200, "content-type: application/json\r\n", format!("{{\"items\":[{items}]}}").into_bytes())
-}
