@@ -76,12 +76,13 @@ fn histograms() -> Arc<Snapshot> {
 }
 
 /// Addresses; nothing is sent.
-const DESTINATIONS: [(&str, &str); 5] = [
+const DESTINATIONS: [(&str, &str); 6] = [
     ("remote write 1.0", "remote-write+http://localhost?version=1"),
     ("remote write 2.0", "remote-write+http://localhost?version=2"),
     ("OTLP", "otlp+http://localhost?signals=metrics"),
     ("OTLP, gzip", "otlp+http://localhost?signals=metrics&compression=gzip"),
     ("OTLP as JSON", "otlp+http://localhost?signals=metrics&encoding=json"),
+    ("Elasticsearch bulk", "elasticsearch+http://localhost:9200"),
 ];
 
 fn print(what: &str, items: u64, bytes: usize, allocations: u64) {

@@ -21,7 +21,7 @@ impl Number {
     }
 
     /// What was added since `earlier`; all of it, if it is less than then.
-    #[cfg(feature = "publish")]
+    #[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
     pub(super) fn since(self, earlier: Number) -> Number {
         match (self, earlier) {
             (Number::Count(now), Number::Count(earlier)) => Number::Count(now.checked_sub(earlier).unwrap_or(now)),
