@@ -47,7 +47,19 @@ pub struct PlanError {
     problems: Vec<Problem>,
 }
 
+impl Planned {
+    /// Whether what goes there goes to stdout.
+    pub fn writes_to_stdout(&self) -> bool {
+        self.address.starts_with("cloudwatch-emf:") || self.address.ends_with("/dev/stdout")
+    }
+}
+
 impl PlanError {
+    /// Makes one of a flag.
+    pub fn of_flag(message: &str) -> PlanError {
+        PlanError { file: None, problems: vec![Problem::new(None, format!("{FLAG}: {message}"))] }
+    }
+
     /// Each thing that is wrong, with its place.
     pub fn lines(&self) -> Vec<String> {
         lines(self.file.as_deref(), &self.problems)
