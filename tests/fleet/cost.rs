@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ringscope::publish::{Histograms, Publication, Publisher, RemoteWrite};
+use ringscope::snapshot::PublisherTelemetry;
 use ringscope::trace::Source;
 use ringscope::{DeviceSpec, RingKernelRuntime, Snapshot, TelemetryCollector};
 use serde_json::Value;
@@ -21,15 +22,17 @@ const SECONDS: f64 = 15.0;
 /// How far what is measured may lie from what the document says: it depends on what is counted, and on the machine.
 const FACTOR: f64 = 2.0;
 
-/// The rows of the table in docs/fleet.md: with native histograms, with classic ones.
-fn documented() -> BTreeMap<String, [String; 2]> {
+/// The rows of the tables in docs/fleet.md, by their first cells.
+pub fn documented() -> BTreeMap<String, Vec<String>> {
     let text = std::fs::read_to_string(of_repository("docs/fleet.md")).unwrap();
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
-    let rows = text.lines().filter(|line| line.starts_with('|')).map(cells);
-    rows.filter(|row| row.len() == 3).map(|row| (row[0].clone(), [row[1].clone(), row[2].clone()])).collect()
+    let cells = |line: &str| {
+        let mut cells = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned());
+        (cells.next().unwrap_or_default(), cells.collect())
+    };
+    text.lines().filter(|line| line.starts_with('|')).map(cells).collect()
 }
 
-fn number(cell: &str) -> f64 {
+pub fn number(cell: &str) -> f64 {
     let digits = cell.split(' ').next().unwrap_or_default().replace(',', "");
     digits.parse().unwrap_or_else(|_| panic!("{cell} is no number"))
 }
@@ -169,7 +172,11 @@ fn thousands(number: f64) -> String {
 
 #[test]
 fn what_a_gpu_costs_is_documented() {
-    let pages = [page_of(1, false), page_of(2, false), page_of(2, true)];
+    let mut publishing = page_of(2, true);
+    let mut published = PublisherTelemetry::new("somewhere");
+    published.last_success = Some(publishing.time);
+    publishing.publishers = [published].into();
+    let pages = [page_of(1, false), page_of(2, false), page_of(2, true), publishing];
     let rows = documented();
     let mut wrong = Vec::new();
     let mut is = |row: &str, column: usize, expected: String| {
@@ -183,11 +190,12 @@ fn what_a_gpu_costs_is_documented() {
         [(true, Histograms::Native), (false, Histograms::Classic)].into_iter().enumerate()
     {
         let Some(of_pages) = series(&pages, is_native) else { return };
-        let [one, two, with_gpu] = of_pages[..] else { panic!("of each") };
+        let [one, two, with_gpu, publishing] = of_pages[..] else { panic!("of each") };
         let (kernel, gpu) = (two - one, with_gpu - two);
         is("series of a process", column, thousands(one - kernel));
         is("series of each kernel", column, thousands(kernel));
         is("series of each GPU", column, thousands(gpu));
+        is("series of each destination that a process publishes to", column, thousands(publishing - with_gpu));
         let a_gpu = one - kernel + KERNELS as f64 * kernel + gpu;
         is("series of a GPU whose process runs 3 kernels", column, thousands(a_gpu));
 

@@ -1,7 +1,7 @@
 //! Beyond one machine: a thousand instances in one Prometheus and in one VictoriaMetrics. What these then say of all together is
 //! what was counted in all together; what the fleet costs is measured, and docs/fleet.md says so. scripts/receivers.sh brings the
 //! servers; without them these tests say so and pass, unless RINGSCOPE_REQUIRE_RECEIVERS=1.
-#![cfg(all(feature = "remote-write", feature = "prometheus-protobuf", feature = "host", unix))]
+#![cfg(all(feature = "remote-write", feature = "otlp", feature = "prometheus-protobuf", feature = "host", unix))]
 
 mod cost;
 mod instances;
@@ -14,8 +14,7 @@ use std::sync::atomic::Ordering;
 
 use instances::{Counted, Fleet, serve, targets};
 use receivers::{Prometheus, Victoria, wait_for};
-use ringscope::TelemetryCollector;
-use ringscope::publish::{Publisher, RemoteWrite};
+use ringscope::publish::{Otlp, OtlpSignal, Publisher, RemoteWrite};
 
 const INSTANCES: usize = 1000;
 const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
@@ -93,6 +92,7 @@ fn a_thousand_instances_in_one_prometheus() {
     totals_are_exact(value, counted);
     let sum: u64 = counted.durations.iter().sum();
     assert_eq!(value(&format!("histogram_sum(sum({DURATIONS}))")), sum as f64);
+    let documented = cost::documented();
     let scale = FLEET.pages[0][1].kernels[0].histogram.scale();
     println!("{} values in {INSTANCES} instances, {} buckets an octave", counted.durations.len(), 1 << scale);
     for q in QUANTILES {
@@ -108,6 +108,10 @@ fn a_thousand_instances_in_one_prometheus() {
         );
         assert!(buckets_between(merged, exact, scale) <= 1.0, "{q}: {merged}, and {exact} is exact");
         assert!(buckets_between(averaged, exact, scale) > 2.0, "{q}: averages of percentiles are not percentiles");
+        let documented = &documented[&format!("p{:.0}", 100.0 * q)];
+        for (cell, there) in documented.iter().zip([exact, merged, averaged]) {
+            assert!((cost::number(cell) * 1e3 / there - 1.0).abs() < 0.01, "docs/fleet.md: {cell}, not {there} ns");
+        }
     }
     no_rule_is_empty(&prometheus);
     cost::memory_is_documented(&prometheus);
@@ -118,7 +122,6 @@ fn a_thousand_instances_pushed_to_one_victoria_metrics() {
     let Some(victoria) = Victoria::start() else { return };
     let counted = &FLEET.counted[0];
     let destination = RemoteWrite::builder(victoria.remote_write_url()).build().unwrap();
-    destination_attached(&destination);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for instance in 0..INSTANCES {
         runtime.block_on(destination.publish(&FLEET.publication(instance, 0))).unwrap();
@@ -133,9 +136,26 @@ fn a_thousand_instances_pushed_to_one_victoria_metrics() {
         println!("p{:.0}: exact {exact} ns; of the merged classic histograms {merged:.0} ns", 100.0 * q);
         assert!(buckets_between(merged, exact, 0) <= 1.0, "{q}: {merged}, and {exact} is exact");
     }
+    by_otlp(counted, &runtime);
 }
 
-/// As a lane does it.
-fn destination_attached(destination: &RemoteWrite) {
-    ringscope::publish::Destination::attach(destination, &TelemetryCollector::new(true));
+/// By OpenTelemetry's protocol it takes exponential buckets, each as it was counted.
+fn by_otlp(counted: &Counted, runtime: &tokio::runtime::Runtime) {
+    let Some(victoria) = Victoria::start() else { return };
+    let endpoint = format!("http://{}/opentelemetry", victoria.address());
+    let destination = Otlp::builder(endpoint).signals(&[OtlpSignal::Metrics]).build().unwrap();
+    for instance in 0..INSTANCES {
+        runtime.block_on(destination.publish(&FLEET.publication(instance, 0))).unwrap();
+    }
+    let value = |promql: &str| victoria.value(promql).unwrap_or_else(|| panic!("{promql} has no value"));
+    let messages = counted.durations.len() as f64;
+    assert_eq!(value("sum(ringscope_kernel_messages_received)"), messages);
+    assert_eq!(value(&format!("sum({DURATIONS}_count)")), messages);
+    for q in QUANTILES {
+        let exact = counted.quantile(q) as f64;
+        let merged = value(&format!("histogram_quantile({q}, sum by (vmrange) ({DURATIONS}_bucket))"));
+        println!("p{:.0}: exact {exact} ns; of the merged exponential histograms {merged:.0} ns", 100.0 * q);
+        let scale = FLEET.pages[0][0].kernels[0].histogram.scale();
+        assert!(buckets_between(merged, exact, scale) <= 1.0, "{q}: {merged}, and {exact} is exact");
+    }
 }

@@ -6,6 +6,8 @@
 mod killed;
 mod lines;
 mod places;
+#[cfg(feature = "cli")]
+mod program;
 #[path = "../receivers/mod.rs"]
 mod receivers;
 mod shown;
