@@ -43,7 +43,7 @@ impl Composite {
     pub fn flush(&self, limit: Duration) -> bool {
         let begun: Vec<_> = self.outboxes.iter().map(|outbox| outbox.start_flush(limit)).collect();
         // All are asked before the first is waited for.
-        begun.into_iter().fold(true, |all, flushing| flushing.wait() && all)
+        begun.into_iter().filter(|flushing| !flushing.wait()).count() == 0
     }
 
     /// Ends all of them at the same time, each within its own [limit](super::Delivery::flush_limit); as [`Outbox::stop`].
