@@ -17,7 +17,7 @@ pub(super) enum Message<'a> {
 
 #[cfg(not(feature = "tracing"))]
 #[derive(Debug, Default)]
-pub(super) struct Log;
+pub(super) struct Log {}
 
 #[cfg(not(feature = "tracing"))]
 impl Log {

@@ -190,7 +190,7 @@ pub(super) struct Flushing {
 }
 
 impl Flushing {
-    pub(super) fn wait(self) -> bool {
+    pub(super) fn wait(&self) -> bool {
         let left = self.until.saturating_duration_since(std::time::Instant::now());
         self.answer.recv_timeout(left).unwrap_or(false)
     }
