@@ -106,7 +106,7 @@ impl ExplicitHistogram {
 
     /// What was recorded since `earlier`, an older state of this histogram; `None` if it is none: a count is smaller, or the bounds
     /// are others. The extremes are not known any more.
-    #[cfg(feature = "publish")]
+    #[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
     pub(crate) fn since(&self, earlier: &ExplicitHistogram) -> Option<ExplicitHistogram> {
         if self.bounds != earlier.bounds {
             return None;

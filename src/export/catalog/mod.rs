@@ -5,7 +5,8 @@
 //! The order of a page is that of the tables, then that of the kernels' registration, then of the names of the user's
 //! metrics; it is the same on every page.
 
-#[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "otlp"))]
+// For those destinations that take differences.
+#[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
 mod delta;
 mod family;
 mod gpus;
@@ -17,7 +18,7 @@ mod sample;
 mod snapshot;
 mod walk;
 
-#[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "otlp"))]
+#[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
 pub(super) use delta::visit_since;
 pub use family::ExportedFamily;
 pub use kind::FamilyKind;

@@ -21,7 +21,7 @@ impl Number {
     }
 
     /// What was added since `earlier`; all of it, if it is less than then.
-    #[cfg(feature = "publish")]
+    #[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
     pub(super) fn since(self, earlier: Number) -> Number {
         match (self, earlier) {
             (Number::Count(now), Number::Count(earlier)) => Number::Count(now.checked_sub(earlier).unwrap_or(now)),
@@ -154,7 +154,7 @@ pub(crate) trait Sink {
     const NATIVE: bool = false;
     /// Whether a walk over what was added hands on differences of counters, or these as they are, and differences of
     /// histograms alone.
-    #[cfg(feature = "publish")]
+    #[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
     const COUNTS_SINCE: bool = true;
 
     /// Begins a family; the samples that follow are its own.
