@@ -64,7 +64,7 @@ fn read(histogram: &Value) -> Histogram {
 #[test]
 fn the_program_is_scraped_with_native_histograms() {
     let serving = Serving::start(&["--messages", "2000", "--interval", "50ms"]);
-    let Some(prometheus) = Prometheus::scraping(&[serving.address.clone()], "200ms") else { return };
+    let Some(prometheus) = Prometheus::scraping(std::slice::from_ref(&serving.address), "200ms") else { return };
     let snapshot = serving.snapshot_after(2000);
     prometheus.wait_for("sum(ringscope_kernel_messages_sent_total)", |sum| sum == 2000.0);
     let asked = Asked { prometheus: &prometheus, at: now() };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ringscope::Snapshot;
-use ringscope::publish::{Delivery, Environment, Periodic, Publisher, RemoteWrite, Target};
+use ringscope::publish::{Delivery, Environment, Periodic, Publication, Publisher, RemoteWrite, Target};
 use serde_json::Value;
 
 use live_run::asked::{Asked, buckets_of};
@@ -192,11 +192,11 @@ async fn what_was_not_stored_is_counted_and_said() {
 }
 
 trait EncodeAll {
-    fn encode_all(&self, publication: &ringscope::publish::Publication) -> u64;
+    fn encode_all(&self, publication: &Publication) -> u64;
 }
 
 impl EncodeAll for RemoteWrite {
-    fn encode_all(&self, publication: &ringscope::publish::Publication) -> u64 {
+    fn encode_all(&self, publication: &Publication) -> u64 {
         use ringscope::publish::Destination;
         self.encode(publication).unwrap().iter().map(|payload| payload.items).sum()
     }
@@ -208,24 +208,31 @@ async fn what_prometheus_refuses_is_said() {
     let Some(prometheus) = Prometheus::start() else { return };
     let live = Live::start().await;
     let earlier = live.publication();
+    let taken = |publication: &Publication| publication.snapshot.time.duration_since(UNIX_EPOCH).unwrap().as_millis();
     live.messages("worker", 1).await;
-    let later = live.publication();
+    let later = wait_for("another millisecond", || Some(live.publication()).filter(|p| taken(p) > taken(&earlier)));
+    let mut other = (*later.snapshot).clone();
+    other.kernels.iter_mut().for_each(|kernel| kernel.messages_sent += 1);
+    let other = live.publication_of(Arc::new(other));
     for options in ["?version=1&instance=v1", "?version=2&instance=v2"] {
         let remote_write = to(&prometheus.address(), options);
         remote_write.publish(&later).await.unwrap();
         // The same again is no harm.
         assert_eq!(remote_write.publish(&later).await.unwrap().rejected, 0);
-        let said = match remote_write.publish(&earlier).await {
-            Ok(published) => {
-                assert_eq!((published.items, published.rejected), (0, remote_write.encode_all(&earlier)));
-                published.warning.unwrap()
-            }
-            Err(error) => {
-                assert!(error.is_permanent());
-                error.to_string()
-            }
-        };
-        assert!(said.contains("out of order"), "{options}: {said}");
+        for (refused, why) in [(&earlier, "out of order"), (&other, "duplicate sample")] {
+            let said = match remote_write.publish(refused).await {
+                Ok(published) => {
+                    assert_eq!(published.items + published.rejected, remote_write.encode_all(refused));
+                    assert!(published.rejected > 0, "{published:?}");
+                    published.warning.unwrap()
+                }
+                Err(error) => {
+                    assert!(error.is_permanent());
+                    error.to_string()
+                }
+            };
+            assert!(said.contains(why), "{options}: {said}");
+        }
     }
 }
 
@@ -239,7 +246,7 @@ async fn series_end_when_they_are_gone_and_at_the_end() {
         let instance = &options[options.len() - 2..];
         let first = live.publication();
         remote_write.publish(&first).await.unwrap();
-        let count = |name: &str, at: &ringscope::publish::Publication| {
+        let count = |name: &str, at: &Publication| {
             let at = at.snapshot.time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 0.01;
             prometheus.query_at(&format!("count({name}{{instance={instance:?}}})"), at)[0]["value"][1].clone()
         };
@@ -334,14 +341,17 @@ fn prometheus_with(flags: &'static [&'static str]) -> Option<Prometheus> {
 async fn without_native_histograms_there() {
     let Some(prometheus) = prometheus_with(&[]) else { return };
     let live = Live::start().await;
-    let samples = to("127.0.0.1:1", "?histograms=classic").encode_all(&live.publication());
+    let samples = |publication: &Publication| to("127.0.0.1:1", "?histograms=classic").encode_all(publication);
     for options in ["?version=1&instance=1", "?version=2&instance=2"] {
         let remote_write = to(&prometheus.address(), options);
-        let published = remote_write.publish(&live.publication()).await.unwrap();
-        assert_eq!((published.items, published.rejected), (samples, 8), "{published:?}");
-        assert!(published.warning.unwrap().contains("--enable-feature=native-histograms"));
-        let published = remote_write.publish(&live.publication()).await.unwrap();
-        assert_eq!((published.items, published.rejected, published.warning), (samples, 0, None));
+        let first = live.publication();
+        let published = remote_write.publish(&first).await.unwrap();
+        assert_eq!(published.items, samples(&first), "{published:?}");
+        assert_eq!(published.items + published.rejected, to("127.0.0.1:1", "").encode_all(&first), "{published:?}");
+        assert!(published.rejected > 0 && published.warning.unwrap().contains("--enable-feature=native-histograms"));
+        let second = live.publication();
+        let published = remote_write.publish(&second).await.unwrap();
+        assert_eq!((published.items, published.rejected, published.warning), (samples(&second), 0, None));
     }
     assert_eq!(prometheus.value("sum(batch_tokens_bucket{le=\"1024.0\"})"), Some(18.0));
 }

@@ -55,6 +55,16 @@ pub const CASES: &[Case] = &[
         good: |_| (204, "", Vec::new()),
     },
     Case {
+        name: "remote write 2.0",
+        make: |to| {
+            Ok(AnyDestination::new(
+                RemoteWrite::builder(&to.url).version(RemoteWriteVersion::V2).http(to.http()).build()?,
+            ))
+        },
+        // More than was sent is all of it.
+        good: |_| (204, "x-prometheus-remote-write-samples-written: 1000000\r\n", Vec::new()),
+    },
+    Case {
         name: "pushgateway",
         make: |to| Ok(AnyDestination::new(Pushgateway::builder(&to.url).http(to.http()).build()?)),
         good: |_| (200, "", Vec::new()),

@@ -45,6 +45,8 @@ impl Live {
             self.runtime.send(kernel, &vec![7; 1 + n as usize % 64]).await.unwrap();
             self.runtime.receive(kernel, SOON).await.unwrap();
         }
+        // A kernel records a message after its reply: the runtime's own snapshot waits for that.
+        self.runtime.snapshot().await.unwrap();
     }
 
     fn own_metrics(&self) {
