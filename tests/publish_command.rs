@@ -91,6 +91,20 @@ fn a_receiver_gets_the_counts_by_its_protocol() {
 }
 
 #[test]
+fn spans_of_messages_are_published_where_they_are_wanted() {
+    let (address, got) = receiver(&["200 OK\nContent-Type: application/json\n\n{}"]);
+    let url = format!("otlp+http://{address}?encoding=json&signals=traces");
+    let (document, code) = run(&["--publish", &url, "--publish-spans", "1/1"]);
+    assert_eq!(code, Some(0), "{document:#}");
+    let spans: usize = all(&got)
+        .iter()
+        .filter(|got| got.path == "/v1/traces")
+        .map(|got| String::from_utf8_lossy(&got.body).matches("\"startTimeUnixNano\"").count())
+        .sum();
+    assert_eq!(spans, 3000, "of every message, to the last");
+}
+
+#[test]
 fn a_dead_destination_takes_nothing_from_the_other_and_is_told() {
     let dir = Dir::new("publish-dead");
     let file = dir.0.join("run.ndjson");

@@ -309,10 +309,9 @@ async fn what_waits_while_prometheus_is_away_arrives() {
     }
 }
 
-/// A Prometheus that was not told to take native histograms says so, and has the rest.
-#[tokio::test(flavor = "multi_thread")]
-async fn without_native_histograms_there() {
-    let Some(program) = receivers::found("RINGSCOPE_PROMETHEUS3") else { return };
+/// A Prometheus with other flags than those of all the tests.
+fn prometheus_with(flags: &'static [&'static str]) -> Option<Prometheus> {
+    let program = receivers::found("RINGSCOPE_PROMETHEUS3")?;
     let command = move |folder: &std::path::Path, ports: &[u16]| {
         std::fs::write(folder.join("prometheus.yml"), "").unwrap();
         let mut command = std::process::Command::new(&program);
@@ -321,23 +320,86 @@ async fn without_native_histograms_there() {
             "--storage.tsdb.path=data",
             "--web.enable-remote-write-receiver",
         ]);
-        command.arg(format!("--web.listen-address=127.0.0.1:{}", ports[0]));
+        command.arg(format!("--web.listen-address=127.0.0.1:{}", ports[0])).args(flags);
         command
     };
     let ready = |p: &receivers::Process| {
         receivers::http::request(&p.address(0), "GET", "/-/ready", &[], &[]).is_ok_and(|answer| answer.status == 200)
     };
-    let process = receivers::Process::start("prometheus", 1, command, ready);
+    Some(Prometheus { process: receivers::Process::start("prometheus", 1, command, ready) })
+}
+
+/// A Prometheus that was not told to take native histograms says so, and has the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_native_histograms_there() {
+    let Some(prometheus) = prometheus_with(&[]) else { return };
     let live = Live::start().await;
     let samples = to("127.0.0.1:1", "?histograms=classic").encode_all(&live.publication());
     for options in ["?version=1&instance=1", "?version=2&instance=2"] {
-        let remote_write = to(&process.address(0), options);
+        let remote_write = to(&prometheus.address(), options);
         let published = remote_write.publish(&live.publication()).await.unwrap();
         assert_eq!((published.items, published.rejected), (samples, 8), "{published:?}");
         assert!(published.warning.unwrap().contains("--enable-feature=native-histograms"));
         let published = remote_write.publish(&live.publication()).await.unwrap();
         assert_eq!((published.items, published.rejected, published.warning), (samples, 0, None));
     }
-    let prometheus = Prometheus { process };
     assert_eq!(prometheus.value("sum(batch_tokens_bucket{le=\"1024.0\"})"), Some(18.0));
+}
+
+/// From a count's first value on, `increase` knows what it was before: nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn version_2_says_since_when_counts_are_counted() {
+    let flags = &["--enable-feature=native-histograms,created-timestamp-zero-ingestion"];
+    let Some(prometheus) = prometheus_with(flags) else { return };
+    let live = Live::start().await;
+    let publication = live.publication();
+    to(&prometheus.address(), "?version=2").publish(&publication).await.unwrap();
+    let started = live.started.duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 0.001;
+    let sent = "sum(ringscope_kernel_messages_sent_total)";
+    assert_eq!(prometheus.query_at(sent, started)[0]["value"][1], "0");
+    let native = "sum(histogram_count(ringscope_kernel_message_duration_nanoseconds))";
+    assert_eq!(prometheus.query_at(native, started)[0]["value"][1], "0");
+    assert_eq!(prometheus.query_at("third", started), serde_json::json!([]), "a gauge has no begin");
+    let taken = publication.snapshot.time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 0.001;
+    assert_eq!(prometheus.query_at(sent, taken)[0]["value"][1], (MESSAGES + MESSAGES / 3).to_string());
+}
+
+#[tokio::test]
+async fn who_asks_is_said_to_the_receiver_alone() {
+    let live = Live::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "sesame-2\n").unwrap();
+    let password = [("PROMETHEUS_REMOTE_WRITE_USERNAME", "me"), ("PROMETHEUS_REMOTE_WRITE_PASSWORD", "sesame-1")];
+    let token = [("PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN_FILE", file.to_str().unwrap())];
+    // "me:sesame-1".
+    for (environment, expected) in [
+        (Environment::of(password), "Basic bWU6c2VzYW1lLTE="),
+        (Environment::of(token), "Bearer sesame-2"),
+        (Environment::of([]), ""),
+    ] {
+        let (address, got) = receiver(&["401 Unauthorized\n\nwho are you?"]);
+        let target = Target::parse(&format!("remote-write+http://{address}/push?name=mine")).unwrap();
+        let remote_write = RemoteWrite::from_target(target, &environment).unwrap();
+        assert_eq!(Publisher::name(&remote_write), "mine");
+        let error = remote_write.publish(&live.publication()).await.unwrap_err();
+        assert!(error.is_permanent() && error.to_string().contains("who are you?"), "{error}");
+        let got = got.recv().unwrap();
+        assert_eq!((&*got.path, got.header("authorization")), ("/push", expected));
+        assert!(!format!("{remote_write:?} {error:?} {error}").contains("sesame"));
+    }
+    for (url, why) in [
+        ("remote-write+http://", "host:port"),
+        ("remote-write+http://x?version=3", "auto, 1, 2"),
+        ("remote-write+http://x?max_samples=0", "at least 1"),
+        ("remote-write+http://x?labels=__a=1", "no __"),
+        ("remote-write+http://x?colour=red", "colour"),
+        ("remote-write+http://x?ca=/no/such/file", "/no/such/file"),
+    ] {
+        let said = RemoteWrite::from_target(Target::parse(url).unwrap(), &Environment::of([])).unwrap_err().to_string();
+        assert!(said.contains(why), "{url}: {said}");
+    }
+    let alone = Environment::of([("PROMETHEUS_REMOTE_WRITE_PASSWORD", "sesame")]);
+    let said = RemoteWrite::from_target(Target::parse("remote-write+http://x").unwrap(), &alone).unwrap_err();
+    assert!(said.to_string().contains("PROMETHEUS_REMOTE_WRITE_USERNAME"), "{said}");
 }

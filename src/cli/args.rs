@@ -241,6 +241,14 @@ impl RunArgs {
         let reduced = || [256, 128, 64, 32, 16, 8, 4].into_iter().find(fits).unwrap_or(2);
         self.slots.unwrap_or_else(reduced)
     }
+
+    /// Records of each ring: as many as keep all rings together under 64 MB.
+    pub fn ring_records(&self) -> u32 {
+        const MOST_BYTES: u64 = 64 << 20;
+        let shards = u64::from(self.kernels) * u64::from(self.blocks);
+        let fits = |records: &u32| shards * u64::from(*records) * 16 <= MOST_BYTES;
+        [16_384, 8192, 4096, 2048, 1024, 512, 256, 128].into_iter().find(fits).unwrap_or(64)
+    }
 }
 
 /// `ringscope serve`: what `run` takes, and where to serve it.
@@ -346,14 +354,6 @@ impl TraceArgs {
         let filter = TraceFilter::none().errors(self.errors);
         let filter = self.slow.map_or(filter, |slow| filter.slow(slow));
         self.sample.map_or(filter, |messages| filter.one_of(messages))
-    }
-
-    /// Records of each ring: as many as keep all rings together under 64 MB.
-    pub fn ring_records(&self) -> u32 {
-        const MOST_BYTES: u64 = 64 << 20;
-        let shards = u64::from(self.run.kernels) * u64::from(self.run.blocks);
-        let fits = |records: &u32| shards * u64::from(*records) * 16 <= MOST_BYTES;
-        [16_384, 8192, 4096, 2048, 1024, 512, 256, 128].into_iter().find(fits).unwrap_or(64)
     }
 }
 

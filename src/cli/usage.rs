@@ -64,6 +64,7 @@ fn wrong_usage() {
         &["--kernel", "vector_add", "--message-bytes", "1001"],
         &["--publish-interval", "1ms"],
         &["--publish-interval", "25h"],
+        &["--publish-spans", "1/3"],
     ] {
         let error = run(args).unwrap_err().to_string();
         // What was given stands in the message, and what is allowed.
@@ -88,7 +89,7 @@ fn what_is_traced() {
     assert_eq!(filter(&["--sample", "1/64"]), TraceFilter::none().one_of(64));
     let all = TraceFilter::none().slow(Duration::from_micros(50)).one_of(1 << 62).errors(true);
     assert_eq!(filter(&["--slow", "50us", "--sample", "1/4611686018427387904", "--errors"]), all);
-    let records = |args: &[&str]| trace(args).unwrap().ring_records();
+    let records = |args: &[&str]| trace(args).unwrap().run.ring_records();
     assert_eq!([records(&[]), records(&["--kernels", "256", "--blocks", "1024"])], [16_384, 64]);
     for args in [
         &["--sample", "64"][..],

@@ -34,6 +34,8 @@ impl Log {
     pub(super) fn say(&self, _: Message<'_>) {}
 }
 
+#[cfg(all(feature = "tracing", feature = "publish"))]
+pub(crate) use with_tracing::Limits;
 #[cfg(feature = "tracing")]
 pub(super) use with_tracing::Log;
 
@@ -60,8 +62,12 @@ mod with_tracing {
     /// Says things, of each kind not too often.
     #[derive(Debug, Default)]
     pub(in crate::collector) struct Log {
-        limits: Mutex<Vec<(&'static str, Limit)>>,
+        limits: Limits,
     }
+
+    /// How often each kind may be said.
+    #[derive(Debug, Default)]
+    pub(crate) struct Limits(Mutex<Vec<(&'static str, Limit)>>);
 
     /// How often one kind was said lately.
     #[derive(Clone, Copy, Debug)]
@@ -99,8 +105,15 @@ mod with_tracing {
         }
 
         fn pass(&self, message: &Message<'_>) -> Option<u64> {
-            let (kind, now) = (text(message), Instant::now());
-            let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+            self.limits.pass(text(message))
+        }
+    }
+
+    impl Limits {
+        /// How many of that kind were suppressed since the last one that was said; `None` if this one is, too.
+        pub(crate) fn pass(&self, kind: &'static str) -> Option<u64> {
+            let now = Instant::now();
+            let mut limits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let index = limits.iter().position(|(of, _)| *of == kind).unwrap_or_else(|| {
                 limits.push((kind, Limit::new(now)));
                 limits.len() - 1

@@ -55,6 +55,8 @@ pub use config::{MAX_WINDOWS, TelemetryConfig};
 pub use error::TelemetryError;
 pub use handle::TelemetryCollector;
 pub use history::SnapshotHistory;
+#[cfg(all(feature = "tracing", feature = "publish"))]
+pub(crate) use log::Limits;
 pub use notify::{
     EventKind, HookId, HookKind, HookReport, KernelEvent, MAX_HOOKS, MAX_PANICS, Notification, Subscription,
 };

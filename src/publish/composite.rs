@@ -42,8 +42,9 @@ impl Composite {
     /// so; as [`Outbox::flush`].
     pub fn flush(&self, limit: Duration) -> bool {
         let begun: Vec<_> = self.outboxes.iter().map(|outbox| outbox.start_flush(limit)).collect();
-        // All are asked before the first is waited for.
-        begun.into_iter().fold(true, |all, flushing| flushing.wait() && all)
+        // All are asked before the first is waited for, and each is waited for.
+        let late = begun.into_iter().filter_map(|flushing| (!flushing.wait()).then_some(())).count();
+        late == 0
     }
 
     /// Ends all of them at the same time, each within its own [limit](super::Delivery::flush_limit); as [`Outbox::stop`].

@@ -162,9 +162,8 @@ impl GrafanaCloudBuilder {
     }
 
     fn remote_write(&self, endpoint: String, auth: Auth) -> Result<RemoteWrite, PublishError> {
-        let mut options = HttpOptions::default();
-        (options.auth, options.ca_pem, options.timeout) = (auth, self.ca_pem.clone(), self.timeout);
-        RemoteWrite::builder(endpoint).http(options).build()
+        let (ca_pem, timeout) = (self.ca_pem.clone(), self.timeout);
+        RemoteWrite::builder(endpoint).http(HttpOptions { auth, ca_pem, timeout, ..HttpOptions::default() }).build()
     }
 
     /// Where it is. The key goes there: never without TLS, but to this machine.

@@ -100,6 +100,7 @@ impl Http {
     }
 
     /// Sends `body` to `url`; `Ok` is any answer at all.
+    #[cfg(any(feature = "otlp", feature = "remote-write"))]
     pub(super) async fn post(
         &self,
         url: &Url,

@@ -2,6 +2,31 @@
 //!
 //! What is sent is a [`Publication`]: a snapshot, and what ended or happened since the one before. A [`Destination`] writes it
 //! as [`Payload`]s and sends those; a [`Publisher`] of one's own takes it as it is.
+//!
+//! # What is kept where
+//!
+//! What waits for a destination is in memory, bounded in bytes and in age ([`Delivery`]). With a [spool](Delivery::spool) it is on
+//! disk and outlives the process: every payload is a frame with a checksum, written before it is sent; a cursor says how far it
+//! was sent. The next process that opens the folder sends the rest, in order. After a `kill -9` at any moment at most the
+//! payload is lost that was just being written, and nothing that is not whole is ever sent; the one payload that was on its way is
+//! sent again, since nobody knows whether it arrived. So every payload that was written is delivered at least once, and twice at
+//! most where an attempt ended without an answer: a time limit, a connection that broke, the end of the process. After the end of
+//! the machine the same holds for [`SyncPolicy::EachPublication`].
+//!
+//! # What it says with the feature `tracing`
+//!
+//! What goes wrong is counted in every snapshot, in [`publishers`](crate::Snapshot::publishers), and as `telemetry_publish_*` on
+//! every page. With the feature `tracing` it is also a `tracing` event at the target `ringscope::publish`; of each of the first
+//! three, at most ten a second for each destination, and the field `suppressed` of the next one is how many were left out. All
+//! have the field `destination`; none has a secret in it.
+//!
+//! | level | message | fields |
+//! |---|---|---|
+//! | WARN | `attempt failed` | `error`, `reason` (one word: `unreachable`, `timeout`, `unavailable`, `refused`, …), `permanent`: whether it is not tried again |
+//! | WARN | `items dropped` | `reason` ([one](crate::snapshot::DropReason) word), `items` |
+//! | WARN | `publication skipped`: nothing of it was taken | `skipped`, all so far |
+//! | WARN | `circuit opened`: only one attempt is made now and then | |
+//! | INFO | `circuit closed` | |
 
 #[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
 mod address;

@@ -19,7 +19,7 @@ use crate::trace::Source;
 
 /// The prefix of its environment variables.
 const VARIABLES: &str = "PUSHGATEWAY";
-const OPTIONS: [&str; 6] = ["job", "instance", "labels", "delete", push::OPTIONS[0], push::OPTIONS[1]];
+const OPTIONS: [&str; 7] = ["job", "instance", "labels", "delete", "name", push::OPTIONS[0], push::OPTIONS[1]];
 /// Payloads' kinds.
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
@@ -38,6 +38,7 @@ const DELETE: u8 = 2;
 /// ```
 #[derive(Debug)]
 pub struct Pushgateway {
+    name: String,
     base: Url,
     http: Http,
     group: Vec<(String, String)>,
@@ -48,6 +49,7 @@ pub struct Pushgateway {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PushgatewayBuilder {
+    name: String,
     endpoint: String,
     options: HttpOptions,
     group: Vec<(String, String)>,
@@ -55,6 +57,12 @@ pub struct PushgatewayBuilder {
 }
 
 impl PushgatewayBuilder {
+    /// Sets the name that it is counted under. Default: `pushgateway`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// Sets a label of the group that the page is of. Default: `job`, the service, and `instance`, the attribute
     /// `service.instance.id` or host and process.
     pub fn group(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -90,6 +98,7 @@ impl PushgatewayBuilder {
             return Err(push::bad("the label job", "a group has a job"));
         }
         Ok(Pushgateway {
+            name: self.name,
             base: push::url(&self.endpoint, "/")?,
             http: Http::new(&self.options)?,
             group: self.group,
@@ -102,6 +111,7 @@ impl Pushgateway {
     /// Begins one that puts pages into the Pushgateway at `endpoint`, such as `http://localhost:9091`.
     pub fn builder(endpoint: impl Into<String>) -> PushgatewayBuilder {
         PushgatewayBuilder {
+            name: "pushgateway".to_owned(),
             endpoint: endpoint.into(),
             options: HttpOptions::default(),
             group: Vec::new(),
@@ -110,7 +120,7 @@ impl Pushgateway {
     }
 
     /// Makes one of `pushgateway+http://host:port`. Options: `job`, `instance`, `labels` (`rack=7,site=a`), all of the group;
-    /// `delete` (`true`, `false`: whether the group is deleted at the end), `ca` (a file of certificates in PEM), `timeout`
+    /// `delete` (`true`, `false`: whether the group is deleted at the end), `name`, `ca` (a file of certificates in PEM), `timeout`
     /// (seconds). Who asks is in the environment: `PUSHGATEWAY_USERNAME` and `PUSHGATEWAY_PASSWORD`, or
     /// `PUSHGATEWAY_BEARER_TOKEN`, the latter two also in files that the variables with `_FILE` at their ends name.
     ///
@@ -122,6 +132,9 @@ impl Pushgateway {
         builder.delete_at_end = target.take_one_of("delete", &[("true", true), ("false", false)])?.unwrap_or(false);
         for (name, value) in push::labels(&mut target)? {
             builder = builder.group(name, value);
+        }
+        if let Some(name) = target.take("name") {
+            builder = builder.name(name);
         }
         target.finish(&OPTIONS)?;
         builder.build()
@@ -151,7 +164,7 @@ impl Pushgateway {
 
 impl Destination for Pushgateway {
     fn name(&self) -> &str {
-        "pushgateway"
+        &self.name
     }
 
     fn attach(&self, collector: &TelemetryCollector) {

@@ -23,8 +23,18 @@ const SAMPLES_WRITTEN: &str = "x-prometheus-remote-write-samples-written";
 const HISTOGRAMS_WRITTEN: &str = "x-prometheus-remote-write-histograms-written";
 /// The prefix of its environment variables.
 const VARIABLES: &str = "PROMETHEUS_REMOTE_WRITE";
-const OPTIONS: [&str; 9] =
-    ["version", "histograms", "job", "instance", "labels", "stale", "max_samples", push::OPTIONS[0], push::OPTIONS[1]];
+const OPTIONS: [&str; 10] = [
+    "version",
+    "histograms",
+    "job",
+    "instance",
+    "labels",
+    "stale",
+    "max_samples",
+    "name",
+    push::OPTIONS[0],
+    push::OPTIONS[1],
+];
 /// What a Prometheus says that does not take them, with status 500.
 const DISABLED: &str = "native histograms are disabled";
 /// Every so many publications those of version 1 have help, types and units with them.
@@ -52,7 +62,13 @@ pub enum RemoteWriteVersion {
 ///
 /// A receiver that takes 2.0 gets native histograms, types, units and since when counts are counted, and says how many samples
 /// it stored. Samples have the time of their snapshot, so that sending one again stores nothing twice. Of a series that went
-/// away, and at the end of every one, the receiver is told that it ended.
+/// away, and at the end of every one, the receiver is told that it ended: who asks for its value later finds none, and finds the
+/// last one by `last_over_time`.
+///
+/// Counters end in `_total`. Histograms of whole numbers, and those of durations in nanoseconds, are native ones, bucket by bucket
+/// what the device counted; classic ones are the series `_bucket`, `_sum` and `_count`, with bounds written as Prometheus 3 writes
+/// them (`le="1.0"`). A Prometheus that refuses native histograms, since it was not started with
+/// `--enable-feature=native-histograms`, gets classic ones from then on; VictoriaMetrics drops them.
 ///
 /// ```
 /// use ringscope::publish::RemoteWrite;
@@ -73,6 +89,7 @@ pub struct RemoteWrite {
 
 #[derive(Clone, Debug)]
 struct Settings {
+    name: String,
     version: RemoteWriteVersion,
     histograms: Histograms,
     labels: Vec<(String, String)>,
@@ -92,6 +109,12 @@ pub struct RemoteWriteBuilder {
 impl RemoteWriteBuilder {
     /// Default of [`max_samples`](Self::max_samples), which is Prometheus's own.
     pub const DEFAULT_MAX_SAMPLES: usize = 2000;
+
+    /// Sets the name that it is counted under. Default: `remote-write`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = name.into();
+        self
+    }
 
     /// Sets the version of the protocol. Default: [`RemoteWriteVersion::Negotiated`].
     pub fn version(mut self, version: RemoteWriteVersion) -> Self {
@@ -168,6 +191,7 @@ impl RemoteWrite {
             endpoint: endpoint.into(),
             options: HttpOptions::default(),
             settings: Settings {
+                name: "remote-write".to_owned(),
                 version: RemoteWriteVersion::default(),
                 histograms: Histograms::default(),
                 labels: Vec::new(),
@@ -179,7 +203,7 @@ impl RemoteWrite {
 
     /// Makes one of `remote-write+http://host:port/path`. Options: `version` (`1`, `2`, `auto`), `histograms` (`both`, `native`,
     /// `classic`), `job`, `instance`, `labels` (`rack=7,site=a`), `stale` (`true`, `false`: whether series end with the
-    /// program), `max_samples`, `ca` (a file of certificates in PEM), `timeout` (seconds). Who asks is in the environment:
+    /// program), `max_samples`, `name`, `ca` (a file of certificates in PEM), `timeout` (seconds). Who asks is in the environment:
     /// `PROMETHEUS_REMOTE_WRITE_USERNAME` and `PROMETHEUS_REMOTE_WRITE_PASSWORD`, or `PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN`, the
     /// latter two also in files that the variables with `_FILE` at their ends name.
     ///
@@ -200,6 +224,9 @@ impl RemoteWrite {
         }
         for (name, value) in push::labels(&mut target)? {
             builder = builder.label(name, value);
+        }
+        if let Some(name) = target.take("name") {
+            builder = builder.name(name);
         }
         target.finish(&OPTIONS)?;
         builder.build()
@@ -273,7 +300,7 @@ impl RemoteWrite {
 
 impl Destination for RemoteWrite {
     fn name(&self) -> &str {
-        "remote-write"
+        &self.settings.name
     }
 
     fn attach(&self, collector: &TelemetryCollector) {

@@ -64,6 +64,7 @@ macro_rules! row {
 const OF_CLOUDWATCH: &[&str] = &["dimensions", "endpoint", "namespace", "resolution"];
 const OF_CLOUDWATCH_EMF: &[&str] = &["dimensions", "namespace", "resolution"];
 const OF_DOGSTATSD: &[&str] = &["events", "histograms", "packet_bytes", "tags", "telemetry"];
+const OF_ELASTICSEARCH: &[&str] = &["index_prefix", "hosts", "streams", "retention", "templates", "ca", "timeout"];
 const OF_GRAFANA_CLOUD: &[&str] = &["zone", "endpoint", "instance", "protocol", "certificate", "name"];
 const OF_OTLP: &[&str] = &[
     "encoding",
@@ -76,9 +77,9 @@ const OF_OTLP: &[&str] = &[
     "certificate",
     "name",
 ];
-const OF_PUSHGATEWAY: &[&str] = &["job", "instance", "labels", "delete", "ca", "timeout"];
+const OF_PUSHGATEWAY: &[&str] = &["job", "instance", "labels", "delete", "name", "ca", "timeout"];
 const OF_REMOTE_WRITE: &[&str] =
-    &["version", "histograms", "job", "instance", "labels", "stale", "max_samples", "ca", "timeout"];
+    &["version", "histograms", "job", "instance", "labels", "stale", "max_samples", "name", "ca", "timeout"];
 
 const AWS: &[(&str, &str)] = &[
     ("access_key_id", "AWS_ACCESS_KEY_ID"),
@@ -98,6 +99,8 @@ const DD: &[(&str, &str)] = &[
     ("", "DD_ENTITY_ID"),
     ("", "DD_EXTERNAL_ENV"),
 ];
+const ELASTIC: &[(&str, &str)] =
+    &[("username", "ELASTIC_USERNAME"), ("", "ELASTICSEARCH_HOSTS"), ("", "ELASTICSEARCH_URL")];
 const GRAFANA_CLOUD: &[(&str, &str)] = &[
     ("instance", "GRAFANA_CLOUD_INSTANCE_ID"),
     ("", "GRAFANA_CLOUD_ZONE"),
@@ -123,6 +126,7 @@ const REMOTE_WRITE: &[(&str, &str)] = &[("username", "PROMETHEUS_REMOTE_WRITE_US
 
 const AWS_SECRETS: &[(&str, &str)] =
     &[("secret_access_key", "AWS_SECRET_ACCESS_KEY"), ("session_token", "AWS_SESSION_TOKEN")];
+const ELASTIC_SECRETS: &[(&str, &str)] = &[("api_key", "ELASTIC_API_KEY"), ("password", "ELASTIC_PASSWORD")];
 const GRAFANA_CLOUD_SECRETS: &[(&str, &str)] = &[("api_key", "GRAFANA_CLOUD_API_KEY")];
 const OTEL_SECRETS: &[(&str, &str)] = &[("headers", "OTEL_EXPORTER_OTLP_HEADERS")];
 const PUSHGATEWAY_SECRETS: &[(&str, &str)] =
@@ -146,8 +150,10 @@ pub const SCHEMES: &[Scheme] = &[
         OF_PUSHGATEWAY, PUSHGATEWAY, PUSHGATEWAY_SECRETS),
     row!("pushgateway+https", "//pushgateway.example", Pushgateway, ["pushgateway", "tls"],
         OF_PUSHGATEWAY, PUSHGATEWAY, PUSHGATEWAY_SECRETS),
-    row!("elasticsearch+http", "//localhost:9200", -, ["elasticsearch"], &[], &[], &[]),
-    row!("elasticsearch+https", "//elastic.example:9200", -, ["elasticsearch", "tls"], &[], &[], &[]),
+    row!("elasticsearch+http", "//localhost:9200", Elasticsearch, ["elasticsearch"],
+        OF_ELASTICSEARCH, ELASTIC, ELASTIC_SECRETS),
+    row!("elasticsearch+https", "//elastic.example:9200", Elasticsearch, ["elasticsearch", "tls"],
+        OF_ELASTICSEARCH, ELASTIC, ELASTIC_SECRETS),
     row!("grafana-cloud", "//my-org", GrafanaCloud, ["grafana-cloud"],
         OF_GRAFANA_CLOUD, GRAFANA_CLOUD, GRAFANA_CLOUD_SECRETS),
     row!("dogstatsd", "//localhost:8125", DogStatsd, ["datadog"], OF_DOGSTATSD, DD, &[]),

@@ -7,9 +7,17 @@ use std::time::Duration;
 
 use clap::Args;
 use ringscope::publish::Environment;
+use ringscope::trace::{TraceFilter, Tracer, TracerConfig};
 
+use crate::cli::args::RunArgs;
 use crate::cli::publish::plan::{Plan, PlanError, plan};
 use crate::cli::publish::settings::parse_interval;
+use crate::cli::term::terminal;
+use crate::cli::values::sample;
+use crate::cli::workload::launch::Traced;
+
+/// Most spans that are kept until they are published.
+const SPANS: usize = 1 << 16;
 
 /// `--publish` and what belongs to it.
 #[derive(Debug, Args)]
@@ -23,6 +31,11 @@ pub struct PublishArgs {
     /// end]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_interval)]
     pub publish_interval: Option<Duration>,
+
+    /// Publish spans of messages as well, of one of so many: 1/N, N a power of two. otlp+…, jaeger and grafana-cloud take
+    /// them [default: none]
+    #[arg(long, value_name = "1/N", allow_hyphen_values = true, value_parser = sample)]
+    pub publish_spans: Option<u64>,
 
     /// TOML file with destinations and their settings; `ringscope check` checks it
     #[arg(long, value_name = "FILE")]
@@ -58,16 +71,33 @@ impl PublishArgs {
         !self.publish.is_empty() || self.config.is_some()
     }
 
-    /// What is to be published where; `None`, if nothing is.
+    /// What is to be published where; `None`, if nothing is. `json` is whether stdout gets a document.
     ///
     /// # Errors
     /// [`PlanError`] with everything that is wrong.
-    pub fn plan(&self) -> Result<Option<Plan>, PlanError> {
+    pub fn plan(&self, json: bool) -> Result<Option<Plan>, PlanError> {
         if !self.is_wanted() {
             return Ok(None);
         }
         let environment = Environment::of_this_process();
         let plan = plan(&self.publish, self.publish_interval, self.config.as_deref(), &environment)?;
+        if let Some(planned) = plan.destinations.iter().find(|planned| planned.writes_to_stdout()) {
+            if json {
+                return Err(PlanError::of_flag(&format!(
+                    "{} and --json both take stdout: leave out one",
+                    planned.address
+                )));
+            }
+            terminal::leave_stdout();
+        }
         Ok((!plan.destinations.is_empty()).then_some(plan))
+    }
+
+    /// What kernels are to record for spans; `None`, if nobody wants spans.
+    pub fn traced(&self, args: &RunArgs) -> Option<Traced> {
+        let messages = self.publish_spans.filter(|_| self.is_wanted())?;
+        let config = TracerConfig { instants: 2 * SPANS, messages: SPANS, ..TracerConfig::default() };
+        let filter = TraceFilter::none().one_of(messages);
+        Some(Traced { tracer: Tracer::with_config("ringscope", config), ring_records: args.ring_records(), filter })
     }
 }

@@ -45,6 +45,18 @@ pub struct Entry {
     pub value: Value,
 }
 
+impl Entry {
+    /// A text; a number in its place gets the remedy of who needs it.
+    pub fn text(&self) -> Result<&str, String> {
+        self.value.scalar().ok_or_else(|| self.must_be("a text"))
+    }
+
+    /// What is wrong with a value of another kind.
+    pub fn must_be(&self, what: &str) -> String {
+        format!("must be {what}, and is {}", self.value.what())
+    }
+}
+
 /// A value. Its `Debug` shows none: some are secrets.
 #[derive(Clone, PartialEq)]
 pub enum Value {

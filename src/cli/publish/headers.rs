@@ -3,7 +3,6 @@
 use ringscope::publish::{Environment, SecretString, secret_file};
 
 use crate::cli::publish::file::{Entry, Value};
-use crate::cli::publish::settings::{must_be, text};
 
 /// Headers whose values are secrets.
 const SECRET: &[&str] = &["authorization", "proxy-authorization", "api-key", "x-api-key", "dd-api-key", "cookie"];
@@ -24,17 +23,17 @@ fn value(entry: &Entry, environment: &Environment) -> Result<String, String> {
             let remedy = "{ file = \"PATH\" } or { env = \"NAME\" }";
             return Err(format!("a secret does not stand here, where others read it: say where it is, {remedy}"));
         }
-        return text(entry).map(str::to_owned);
+        return entry.text().map(str::to_owned);
     };
     match &from[..] {
         [file] if file.key == "file" => {
-            let secret: SecretString = secret_file(text(file)?).map_err(|error| error.to_string())?;
+            let secret: SecretString = secret_file(file.text()?).map_err(|error| error.to_string())?;
             Ok(secret_text(&secret))
         }
         [named] if named.key == "env" => environment
-            .get(text(named)?)
+            .get(named.text()?)
             .ok_or_else(|| "there is no environment variable of that name, or it is empty".to_owned()),
-        _ => Err(must_be("a text, { file = \"PATH\" } or { env = \"NAME\" }", entry)),
+        _ => Err(entry.must_be("a text, { file = \"PATH\" } or { env = \"NAME\" }")),
     }
 }
 

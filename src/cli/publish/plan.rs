@@ -9,7 +9,7 @@ use ringscope::trace::Source;
 use crate::cli::publish::file::{self, Entry, Place, Problem, Value};
 use crate::cli::publish::nearest::{nearest, unknown};
 use crate::cli::publish::resource;
-use crate::cli::publish::settings::{self, Known, Settings, must_be};
+use crate::cli::publish::settings::{self, Known, Settings};
 
 const FLAG: &str = "--publish";
 /// Keys of a file outside of its tables.
@@ -47,7 +47,19 @@ pub struct PlanError {
     problems: Vec<Problem>,
 }
 
+impl Planned {
+    /// Whether what goes there goes to stdout.
+    pub fn writes_to_stdout(&self) -> bool {
+        self.address.starts_with("cloudwatch-emf:") || self.address.ends_with("/dev/stdout")
+    }
+}
+
 impl PlanError {
+    /// Makes one of a flag.
+    pub fn of_flag(message: &str) -> PlanError {
+        PlanError { file: None, problems: vec![Problem::new(None, format!("{FLAG}: {message}"))] }
+    }
+
     /// Each thing that is wrong, with its place.
     pub fn lines(&self) -> Vec<String> {
         lines(self.file.as_deref(), &self.problems)
@@ -131,21 +143,21 @@ fn read_file(entries: Vec<Entry>, problems: &mut Vec<Problem>) -> FileContents {
     let mut read = FileContents::default();
     for entry in entries {
         let set = match entry.key.as_str() {
-            "service" => settings::text(&entry).map(|text| read.service = Some(text.to_owned())),
+            "service" => entry.text().map(|text| read.service = Some(text.to_owned())),
             "interval" => settings::interval(&entry).map(|interval| read.interval = Some(interval)),
             "resource" => match entry.value {
                 Value::Table(table) => {
                     read.resource = table;
                     Ok(())
                 }
-                _ => Err(must_be("a table, [resource]", &entry)),
+                _ => Err(entry.must_be("a table, [resource]")),
             },
             "publish" => match entry.value {
                 Value::List(list) => {
                     read.wanted.extend(list.into_iter().filter_map(|(place, value)| of_table(place, value, problems)));
                     Ok(())
                 }
-                _ => Err(must_be("a list of tables: [[publish]] with two brackets", &entry)),
+                _ => Err(entry.must_be("a list of tables: [[publish]] with two brackets")),
             },
             key => {
                 problems.push(Problem::new(entry.key_place, unknown_at_the_top(key)));
@@ -180,7 +192,7 @@ fn of_table(place: Place, value: Value, problems: &mut Vec<Problem>) -> Option<W
     };
     let url = entries.remove(at);
     let Value::Text(text) = &url.value else {
-        problems.push(Problem::new(url.place, format!("url: {}", must_be("a text", &url))));
+        problems.push(Problem::new(url.place, format!("url: {}", url.must_be("a text"))));
         return None;
     };
     let mut wanted = of_url(text, url.place, problems)?;

@@ -4,7 +4,6 @@ use ringscope::publish::Environment;
 use ringscope::trace::{Attribute, Source, Value as Known};
 
 use crate::cli::publish::file::{Entry, Problem, Value};
-use crate::cli::publish::settings::must_be;
 
 const SERVICE: &str = "ringscope";
 
@@ -40,7 +39,7 @@ fn attribute(entry: &Entry) -> Result<Attribute, String> {
             (.., Ok(truth)) => Known::from(truth),
             _ => Known::from(number.clone()),
         },
-        _ => return Err(must_be("a text, a number or true or false; a name with dots stands in quotes", entry)),
+        _ => return Err(entry.must_be("a text, a number or true or false; a name with dots stands in quotes")),
     };
     Ok(Attribute::new(entry.key.clone(), value))
 }

@@ -138,7 +138,7 @@ impl Settings {
             return Some(self.set_option(entry));
         }
         if let Some((_, variable)) = known.variables.iter().find(|(name, _)| *name == key) {
-            return Some(text(entry).map(|value| self.variables.0.push(((*variable).to_owned(), value.to_owned()))));
+            return Some(entry.text().map(|value| self.variables.0.push(((*variable).to_owned(), value.to_owned()))));
         }
         self.set_headers(known, entry, environment).or_else(|| self.set_secret(known, entry, environment))
     }
@@ -168,7 +168,7 @@ impl Settings {
     }
 
     fn set_option(&mut self, entry: &Entry) -> Result<(), String> {
-        let value = entry.value.scalar().ok_or_else(|| must_be("a text or a number", entry))?;
+        let value = entry.value.scalar().ok_or_else(|| entry.must_be("a text or a number"))?;
         // A destination takes bytes as a number.
         let value = if entry.key.ends_with("_bytes") { parse_bytes(value)?.to_string() } else { value.to_owned() };
         self.options.push((entry.key.clone(), value, entry.place));
@@ -188,11 +188,11 @@ impl Settings {
         }
         let (_, variable) = secret(name)?;
         let set = match from {
-            "file" => text(entry).and_then(|path| {
+            "file" => entry.text().and_then(|path| {
                 secret_file(path).map_err(|error| error.to_string())?;
                 Ok((format!("{variable}_FILE"), path.to_owned()))
             }),
-            "env" => text(entry).and_then(|named| {
+            "env" => entry.text().and_then(|named| {
                 let value =
                     environment.get(named).ok_or("there is no environment variable of that name, or it is empty")?;
                 Ok(((*variable).to_owned(), value))
@@ -210,7 +210,7 @@ fn spool(entry: &Entry, problems: &mut Vec<Problem>) -> Result<Spool, String> {
         Value::Table(table) => {
             for entry in table {
                 let read = match entry.key.as_str() {
-                    "path" => text(entry).map(|text| path = Some(text)),
+                    "path" => entry.text().map(|text| path = Some(text)),
                     "limit" => bytes(entry).map(|bytes| limit = bytes),
                     "sync" => sync_policy(entry).map(|policy| sync = policy),
                     key => {
@@ -223,7 +223,7 @@ fn spool(entry: &Entry, problems: &mut Vec<Problem>) -> Result<Spool, String> {
                 }
             }
         }
-        _ => return Err(must_be("a path, or { path = …, limit = …, sync = … }", entry)),
+        _ => return Err(entry.must_be("a path, or { path = …, limit = …, sync = … }")),
     }
     let path =
         path.filter(|path| !path.is_empty()).ok_or("it needs a path: a folder of its own for each destination")?;
@@ -237,7 +237,7 @@ fn spool(entry: &Entry, problems: &mut Vec<Problem>) -> Result<Spool, String> {
 }
 
 fn sync_policy(entry: &Entry) -> Result<SyncPolicy, String> {
-    match text(entry)? {
+    match entry.text()? {
         "each-publication" => Ok(SyncPolicy::EachPublication),
         "at-the-end" => Ok(SyncPolicy::AtTheEnd),
         _ => Err("it must be each-publication or at-the-end".to_owned()),
@@ -246,7 +246,7 @@ fn sync_policy(entry: &Entry) -> Result<SyncPolicy, String> {
 
 /// Reads the time between two publications.
 pub fn interval(entry: &Entry) -> Result<Duration, String> {
-    parse_interval(text(entry)?)
+    parse_interval(entry.text()?)
 }
 
 /// Reads the time between two publications.
@@ -257,28 +257,14 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
 
 fn time(entry: &Entry) -> Result<Duration, String> {
     let allowed = Duration::from_millis(1)..=Duration::from_secs(30 * 24 * 3600);
-    parse_duration(text(entry)?, allowed, "must be from 1ms to 720h (30 days)")
+    parse_duration(entry.text()?, allowed, "must be from 1ms to 720h (30 days)")
 }
 
 fn bytes(entry: &Entry) -> Result<u64, String> {
-    parse_bytes(entry.value.scalar().ok_or_else(|| must_be("a size such as \"16MiB\"", entry))?)
+    parse_bytes(entry.value.scalar().ok_or_else(|| entry.must_be("a size such as \"16MiB\""))?)
 }
 
 fn failures(entry: &Entry) -> Result<u32, String> {
     let failures = entry.value.scalar().and_then(|text| text.parse().ok()).filter(|failures| *failures > 0);
     failures.ok_or_else(|| "must be a whole number, 1 or more".to_owned())
-}
-
-/// A text; a number in its place gets the remedy of who needs it.
-pub fn text(entry: &Entry) -> Result<&str, String> {
-    match &entry.value {
-        Value::Text(text) => Ok(text),
-        Value::Number(number) => Ok(number),
-        _ => Err(must_be("a text", entry)),
-    }
-}
-
-/// What is wrong with a value of another kind.
-pub fn must_be(what: &str, entry: &Entry) -> String {
-    format!("must be {what}, and is {}", entry.value.what())
 }

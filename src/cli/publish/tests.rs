@@ -197,7 +197,13 @@ fn flags_stand_over_the_file_and_the_file_over_the_environment() {
 fn the_table_of_schemes_is_that_of_the_destinations() {
     for scheme in SCHEMES.iter().filter(|scheme| scheme.is_built) {
         let target = Target::parse(&format!("{}:{}", scheme.name, scheme.address)).unwrap();
-        let made = |target| ringscope::publish::AnyDestination::from_target(target, &Environment::of([]));
+        // Without an account nothing of Grafana Cloud's is looked at.
+        let environment = Environment::of([
+            ("GRAFANA_CLOUD_API_KEY", "key"),
+            ("GRAFANA_CLOUD_INSTANCE_ID", "1"),
+            ("GRAFANA_CLOUD_ZONE", "prod-eu-west-2"),
+        ]);
+        let made = |target| ringscope::publish::AnyDestination::from_target(target, &environment);
         let said = made(target.option("no-such-option", "1")).unwrap_err().to_string();
         let listed = said.split("there are ").nth(1).unwrap_or_else(|| panic!("{}: {said}", scheme.name));
         let mut listed: Vec<&str> = listed.split(", ").collect();

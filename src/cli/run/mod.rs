@@ -11,11 +11,12 @@ use crate::cli::workload::session::Session;
 
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn run(args: &RunAndPublishArgs) -> Result<bool, CliError> {
-    let plan = args.publish.plan()?;
+    let plan = args.publish.plan(args.run.json)?;
+    let traced = args.publish.traced(&args.run);
     let args = &args.run;
     let doing = "opening the device and launching the kernels";
-    let mut session = opening(args.device, doing, || Session::start(args, args.limit()))?;
-    let sending = Sending::start_if(plan, session.runtime().collector(), None)?;
+    let mut session = opening(args.device, doing, || Session::start(args, args.limit(), traced.as_ref()))?;
+    let sending = Sending::start_if(plan, session.runtime().collector(), None, traced.as_ref())?;
     let live = Live::start(session.view());
     let mut outcome = session.stream()?;
     // Nothing was checked.

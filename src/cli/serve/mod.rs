@@ -37,12 +37,13 @@ const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
-    let plan = args.publish.plan()?;
+    let plan = args.publish.plan(args.run.json)?;
+    let traced = args.publish.traced(&args.run);
     // Before anything is launched: an address that is taken is known at once.
     let listeners = args.listen.bind().map_err(ServeError::Listen)?;
     let hosts = args.listen.hosts(&listeners);
     let doing = "opening the device and launching the kernels";
-    let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.limit()))?;
+    let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.limit(), traced.as_ref()))?;
     // The first page is of this one.
     session.runtime().snapshot_blocking()?;
     session.runtime().collector().start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
@@ -59,7 +60,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let address = format!("http://{}", server.address());
     let rest = " for Prometheus; /snapshot.json, /summary.json, /stuck, /healthz; Ctrl-C ends";
     terminal::say(&[plain("serving "), styled(Style::Bold, &format!("{address}/metrics")), plain(rest)]);
-    let sending = Sending::start_if(plan, session.runtime().collector(), Some(PUBLISH_INTERVAL))?;
+    let sending = Sending::start_if(plan, session.runtime().collector(), Some(PUBLISH_INTERVAL), traced.as_ref())?;
     // A log that goes on for months has no use for a line each interval.
     let live = terminal::can_redraw().then(|| Live::start(session.view()));
     let tells = sending.is_some() && live.is_none();

@@ -117,9 +117,21 @@ pub fn print_json(document: &impl Serialize) -> Result<(), OutputError> {
     print(&(serde_json::to_string_pretty(document).map_err(|e| OutputError(e.into()))? + "\n"))
 }
 
+/// Somebody else writes to stdout: the result goes to stderr.
+static STDOUT_IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Leaves stdout to somebody else from now on.
+pub fn leave_stdout() {
+    STDOUT_IS_TAKEN.store(true, Ordering::Relaxed);
+}
+
 /// Writes to stdout. Who closed stdout, as `head` does, has read enough.
 fn print(text: &str) -> Result<(), OutputError> {
     progress(None);
+    if STDOUT_IS_TAKEN.load(Ordering::Relaxed) {
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        return Ok(());
+    }
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError(error)),

@@ -25,9 +25,9 @@ pub fn trace(args: &TraceArgs) -> Result<bool, CliError> {
     // A message is sent and received, each an instant.
     let config = TracerConfig { instants: 2 * records, messages: records, ..TracerConfig::default() };
     let tracer = Tracer::with_config("ringscope", config);
-    let traced = Traced { tracer: tracer.clone(), ring_records: args.ring_records(), filter: args.filter() };
+    let traced = Traced { tracer: tracer.clone(), ring_records: args.run.ring_records(), filter: args.filter() };
     let doing = "opening the device and launching the kernels";
-    let mut session = opening(args.run.device, doing, || Session::traced(&args.run, args.run.limit(), &traced))?;
+    let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.run.limit(), Some(&traced)))?;
     let recorder =
         session.runtime().collector().record_trace(&tracer, records).map_err(ringscope::RuntimeError::from)?;
     let mut writer = Writer::start(recorder, args, output);

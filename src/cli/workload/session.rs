@@ -32,23 +32,11 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Opens the files and the device, and launches the kernels.
+    /// Opens the files and the device, and launches the kernels, which record what happens when if that is wanted.
     ///
     /// # Errors
     /// A file, or the device, cannot be used.
-    pub fn start(args: &'a RunArgs, limit: Limit) -> Result<Session<'a>, CliError> {
-        Session::open(args, limit, None)
-    }
-
-    /// As [`start`](Self::start), with kernels that record what happens when.
-    ///
-    /// # Errors
-    /// A file, or the device, cannot be used.
-    pub fn traced(args: &'a RunArgs, limit: Limit, traced: &Traced) -> Result<Session<'a>, CliError> {
-        Session::open(args, limit, Some(traced))
-    }
-
-    fn open(args: &'a RunArgs, limit: Limit, traced: Option<&Traced>) -> Result<Session<'a>, CliError> {
+    pub fn start(args: &'a RunArgs, limit: Limit, traced: Option<&Traced>) -> Result<Session<'a>, CliError> {
         let input = Input::new(&args.paths, limit)?;
         let stop = signals::stop_on_signals()?;
         let runtime = launch::open(args, traced, stop)?;

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 /// The most of a text that a document has, in bytes: one text makes no document that nobody takes.
 const MOST_TEXT: usize = 16 << 10;
+/// The most of a name that nobody has checked.
+const MOST_NAME: usize = 255;
 /// The largest whole number of Elasticsearch's type `long`.
 const MOST_LONG: u64 = i64::MAX as u64;
 
@@ -81,8 +83,9 @@ impl Fields {
     pub(super) fn named<'a>(&mut self, prefix: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
         let mut taken: Vec<String> = Vec::new();
         for (name, value) in pairs {
-            let mut plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-            while taken.contains(&plain) {
+            let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' });
+            let mut plain: String = plain.take(MOST_NAME).collect();
+            while plain.is_empty() || taken.contains(&plain) {
                 plain.push('_');
             }
             self.text(&[prefix, &plain], value);
@@ -168,7 +171,7 @@ mod tests {
     #[test]
     fn any_name_and_any_text_make_one_line_of_json_that_says_the_same() {
         let mut fields = Fields::default();
-        let pairs = [("a.b", "1\n2"), ("a_b", "\"\u{0}\u{2028}"), ("..", "ü")];
+        let pairs = [("a.b", "1\n2"), ("a_b", "\"\u{0}\u{2028}"), ("..", "ü"), ("", "none")];
         fields.named("labels.", pairs.into_iter());
         fields.flattened(&["all"], pairs.into_iter());
         fields.real(&["nan"], f64::NAN);
@@ -181,7 +184,7 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(read["labels.a_b"], "1\n2");
         assert_eq!(read["labels.a_b_"], "\"\u{0}\u{2028}");
-        assert_eq!(read["labels.__"], "ü");
+        assert_eq!((&read["labels.__"], &read["labels._"]), (&"ü".into(), &"none".into()));
         assert_eq!(read["all"]["a.b"], "1\n2");
         assert_eq!(read["most"], i64::MAX);
         assert_eq!(read.get("nan"), None);

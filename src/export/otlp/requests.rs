@@ -112,6 +112,7 @@ impl Requests {
         requests
     }
 
+    #[cfg(feature = "otlp")]
     pub(super) fn encoding(&self) -> Encoding {
         self.form.encoding
     }

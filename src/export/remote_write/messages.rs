@@ -56,7 +56,9 @@ pub(super) struct Times {
 
 impl Times {
     pub(super) fn of(batch: &Batch<'_>) -> Times {
-        Times { now: millis(batch.snapshot.time), started: millis(batch.started), ends: batch.ends }
+        // Prometheus refuses a second value for a time.
+        let after_previous = batch.previous.map_or(0, |previous| millis(previous.time).saturating_add(1));
+        Times { now: millis(batch.snapshot.time).max(after_previous), started: millis(batch.started), ends: batch.ends }
     }
 
     /// Writes what a series has now into it, and that it ends, if it does. Returns how many samples these are.

@@ -272,6 +272,17 @@ fn what_is_gone_and_what_ends_is_marked() {
     }
 }
 
+/// A millisecond holds more than one snapshot, and Prometheus one value.
+#[test]
+fn no_time_has_two_values() {
+    let snapshot = snapshot();
+    let batch = Batch { previous: Some(&snapshot), ..batch(&snapshot, &[]) };
+    for series in series(&bytes(encode(&batch, Version::V1))).values() {
+        let times = series.samples.iter().map(|s| s.timestamp).chain(series.histograms.iter().map(|h| h.timestamp));
+        assert!(times.into_iter().all(|time| time == super::batch::millis(snapshot.time) + 1));
+    }
+}
+
 #[test]
 fn requests_are_cut() {
     let config = TelemetryConfig { max_series: 5000, ..TelemetryConfig::default() };

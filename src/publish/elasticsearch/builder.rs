@@ -8,17 +8,17 @@ use base64::Engine;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::destination::Elasticsearch;
 use super::hosts::Hosts;
-use super::{Elasticsearch, ElasticsearchStream};
-use crate::export::elasticsearch::BulkLimits;
+use crate::export::elasticsearch::{BulkLimits, Stream as ElasticsearchStream};
 use crate::publish::address::{self, bad};
 use crate::publish::environment::Environment;
 use crate::publish::error::PublishError;
 use crate::publish::http::{Auth, Http, HttpOptions};
 use crate::publish::target::Target;
 
-const OPTIONS: [&str; 8] =
-    ["index_prefix", "hosts", "streams", "retention", "templates", "user", address::OPTIONS[0], address::OPTIONS[1]];
+const OPTIONS: [&str; 7] =
+    ["index_prefix", "hosts", "streams", "retention", "templates", address::OPTIONS[0], address::OPTIONS[1]];
 /// The user that every cluster has.
 const DEFAULT_USER: &str = "elastic";
 
@@ -59,7 +59,7 @@ impl Elasticsearch {
     ///
     /// Options: `index_prefix`; `hosts` (further hosts of the cluster, with commas between them); `streams` (`metrics`, `events`,
     /// `operations`, with commas between them); `retention` (`30d`, `12h`, `90m`, or `none`: without end, and for clusters that
-    /// know no lifecycle of data streams); `templates` (`on`, `off`); `user`; `ca` (a file of certificates in PEM); `timeout`
+    /// know no lifecycle of data streams); `templates` (`on`, `off`); `ca` (a file of certificates in PEM); `timeout`
     /// (seconds).
     ///
     /// Who asks is in the environment: `ELASTIC_API_KEY`, or `ELASTIC_PASSWORD` and `ELASTIC_USERNAME` (default: `elastic`). The
@@ -86,7 +86,7 @@ impl Elasticsearch {
             builder = builder.retention(time(&retention)?);
         }
         builder.templates = target.take_one_of("templates", &[("on", true), ("off", false)])?.unwrap_or(true);
-        let user = target.take("user").or_else(|| environment.get("ELASTIC_USERNAME"));
+        let user = environment.get("ELASTIC_USERNAME");
         builder.options = address::options(&mut target)?;
         target.finish(&OPTIONS)?;
         match environment.secret("ELASTIC_API_KEY")? {

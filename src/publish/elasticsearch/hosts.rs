@@ -85,12 +85,13 @@ impl Hosts {
         Err(last.unwrap_or_else(none))
     }
 
-    /// Those that rest come last.
+    /// All that work in turn, so that each is the first equally often; those that rest come last.
     fn in_order(&self) -> Vec<&Host> {
-        let first = self.next.fetch_add(1, Ordering::Relaxed) % self.all.len().max(1);
-        let (before, after) = self.all.split_at(first);
-        let mut order: Vec<&Host> = after.iter().chain(before).collect();
-        order.sort_by_key(|host| host.is_resting());
+        let (mut order, resting): (Vec<&Host>, Vec<&Host>) = self.all.iter().partition(|host| !host.is_resting());
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let first = turn % order.len().max(1);
+        order.rotate_left(first);
+        order.extend(resting);
         order
     }
 }

@@ -57,17 +57,19 @@ pub struct Otlp {
 
 #[derive(Debug)]
 enum Transport {
-    Http(http::Client),
+    Http(Box<http::Client>),
     #[cfg(feature = "otlp-grpc")]
-    Grpc(super::grpc::Client),
+    Grpc(Box<super::grpc::Client>),
 }
 
 impl Otlp {
     pub(super) fn new(settings: Settings) -> Result<Otlp, PublishError> {
         let transport = match settings.protocol {
-            OtlpProtocol::HttpProtobuf | OtlpProtocol::HttpJson => Transport::Http(http::Client::new(&settings)?),
+            OtlpProtocol::HttpProtobuf | OtlpProtocol::HttpJson => {
+                Transport::Http(Box::new(http::Client::new(&settings)?))
+            }
             #[cfg(feature = "otlp-grpc")]
-            OtlpProtocol::Grpc => Transport::Grpc(super::grpc::Client::new(&settings)?),
+            OtlpProtocol::Grpc => Transport::Grpc(Box::new(super::grpc::Client::new(&settings)?)),
             #[cfg(not(feature = "otlp-grpc"))]
             OtlpProtocol::Grpc => {
                 let remedy = "this build has no gRPC: build with the feature otlp-grpc".to_owned();

@@ -174,10 +174,8 @@ impl OtlpBuilder {
 
     fn with_options(mut self, target: &mut Target, grpc: bool) -> Result<Self, PublishError> {
         let encodings = [("protobuf", OtlpProtocol::HttpProtobuf), ("json", OtlpProtocol::HttpJson)];
-        if !grpc {
-            if let Some(protocol) = target.take_one_of("encoding", &encodings)? {
-                self = self.protocol(protocol);
-            }
+        if let Some(protocol) = if grpc { None } else { target.take_one_of("encoding", &encodings)? } {
+            self = self.protocol(protocol);
         }
         if let Some(gzip) = target.take_one_of("compression", &COMPRESSIONS)? {
             self = self.gzip(gzip);

@@ -58,10 +58,8 @@ impl Client {
         let endpoint = endpoint.map_err(|e| http::bad("the endpoint", &http::root_cause(&e)))?.connect_timeout(limit);
         let endpoint = trusted(endpoint, &url, settings)?;
         let headers = |signal: OtlpSignal| {
-            let mut options = HttpOptions::default();
-            options.headers = settings.headers(signal).clone();
-            options.auth = settings.auth.clone();
-            http::headers(&options)
+            let (headers, auth) = (settings.headers(signal).clone(), settings.auth.clone());
+            http::headers(&HttpOptions { headers, auth, ..HttpOptions::default() })
         };
         let [metrics, traces, logs] = OtlpSignal::ALL.map(headers);
         let headers = [metrics?, traces?, logs?];

@@ -58,12 +58,9 @@ impl Client {
 }
 
 fn http(settings: &Settings, headers: &super::settings::Headers) -> Result<Http, PublishError> {
-    let mut options = HttpOptions::default();
-    options.headers = headers.clone();
-    options.auth = settings.auth.clone();
-    options.ca_pem = settings.ca_pem.clone();
-    options.timeout = settings.timeout;
-    Http::new(&options)
+    let (headers, auth) = (headers.clone(), settings.auth.clone());
+    let (ca_pem, timeout) = (settings.ca_pem.clone(), settings.timeout);
+    Http::new(&HttpOptions { headers, auth, ca_pem, timeout })
 }
 
 fn headers(kind: Kind) -> &'static [(HeaderName, &'static str)] {
@@ -95,10 +92,9 @@ fn understood(reply: &Reply) -> Result<Response, String> {
 
 /// An error is a `google.rpc.Status`, in the encoding of the request, or whatever a proxy says.
 fn refused(mut reply: Reply, url: &Url) -> PublishError {
-    if content_type(&reply).ends_with("protobuf") {
-        if let Ok(status) = Status::decode(&reply.body[..]) {
-            reply.body = status.message.into_bytes();
-        }
+    let status = Status::decode(&reply.body[..]).ok().filter(|_| content_type(&reply).ends_with("protobuf"));
+    if let Some(status) = status {
+        reply.body = status.message.into_bytes();
     }
     reply.error(url)
 }

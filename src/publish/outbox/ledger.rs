@@ -1,8 +1,9 @@
 //! What became of what one destination was to get: counts that agree at every moment.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use super::log::{Log, Message};
 use crate::collector::CountsPublishing;
 use crate::publish::error::PublishError;
 use crate::publish::queue::Lost;
@@ -13,6 +14,7 @@ use crate::snapshot::{DropReason, PublisherTelemetry};
 #[derive(Debug)]
 pub(in crate::publish) struct Ledger {
     counts: Mutex<Counts>,
+    log: Log,
 }
 
 #[derive(Debug)]
@@ -24,11 +26,14 @@ struct Counts {
 
 impl Ledger {
     pub(in crate::publish) fn new(destination: &str) -> Self {
-        Ledger { counts: Mutex::new(Counts { told: PublisherTelemetry::new(destination), closed: false }) }
+        Ledger {
+            counts: Mutex::new(Counts { told: PublisherTelemetry::new(destination), closed: false }),
+            log: Default::default(),
+        }
     }
 
     pub(in crate::publish) fn read(&self) -> PublisherTelemetry {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).told.clone()
+        self.lock().told.clone()
     }
 
     /// Takes the name that the collector knows it by.
@@ -36,10 +41,26 @@ impl Ledger {
         self.change(|c| c.destination = destination);
     }
 
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn change(&self, change: impl FnOnce(&mut PublisherTelemetry)) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.lock();
         if !counts.closed {
             change(&mut counts.told);
+        }
+    }
+
+    /// When no lock is held: a subscriber may look here.
+    fn say(&self, message: Message<'_>) {
+        let destination = Arc::clone(&self.lock().told.destination);
+        self.log.say(&destination, message);
+    }
+
+    fn say_dropped(&self, reason: DropReason, items: u64) {
+        if items > 0 {
+            self.say(Message::ItemsDropped { reason, items });
         }
     }
 
@@ -54,6 +75,8 @@ impl Ledger {
             c.encoded_items += records;
             drop_items(c, reason, records);
         });
+        self.say(Message::PublicationSkipped { skipped: self.read().skipped });
+        self.say_dropped(reason, records);
     }
 
     /// Something could not be written at all.
@@ -63,6 +86,7 @@ impl Ledger {
             drop_items(c, DropReason::Unwritable, items);
             c.last_error = Some(error.to_string().into());
         });
+        self.say_dropped(DropReason::Unwritable, items);
     }
 
     /// Something was written, or found in the spool, and waits.
@@ -81,6 +105,7 @@ impl Ledger {
             c.queued_bytes = c.queued_bytes.saturating_sub(lost.bytes);
             drop_items(c, reason, lost.items);
         });
+        self.say_dropped(reason, lost.items);
     }
 
     /// Something was lost of which nothing is counted yet.
@@ -89,6 +114,7 @@ impl Ledger {
             c.encoded_items += items;
             drop_items(c, reason, items);
         });
+        self.say_dropped(reason, items);
     }
 
     pub(super) fn attempt(&self, is_retry: bool) {
@@ -103,6 +129,7 @@ impl Ledger {
             c.failures += 1;
             c.last_error = Some(error.to_string().into());
         });
+        self.say(Message::AttemptFailed { error });
     }
 
     /// Of something that waited, with `bytes`, so many items arrived and so many were refused; `left` waits on, in so many bytes.
@@ -121,20 +148,24 @@ impl Ledger {
                 c.last_error = Some(warning.as_str().into());
             }
         });
+        self.say_dropped(DropReason::Rejected, outcome.rejected);
     }
 
     pub(super) fn circuit(&self, open: bool) {
         self.change(|c| c.circuit_open = open);
+        self.say(if open { Message::CircuitOpened } else { Message::CircuitClosed });
     }
 
     /// Counts what still waits as dropped at the end, and nothing after it; `keeps` says that it stays in the spool instead.
     pub(super) fn close(&self, keeps: bool) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.lock();
         if !std::mem::replace(&mut counts.closed, true) && !keeps {
             let c = &mut counts.told;
             let left = std::mem::take(&mut c.queued_items);
             c.queued_bytes = 0;
             drop_items(c, DropReason::Shutdown, left);
+            drop(counts);
+            self.say_dropped(DropReason::Shutdown, left);
         }
     }
 }
@@ -145,7 +176,7 @@ impl CountsPublishing for Ledger {
     }
 
     fn is_closed(&self) -> bool {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).closed
+        self.lock().closed
     }
 }
 

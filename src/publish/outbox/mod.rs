@@ -2,6 +2,7 @@
 
 mod guard;
 mod ledger;
+mod log;
 mod mailbox;
 mod retry;
 mod route;

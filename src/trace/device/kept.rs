@@ -218,7 +218,7 @@ impl DeviceTrace {
         let is_gone = |number: &&u64| **number < first;
         cursor.missed += first.saturating_sub(next) + left.iter().filter(is_gone).count() as u64;
         let numbers = left.iter().copied().chain(next.max(first)..self.added).filter(|number| *number >= first);
-        let mut shards: BTreeMap<(&Arc<str>, u32), Vec<(u64, &Kept)>> = BTreeMap::new();
+        let mut shards = BTreeMap::<(&Arc<str>, u32), Vec<(u64, &Kept)>>::new();
         for number in numbers {
             let kept = &self.kept[(number - first) as usize];
             shards.entry((&kept.record.kernel, kept.record.shard)).or_default().push((number, kept));
