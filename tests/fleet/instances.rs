@@ -73,8 +73,7 @@ impl Fleet {
 impl Instance {
     /// One of 50 is slow and has much to do.
     fn new(number: usize) -> Instance {
-        let mut config = TelemetryConfig::default();
-        config.sample_interval = Duration::ZERO;
+        let config = TelemetryConfig { sample_interval: Duration::ZERO, ..TelemetryConfig::default() };
         let collector = TelemetryCollector::with_config(true, config).unwrap();
         let worker = collector.actor("worker").unwrap();
         let requests = collector.counter("requests", "Requests").unwrap();
@@ -105,7 +104,7 @@ impl Instance {
             counted.durations.push(took);
             counted.bytes += took % 1000;
         }
-        if self.random.next() % 2 == 0 {
+        if self.random.next().is_multiple_of(2) {
             self.worker.record_error("simulated");
             counted.errors += 1;
         }

@@ -1,6 +1,5 @@
 //! Killed at any moment of a thousand writes, a writer leaves whole files, and whoever reads all the time sees whole documents.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,6 +74,7 @@ fn a_writer_that_is_killed_leaves_whole_files_and_readers_see_no_half() {
                     assert!(number >= last, "an older document came back: {number} after {last}");
                     (reads, last) = (reads + 1, number);
                 }
+                thread::sleep(Duration::from_micros(500));
             }
             reads
         })

@@ -25,7 +25,7 @@ use crate::publish::target::Target;
 /// this name to `.2`, and so on, up to [`keep`](Self::keep) of them. Files of other programs that rotate (logrotate) are noticed:
 /// if the file is no longer under its name, another one is begun. Each line is brought to the disk. Of a process that was killed
 /// while it wrote, the part of a line at the end is cut off by the next that writes the file; a reader takes what ends with a
-/// line feed. A write that takes longer than its [time limit](super::super::Delivery::timeout) is made again, and such a line may be there
+/// line feed. A write that takes longer than its [time limit](crate::publish::Delivery::timeout) is made again, and such a line may be there
 /// twice.
 ///
 /// The path may lead to something that is no regular file, such as `/dev/stdout`; nothing is rotated there.
