@@ -75,14 +75,14 @@ fn histograms() -> Arc<Snapshot> {
     collector.snapshot().expect("a snapshot")
 }
 
-/// Addresses; nothing is sent.
+/// Addresses; nothing is sent. An item is a series, but for Elasticsearch a document, which has those of a label set.
 const DESTINATIONS: [(&str, &str); 6] = [
+    ("Elasticsearch bulk", "elasticsearch+http://localhost"),
     ("remote write 1.0", "remote-write+http://localhost?version=1"),
     ("remote write 2.0", "remote-write+http://localhost?version=2"),
     ("OTLP", "otlp+http://localhost?signals=metrics"),
     ("OTLP, gzip", "otlp+http://localhost?signals=metrics&compression=gzip"),
     ("OTLP as JSON", "otlp+http://localhost?signals=metrics&encoding=json"),
-    ("Elasticsearch bulk", "elasticsearch+http://localhost:9200"),
 ];
 
 fn print(what: &str, items: u64, bytes: usize, allocations: u64) {

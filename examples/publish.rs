@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for round in 0..5 {
         let batch = telemetry.operation("batch").id(&round.to_string()).start()?;
         for _ in 0..1000 {
-            worker.processed(Some(Duration::from_micros(7)));
+            worker.record_processed_in(Duration::from_micros(7));
         }
         telemetry.record_event("batch done", f64::from(round), &[], &[])?;
         batch.succeed();

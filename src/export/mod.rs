@@ -48,6 +48,19 @@
 //! With the feature `json`, `export_json` writes the sums over all kernels as `timestamp`, `tasks`, `latency`, `system` and `operations`,
 //! `export_json_metrics` each metric by its name, as on a page for Prometheus, and `export_json_full` everything there is.
 //!
+//! # OpenTelemetry
+//!
+//! With the feature `otlp` the same families are written in OpenTelemetry's protocol, for
+//! [`publish::Otlp`](crate::publish), by the same names and without `_total`, with units in UCUM. A counter is a monotonic
+//! Sum, of whole numbers where it counts things; an exponential histogram an ExponentialHistogram with the scale, the zeros and
+//! every bucket that was counted, and with the exact sum and extremes; a histogram over bounds of its own a Histogram; a
+//! summary a Summary. Durations are in `ns`, exact, and not in seconds beside it. For receivers without exponential histograms
+//! all histograms are explicit, over powers of two, and durations are in seconds. A sum of values of which one is negative is
+//! left out, as OpenTelemetry wants it; NaN and infinity stay what they are (in JSON `"NaN"`, `"Infinity"`). Counts begin when
+//! the collector was made or their kernel started; after a reset they are smaller than before, which receivers take for a
+//! restart. With delta temporality there are differences of counters and histograms, and gauges and summaries are as they
+//! are.
+//!
 //! # Traces
 //!
 //! With the feature `trace` a [`Trace`](crate::trace::Trace) is written for Perfetto (`export_perfetto`), for OpenTelemetry's

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ringscope::publish::{
-    AnyDestination, Auth, HttpOptions, Otlp, OtlpProtocol, PublishError, Pushgateway, RemoteWrite, RemoteWriteVersion,
+    AnyDestination, Auth, Elasticsearch, GrafanaCloud, HttpOptions, Otlp, OtlpProtocol, PublishError, Pushgateway,
+    RemoteWrite, RemoteWriteVersion,
 };
 
 use super::server::{Good, Request};
@@ -58,7 +59,33 @@ pub const CASES: &[Case] = &[
         make: |to| Ok(AnyDestination::new(Pushgateway::builder(&to.url).http(to.http()).build()?)),
         good: |_| (200, "", Vec::new()),
     },
+    Case {
+        name: "elasticsearch",
+        make: |to| {
+            let builder = Elasticsearch::builder([&to.url]).templates(false).http(to.http());
+            Ok(AnyDestination::new(builder.build()?))
+        },
+        good: all_created,
+    },
+    Case { name: "grafana cloud", make: grafana_cloud, good: empty_protobuf },
 ];
+
+fn grafana_cloud(to: &To) -> Result<AnyDestination, PublishError> {
+    let builder = GrafanaCloud::builder(to.key.clone(), "org").instance("123").endpoint(&to.url).timeout(to.timeout);
+    let builder = match &to.ca_pem {
+        None => builder,
+        Some(pem) => builder.ca_pem(pem.clone()),
+    };
+    Ok(AnyDestination::new(builder.build()?))
+}
+
+/// An item for each action, which are every second line.
+fn all_created(request: &Request) -> (u16, &'static str, Vec<u8>) {
+    let actions = request.body.iter().filter(|byte| **byte == b'\n').count() / 2;
+    let items = vec![r#"{"create":{"status":201}}"#; actions].join(",");
+    let body = format!(r#"{{"took":1,"errors":false,"items":[{items}]}}"#);
+    (200, "content-type: application/json\r\n", body.into_bytes())
+}
 
 fn otlp(to: &To, protocol: OtlpProtocol) -> Result<AnyDestination, PublishError> {
     let builder =

@@ -4,10 +4,13 @@ use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use ringscope::publish::{Destination, Otlp, OtlpProtocol, OtlpSignal, Publication, PublishError};
+use ringscope::publish::{
+    Delivery, Destination, Environment, Otlp, OtlpProtocol, OtlpSignal, Outbox, Publication, PublishError, Publisher,
+    Target,
+};
 use ringscope::trace::Source;
 
-use crate::receivers::brought;
+use crate::receivers::{PATIENCE, brought};
 
 struct Server {
     child: Child,
@@ -16,10 +19,10 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Option<Server> {
+    fn start(arguments: &[&str]) -> Option<Server> {
         let python = brought("RINGSCOPE_OTLP_AGENT", "scripts/trace-tools.sh", "RINGSCOPE_REQUIRE_TRACE_TOOLS")?;
         let mut command = Command::new("python3");
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/publish_otlp/grpc_server.py"));
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/publish_otlp/grpc_server.py")).args(arguments);
         command.env("PYTHONPATH", python).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("python3 starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -40,15 +43,17 @@ impl Drop for Server {
     }
 }
 
+fn publication() -> Publication {
+    let snapshot = ringscope::TelemetryCollector::new(true).snapshot().unwrap();
+    Publication::of_snapshot(Source::this_process("shop").into(), snapshot.time, snapshot)
+}
+
 #[tokio::test]
 async fn what_is_tried_again_is_as_the_protocol_has_it() {
-    let Some(mut server) = Server::start() else { return };
-    let collector = ringscope::TelemetryCollector::new(true);
-    let snapshot = collector.snapshot().unwrap();
-    let publication = Publication::of_snapshot(Source::this_process("shop").into(), snapshot.time, snapshot);
+    let Some(mut server) = Server::start(&["table"]) else { return };
     let otlp = Otlp::builder(format!("http://127.0.0.1:{}", server.port)).protocol(OtlpProtocol::Grpc);
     let otlp = otlp.signals(&[OtlpSignal::Metrics]).header("api-key", "s3cret").build().unwrap();
-    let payloads = otlp.encode(&publication).unwrap();
+    let payloads = otlp.encode(&publication()).unwrap();
     let [payload] = &payloads[..] else { panic!("{payloads:?}") };
     let unavailable = otlp.send(payload).await.unwrap_err();
     assert!(
@@ -74,12 +79,9 @@ async fn what_is_tried_again_is_as_the_protocol_has_it() {
 #[test]
 fn a_destination_outlives_the_runtime_that_sent_first() {
     let Some(agent) = crate::receivers::OtlpAgent::start() else { return };
-    let collector = ringscope::TelemetryCollector::new(true);
-    let snapshot = collector.snapshot().unwrap();
-    let publication = Publication::of_snapshot(Source::this_process("shop").into(), snapshot.time, snapshot);
     let otlp = Otlp::builder(format!("http://{}", agent.grpc())).protocol(OtlpProtocol::Grpc);
     let otlp = otlp.signals(&[OtlpSignal::Metrics]).build().unwrap();
-    let payloads = otlp.encode(&publication).unwrap();
+    let payloads = otlp.encode(&publication()).unwrap();
     for round in 0..3 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let sent = runtime.block_on(async {
@@ -90,4 +92,45 @@ fn a_destination_outlives_the_runtime_that_sent_first() {
         });
         assert_eq!(sent.map(|published| published.items), Ok(payloads[0].items), "round {round}");
     }
+}
+
+/// What waits in an outbox arrives once the receiver takes it.
+fn arrives_in_the_end(server: &mut Server, otlp: Otlp) {
+    let mut delivery = Delivery::default();
+    (delivery.retry_min, delivery.retry_max) = (Duration::from_millis(2), Duration::from_millis(8));
+    let outbox = Outbox::destination(otlp, delivery).unwrap();
+    outbox.offer(&publication());
+    assert!(outbox.flush(PATIENCE));
+    let counts = outbox.status();
+    assert_eq!((counts.published_items, counts.dropped_items), (counts.encoded_items, [0; 6]), "{counts:?}");
+    assert_eq!((counts.attempts, counts.failures), (3, 2), "{counts:?}");
+    let took: Vec<String> = (0..3).map(|_| server.says()).collect();
+    assert!(took.iter().all(|line| *line == took[0]), "{took:?}");
+}
+
+#[test]
+fn a_receiver_that_is_not_there_yet_gets_it_later() {
+    let Some(mut server) = Server::start(&["busy"]) else { return };
+    let target = Target::parse(&format!("otlp+grpc://127.0.0.1:{}?signals=metrics&compression=gzip", server.port));
+    let otlp = Otlp::from_target(target.unwrap(), &Environment::of([])).unwrap();
+    arrives_in_the_end(&mut server, otlp);
+}
+
+#[test]
+fn a_certificate_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let [key, certificate] = ["key", "certificate"].map(|name| folder.path().join(name).display().to_string());
+    std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+    std::fs::write(&certificate, own.cert.pem()).unwrap();
+    let Some(mut server) = Server::start(&["busy", &key, &certificate]) else { return };
+    let to = |options: &str| {
+        let target = Target::parse(&format!("otlp+grpcs://127.0.0.1:{}?signals=metrics{options}", server.port));
+        Otlp::from_target(target.unwrap(), &Environment::of([])).unwrap()
+    };
+    let (strict, trusting) = (to(""), to(&format!("&certificate={certificate}")));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = runtime.block_on(strict.publish(&publication())).unwrap_err();
+    assert!(error.reason() == "unreachable" && error.to_string().contains("certificate"), "{error}");
+    arrives_in_the_end(&mut server, trusting);
 }

@@ -1,4 +1,9 @@
-"""An OTLP receiver by gRPC's own Python library: each request is answered in another way, as the table says."""
+"""An OTLP receiver by gRPC's own Python library.
+
+grpc_server.py table         answers each request in another way
+grpc_server.py busy          is not there yet for two requests, and takes the rest
+grpc_server.py busy KEY CERT the same with TLS
+"""
 
 import sys
 from concurrent import futures
@@ -6,6 +11,8 @@ from concurrent import futures
 import grpc
 from google.protobuf import any_pb2, duration_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+
+BUSY = sys.argv[1] == "busy"
 
 
 def field(number, content):
@@ -31,8 +38,10 @@ class Service(metrics_service_pb2_grpc.MetricsServiceServicer):
         key = dict(context.invocation_metadata()).get("api-key")
         print("took", points, key, flush=True)
         response = metrics_service_pb2.ExportMetricsServiceResponse()
-        if Service.served == 1:
+        if Service.served == 1 or (BUSY and Service.served == 2):
             context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+        elif BUSY:
+            return response
         elif Service.served == 2:
             exhausted(context, True)
         elif Service.served == 3:
@@ -47,7 +56,11 @@ class Service(metrics_service_pb2_grpc.MetricsServiceServicer):
 
 server = grpc.server(futures.ThreadPoolExecutor(1))
 metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Service(), server)
-port = server.add_insecure_port("127.0.0.1:0")
+if len(sys.argv) > 2:
+    key, certificate = (open(path, "rb").read() for path in sys.argv[2:])
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
+else:
+    port = server.add_insecure_port("127.0.0.1:0")
 server.start()
 print("port", port, flush=True)
 sys.stdin.read()

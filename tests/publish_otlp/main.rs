@@ -1,5 +1,5 @@
 //! What OpenTelemetry's receivers understand of what is sent by its protocol is what was counted.
-#![cfg(all(feature = "otlp-grpc", feature = "host"))]
+#![cfg(all(feature = "otlp-grpc", feature = "host", feature = "tls"))]
 
 mod agent;
 mod decoded;

@@ -5,6 +5,7 @@
 //! The order of a page is that of the tables, then that of the kernels' registration, then of the names of the user's
 //! metrics; it is the same on every page.
 
+// For those destinations that take differences.
 #[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
 mod delta;
 mod family;

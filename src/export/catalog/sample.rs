@@ -154,7 +154,7 @@ pub(crate) trait Sink {
     const NATIVE: bool = false;
     /// Whether a walk over what was added hands on differences of counters, or these as they are, and differences of
     /// histograms alone.
-    #[cfg(feature = "publish")]
+    #[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
     const COUNTS_SINCE: bool = true;
 
     /// Begins a family; the samples that follow are its own.

@@ -2,11 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Datum, Format, data};
+use super::datum::{Datum, Format, data};
 use crate::snapshot::Snapshot;
 
-/// Most values of a datum.
-pub(super) const MOST_VALUES: usize = 150;
 /// Most data of a call.
 const MOST_DATA: usize = 1000;
 /// Most bytes of a call; CloudWatch's limit is 1 MB.
@@ -52,7 +50,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::{Dimension, MOST_DIMENSIONS, in_range};
+    use super::super::datum::{Dimension, MOST_DIMENSIONS, in_range};
     use super::*;
     use crate::TelemetryCollector;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Datum, Dimension, Format, data};
+use super::datum::{Datum, Dimension, Format, data};
 use crate::snapshot::Snapshot;
 
 /// Most metrics of a line.

@@ -56,6 +56,7 @@ mod bulk;
 mod json;
 mod metrics;
 mod records;
+mod stream;
 mod template;
 
 use std::collections::HashSet;
@@ -64,6 +65,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use bulk::{BulkBody, BulkLimits};
+pub use stream::Stream;
 pub(crate) use template::{TEMPLATE_VERSION, index_template};
 
 use crate::collector::{ApplicationEvent, KernelEvent, NetworkRecord, OperationRecord};
@@ -71,43 +73,7 @@ use crate::snapshot::Snapshot;
 use crate::trace::Source;
 use bulk::Bulk;
 use json::Fields;
-
-/// The version of the Elastic Common Schema that fields' names are from.
-const ECS_VERSION: &str = "8.11.0";
-
-/// One of the data streams that documents go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Stream {
-    /// `<index_prefix>-metrics`: numbers of snapshots.
-    Metrics,
-    /// `<index_prefix>-events`: events of the application and of kernels.
-    Events,
-    /// `<index_prefix>-operations`: operations and network operations that ended.
-    Operations,
-}
-
-impl Stream {
-    /// All of them.
-    pub const ALL: [Stream; 3] = [Stream::Metrics, Stream::Events, Stream::Operations];
-
-    /// Returns what its name ends with, after the prefix and a dash.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Stream::Metrics => "metrics",
-            Stream::Events => "events",
-            Stream::Operations => "operations",
-        }
-    }
-
-    fn description(self) -> &'static str {
-        match self {
-            Stream::Metrics => "Telemetry of kernels, GPUs and metrics, written by ringscope",
-            Stream::Events => "Events of applications and kernels, written by ringscope",
-            Stream::Operations => "Operations and network operations that ended, written by ringscope",
-        }
-    }
-}
+use stream::ECS_VERSION;
 
 /// What documents are made of.
 #[derive(Clone, Copy)]

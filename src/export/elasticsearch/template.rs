@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{ECS_VERSION, Stream};
+use super::stream::{ECS_VERSION, Stream};
 
 /// Version of the templates: one that has changed has a larger one.
 pub(crate) const TEMPLATE_VERSION: u64 = 1;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
+use super::format::push_tag;
 use super::packets::Packets;
-use super::push_tag;
 use crate::collector::{ApplicationEvent, EventKind, KernelEvent};
 
 /// Longest title, in bytes.
@@ -92,7 +92,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::Format;
+    use super::super::format::Format;
     use super::*;
 
     fn written(packet_bytes: usize, title: &str, text: &str) -> Vec<String> {

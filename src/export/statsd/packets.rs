@@ -1,6 +1,6 @@
 //! Lines in packets: each line in one of them, none longer than the receiver takes.
 
-use super::Format;
+use super::format::{Format, MOST_CHARS};
 use super::rate::push_rate;
 
 /// So many lines, with line ends between them.
@@ -21,7 +21,7 @@ pub(crate) struct Packets<'a> {
     pub(super) metrics: u64,
     /// Lines of events so far.
     pub(super) events: u64,
-    /// Lines that are longer than a packet, and in none.
+    /// Lines that are longer than a packet, or whose names are longer than Datadog takes, and that are in none.
     too_long: u64,
 }
 
@@ -58,7 +58,9 @@ impl<'a> Packets<'a> {
             push_rate(line, rate);
         }
         push_tags(line, self.format, tags);
-        if self.end_line() {
+        if name.len() > MOST_CHARS {
+            self.too_long += 1;
+        } else if self.end_line() {
             self.metrics += 1;
         }
     }
@@ -111,7 +113,7 @@ fn push_tags(line: &mut String, format: &Format, tags: &str) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::push_tag;
+    use super::super::format::push_tag;
     use super::*;
 
     proptest! {
@@ -120,7 +122,7 @@ mod tests {
         #[test]
         fn packets_are_short_enough_and_no_line_is_split(
             most in 256usize..2000,
-            lines in prop::collection::vec(("[a-z]{1,150}", prop::collection::vec(("[a-z_]{1,20}", "\\PC{0,300}|[\u{0}-\u{7f}]{0,80}"), 0..8), any::<u64>()), 1..30),
+            lines in prop::collection::vec(("[a-z]{1,210}", prop::collection::vec(("[a-z_]{1,20}", "\\PC{0,300}|[\u{0}-\u{7f}]{0,80}"), 0..8), any::<u64>()), 1..30),
         ) {
             let format = Format { packet_bytes: most, histograms: "d", tags: vec!["env:test".to_owned()], tail: "|e:x".to_owned() };
             let mut packets = Packets::new(&format);
@@ -137,7 +139,7 @@ mod tests {
                 let line = format!("{name}:{value}|c|#{text}{separator}env:test|e:x");
                 prop_assert_eq!(line.matches(',').count(), tags.len());
                 prop_assert_eq!(line.matches('|').count(), 3);
-                if line.len() <= most {
+                if line.len() <= most && name.len() <= 200 {
                     expected.push(line);
                 }
                 packets.metric(name, &text, "c", |line| line.push_str(&value.to_string()));

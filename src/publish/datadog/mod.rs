@@ -1,5 +1,4 @@
-//! Datadog, by way of its agent: DogStatsD over UDP and Unix sockets. OTLP with delta temporality, which the agent takes as
-//! well, is OTLP's.
+//! Datadog, by way of its agent: DogStatsD over UDP and Unix sockets.
 
 mod setting;
 mod socket;
@@ -52,7 +51,13 @@ const TOO_LONG: u8 = 1;
 /// middle of the bucket.
 ///
 /// Metrics are called as on a page for Prometheus, without `_total`. Commas, bars and line ends in tags are underscores. Tags
-/// are cut at 200 characters, as Datadog would cut them. A line that is longer than a packet is rejected, and counted.
+/// are cut at 200 characters, as Datadog would cut them. A line that is longer than a packet is rejected, and counted; so is a
+/// name of more than 200 characters.
+///
+/// # OTLP instead
+///
+/// The agent takes OTLP as well, in which histograms stay exponential. Datadog wants what was added there, too:
+/// `otlp+http://agent:4318?temporality=delta`, or `Otlp::builder(…).temporality(Temporality::Delta)` with the feature `otlp`.
 ///
 /// # What can get lost
 ///
@@ -215,7 +220,10 @@ impl Destination for DogStatsd {
 
     async fn send(&self, payload: &Payload) -> Result<Published, PublishError> {
         if payload.kind == TOO_LONG {
-            let why = format!("lines with their tags are longer than a packet of {} bytes", self.format.packet_bytes);
+            let why = format!(
+                "lines with their tags are longer than a packet of {} bytes, or names than 200 characters",
+                self.format.packet_bytes
+            );
             return Ok(Published { rejected: payload.items, warning: Some(why), ..Published::default() });
         }
         self.send_packet(&payload.bytes).await?;

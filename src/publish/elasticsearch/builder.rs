@@ -8,9 +8,9 @@ use base64::Engine;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::destination::Elasticsearch;
 use super::hosts::Hosts;
-use super::{Elasticsearch, ElasticsearchStream};
-use crate::export::elasticsearch::BulkLimits;
+use crate::export::elasticsearch::{BulkLimits, Stream as ElasticsearchStream};
 use crate::publish::address::{self, bad};
 use crate::publish::environment::Environment;
 use crate::publish::error::PublishError;

@@ -28,7 +28,7 @@ impl Ledger {
     pub(in crate::publish) fn new(destination: &str) -> Self {
         Ledger {
             counts: Mutex::new(Counts { told: PublisherTelemetry::new(destination), closed: false }),
-            log: Log::default(),
+            log: Default::default(),
         }
     }
 

@@ -1,33 +1,14 @@
-//! DogStatsD: counts as what was added, gauges, distributions with a weight for each value, and events; a line each, in packets.
+//! Lines of metrics: counts as what was added, gauges, distributions with a weight for each value.
 
-mod events;
-mod packets;
-mod rate;
-
-pub(crate) use events::{application_event, kernel_event};
-pub(crate) use packets::{Packet, Packets};
-
-use self::rate::weights;
-use super::catalog::{FamilyKind, LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values, visit_since};
-use super::prometheus::number::{push_f64, push_nanos, push_u64};
-use super::weighted::each_value;
+use super::format::{push_tag, tag};
+use super::packets::Packets;
+use super::rate::weights;
+use crate::export::catalog::{
+    FamilyKind, LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values, visit_since,
+};
+use crate::export::prometheus::number::{push_f64, push_nanos, push_u64};
+use crate::export::weighted::each_value;
 use crate::snapshot::Snapshot;
-
-/// Longest tag that Datadog takes, and longest name of a metric.
-const MOST_CHARS: usize = 200;
-
-/// What all lines of a destination have in common.
-#[derive(Clone, Debug)]
-pub(crate) struct Format {
-    /// Longest packet, in bytes.
-    pub(crate) packet_bytes: usize,
-    /// What histograms are sent as: `d`, `h` or `ms`.
-    pub(crate) histograms: &'static str,
-    /// Tags of every line, `key:value`.
-    pub(crate) tags: Vec<String>,
-    /// What follows the tags of every line, such as `|e:…`, or nothing.
-    pub(crate) tail: String,
-}
 
 /// What a client of DogStatsD tells of itself, since the last time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,18 +46,6 @@ pub(crate) fn telemetry(counts: ClientCounts, transport: &str, packets: &mut Pac
             packets.metric(&name, &tags, "c", |line| push_u64(line, count));
         }
     }
-}
-
-/// A tag as `key:value`, without what ends it: commas, bars and line ends are underscores. Datadog cuts tags at 200 characters.
-pub(crate) fn tag(name: &str, value: &str) -> String {
-    let mut text = String::new();
-    push_tag(&mut text, name, value);
-    text
-}
-
-fn push_tag(text: &mut String, name: &str, value: &str) {
-    let chars = name.chars().chain([':']).chain(value.chars());
-    text.extend(chars.take(MOST_CHARS).map(|c| if matches!(c, ',' | '|') || c.is_control() { '_' } else { c }));
 }
 
 /// A line for each sample, and one for each bucket of a histogram that has values.
@@ -146,6 +115,7 @@ impl Sink for Lines<'_, '_> {
 mod tests {
     use std::time::Duration;
 
+    use super::super::format::Format;
     use super::*;
 
     fn lines(snapshot: &Snapshot, previous: Option<&Snapshot>) -> Vec<String> {
@@ -185,11 +155,5 @@ mod tests {
             !since.iter().any(|line| line.starts_with("ringscope_kernel_errors:")),
             "nothing was added: {since:#?}"
         );
-    }
-
-    #[test]
-    fn tags_cannot_end_their_line() {
-        assert_eq!(tag("peer", "a,b|c\nd:80"), "peer:a_b_c_d:80");
-        assert_eq!(tag("long", &"ü".repeat(300)).chars().count(), 200);
     }
 }
