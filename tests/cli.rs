@@ -209,6 +209,10 @@ fn wrong_usage_is_2() {
         &["run", "--kernel", "vector_add", "--message-bytes", "100"],
         &["run", "--inject-errors", "2"],
         &["doctor", "--loud"],
+        &["check"],
+        &["run", "--publish", "carrier-pigeon://roof"],
+        &["run", "--publish-interval", "1ms"],
+        &["run", "--no-telemetry", "--publish", "json-file:run.json"],
     ] {
         let output = output(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
@@ -220,7 +224,9 @@ fn wrong_usage_is_2() {
 fn help_teaches() {
     let output = output(&["run", "--help"]);
     assert!(output.status.success());
-    for part in ["Examples:", "Exit codes:", "[default: crc32c]", "[default: 500ms]", "--inject-errors", "Ctrl-C"] {
+    for part in
+        ["Examples:", "Exit codes:", "[default: crc32c]", "[default: 500ms]", "--inject-errors", "--publish", "Ctrl-C"]
+    {
         assert!(text(&output.stdout).contains(part), "{part}");
     }
 }

@@ -35,12 +35,12 @@ fn counted(document: &Value, name: &str) -> u64 {
 /// The newest value of a counter of all kernels, out of requests with OTLP as JSON.
 fn received(requests: &[Got], name: &str) -> u64 {
     let bodies = requests.iter().filter(|got| got.path == "/v1/metrics");
-    let newest = bodies.filter_map(|got| {
+    let mut newest = bodies.rev().filter_map(|got| {
         let body: Value = serde_json::from_slice(&got.body).unwrap();
         let metrics = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap().clone();
         metrics.into_iter().find(|metric| metric["name"] == name)
     });
-    let metric = newest.last().unwrap_or_else(|| panic!("{name}"));
+    let metric = newest.next().unwrap_or_else(|| panic!("{name}"));
     let points = metric["sum"]["dataPoints"].as_array().unwrap();
     points.iter().map(|point| point["asInt"].as_str().unwrap().parse::<u64>().unwrap()).sum()
 }
