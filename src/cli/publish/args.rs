@@ -7,17 +7,11 @@ use std::time::Duration;
 
 use clap::Args;
 use ringscope::publish::Environment;
-use ringscope::trace::{TraceFilter, Tracer, TracerConfig};
 
-use crate::cli::args::RunArgs;
 use crate::cli::publish::plan::{Plan, PlanError, plan};
 use crate::cli::publish::settings::parse_interval;
 use crate::cli::term::terminal;
 use crate::cli::values::sample;
-use crate::cli::workload::launch::Traced;
-
-/// Most spans that are kept until they are published.
-const SPANS: usize = 1 << 16;
 
 /// `--publish` and what belongs to it.
 #[derive(Debug, Args)]
@@ -91,13 +85,5 @@ impl PublishArgs {
             terminal::leave_stdout();
         }
         Ok((!plan.destinations.is_empty()).then_some(plan))
-    }
-
-    /// What kernels are to record for spans; `None`, if nobody wants spans.
-    pub fn traced(&self, args: &RunArgs) -> Option<Traced> {
-        let messages = self.publish_spans.filter(|_| self.is_wanted())?;
-        let config = TracerConfig { instants: 2 * SPANS, messages: SPANS, ..TracerConfig::default() };
-        let filter = TraceFilter::none().one_of(messages);
-        Some(Traced { tracer: Tracer::with_config("ringscope", config), ring_records: args.ring_records(), filter })
     }
 }

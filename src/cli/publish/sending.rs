@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use ringscope::collector::TraceRecorder;
 use ringscope::publish::{Periodic, PublishError};
+use ringscope::trace::{TraceFilter, Tracer, TracerConfig};
 use ringscope::{TelemetryCollector, TelemetryError};
 
+use crate::cli::args::RunArgs;
+use crate::cli::publish::args::PublishArgs;
 use crate::cli::publish::plan::Plan;
 use crate::cli::publish::report::Arrived;
 use crate::cli::term::terminal;
@@ -18,6 +21,14 @@ use crate::cli::workload::launch::Traced;
 const LAST_RECORDS: Duration = Duration::from_secs(1);
 /// Most records of kernels that are kept until they are published.
 const KEPT: usize = 1 << 16;
+
+/// What kernels are to record for spans; `None`, if nobody wants spans.
+pub fn traced(publish: &PublishArgs, args: &RunArgs) -> Option<Traced> {
+    let messages = publish.publish_spans.filter(|_| publish.is_wanted())?;
+    let config = TracerConfig { instants: 2 * KEPT, messages: KEPT, ..TracerConfig::default() };
+    let filter = TraceFilter::none().one_of(messages);
+    Some(Traced { tracer: Tracer::with_config("ringscope", config), ring_records: args.ring_records(), filter })
+}
 
 /// Nobody runs for so long: what is published once is published at the end.
 const ONLY_AT_THE_END: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -3,7 +3,7 @@
 use crate::cli::args::RunAndPublishArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
-use crate::cli::publish::sending::Sending;
+use crate::cli::publish::sending::{Sending, traced};
 use crate::cli::term::live::{Last, Live};
 use crate::cli::term::terminal;
 use crate::cli::workload::report::Kept;
@@ -12,7 +12,7 @@ use crate::cli::workload::session::Session;
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn run(args: &RunAndPublishArgs) -> Result<bool, CliError> {
     let plan = args.publish.plan(args.run.json)?;
-    let traced = args.publish.traced(&args.run);
+    let traced = traced(&args.publish, &args.run);
     let args = &args.run;
     let doing = "opening the device and launching the kernels";
     let mut session = opening(args.device, doing, || Session::start(args, args.limit(), traced.as_ref()))?;

@@ -15,7 +15,7 @@ use self::routes::Routes;
 use crate::cli::args::ServeArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
-use crate::cli::publish::sending::Sending;
+use crate::cli::publish::sending::{Sending, traced};
 use crate::cli::publish::teller::Teller;
 use crate::cli::term::live::{Last, Live};
 use crate::cli::term::terminal;
@@ -38,7 +38,7 @@ const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let plan = args.publish.plan(args.run.json)?;
-    let traced = args.publish.traced(&args.run);
+    let traced = traced(&args.publish, &args.run);
     // Before anything is launched: an address that is taken is known at once.
     let listeners = args.listen.bind().map_err(ServeError::Listen)?;
     let hosts = args.listen.hosts(&listeners);
