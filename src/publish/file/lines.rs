@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::place::{DEFAULT_MODE, blocking, checked, checked_mode, failed, take_mode, wrong};
 use super::replace::{is_somebody_elses, is_under, lock, set_mode, sync_folder};
-use super::{DEFAULT_MODE, blocking, checked, checked_mode, failed, take_mode, wrong};
 use crate::export::{Happened, json_line};
 use crate::publish::environment::Environment;
 use crate::publish::error::PublishError;

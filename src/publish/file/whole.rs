@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::place::{DEFAULT_MODE, blocking, checked, checked_mode, failed, take_mode, wrong};
 use super::replace::replace;
-use super::{DEFAULT_MODE, blocking, checked, checked_mode, failed, take_mode, wrong};
 use crate::export::{catalog, json_document};
 use crate::publish::environment::Environment;
 use crate::publish::error::PublishError;
