@@ -93,7 +93,7 @@ async fn what_it_refuses_and_who_asks() {
         ("pushgateway+http://x?labels=rack", "name=value"),
         ("pushgateway+http://x?labels=0=1", "letters"),
         ("pushgateway+http://x?colour=red", "colour"),
-        ("pushgateway+http://x?timeout=0", "seconds"),
+        ("pushgateway+http://x?timeout=0s", "longer than 0"),
     ] {
         let said = from(url, &Environment::of([])).unwrap_err().to_string();
         assert!(said.contains(why), "{url}: {said}");

@@ -1,7 +1,5 @@
 //! What is set alike for those who send over HTTP: addresses, certificates, time limits.
 
-use std::time::Duration;
-
 use url::Url;
 
 use super::error::PublishError;
@@ -46,11 +44,7 @@ pub(super) fn options(target: &mut Target) -> Result<HttpOptions, PublishError> 
         let read = std::fs::read(&path);
         options.ca_pem = Some(read.map_err(|e| PublishError::File { path, reason: e.to_string() })?);
     }
-    if let Some(seconds) = target.take("timeout") {
-        let time = seconds.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let bad = || bad("the option timeout", "it is a number of seconds, more than 0");
-        options.timeout = Some(time.filter(|time| !time.is_zero()).ok_or_else(bad)?);
-    }
+    options.timeout = target.take_duration("timeout")?;
     Ok(options)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::error::PublishError;
 
@@ -73,6 +74,24 @@ impl Target {
         found.map(|(_, value)| Some(*value)).ok_or_else(|| PublishError::BadSetting {
             setting: format!("the option {name} of {}", self.scheme),
             remedy: format!("{value} is none of {}", known()),
+        })
+    }
+
+    /// Takes a time out, as in `timeout=10s`: a number and `ms`, `s`, `m` or `h`, more than 0.
+    ///
+    /// # Errors
+    /// [`PublishError::BadSetting`] for anything else.
+    pub fn take_duration(&mut self, name: &str) -> Result<Option<Duration>, PublishError> {
+        let Some(text) = self.take(name) else { return Ok(None) };
+        let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+        let seconds = units.iter().find_map(|(unit, seconds)| {
+            let number = text.strip_suffix(unit)?.parse::<f64>().ok()?;
+            Some(number * seconds)
+        });
+        let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        time.filter(|time| !time.is_zero()).map(Some).ok_or_else(|| PublishError::BadSetting {
+            setting: format!("the option {name} of {}", self.scheme),
+            remedy: "it is a time longer than 0, such as 500ms, 10s or 2m".to_owned(),
         })
     }
 

@@ -149,10 +149,6 @@ impl Server {
         self.seen().always = fault;
     }
 
-    pub fn requests(&self) -> u64 {
-        self.seen().requests
-    }
-
     pub fn heads(&self) -> Vec<String> {
         self.seen().heads.clone()
     }

@@ -140,7 +140,7 @@ async fn an_address_goes_before_the_environment_and_its_options_are_checked() {
         ("otlp+http://h?encoding=xml", "protobuf, json"),
         ("otlp+http://h?colour=red", "colour"),
         ("otlp+http://h?signals=metrics,smells", "smells"),
-        ("otlp+http://h?timeout=soon", "milliseconds"),
+        ("otlp+http://h?timeout=soon", "such as 500ms"),
         ("otlp+http://h?timeout=0", "longer than 0"),
         ("otlp+http://h?request_bytes=0", "at least 1"),
         ("otlp+http://a b", "endpoint"),

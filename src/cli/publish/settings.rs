@@ -53,8 +53,6 @@ impl std::fmt::Debug for Variables {
 /// What may be set of a destination beside the way to it.
 #[derive(Debug)]
 pub struct Known {
-    /// How a time limit is written.
-    timeout: fn(Duration) -> String,
     options: Vec<&'static str>,
     variables: Vec<(&'static str, &'static str)>,
     secrets: Vec<(&'static str, &'static str)>,
@@ -63,12 +61,8 @@ pub struct Known {
 impl Known {
     /// Of these: all of them, where it is not known which one is meant.
     pub fn of<'a>(schemes: impl IntoIterator<Item = &'a Scheme>) -> Known {
-        let seconds = |limit: Duration| limit.as_secs_f64().to_string();
-        let mut known = Known { timeout: seconds, options: Vec::new(), variables: Vec::new(), secrets: Vec::new() };
+        let mut known = Known { options: Vec::new(), variables: Vec::new(), secrets: Vec::new() };
         for scheme in schemes {
-            if scheme.name.starts_with("otlp") {
-                known.timeout = |limit| limit.as_millis().to_string();
-            }
             known.options.extend(scheme.options);
             known.variables.extend(scheme.variables.iter().filter(|(name, _)| !name.is_empty()));
             known.secrets.extend(scheme.secrets);
@@ -129,7 +123,7 @@ impl Settings {
             let set = self.set_delivery(entry, problems);
             // A destination that has a time limit of its own has the same one.
             if is_option && set.is_ok() {
-                let limit = (known.timeout)(self.delivery.timeout);
+                let limit = format!("{}ms", self.delivery.timeout.as_secs_f64() * 1000.0);
                 self.options.push((entry.key.clone(), limit, entry.place));
             }
             return Some(set);

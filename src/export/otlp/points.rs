@@ -2,7 +2,7 @@
 
 use super::messages::{AnyValue, KeyValue, OneValue};
 use super::metric_messages::{
-    Buckets, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, SummaryDataPoint, ValueAtQuantile,
+    ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, SummaryDataPoint, ValueAtQuantile,
 };
 use crate::export::catalog::{LabelSet, Number, Quantiles, Values};
 use crate::export::prometheus::buckets;
@@ -105,12 +105,5 @@ impl SummaryDataPoint {
         self.quantile_values.clear();
         let known = quantiles.iter().filter(|(_, value)| !value.is_nan());
         self.quantile_values.extend(known.map(|(quantile, value)| ValueAtQuantile { quantile, value }));
-    }
-}
-
-impl Buckets {
-    #[cfg(test)]
-    pub(super) fn total(&self) -> u64 {
-        self.bucket_counts.iter().sum()
     }
 }

@@ -189,8 +189,8 @@ impl OtlpBuilder {
         if let Some(text) = target.take("signals") {
             self = self.signals(&signals(&text)?);
         }
-        if let Some(text) = target.take("timeout") {
-            self = self.timeout(milliseconds("the option timeout", &text)?);
+        if let Some(limit) = target.take_duration("timeout")? {
+            self = self.timeout(limit);
         }
         if let Some(text) = target.take("request_bytes") {
             let bytes = text.parse().map_err(|_| wrong("the option request_bytes", "give a whole number of bytes"))?;
