@@ -381,12 +381,15 @@ async fn who_asks_is_said_to_the_receiver_alone() {
     let file = folder.path().join("token");
     std::fs::write(&file, "sesame-2\n").unwrap();
     let password = [("PROMETHEUS_REMOTE_WRITE_USERNAME", "me"), ("PROMETHEUS_REMOTE_WRITE_PASSWORD", "sesame-1")];
-    let token = [("PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN_FILE", file.to_str().unwrap())];
+    let token = [
+        ("PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN_FILE", file.to_str().unwrap()),
+        ("PROMETHEUS_REMOTE_WRITE_HEADERS", "X-Scope-OrgID=sesame%2C7"),
+    ];
     // "me:sesame-1".
-    for (environment, expected) in [
-        (Environment::of(password), "Basic bWU6c2VzYW1lLTE="),
-        (Environment::of(token), "Bearer sesame-2"),
-        (Environment::of([]), ""),
+    for (environment, expected, tenant) in [
+        (Environment::of(password), "Basic bWU6c2VzYW1lLTE=", ""),
+        (Environment::of(token), "Bearer sesame-2", "sesame,7"),
+        (Environment::of([]), "", ""),
     ] {
         let (address, got) = receiver(&["401 Unauthorized\n\nwho are you?"]);
         let target = Target::parse(&format!("remote-write+http://{address}/push?name=mine")).unwrap();
@@ -396,6 +399,7 @@ async fn who_asks_is_said_to_the_receiver_alone() {
         assert!(error.is_permanent() && error.to_string().contains("who are you?"), "{error}");
         let got = got.recv().unwrap();
         assert_eq!((&*got.path, got.header("authorization")), ("/push", expected));
+        assert_eq!(got.header("x-scope-orgid"), tenant);
         assert!(!format!("{remote_write:?} {error:?} {error}").contains("sesame"));
     }
     for (url, why) in [

@@ -66,6 +66,17 @@ pub fn secret_file(path: &str) -> Result<SecretString, PublishError> {
     }
 }
 
+#[cfg(feature = "http-client")]
+impl Environment {
+    /// The headers in variable `name`, or in the file that `name` with `_FILE` names: `name=value,name=value`, as OpenTelemetry
+    /// writes them.
+    pub(super) fn headers(&self, name: &str) -> Result<Vec<(String, SecretString)>, PublishError> {
+        let Some(text) = self.secret(name)? else { return Ok(Vec::new()) };
+        let all = super::lists::pairs(name, secrecy::ExposeSecret::expose_secret(&text))?;
+        Ok(all.into_iter().map(|(name, value)| (name, value.into())).collect())
+    }
+}
+
 impl Default for Environment {
     fn default() -> Self {
         Environment::of_this_process()

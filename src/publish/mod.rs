@@ -49,6 +49,7 @@ mod grafana_cloud;
 mod http;
 #[cfg(feature = "otlp")]
 mod jaeger;
+mod lists;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outbox;

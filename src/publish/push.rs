@@ -12,13 +12,14 @@ use crate::trace::Source;
 pub(super) use super::address::{OPTIONS, bad, endpoint, url};
 
 /// Certificates and time limit of the target; who asks, of the environment: `PREFIX_BEARER_TOKEN`, or `PREFIX_USERNAME` and
-/// `PREFIX_PASSWORD`, each also by a file that the variable with `_FILE` names.
+/// `PREFIX_PASSWORD`, and `PREFIX_HEADERS`, each also by a file that the variable with `_FILE` names.
 pub(super) fn options(
     target: &mut Target,
     environment: &Environment,
     prefix: &str,
 ) -> Result<HttpOptions, PublishError> {
-    Ok(HttpOptions { auth: auth(environment, prefix)?, ..address::options(target)? })
+    let headers = environment.headers(&format!("{prefix}_HEADERS"))?;
+    Ok(HttpOptions { auth: auth(environment, prefix)?, headers, ..address::options(target)? })
 }
 
 fn auth(environment: &Environment, prefix: &str) -> Result<Auth, PublishError> {

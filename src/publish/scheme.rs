@@ -126,13 +126,17 @@ const REMOTE_WRITE: &[(&str, &str)] = &[("username", "PROMETHEUS_REMOTE_WRITE_US
 
 const AWS_SECRETS: &[(&str, &str)] =
     &[("secret_access_key", "AWS_SECRET_ACCESS_KEY"), ("session_token", "AWS_SESSION_TOKEN")];
-const ELASTIC_SECRETS: &[(&str, &str)] = &[("api_key", "ELASTIC_API_KEY"), ("password", "ELASTIC_PASSWORD")];
+const ELASTIC_SECRETS: &[(&str, &str)] =
+    &[("api_key", "ELASTIC_API_KEY"), ("password", "ELASTIC_PASSWORD"), ("headers", "ELASTIC_HEADERS")];
 const GRAFANA_CLOUD_SECRETS: &[(&str, &str)] = &[("api_key", "GRAFANA_CLOUD_API_KEY")];
 const OTEL_SECRETS: &[(&str, &str)] = &[("headers", "OTEL_EXPORTER_OTLP_HEADERS")];
 const PUSHGATEWAY_SECRETS: &[(&str, &str)] =
-    &[("password", "PUSHGATEWAY_PASSWORD"), ("token", "PUSHGATEWAY_BEARER_TOKEN")];
-const REMOTE_WRITE_SECRETS: &[(&str, &str)] =
-    &[("password", "PROMETHEUS_REMOTE_WRITE_PASSWORD"), ("token", "PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN")];
+    &[("password", "PUSHGATEWAY_PASSWORD"), ("token", "PUSHGATEWAY_BEARER_TOKEN"), ("headers", "PUSHGATEWAY_HEADERS")];
+const REMOTE_WRITE_SECRETS: &[(&str, &str)] = &[
+    ("password", "PROMETHEUS_REMOTE_WRITE_PASSWORD"),
+    ("token", "PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN"),
+    ("headers", "PROMETHEUS_REMOTE_WRITE_HEADERS"),
+];
 
 /// All that there are, in the order in which they are listed.
 #[rustfmt::skip]

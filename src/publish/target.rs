@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::error::PublishError;
+use super::lists::decoded;
 
 /// A destination as somebody wrote it: `SCHEME://ADDRESS?OPTION=VALUE&…` or `SCHEME:PATH?…`.
 #[derive(Clone, PartialEq, Eq)]
@@ -111,27 +112,6 @@ impl Target {
             }),
         }
     }
-}
-
-/// `%20` is a space.
-fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| bytes[at] == b'%') {
-            Some(byte) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            None => {
-                decoded.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 impl fmt::Debug for Target {

@@ -88,6 +88,7 @@ impl Elasticsearch {
         builder.templates = target.take_one_of("templates", &[("on", true), ("off", false)])?.unwrap_or(true);
         let user = environment.get("ELASTIC_USERNAME");
         builder.options = address::options(&mut target)?;
+        builder.options.headers = environment.headers("ELASTIC_HEADERS")?;
         target.finish(&OPTIONS)?;
         match environment.secret("ELASTIC_API_KEY")? {
             Some(key) => builder = builder.api_key(key),

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
-
 use super::super::environment::Environment;
 use super::super::error::PublishError;
 use super::super::publisher::Temporality;
 use super::super::target::Target;
 use super::builder::OtlpBuilder;
 use super::destination::Otlp;
-use super::lists::pairs;
 use super::settings::{OtlpProtocol, OtlpSignal, parsed};
+use crate::publish::lists::pairs;
 use crate::trace::Attribute;
 
 const OPTIONS: [&str; 9] = [
@@ -132,11 +130,11 @@ impl OtlpBuilder {
             if let Some(own) = environment.get(&format!("OTEL_EXPORTER_OTLP_{name}_ENDPOINT")).filter(|_| !by_address) {
                 builder = builder.signal_endpoint(signal, own);
             }
-            for (header, value) in headers(environment, &format!("OTEL_EXPORTER_OTLP_{name}_HEADERS"))? {
+            for (header, value) in environment.headers(&format!("OTEL_EXPORTER_OTLP_{name}_HEADERS"))? {
                 builder = builder.signal_header(signal, header, value);
             }
         }
-        for (header, value) in headers(environment, "OTEL_EXPORTER_OTLP_HEADERS")? {
+        for (header, value) in environment.headers("OTEL_EXPORTER_OTLP_HEADERS")? {
             builder = builder.header(header, value);
         }
         builder.with_environment(environment)
@@ -229,12 +227,6 @@ fn choice<T: Copy>(environment: &Environment, variable: &str, values: &[(&str, T
     found.map(|(_, value)| Some(*value)).ok_or_else(|| wrong(variable, format!("{text} is none of {}", known())))
 }
 
-fn headers(environment: &Environment, variable: &str) -> Result<Vec<(String, SecretString)>, PublishError> {
-    let Some(text) = environment.secret(variable)? else { return Ok(Vec::new()) };
-    let all = pairs(variable, text.expose_secret())?;
-    Ok(all.into_iter().map(|(name, value)| (name, value.into())).collect())
-}
-
 fn signals(text: &str) -> Result<Vec<OtlpSignal>, PublishError> {
     let known = |name: &str| OtlpSignal::ALL.into_iter().find(|signal| signal.name() == name);
     let signal = |name: &str| {
@@ -254,6 +246,8 @@ fn file(path: &str) -> Result<Vec<u8>, PublishError> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     #[test]

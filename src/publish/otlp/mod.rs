@@ -7,7 +7,6 @@ mod from;
 mod grpc;
 mod http;
 mod kind;
-mod lists;
 mod reply;
 mod settings;
 

@@ -1,8 +1,10 @@
 //! Lists in environment variables, as OpenTelemetry writes them: `name=value,name=value`, values percent-encoded.
 
-use super::super::error::PublishError;
+#[cfg(feature = "http-client")]
+use super::error::PublishError;
 
 /// The pairs of such a list. Errors name `variable` and no value: some are keys.
+#[cfg(feature = "http-client")]
 pub(super) fn pairs(variable: &str, text: &str) -> Result<Vec<(String, String)>, PublishError> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let pair = |entry: &str| match entry.split_once('=') {
@@ -16,7 +18,7 @@ pub(super) fn pairs(variable: &str, text: &str) -> Result<Vec<(String, String)>,
 }
 
 /// `%20` is a space.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -28,7 +30,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "http-client"))]
 mod tests {
     use super::*;
 
