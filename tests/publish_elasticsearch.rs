@@ -13,8 +13,8 @@ use ringscope::Snapshot;
 use ringscope::collector::EventFilter;
 use ringscope::histogram::relative_error;
 use ringscope::publish::{
-    Delivery, Destination, Elasticsearch, ElasticsearchStream, Environment, Outbox, Payload, Publication, PublishError,
-    Publisher, Target, Temporality,
+    Delivery, Destination, Elasticsearch, ElasticsearchStream, Environment, Outbox, Payload, Periodic, Publication,
+    PublishError, Publisher, Target, Temporality,
 };
 use serde_json::{Value, json};
 
@@ -256,6 +256,27 @@ async fn a_receiver_that_comes_back_gets_what_waited() {
     let own = live.collector().network_operations();
     assert!(own.iter().any(|of| &*of.kind == "publish" && of.bytes_sent > 1000), "{own:?}");
     outbox.stop();
+}
+
+/// A program's whole way, with what happens to kernels meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_to_kernels_is_an_event_each() {
+    let Some(elastic) = Elastic::start() else { return };
+    let live = Live::start().await;
+    let builder = Periodic::builder(live.collector()).interval(Duration::from_secs(3600));
+    let periodic = builder.destination(to(&elastic.address(), "?streams=events")).start().unwrap();
+    live.runtime.deactivate("worker").await.unwrap();
+    live.runtime.activate("worker").await.unwrap();
+    assert!(periodic.flush(receivers::PATIENCE), "{:?}", periodic.status());
+    elastic.request("POST", "/_refresh", "");
+    let of_kernels = found(&elastic, "ringscope-events", &json!({ "term": { "event.provider": "kernel" } }));
+    let said: Vec<_> = of_kernels.iter().map(|event| (&event["ringscope.kernel"], &event["message"])).collect();
+    for message in ["kernel worker deactivated", "kernel worker activated"] {
+        assert!(said.contains(&(&"worker".into(), &message.into())), "{said:?}");
+    }
+    assert_eq!(periodic.status()[0].published_items, elastic.count("ringscope-*"));
+    assert_eq!(elastic.request("GET", "/ringscope-metrics/_count", "").status, 404, "only what was asked for");
+    periodic.stop();
 }
 
 // ---- by the script ----------------------------------------------------------------------------------------
