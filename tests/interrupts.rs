@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use program::{Dir, path, ringscope, text};
+use program::{Dir, ignores_hang_up, is_in_set, path, ringscope, text};
 
 /// Longer than any of this takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -118,17 +118,6 @@ fn the_second_one_ends_it_at_once_by_that_signal() {
 fn handles_signals(child: &Child) -> bool {
     const SIGTSTP: u32 = 20;
     is_in_set(child.id(), "SigCgt:", SIGTSTP)
-}
-
-fn ignores_hang_up() -> bool {
-    const SIGHUP: u32 = 1;
-    is_in_set(std::process::id(), "SigIgn:", SIGHUP)
-}
-
-fn is_in_set(process: u32, set: &str, signal: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let set = status.lines().find_map(|line| line.strip_prefix(set)).unwrap();
-    u64::from_str_radix(set.trim(), 16).unwrap() >> (signal - 1) & 1 == 1
 }
 
 #[test]

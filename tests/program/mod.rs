@@ -66,3 +66,16 @@ pub fn json(args: &[&str]) -> (Value, Option<i32>) {
 pub fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
+
+/// Whether SIGHUP is ignored here, and so in every program that is started here: under nohup it is.
+pub fn ignores_hang_up() -> bool {
+    const SIGHUP: u32 = 1;
+    is_in_set(std::process::id(), "SigIgn:", SIGHUP)
+}
+
+/// Whether a set of signals of a process, by its name in /proc, has this one.
+pub fn is_in_set(process: u32, set: &str, signal: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let set = status.lines().find_map(|line| line.strip_prefix(set)).unwrap();
+    u64::from_str_radix(set.trim(), 16).unwrap() >> (signal - 1) & 1 == 1
+}
