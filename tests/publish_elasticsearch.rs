@@ -299,7 +299,7 @@ fn items(statuses: &[u16]) -> String {
 /// The numbers of the documents that a request had.
 fn numbers(got: &Receiver<Got>) -> Vec<u64> {
     let got = got.recv().unwrap();
-    assert_eq!((&*got.method, &*got.path.split('?').next().unwrap()), ("POST", "/_bulk"));
+    assert_eq!((&*got.method, got.path.split('?').next().unwrap()), ("POST", "/_bulk"));
     assert_eq!(got.header("content-type"), "application/x-ndjson");
     let text = String::from_utf8(got.body).unwrap();
     let documents = text.lines().skip(1).step_by(2);
