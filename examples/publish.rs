@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let publishing = Periodic::builder(&telemetry).interval(Duration::from_millis(200)).publisher(Console).start()?;
     let worker = telemetry.actor("worker")?;
     for round in 0..5 {
-        let batch = telemetry.operation("batch").id(&round.to_string()).start()?;
+        let batch = telemetry.operation("batch").id(round.to_string()).start()?;
         for _ in 0..1000 {
             worker.record_processed_in(Duration::from_micros(7));
         }

@@ -15,7 +15,7 @@ rm -rf target/criterion
 cargo build --quiet --release --package ringscope --features cli
 kernels=$(target/release/ringscope bench --device host)
 futures=$(cargo bench --quiet --bench async)
-cargo bench --quiet --bench metrics --bench record --bench snapshot --bench export --bench trace >&2
+cargo bench --quiet --bench metrics --bench record --bench snapshot --bench export --bench publish_encode --bench trace >&2
 
 {
     echo "# ${cpu:-$(uname -m)}, $(nproc) cores, $date"

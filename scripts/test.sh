@@ -120,6 +120,6 @@ cargo run --quiet --release -- doctor --deep --device host
 cargo run --quiet --release -- bench --quick --device host
 
 step "benchmarks, once through"
-cargo bench --quiet --bench async --bench metrics --bench operations --bench record --bench snapshot --bench export --bench trace -- --test
+cargo bench --quiet --bench async --bench metrics --bench operations --bench record --bench snapshot --bench export --bench publish_encode --bench trace -- --test
 
 step "all of it passed"

@@ -56,7 +56,9 @@ fn document(stdout: &str) -> Value {
 
 #[test]
 fn the_first_one_ends_it_cleanly_with_the_summary_so_far() {
-    for name in ["INT", "TERM", "HUP"] {
+    // Under nohup it is ignored, here and in the program.
+    let hang_up = (!ignores_hang_up()).then_some("HUP");
+    for name in ["INT", "TERM"].into_iter().chain(hang_up) {
         let (child, stderr) = start(&FOR_LONG, "received");
         signal(&child, name);
         let (stdout, status) = end(child, stderr);
@@ -115,9 +117,18 @@ fn the_second_one_ends_it_at_once_by_that_signal() {
 /// Whether the last of its handlers is there: that of SIGTSTP.
 fn handles_signals(child: &Child) -> bool {
     const SIGTSTP: u32 = 20;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-    u64::from_str_radix(caught.trim(), 16).unwrap() >> (SIGTSTP - 1) & 1 == 1
+    is_in_set(child.id(), "SigCgt:", SIGTSTP)
+}
+
+fn ignores_hang_up() -> bool {
+    const SIGHUP: u32 = 1;
+    is_in_set(std::process::id(), "SigIgn:", SIGHUP)
+}
+
+fn is_in_set(process: u32, set: &str, signal: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let set = status.lines().find_map(|line| line.strip_prefix(set)).unwrap();
+    u64::from_str_radix(set.trim(), 16).unwrap() >> (signal - 1) & 1 == 1
 }
 
 #[test]

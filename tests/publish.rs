@@ -275,7 +275,7 @@ fn what_ended_is_published_once_and_what_was_gone_is_counted() {
     collector.monitor_operations_with(&config).expect("a good config");
     for round in 0..3_u32 {
         for i in 0..3 {
-            collector.operation("resize").id(&format!("{round}.{i}")).start().expect("a name").succeed();
+            collector.operation("resize").id(format!("{round}.{i}")).start().expect("a name").succeed();
             collector.record_event("deploy", f64::from(round * 10 + i), &[], &[]).expect("a name");
         }
         collector.network_operation("http", "peer", 80).expect("a name").succeed();
@@ -287,7 +287,7 @@ fn what_ended_is_published_once_and_what_was_gone_is_counted() {
         open.end();
     }
     for i in 0..20 {
-        collector.operation("many").id(&i.to_string()).start().expect("a name").succeed();
+        collector.operation("many").id(i.to_string()).start().expect("a name").succeed();
     }
     periodic.stop();
     let all = kept.all();

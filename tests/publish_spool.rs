@@ -56,7 +56,7 @@ impl Destination for Lines {
         if *payload.bytes != bytes(number) || payload.kind != 1 {
             append(&self.folder.join("rubbish"), number);
         }
-        if self.attempts.fetch_add(1, Ordering::Relaxed) % 3 == 0 {
+        if self.attempts.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
             return Err(PublishError::transient("not now"));
         }
         append(&self.folder.join("arrived"), number);

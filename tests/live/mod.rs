@@ -54,7 +54,7 @@ impl Live {
         self.temperature.set(messages as f64 + 0.25);
         let collector = self.runtime.collector();
         let operation = collector.operation("resize").start().expect("a name");
-        if messages % 2 == 0 {
+        if messages.is_multiple_of(2) {
             operation.succeed()
         } else {
             operation.fail("odd")

@@ -136,7 +136,7 @@ mod tests {
         for n in 0..1500 {
             let series = collector.histogram("sizes", "Sizes").expect("a name").scale(5).label("n", &n.to_string());
             let series = series.on_host().expect("a histogram");
-            (0..200u64).for_each(|i| series.observe(1 << (i % 64) | i * i));
+            (0..200u64).for_each(|i| series.observe((1 << (i % 64)) | (i * i)));
         }
         for n in 0..2500 {
             let gauge = collector.gauge("small", "Small").expect("a name").label("n", &n.to_string());

@@ -246,8 +246,6 @@ fn file(path: &str) -> Result<Vec<u8>, PublishError> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     #[test]

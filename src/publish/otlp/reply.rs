@@ -109,7 +109,7 @@ mod tests {
         let said = Response { partial_success: Some(PartialSuccess { rejected: 3, error_message: "too old".into() }) };
         let json = br#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old"}}"#;
         assert_eq!(Response::from_json(json), Ok(said.clone()));
-        assert_eq!(Response::from_json(&json.to_vec().repeat(2)).is_err(), true);
+        assert!(Response::from_json(&json.to_vec().repeat(2)).is_err());
         let published = Response::from_protobuf(&said.encode_to_vec()).map(|response| response.published(10)).unwrap();
         assert_eq!((published.items, published.rejected, published.warning.as_deref()), (7, 3, Some("too old")));
     }

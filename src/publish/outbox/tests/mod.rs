@@ -257,7 +257,10 @@ async fn what_lies_in_the_mailbox_at_the_end_is_counted_as_skipped() {
 
 /// Fails every other time; writes down which snapshot came after which.
 #[derive(Default)]
-struct Own(std::sync::Mutex<(u32, Vec<(u64, Option<u64>)>)>);
+struct Own(std::sync::Mutex<(u32, Seen)>);
+
+/// Numbers of publications, and of the one before each.
+type Seen = Vec<(u64, Option<u64>)>;
 
 impl Publisher for Arc<Own> {
     fn name(&self) -> &str {
