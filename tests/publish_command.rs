@@ -90,6 +90,22 @@ fn a_receiver_gets_the_counts_by_its_protocol() {
     assert!(requests.iter().all(|got| got.method == "POST" && got.header("content-type") == "application/json"));
 }
 
+/// As in many containers.
+#[test]
+fn a_system_without_certificates_publishes_over_http_and_says_what_https_lacks() {
+    let (address, got) = receiver(&["200 OK\nContent-Type: application/json\n\n{}"]);
+    let run = |url: &str| {
+        let mut command = ringscope(&["run", "--device", "host", "--messages", "30", "--publish", url]);
+        command.envs([("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nonexistent")]).output().unwrap()
+    };
+    let output = run(&format!("otlp+http://{address}?encoding=json"));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(received(&all(&got), "ringscope_kernel_messages_processed"), 30);
+    let output = run("otlp+https://127.0.0.1:1");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("install them (ca-certificates)"), "{}", text(&output.stderr));
+}
+
 #[test]
 fn spans_of_messages_are_published_where_they_are_wanted() {
     let (address, got) = receiver(&["200 OK\nContent-Type: application/json\n\n{}"]);

@@ -62,6 +62,8 @@ pub(super) struct Reply {
 #[derive(Debug)]
 pub(super) struct Http {
     client: reqwest::Client,
+    /// Why the system has no certificates to trust; `None` where it has some, or the user named others.
+    no_certificates: Option<String>,
     headers: HeaderMap,
     limit: Duration,
     meter: Meter,
@@ -87,11 +89,8 @@ impl Meter {
 impl Http {
     pub(super) fn new(options: &HttpOptions) -> Result<Http, PublishError> {
         let limit = options.timeout.unwrap_or(super::Delivery::DEFAULT_TIMEOUT);
-        let builder = reqwest::Client::builder().user_agent(USER_AGENT).timeout(limit);
-        // A redirect would carry keys to somebody else.
-        let builder = builder.redirect(reqwest::redirect::Policy::none());
-        let client = trusted(builder, options)?.build().map_err(|e| bad("the HTTP client", &root_cause(&e)))?;
-        Ok(Http { client, headers: headers(options)?, limit, meter: Meter::default() })
+        let (client, no_certificates) = client(options, limit)?;
+        Ok(Http { client, no_certificates, headers: headers(options)?, limit, meter: Meter::default() })
     }
 
     /// Counts its requests in `collector` from now on.
@@ -144,6 +143,10 @@ impl Http {
         body: Vec<u8>,
         measured: &mut Option<NetworkOperation>,
     ) -> Result<Reply, PublishError> {
+        if let (Some(reason), "https") = (&self.no_certificates, url.scheme()) {
+            let remedy = format!("{reason}: install them (ca-certificates), or name a file with those to trust");
+            return Err(bad("the system's list of certificates", &remedy));
+        }
         let mut all = self.headers.clone();
         for (name, value) in headers {
             all.insert(
@@ -255,18 +258,34 @@ fn base64(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
 }
 
+fn builder(limit: Duration) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder().user_agent(USER_AGENT).timeout(limit);
+    // A redirect would carry keys to somebody else.
+    builder.redirect(reqwest::redirect::Policy::none())
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, PublishError> {
+    builder.build().map_err(|e| bad("the HTTP client", &root_cause(&e)))
+}
+
+/// A client, and why the system has no certificates to trust: in many containers there are none, and `http://` needs none.
 #[cfg(feature = "tls")]
-fn trusted(builder: reqwest::ClientBuilder, options: &HttpOptions) -> Result<reqwest::ClientBuilder, PublishError> {
-    let Some(pem) = &options.ca_pem else { return Ok(builder) };
-    let certificates =
-        reqwest::Certificate::from_pem_bundle(pem).map_err(|e| bad("the certificates", &root_cause(&e)))?;
-    Ok(builder.tls_certs_merge(certificates))
+fn client(options: &HttpOptions, limit: Duration) -> Result<(reqwest::Client, Option<String>), PublishError> {
+    let own = options.ca_pem.as_deref().map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle);
+    let own = own.map_err(|e| bad("the certificates", &root_cause(&e)))?;
+    match builder(limit).tls_certs_merge(own.clone()).build() {
+        Ok(client) => Ok((client, None)),
+        Err(error) => {
+            let reason = own.is_empty().then(|| root_cause(&error));
+            Ok((built(builder(limit).tls_certs_only(own))?, reason))
+        }
+    }
 }
 
 #[cfg(not(feature = "tls"))]
-fn trusted(builder: reqwest::ClientBuilder, options: &HttpOptions) -> Result<reqwest::ClientBuilder, PublishError> {
+fn client(options: &HttpOptions, limit: Duration) -> Result<(reqwest::Client, Option<String>), PublishError> {
     match options.ca_pem {
-        None => Ok(builder),
+        None => Ok((built(builder(limit))?, None)),
         Some(_) => Err(bad("the certificates", "this build has no TLS: build with the feature tls")),
     }
 }
