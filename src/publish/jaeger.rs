@@ -4,7 +4,7 @@ use super::environment::Environment;
 use super::error::PublishError;
 use super::otlp::{Otlp, OtlpBuilder, OtlpSignal};
 use super::publication::Publication;
-use super::publisher::{Destination, Payload, Published};
+use super::publisher::{Destination, Payload, Published, Temporality};
 use super::target::Target;
 use crate::collector::TelemetryCollector;
 
@@ -46,6 +46,10 @@ impl Destination for Jaeger {
         Destination::name(&self.0)
     }
 
+    fn temporality(&self) -> Temporality {
+        Destination::temporality(&self.0)
+    }
+
     fn attach(&self, collector: &TelemetryCollector) {
         self.0.attach(collector);
     }
@@ -56,5 +60,18 @@ impl Destination for Jaeger {
 
     async fn send(&self, payload: &Payload) -> Result<Published, PublishError> {
         self.0.send(payload).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_temporality_that_was_chosen_is_its_own() {
+        let jaeger = |url: &str| Jaeger::from_target(Target::parse(url).unwrap(), &Environment::of([])).unwrap();
+        let chosen = jaeger("jaeger://localhost?signals=traces,metrics&temporality=delta");
+        assert_eq!(chosen.temporality(), Temporality::Delta);
+        assert_eq!(jaeger("jaeger://localhost").temporality(), Temporality::Cumulative);
     }
 }
