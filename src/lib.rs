@@ -124,9 +124,12 @@
 //! resolves the same crates as before there were any.
 
 pub mod abi;
+pub mod alert;
 pub mod collector;
 pub mod device;
 pub mod export;
+#[cfg(feature = "feed")]
+pub mod feed;
 pub mod histogram;
 pub mod machine;
 pub mod metrics;

@@ -13,7 +13,10 @@ const FLOORS: &[&[&str]] = &[
     &["trace"],
     &["snapshot"],
     &["collector"],
-    &["alert", "export"],
+    &["export"],
+    &["alert"],
+    &["feed"],
+    &["recording"],
     &["publish", "dashboard", "runtime"],
     &["cli"],
 ];

@@ -403,6 +403,10 @@ impl Core {
         Ok(())
     }
 
+    pub(super) fn is_periodic(&self) -> bool {
+        self.periodic.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     pub(super) fn stop_periodic(&self) {
         let mut periodic = self.periodic.lock().unwrap_or_else(PoisonError::into_inner);
         periodic.take();

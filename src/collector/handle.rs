@@ -292,6 +292,11 @@ impl TelemetryCollector {
         self.core.start_periodic(interval, tick)
     }
 
+    /// Returns whether snapshots are taken periodically.
+    pub fn is_collecting(&self) -> bool {
+        self.core.is_periodic()
+    }
+
     /// Stops the periodic reading, after the snapshot in hand; does nothing where there is none.
     pub fn stop_collection(&self) {
         self.core.stop_periodic();

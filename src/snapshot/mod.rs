@@ -26,7 +26,7 @@ pub use black_box::{BlackBox, BoxRecord, BoxRecordKind, LastWords};
 pub use blocks::{BlockState, BlockStatus, Place, RingPlace, WaitsFor};
 pub(crate) use convert::{ns_between, rate, ratio, unix_time};
 #[cfg(feature = "serde")]
-pub(crate) use convert::{seconds, unix_seconds};
+pub(crate) use convert::{optional_unix_seconds, seconds, unix_seconds};
 pub use device_clock::DeviceClock;
 pub use kernel::{KernelState, KernelTelemetry, Latency, Stall, TraceRecords, Waiting};
 pub use operations::{

@@ -1,0 +1,5 @@
+//! What needs somebody's attention: rules, and the alerts that they raise, as pure functions of snapshots.
+
+mod raised;
+
+pub use raised::{Alert, AlertState, Judge, Severity};
