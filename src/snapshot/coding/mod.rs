@@ -4,10 +4,16 @@
 //! snapshot before. Counts and times move little from one to the next. Both directions run through the same functions, so
 //! that they cannot differ in the order.
 
+#[cfg(feature = "recording")]
+mod blocks;
+#[cfg(feature = "recording")]
+mod gpus;
 mod histogram;
 mod kernel;
 mod operations;
 mod publishers;
+#[cfg(feature = "recording")]
+mod shape;
 mod stall;
 mod telemetry;
 mod varint;
@@ -16,6 +22,12 @@ mod whole;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "recording")]
+pub(crate) use blocks::{blocks, canonical};
+#[cfg(feature = "recording")]
+pub(crate) use gpus::gpus;
+#[cfg(feature = "recording")]
+pub(crate) use shape::{WholeShape, shape};
 pub(crate) use varint::{Reader, Writer};
 pub(crate) use whole::{Shape, code};
 
@@ -44,11 +56,11 @@ pub(super) fn words<const N: usize>(coder: &mut impl Coder, before: &[u64; N], n
 }
 
 /// 0 is never: 1970 is before any kernel.
-pub(super) fn time_word(time: SystemTime) -> u64 {
+pub(crate) fn time_word(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
 }
 
-pub(super) fn time_of(word: u64) -> Option<SystemTime> {
+pub(crate) fn time_of(word: u64) -> Option<SystemTime> {
     (word != 0).then(|| UNIX_EPOCH + Duration::from_nanos(word))
 }
 
