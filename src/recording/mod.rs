@@ -25,6 +25,7 @@
 mod decoder;
 mod encoder;
 mod error;
+mod extent;
 mod frame;
 mod moment;
 mod reader;
@@ -32,6 +33,9 @@ mod source;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;
+pub(crate) use extent::Extent;
+pub(crate) use reader::parts;
+
 pub use error::{Damage, RecordingError};
 pub use reader::Reader;
 pub use source::Source;
