@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringscope::publish::serving::Reading;
-use ringscope::{Snapshot, TelemetryCollector, TelemetryError};
+use super::super::serving::Reading;
+use crate::collector::{TelemetryCollector, TelemetryError};
+use crate::snapshot::Snapshot;
 use serde::Serialize;
 
 /// How long an asker waits for the device.
@@ -87,7 +88,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ringscope::KernelState;
+    use crate::KernelState;
 
     #[test]
     fn health_says_why_not() {
