@@ -165,7 +165,11 @@ impl Making {
 impl Heat {
     fn column(&self, point: &KernelPoint) -> Vec<(f64, u64)> {
         let latency = point.latency.downscaled(self.scale);
-        latency.slots().filter(|(_, count)| *count > 0).map(|(slot, count)| (slot_bounds(slot, self.scale).1, count)).collect()
+        latency
+            .slots()
+            .filter(|(_, count)| *count > 0)
+            .map(|(slot, count)| (slot_bounds(slot, self.scale).1, count))
+            .collect()
     }
 }
 

@@ -87,7 +87,8 @@ pub fn moment(moment: &Moment) -> Result<Bytes, serde_json::Error> {
 /// The JSON writer's; none is known.
 pub fn live(before: Option<&Snapshot>, moment: &Moment) -> Result<Vec<u8>, serde_json::Error> {
     let now = &*moment.snapshot;
-    let points: Vec<Option<KernelPoint>> = before.map(|before| points_between(before, now).collect()).unwrap_or_default();
+    let points: Vec<Option<KernelPoint>> =
+        before.map(|before| points_between(before, now).collect()).unwrap_or_default();
     let kernel = |(i, kernel)| LiveKernel::new(kernel, points.get(i).and_then(Option::as_ref), now);
     let document = Live {
         sequence: now.sequence,

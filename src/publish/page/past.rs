@@ -16,6 +16,8 @@ use crate::snapshot::Snapshot;
 const LINE: usize = 256;
 /// How long an answer is good for.
 const GOOD: Duration = Duration::from_secs(1);
+/// Snapshots of a replay that are kept.
+const REPLAYED: usize = 600;
 /// Answers that are kept.
 const KEPT: usize = 16;
 
@@ -25,7 +27,28 @@ pub enum Source {
     /// What the collector keeps.
     Collector(TelemetryCollector),
     /// The newest of a replay.
-    Replay(Arc<Mutex<VecDeque<Arc<Snapshot>>>>),
+    Replay(Replayed),
+}
+
+/// The newest snapshots of a replay. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Replayed(Arc<Mutex<VecDeque<Arc<Snapshot>>>>);
+
+impl Replayed {
+    /// Adds the next. One of an earlier time begins anew.
+    pub fn add(&self, snapshot: &Arc<Snapshot>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.back().is_some_and(|last| last.time > snapshot.time) {
+            kept.clear();
+        }
+        kept.push_back(Arc::clone(snapshot));
+        let too_many = kept.len().saturating_sub(REPLAYED);
+        kept.drain(..too_many);
+    }
+
+    fn all(&self) -> VecDeque<Arc<Snapshot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// A thread that decodes and writes. It ends with this.
@@ -100,7 +123,7 @@ fn write(source: &Source, question: &Question) -> Bytes {
             history(past.iter(), past.len(), span, question)
         }
         Source::Replay(kept) => {
-            let kept = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let kept = kept.all();
             let (count, span) = (kept.len(), span(kept.front(), kept.back()));
             history(kept, count, span, question)
         }

@@ -16,10 +16,10 @@ use super::super::serving::{
 };
 use super::assets::{Asset, asset, zipped};
 use super::entries::Entries;
-use super::health::HealthCheck;
+use super::health::{Health, HealthCheck};
 use super::history::Question;
 use super::live::Live;
-use super::past::Past;
+use super::past::{Past, Replayed};
 use super::query::Query;
 use super::{json, stuck};
 use crate::collector::TelemetryCollector;
@@ -78,18 +78,26 @@ const PATHS: &[&str] = &[
 
 /// What answers come from.
 pub struct Routes {
-    pub collector: Option<TelemetryCollector>,
-    pub reading: Option<Reading>,
+    /// `None` for a replay.
+    pub collector: Option<Collected>,
     pub feed: Feed,
-    pub health: HealthCheck,
     pub hosts: Hosts,
     pub past: Past,
+    /// The newest snapshots of a replay.
+    pub replayed: Replayed,
     pub streams: Streams,
     pub pages: Pages<Page>,
     pub troubles: Mutex<Vec<String>>,
     pub entries: Entries,
     pub live: Live,
     pub rules: Vec<Arc<str>>,
+}
+
+/// A collector, and who reads it when asked.
+pub struct Collected {
+    pub collector: TelemetryCollector,
+    pub reading: Reading,
+    pub health: HealthCheck,
 }
 
 /// What a snapshot can be written as.
@@ -154,6 +162,9 @@ impl Handler for Routes {
 impl Routes {
     fn take(&self, moment: Arc<Moment>, missed: u64) {
         self.entries.add(&moment.entries);
+        if self.collector.is_none() {
+            self.replayed.add(&moment.snapshot);
+        }
         self.live.push(moment, missed);
     }
 
@@ -172,9 +183,9 @@ impl Routes {
         let query = Query::new(request.uri().query());
         let accept = accepted(request.headers());
         match path {
-            "/" if stuck::weight(&accept, "text/html") > 0.0 => {
-                varied(asset("index.html").map_or_else(|| plain(StatusCode::OK, INDEX), |page| file_answer(page, request)))
-            }
+            "/" if stuck::weight(&accept, "text/html") > 0.0 => varied(
+                asset("index.html").map_or_else(|| plain(StatusCode::OK, INDEX), |page| file_answer(page, request)),
+            ),
             "/" => varied(plain(StatusCode::OK, INDEX)),
             "/api" => plain(StatusCode::OK, INDEX),
             "/metrics" => varied(self.page(Page::Metrics(PageFormat::negotiate(&accept))).await),
@@ -198,14 +209,14 @@ impl Routes {
     /// The newest snapshot; or the answer that there is none.
     async fn snapshot(&self) -> Result<Arc<Snapshot>, Answer> {
         let known = match &self.collector {
-            Some(collector) => collector.latest(),
+            Some(collected) => collected.collector.latest(),
             None => self.feed.latest().map(|moment| Arc::clone(&moment.snapshot)),
         };
         let unavailable = |why: String| plain(StatusCode::SERVICE_UNAVAILABLE, why);
-        match (known, &self.reading) {
+        match (known, &self.collector) {
             (Some(snapshot), _) => Ok(snapshot),
             (None, None) => Err(unavailable("nothing was read yet: ask again\n".to_owned())),
-            (None, Some(reading)) => match reading.ask(READ_TIME).await {
+            (None, Some(collected)) => match collected.reading.ask(READ_TIME).await {
                 Some(read) => read.map_err(|error| unavailable(format!("{error}\n"))),
                 None => Err(unavailable(format!("the device did not answer within {READ_TIME:?}\n"))),
             },
@@ -226,7 +237,10 @@ impl Routes {
 
     async fn healthy(&self) -> Answer {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let health = self.health.ask(troubles).await;
+        let health = match &self.collector {
+            Some(collected) => collected.health.ask(troubles).await,
+            None => Health::of(self.feed.latest().map(|moment| Arc::clone(&moment.snapshot)).as_deref(), troubles),
+        };
         let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         // Strings and numbers are always JSON.
         respond(status, JSON, serde_json::to_vec(&health).unwrap_or_default().into())

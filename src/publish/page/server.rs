@@ -9,8 +9,8 @@ use super::super::serving::{Hosts, Listen, ListenError, Pages, Reading, Server, 
 use super::entries::Entries;
 use super::health::HealthCheck;
 use super::live::Live;
-use super::past::{Past, Source};
-use super::routes::Routes;
+use super::past::{Past, Replayed, Source};
+use super::routes::{Collected, Routes};
 use crate::alert::Judge;
 use crate::collector::TelemetryCollector;
 use crate::feed::{Feed, FeedError};
@@ -142,15 +142,40 @@ impl BoundServer {
     /// # Errors
     /// [`ServeError::Feed`], [`ServeError::System`].
     pub fn serve(self, collector: &TelemetryCollector) -> Result<TelemetryServer, ServeError> {
-        let BoundServer { listeners, hosts, connections, streams, judge } = self;
-        let feed = Feed::start(collector, judge)?;
-        let routes = Routes {
-            collector: Some(collector.clone()),
-            reading: Some(Reading::start(collector.clone())?),
-            feed,
+        let mut bound = self;
+        let feed = Feed::start(collector, bound.judge.take())?;
+        let collected = Collected {
+            collector: collector.clone(),
+            reading: Reading::start(collector.clone())?,
             health: HealthCheck::start(collector.clone())?,
+        };
+        bound.start(feed, Some(collected), Replayed::default(), Source::Collector(collector.clone()))
+    }
+
+    /// Serves moments that somebody [pushes](Feed::push), as a replay does, from now on until the server is dropped. The history
+    /// is that of the newest 600 of them.
+    ///
+    /// # Errors
+    /// [`ServeError::System`].
+    pub fn serve_feed(self, feed: &Feed) -> Result<TelemetryServer, ServeError> {
+        let replayed = Replayed::default();
+        self.start(feed.clone(), None, replayed.clone(), Source::Replay(replayed))
+    }
+
+    fn start(
+        self,
+        feed: Feed,
+        collector: Option<Collected>,
+        replayed: Replayed,
+        source: Source,
+    ) -> Result<TelemetryServer, ServeError> {
+        let BoundServer { listeners, hosts, connections, streams, judge: _ } = self;
+        let routes = Routes {
+            collector,
+            feed,
             hosts,
-            past: Past::start(Source::Collector(collector.clone()))?,
+            past: Past::start(source)?,
+            replayed,
             streams: Streams::new(streams),
             pages: Pages::default(),
             troubles: Mutex::default(),

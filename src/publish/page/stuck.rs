@@ -50,8 +50,8 @@ pub fn wants_json(query: Option<&str>, accept: &str) -> bool {
 pub fn weight(accept: &str, of: &str) -> f64 {
     let ranges = accept.split(',').map(|range| range.split(';').map(str::trim));
     let of_this = ranges.filter_map(|mut parts| (parts.next()?.eq_ignore_ascii_case(of)).then_some(parts));
-    let weights = of_this
-        .map(|mut parameters| parameters.find_map(|p| p.strip_prefix("q=")?.parse::<f64>().ok()).unwrap_or(1.0));
+    let weights =
+        of_this.map(|mut parameters| parameters.find_map(|p| p.strip_prefix("q=")?.parse::<f64>().ok()).unwrap_or(1.0));
     weights.fold(0.0, f64::max)
 }
 
