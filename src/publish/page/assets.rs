@@ -9,11 +9,9 @@ use hyper::body::Bytes;
 
 /// A file of the page.
 pub struct Asset {
-    /// Behind `/page/`; that of `/` is `index.html`.
+    /// Its path behind `/page/`; that of `/` is `index.html`.
     pub name: &'static str,
-    /// Its type.
-    pub content_type: &'static str,
-    contents: &'static str,
+    contents: &'static [u8],
     packed: OnceLock<Packed>,
 }
 
@@ -23,19 +21,13 @@ struct Packed {
 }
 
 macro_rules! assets {
-    ($($name:literal: $content_type:literal),* $(,)?) => {
-        LazyLock::new(|| vec![$(Asset {
-            name: $name,
-            content_type: $content_type,
-            contents: include_str!(concat!("assets/", $name)),
-            packed: OnceLock::new(),
-        }),*])
+    ($($name:literal),* $(,)?) => {
+        [$(Asset { name: $name, contents: include_bytes!(concat!("assets/", $name)), packed: OnceLock::new() }),*]
     };
 }
 
-static ASSETS: LazyLock<Vec<Asset>> = assets![
-    "index.html": "text/html; charset=utf-8",
-];
+/// All files of the page, by their paths in `assets/`.
+static ASSETS: LazyLock<Box<[Asset]>> = LazyLock::new(|| Box::new(assets!["index.html"]));
 
 /// Returns the file of that name.
 pub fn asset(name: &str) -> Option<&'static Asset> {
@@ -43,10 +35,22 @@ pub fn asset(name: &str) -> Option<&'static Asset> {
 }
 
 impl Asset {
+    /// Returns its type, by its name.
+    pub fn content_type(&self) -> &'static str {
+        match self.name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+            "html" => "text/html; charset=utf-8",
+            "css" => "text/css; charset=utf-8",
+            "js" | "mjs" => "text/javascript; charset=utf-8",
+            "svg" => "image/svg+xml",
+            "png" => "image/png",
+            _ => "text/plain; charset=utf-8",
+        }
+    }
+
     fn packed(&self) -> &Packed {
         self.packed.get_or_init(|| {
-            let tag = format!("\"{:08x}-{:x}\"", crc32c::crc32c(self.contents.as_bytes()), self.contents.len());
-            Packed { zipped: zipped(self.contents.as_bytes(), Compression::best()).into(), tag }
+            let tag = format!("\"{:08x}-{:x}\"", crc32c::crc32c(self.contents), self.contents.len());
+            Packed { zipped: zipped(self.contents, Compression::best()).into(), tag }
         })
     }
 
@@ -57,7 +61,7 @@ impl Asset {
 
     /// Returns it, zipped or not.
     pub fn bytes(&self, zip: bool) -> Bytes {
-        if zip { self.packed().zipped.clone() } else { Bytes::from_static(self.contents.as_bytes()) }
+        if zip { self.packed().zipped.clone() } else { Bytes::from_static(self.contents) }
     }
 }
 

@@ -337,8 +337,8 @@ fn file_answer(file: &Asset, request: &Request<Incoming>) -> Answer {
     let zip = takes_gzip(request.headers());
     let known = request.headers().get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == file.tag().as_bytes());
     let mut answer = match known {
-        true => respond(StatusCode::NOT_MODIFIED, file.content_type, Bytes::new()),
-        false => respond(StatusCode::OK, file.content_type, file.bytes(zip)),
+        true => respond(StatusCode::NOT_MODIFIED, file.content_type(), Bytes::new()),
+        false => respond(StatusCode::OK, file.content_type(), file.bytes(zip)),
     };
     if zip && !known {
         answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
