@@ -28,6 +28,8 @@
 mod detector;
 mod distribution;
 mod finding;
+mod memory;
+mod surprise;
 mod watch;
 
 pub use detector::{Detector, Scored};
