@@ -4,10 +4,12 @@
 //! fire, and are resolved. It has no clock and does no I/O: it is a [`Judge`] for a feed of moments, and
 //! `ringscope::publish::Alerting` (feature `alerts`) tells people. docs/alerts.md has the list of all kinds of rules.
 
+pub mod anomaly;
 mod engine;
 #[cfg(feature = "alerts")]
-mod from_toml;
+pub(crate) mod from_toml;
 mod life;
+mod notification;
 mod observe;
 mod past;
 mod pattern;
@@ -16,6 +18,8 @@ mod ready;
 mod rule;
 mod rules;
 mod silence;
+#[cfg(feature = "alerts")]
+mod teller;
 mod text;
 mod watch;
 
@@ -25,9 +29,12 @@ pub use from_toml::RulesError;
 #[cfg(feature = "alerts")]
 #[doc(hidden)]
 pub use from_toml::is_rules_file;
+pub use notification::{Notification, ToldAlert};
 pub use pattern::{Matcher, Pattern};
 pub use raised::{Alert, AlertState, Judge, Labels, Severity};
 pub use rule::Rule;
 pub use rules::Rules;
 pub use silence::Silence;
+#[cfg(feature = "alerts")]
+pub(crate) use teller::{Manner, Teller, Wanted};
 pub use watch::{MetricValue, MetricWatch, Side, Watch};

@@ -30,6 +30,8 @@
 
 #[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
 mod address;
+#[cfg(feature = "alerts")]
+mod alerting;
 mod any;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
@@ -53,6 +55,8 @@ mod lists;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outbox;
+#[cfg(feature = "page")]
+mod page;
 mod periodic;
 #[cfg(feature = "prometheus-server")]
 mod prometheus;
@@ -63,6 +67,8 @@ mod push;
 #[cfg(feature = "pushgateway")]
 mod pushgateway;
 mod queue;
+#[cfg(feature = "recording")]
+mod recording;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 mod scheme;
@@ -72,6 +78,8 @@ pub mod serving;
 mod spool;
 mod target;
 
+#[cfg(feature = "alerts")]
+pub use alerting::{Alerting, AlertingBuilder, AlertingError, AlertingFile, AlertingJudge, LogWanted, Notifier};
 pub use any::AnyDestination;
 #[cfg(feature = "cloudwatch")]
 pub use cloudwatch::{CloudWatch, CloudWatchBuilder, CloudWatchEmf};
@@ -94,6 +102,8 @@ pub use jaeger::Jaeger;
 #[cfg(feature = "otlp")]
 pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
+#[cfg(feature = "page")]
+pub use page::{BoundServer, ServeError, TelemetryServer, TelemetryServerBuilder};
 pub use periodic::{Periodic, PeriodicBuilder};
 #[cfg(feature = "prometheus-server")]
 pub use prometheus::{PrometheusPublisher, PrometheusServer};
@@ -101,6 +111,8 @@ pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 #[cfg(feature = "pushgateway")]
 pub use pushgateway::{Pushgateway, PushgatewayBuilder};
+#[cfg(feature = "recording")]
+pub use recording::{RecordError, Recording, RecordingBuilder, RecordingStatus};
 #[cfg(feature = "remote-write")]
 pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
 pub use scheme::{SCHEMES, Scheme, scheme};
