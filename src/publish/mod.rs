@@ -53,6 +53,8 @@ mod lists;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outbox;
+#[cfg(feature = "page")]
+mod page;
 mod periodic;
 #[cfg(feature = "prometheus-server")]
 mod prometheus;
@@ -96,6 +98,8 @@ pub use jaeger::Jaeger;
 #[cfg(feature = "otlp")]
 pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
+#[cfg(feature = "page")]
+pub use page::{BoundServer, ServeError, TelemetryServer, TelemetryServerBuilder};
 pub use periodic::{Periodic, PeriodicBuilder};
 #[cfg(feature = "prometheus-server")]
 pub use prometheus::{PrometheusPublisher, PrometheusServer};
