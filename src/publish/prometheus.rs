@@ -11,7 +11,7 @@ use hyper::{Method, Request, StatusCode};
 
 use super::error::PublishError;
 use super::serving::{
-    Answer, Handler, Hosts, Listen, Pages, Reading, Server, accepted, is_asked, not_allowed, plain, respond,
+    Answer, Door, Handler, Hosts, Listen, Pages, Reading, Server, accepted, is_asked, not_allowed, plain, respond,
 };
 use crate::collector::TelemetryCollector;
 use crate::export::PageFormat;
@@ -100,7 +100,9 @@ impl PrometheusPublisher {
         let reading = Reading::start(collector.clone()).map_err(no_thread)?;
         let routes =
             Routes { collector: collector.clone(), reading, hosts, max_age: self.max_age, pages: Pages::default() };
-        Ok(PrometheusServer(Server::start(listeners, Arc::new(routes), self.connections).map_err(no_thread)?))
+        Ok(PrometheusServer(
+            Server::start(listeners, Arc::new(routes), self.connections, Door::Plain).map_err(no_thread)?,
+        ))
     }
 }
 

@@ -7,7 +7,7 @@ use flate2::Compression;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
@@ -21,6 +21,7 @@ use super::history::Question;
 use super::live::Live;
 use super::past::{Past, Replayed};
 use super::query::Query;
+use super::token::Token;
 use super::{json, stuck};
 use crate::collector::TelemetryCollector;
 use crate::export::PageFormat;
@@ -76,6 +77,9 @@ const PATHS: &[&str] = &[
     "/live",
 ];
 
+/// What is answered without the token, but for the page's files: no telemetry, and whether all is well.
+const OPEN: &[&str] = &["/", "/api", "/healthz"];
+
 /// What answers come from.
 pub struct Routes {
     /// `None` for a replay.
@@ -91,6 +95,7 @@ pub struct Routes {
     pub entries: Entries,
     pub live: Live,
     pub rules: Vec<Arc<str>>,
+    pub token: Option<Token>,
 }
 
 /// A collector, and who reads it when asked.
@@ -180,6 +185,10 @@ impl Routes {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return not_allowed();
         }
+        let admitted = self.token.as_ref().is_none_or(|token| token.is_in(request.headers()));
+        if !admitted && file.is_none() && !OPEN.contains(&path) {
+            return no_token();
+        }
         let query = Query::new(request.uri().query());
         let accept = accepted(request.headers());
         match path {
@@ -195,7 +204,7 @@ impl Routes {
                 let json = stuck::wants_json(request.uri().query(), &accept);
                 varied(self.page(Page::Stuck { json }).await)
             }
-            "/healthz" => self.healthy().await,
+            "/healthz" => self.healthy(admitted).await,
             "/moment.json" => self.moment().await,
             "/history.json" => self.history(&query).await,
             "/entries.json" => self.entries(&query),
@@ -235,13 +244,16 @@ impl Routes {
         }
     }
 
-    async fn healthy(&self) -> Answer {
+    async fn healthy(&self, admitted: bool) -> Answer {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let health = match &self.collector {
             Some(collected) => collected.health.ask(troubles).await,
             None => Health::of(self.feed.latest().map(|moment| Arc::clone(&moment.snapshot)).as_deref(), troubles),
         };
         let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        if !admitted {
+            return respond(status, JSON, format!("{{\"healthy\":{}}}", health.healthy).into());
+        }
         // Strings and numbers are always JSON.
         respond(status, JSON, serde_json::to_vec(&health).unwrap_or_default().into())
     }
@@ -320,6 +332,13 @@ fn unwritable() -> Answer {
 fn unknown_kernel(id: &str) -> Answer {
     let known = format!("there is no kernel {id:?}: /snapshot.json has the ids of all\n");
     plain(StatusCode::NOT_FOUND, known)
+}
+
+fn no_token() -> Answer {
+    let why = "this server asks for a token: send the header `Authorization: Bearer TOKEN`\n";
+    let mut answer = plain(StatusCode::UNAUTHORIZED, why);
+    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ringscope\""));
+    answer
 }
 
 fn too_many(why: &'static str) -> Answer {

@@ -3,6 +3,7 @@
 
 mod body;
 mod connections;
+mod door;
 mod impatient;
 mod listen;
 mod pages;
@@ -10,6 +11,7 @@ mod reading;
 mod server;
 
 pub use body::{Body, Streams};
+pub use door::{Channel, Door};
 pub use listen::{Hosts, Listen, ListenError};
 pub use pages::{Answer, Pages, accepted, is_asked, not_allowed, plain, respond};
 pub use reading::Reading;
