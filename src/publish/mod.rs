@@ -65,6 +65,8 @@ mod push;
 #[cfg(feature = "pushgateway")]
 mod pushgateway;
 mod queue;
+#[cfg(feature = "recording")]
+mod recording;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 mod scheme;
@@ -107,6 +109,8 @@ pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 #[cfg(feature = "pushgateway")]
 pub use pushgateway::{Pushgateway, PushgatewayBuilder};
+#[cfg(feature = "recording")]
+pub use recording::{RecordError, Recording, RecordingBuilder, RecordingStatus};
 #[cfg(feature = "remote-write")]
 pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
 pub use scheme::{SCHEMES, Scheme, scheme};
