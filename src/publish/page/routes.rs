@@ -12,7 +12,7 @@ use hyper::header::{
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::super::serving::{
-    Answer, Body, Handler, Hosts, Pages, Reading, Streams, accepted, is_asked, not_allowed, plain, respond,
+    Answer, Body, Handler, Hosts, Pages, Reading, Recorded, Streams, accepted, is_asked, not_allowed, plain, respond,
 };
 use super::assets::{Asset, asset, zipped};
 use super::entries::Entries;
@@ -60,6 +60,7 @@ ringscope: telemetry of ring kernels
 /alerts.json    alerts and rules
 /blocks.json    where each block of a kernel is: ?kernel=ID
 /live           moments as they come, as server-sent events
+/live.rscope    the same as a recording, for `ringscope top --connect`
 ";
 const PATHS: &[&str] = &[
     "/",
@@ -75,6 +76,7 @@ const PATHS: &[&str] = &[
     "/alerts.json",
     "/blocks.json",
     "/live",
+    "/live.rscope",
 ];
 
 /// What is answered without the token, but for the page's files: no telemetry, and whether all is well.
@@ -94,6 +96,7 @@ pub struct Routes {
     pub troubles: Mutex<Vec<String>>,
     pub entries: Entries,
     pub live: Live,
+    pub recorded: Recorded,
     pub rules: Vec<Arc<str>>,
     pub token: Option<Token>,
 }
@@ -170,6 +173,7 @@ impl Routes {
         if self.collector.is_none() {
             self.replayed.add(&moment.snapshot);
         }
+        self.recorded.push(&moment);
         self.live.push(moment, missed);
     }
 
@@ -211,6 +215,7 @@ impl Routes {
             "/alerts.json" => written(json::alerts(self.feed.latest().as_deref(), &self.rules)),
             "/blocks.json" => self.blocks(&query).await,
             "/live" => self.live(),
+            "/live.rscope" => self.recorded.answer(&self.streams),
             _ => file.map_or_else(|| plain(StatusCode::NOT_FOUND, INDEX), |file| file_answer(file, request)),
         }
     }

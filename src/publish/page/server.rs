@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
 
-use super::super::serving::{Door, Hosts, Listen, ListenError, Pages, Reading, Server, Streams};
+use super::super::serving::{Door, Hosts, Listen, ListenError, Pages, Reading, Recorded, Server, Streams};
 use super::entries::Entries;
 use super::health::HealthCheck;
 use super::live::Live;
@@ -228,6 +228,7 @@ impl BoundServer {
             troubles: Mutex::default(),
             entries: Entries::default(),
             live: Live::default(),
+            recorded: Recorded::default(),
             rules: Vec::new(),
             token,
         };

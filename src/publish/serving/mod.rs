@@ -8,6 +8,8 @@ mod impatient;
 mod listen;
 mod pages;
 mod reading;
+#[cfg(feature = "recording")]
+mod recorded;
 mod server;
 
 pub use body::{Body, Streams};
@@ -15,4 +17,6 @@ pub use door::{Channel, Door};
 pub use listen::{Hosts, Listen, ListenError};
 pub use pages::{Answer, Pages, accepted, is_asked, not_allowed, plain, respond};
 pub use reading::Reading;
+#[cfg(feature = "recording")]
+pub use recorded::{OnDemand, Recorded};
 pub use server::{Handler, Server};
