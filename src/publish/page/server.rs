@@ -3,14 +3,21 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(feature = "page-tls")]
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::serving::{Hosts, Listen, ListenError, Pages, Reading, Server, Streams};
+use secrecy::SecretString;
+
+use super::super::serving::{Door, Hosts, Listen, ListenError, Pages, Reading, Recorded, Server, Streams};
 use super::entries::Entries;
 use super::health::HealthCheck;
 use super::live::Live;
 use super::past::{Past, Replayed, Source};
 use super::routes::{Collected, Routes};
+#[cfg(feature = "page-tls")]
+use super::tls::{TlsError, acceptor};
+use super::token::Token;
 use crate::alert::Judge;
 use crate::collector::TelemetryCollector;
 use crate::feed::{Feed, FeedError};
@@ -30,6 +37,16 @@ pub enum ServeError {
     /// The address cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The token is no good.
+    #[error("the token cannot be used: {remedy}")]
+    BadToken {
+        /// What would be right.
+        remedy: String,
+    },
+    /// The certificate or the key is no good.
+    #[cfg(feature = "page-tls")]
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The collector cannot be read.
     #[error(transparent)]
     Feed(#[from] FeedError),
@@ -45,6 +62,9 @@ pub struct TelemetryServerBuilder {
     connections: usize,
     streams: usize,
     judge: Option<Box<dyn Judge>>,
+    token: Option<SecretString>,
+    #[cfg(feature = "page-tls")]
+    tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// An address that is taken, and not answered at yet. Made by [`TelemetryServerBuilder::bind`].
@@ -55,6 +75,8 @@ pub struct BoundServer {
     connections: usize,
     streams: usize,
     judge: Option<Box<dyn Judge>>,
+    token: Option<Token>,
+    door: Door,
 }
 
 /// A server that runs. Dropping it ends it at once, and with it answers that are under way.
@@ -62,6 +84,7 @@ pub struct BoundServer {
 pub struct TelemetryServer {
     server: Server,
     routes: Arc<Routes>,
+    scheme: &'static str,
 }
 
 impl TelemetryCollector {
@@ -110,16 +133,39 @@ impl TelemetryServerBuilder {
         self
     }
 
+    /// Sets the token that a request must have, as `Authorization: Bearer TOKEN`; without it are the files of the page, which asks
+    /// for it, and whether `/healthz` is well. 16 or more visible ASCII characters. Default: none, and everybody who reaches the
+    /// address can read the telemetry.
+    pub fn token(mut self, token: impl Into<SecretString>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Serves `https://` with the certificate (and those between it and its root) and the key in these files, both PEM: TLS 1.2
+    /// and 1.3. They are read by [`bind`](Self::bind). Default: `http://`.
+    #[cfg(feature = "page-tls")]
+    pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls = Some((certificate.into(), key.into()));
+        self
+    }
+
     /// Takes the address, so that one that cannot be had is known before anything else is begun.
     ///
     /// # Errors
-    /// [`ServeError::BadAddress`], [`ServeError::Listen`].
+    /// [`ServeError::BadAddress`], [`ServeError::BadToken`], [`ServeError::Tls`], [`ServeError::Listen`].
     pub fn bind(self) -> Result<BoundServer, ServeError> {
-        let TelemetryServerBuilder { listen, connections, streams, judge } = self;
-        let listen = listen?;
+        let listen = self.listen?;
+        let token = self.token.map(Token::new).transpose().map_err(|remedy| ServeError::BadToken { remedy })?;
+        let door = Door::Plain;
+        #[cfg(feature = "page-tls")]
+        let door = match self.tls {
+            Some((certificate, key)) => Door::Tls(acceptor(&certificate, &key)?),
+            None => door,
+        };
         let listeners = listen.bind()?;
         let hosts = listen.hosts(&listeners);
-        Ok(BoundServer { listeners, hosts, connections, streams, judge })
+        let TelemetryServerBuilder { connections, streams, judge, .. } = self;
+        Ok(BoundServer { listeners, hosts, connections, streams, judge, token, door })
     }
 
     /// Serves what `collector` reads, from now on until the server is dropped.
@@ -169,7 +215,8 @@ impl BoundServer {
         replayed: Replayed,
         source: Source,
     ) -> Result<TelemetryServer, ServeError> {
-        let BoundServer { listeners, hosts, connections, streams, judge: _ } = self;
+        let BoundServer { listeners, hosts, connections, streams, judge: _, token, door } = self;
+        let scheme = door.scheme();
         let routes = Routes {
             collector,
             feed,
@@ -181,11 +228,13 @@ impl BoundServer {
             troubles: Mutex::default(),
             entries: Entries::default(),
             live: Live::default(),
+            recorded: Recorded::default(),
             rules: Vec::new(),
+            token,
         };
         let routes = Arc::new(routes);
-        let server = Server::start(listeners, Arc::clone(&routes), connections)?;
-        Ok(TelemetryServer { server, routes })
+        let server = Server::start(listeners, Arc::clone(&routes), connections, door)?;
+        Ok(TelemetryServer { server, routes, scheme })
     }
 }
 
@@ -199,6 +248,9 @@ impl TelemetryServer {
             connections: TelemetryServerBuilder::DEFAULT_CONNECTIONS,
             streams: TelemetryServerBuilder::DEFAULT_STREAMS,
             judge: None,
+            token: None,
+            #[cfg(feature = "page-tls")]
+            tls: None,
         }
     }
 
@@ -209,7 +261,7 @@ impl TelemetryServer {
 
     /// Returns the address of the page.
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address())
+        format!("{}://{}/", self.scheme, self.address())
     }
 
     /// Returns the feed of moments that it shows.
