@@ -54,14 +54,14 @@ const NEAR: f64 = 0.05;
 const LEARNED: f64 = 2000.0;
 /// Values that are not scored: there is nothing yet to compare them with.
 const UNKNOWN: u64 = 30;
-/// The least standard deviation, as a part of the mean: less is rounding.
-const LEAST_DEVIATION: f64 = 1e-6;
+/// The least part of a value that can be told from rounding.
+const ROUNDING: f64 = 1e-6;
 /// The square of the largest is finite, and so is the sum of some squares.
 const LARGEST: f64 = 1e150;
 /// Values after a finding that say whether it is a spike.
 const SETTLES: u32 = 3;
 /// From this score on, it is a finding.
-const FOUND: f64 = 0.9;
+pub(super) const FOUND: f64 = 0.9;
 
 impl Detector {
     /// Makes a detector that has seen nothing, of a series of this name.
@@ -83,13 +83,21 @@ impl Detector {
 
     /// Scores the next value. One that is no finite number has the score 0, and is not learned from.
     pub fn push(&mut self, time: SystemTime, value: f64) -> Scored {
+        self.push_if(time, value, |_| true)
+    }
+
+    /// As [`push`](Self::push), but what `matters` denies is no finding; it is given the mean of the last values.
+    pub(super) fn push_if(&mut self, time: SystemTime, value: f64, matters: impl Fn(f64) -> bool) -> Scored {
         if !value.is_finite() {
             return Scored { score: 0.0, finding: None };
         }
         let value = value.clamp(-LARGEST, LARGEST);
         let level = self.origin + self.means[0];
         let off = self.learn(value);
-        let deviations = self.said.filter(off.deviations);
+        let deviations = match confidence(off.deviations) < FOUND || matters(level) {
+            true => self.said.filter(off.deviations),
+            false => 0.0,
+        };
         let score = confidence(deviations);
         let settled = self.settle(value);
         if score >= FOUND && self.unsettled.is_none() {
@@ -147,7 +155,7 @@ impl Detector {
         let off = x - self.mean;
         self.mean += weight * off;
         self.variance += weight * (off * off - self.variance);
-        let least = LEAST_DEVIATION * (self.origin + self.mean).abs();
+        let least = ROUNDING * (self.origin + self.mean).abs();
         self.variance.sqrt().max(least).max(f64::MIN_POSITIVE)
     }
 
@@ -173,10 +181,10 @@ struct Off {
     seen: f64,
 }
 
-/// Returns how sure it is that a distance so unusual is no chance: how probable it is that a thousand values of a series that is as
-/// it was have none. The tail of the normal distribution is at most `exp(-z²/2) / 2`.
+/// Returns how sure it is that a distance so unusual is no chance: how probable it is that ten thousand values of a series
+/// that is as it was have none. The tail of the normal distribution is at most `exp(-z²/2) / 2`.
 pub(super) fn confidence(deviations: f64) -> f64 {
-    const VALUES: f64 = 1000.0;
+    const VALUES: f64 = 10_000.0;
     (-VALUES * 0.5 * (-0.5 * deviations * deviations).exp()).exp()
 }
 

@@ -28,6 +28,7 @@
 mod detector;
 mod distribution;
 mod finding;
+mod kernel;
 mod memory;
 mod surprise;
 mod watch;
