@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::drift::Drift;
 use super::finding::{Finding, FindingKind};
 use super::memory::Memory;
 use super::surprise::Surprise;
@@ -37,6 +38,7 @@ pub struct Detector {
     means: [f64; MEANS.len()],
     memory: Memory<DIMS>,
     surprise: Surprise,
+    drift: Drift,
     said: Said,
     unsettled: Option<Unsettled>,
 }
@@ -76,6 +78,7 @@ impl Detector {
             means: [0.0; MEANS.len()],
             memory: Memory::new(PATTERNS),
             surprise: Surprise::new(LEARNED),
+            drift: Drift::default(),
             said: Said::default(),
             unsettled: None,
         }
@@ -103,7 +106,18 @@ impl Detector {
         if score >= FOUND && self.unsettled.is_none() {
             self.unsettled = Some(Unsettled::new(time, score, off, level, value));
         }
-        Scored { score, finding: settled }
+        let drift = self.drift(time, value).filter(|drift| matters(drift.expected));
+        let drifts = drift.as_ref().map_or(0.0, |drift| drift.score);
+        Scored { score: score.max(drifts), finding: settled.or(drift.filter(|drift| drift.score >= FOUND)) }
+    }
+
+    /// Whether the value is the last of a slow way in one direction.
+    fn drift(&mut self, time: SystemTime, value: f64) -> Option<Finding> {
+        let least = self.variance.sqrt();
+        let found = self.drift.push(value - self.origin, least)?;
+        let score = (-Drift::chances(VALUES) * found.chance).exp();
+        let values = (self.origin + found.from, self.origin + found.to);
+        Some(Finding::new(time, &self.series, FindingKind::Drift, values, score))
     }
 
     /// Compares a value with what is known, and then knows it.
@@ -181,10 +195,12 @@ struct Off {
     seen: f64,
 }
 
+/// Values of a series that is as it was, among which the chance of a finding is what is not sure.
+const VALUES: f64 = 10_000.0;
+
 /// Returns how sure it is that a distance so unusual is no chance: how probable it is that ten thousand values of a series
 /// that is as it was have none. The tail of the normal distribution is at most `exp(-z²/2) / 2`.
 pub(super) fn confidence(deviations: f64) -> f64 {
-    const VALUES: f64 = 10_000.0;
     (-VALUES * 0.5 * (-0.5 * deviations * deviations).exp()).exp()
 }
 
@@ -235,7 +251,6 @@ impl Unsettled {
     fn settle(&mut self, value: f64) -> Option<(FindingKind, (f64, f64))> {
         match self.off.by {
             0 => {}
-            by if by + 1 == DIMS => return Some((FindingKind::Drift, (self.off.expected, self.off.seen))),
             _ => return Some((FindingKind::LevelShift, (self.off.expected, self.off.seen))),
         }
         if (value - self.level).abs() > (self.furthest - self.level).abs() {

@@ -27,6 +27,7 @@
 
 mod detector;
 mod distribution;
+mod drift;
 mod finding;
 mod kernel;
 mod memory;
