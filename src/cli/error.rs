@@ -1,5 +1,6 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::anomalies::error::SeriesError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
 use crate::cli::serve::error::ServeError;
@@ -26,6 +27,8 @@ pub enum CliError {
     TraceFile(#[from] TraceFileError),
     #[error(transparent)]
     Signal(#[from] SignalError),
+    #[error(transparent)]
+    Series(#[from] SeriesError),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]

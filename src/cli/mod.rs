@@ -1,6 +1,7 @@
 //! The program: what was asked (`args`, `help`), opening a device (`opening`), one folder for each command, what a terminal shows (`term`), and what is
 //! streamed through the kernels (`workload`).
 
+mod anomalies;
 mod args;
 mod bench;
 mod doctor;
@@ -36,7 +37,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => args.check(),
         Command::Serve(args) => args.check(),
         Command::Trace(args) => args.check(),
-        Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -55,6 +56,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Trace(args) => trace::trace(&args),
+        Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) if args.break_it => {
