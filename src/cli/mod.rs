@@ -11,6 +11,7 @@ mod publish;
 mod run;
 mod serve;
 mod term;
+mod top;
 mod trace;
 #[cfg(test)]
 mod usage;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
     let usage = match &cli.command {
         Command::Run(args) => args.check(),
         Command::Serve(args) => args.check(),
+        Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
         Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
@@ -54,6 +56,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::serve(&args),
+        Command::Top(args) => top::top(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::Check(args) => publish::check::check(&args),
         Command::Bench(args) => bench::bench(&args),

@@ -117,6 +117,8 @@ fn help_fits_the_terminal() {
             ("serve", true),
             ("check", true),
             ("check", false),
+            ("top", true),
+            ("top", false),
             ("trace", true),
             ("trace", false),
             ("doctor", true),
