@@ -6,6 +6,7 @@ use crate::cli::publish::sending::SendingError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
+use crate::cli::top::error::TopError;
 use crate::cli::trace::output::TraceFileError;
 use crate::cli::workload::input::InputError;
 use crate::cli::workload::launch::LaunchError;
@@ -23,6 +24,8 @@ pub enum CliError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    Top(#[from] TopError),
     #[error(transparent)]
     TraceFile(#[from] TraceFileError),
     #[error(transparent)]

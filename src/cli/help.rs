@@ -35,6 +35,7 @@ pub fn program(width: usize) -> String {
             Example("ringscope run --duration 10s disk.img", "repeat a file for 10 seconds"),
             Example("ringscope run --json disk.img | jq .summary", "the result as JSON"),
             Example("ringscope serve", "metrics for Prometheus on port 9464"),
+            Example("ringscope top", "watch kernels on the terminal"),
             Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
@@ -218,6 +219,43 @@ pub fn anomalies(width: usize) -> String {
     )
 }
 
+/// Below the options of `ringscope top --help`.
+pub fn top(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope top", "three ring kernels on this machine, until q"),
+            Example("ringscope top --kernels 16 --blocks 64", "more of them, each with a map of its blocks"),
+            Example("ringscope top --inject-errors 0.1", "with errors to look at"),
+            Example("ringscope top --connect http://gpu7:9464", "a `ringscope serve`, or a program that serves itself"),
+            Title("Pages:"),
+            Term("1 kernels", "a table of all of them: sort by s or a click on a title, filter by /"),
+            Term("2 kernel", "one over time: latencies as a heat map, throughput, queue, errors, rates over windows"),
+            Term("3 blocks", "each block a cell, coloured by where it is: a hang is an island"),
+            Term("4 log", "what happened: kernels, events, failed and slow operations, alerts"),
+            Term("5 machine", "processors, memory, GPUs"),
+            Term("6 alerts", "what rules found"),
+            Term("7 telemetry", "what telemetry itself costs, and what it lost"),
+            Title("Keys:"),
+            Prose(
+                "? shows all keys. Enter looks closer, Esc goes back; Space holds what is shown, and , and . step through \
+                 the moments that are kept; + and - zoom the time; y copies what is selected; q quits. The mouse works too.",
+            ),
+            Title("Colours:"),
+            Prose(
+                "Colours are told apart by people who do not see all of them, and none stands alone: a sign or a word says \
+                 the same. NO_COLOR turns them off; COLORTERM=truecolor is for terminals with all of them. Without a UTF-8 \
+                 locale everything is drawn in ASCII.",
+            ),
+            Title("Exit codes:"),
+            Term("0", "you have quit; of a workload of its own: every reply was correct, as for `ringscope run`"),
+            Term("1", "as `ringscope run`; or there is no terminal that can be drawn on"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
 /// Below the options of `ringscope trace --help`.
 pub fn trace(width: usize) -> String {
     page(
@@ -369,7 +407,7 @@ mod tests {
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, anomalies, trace, doctor, bench] {
+        for page in [program, run, serve, check, anomalies, trace, top, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

@@ -12,6 +12,7 @@ mod publish;
 mod run;
 mod serve;
 mod term;
+mod top;
 mod trace;
 #[cfg(test)]
 mod usage;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
     let usage = match &cli.command {
         Command::Run(args) => args.check(),
         Command::Serve(args) => args.check(),
+        Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
         Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
@@ -55,6 +57,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::serve(&args),
+        Command::Top(args) => top::top(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),

@@ -119,6 +119,8 @@ fn help_fits_the_terminal() {
             ("check", false),
             ("anomalies", true),
             ("anomalies", false),
+            ("top", true),
+            ("top", false),
             ("trace", true),
             ("trace", false),
             ("doctor", true),
