@@ -1,5 +1,6 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::alerts::AlertsError;
 use crate::cli::anomalies::error::SeriesError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
@@ -36,6 +37,8 @@ pub enum CliError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Sending(#[from] SendingError),
+    #[error(transparent)]
+    Alerts(#[from] AlertsError),
 }
 
 impl CliError {

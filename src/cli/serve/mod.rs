@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ringscope::publish::TelemetryServer;
 
 use self::error::ServeError;
+use crate::cli::alerts::{self, Log};
 use crate::cli::args::ServeArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
@@ -33,7 +34,7 @@ const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let plan = args.publish.plan(args.run.json)?;
-    let traced = traced(&args.publish, &args.run);
+    let (traced, alerts) = (traced(&args.publish, &args.run), alerts::plan(&args.alerts)?);
     // Before anything is launched: an address that is taken is known at once.
     let connections = most_connections(system::raise_open_files());
     let bound = TelemetryServer::builder(&args.listen.to_string()).connections(connections).streams(connections / 2);
@@ -44,6 +45,8 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     session.runtime().snapshot_blocking()?;
     session.runtime().collector().start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
     let open_to_all = !bound.only_local();
+    let judge = alerts.judge(session.runtime().collector(), Log::Stderr)?;
+    let bound = bound.judge(Box::new(judge));
     let server = bound.serve(session.runtime().collector()).map_err(ServeError::from)?;
     if open_to_all {
         let warning = "warning: every machine that reaches this one can read the telemetry, unencrypted and without a \

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::error::ErrorKind;
 
+use crate::cli::alerts::args::AlertArgs;
 use crate::cli::args::RunArgs;
 use crate::cli::top::source::address::Address;
 use crate::cli::workload::input::Limit;
@@ -27,6 +28,10 @@ pub struct TopArgs {
     #[arg(long, value_name = "FILE", requires = "connect")]
     pub token_file: Option<PathBuf>,
 
+    /// What raises an alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
+
     /// What is streamed.
     #[command(flatten)]
     pub run: RunArgs,
@@ -37,6 +42,11 @@ impl TopArgs {
     pub fn check(&self) -> Result<(), clap::Error> {
         if self.run.no_telemetry {
             let message = "--no-telemetry leaves nothing to look at: leave it out, or use `ringscope run`";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
+        if self.connect.is_some() && self.alerts.rules.is_some() {
+            let message =
+                "--rules are those of the program that serves: give them to `ringscope serve`, or leave out --connect";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
         self.run.check()
