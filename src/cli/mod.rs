@@ -7,7 +7,9 @@ mod doctor;
 mod error;
 mod help;
 mod opening;
+mod past;
 mod publish;
+mod report;
 mod run;
 mod serve;
 mod term;
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => args.check(),
         Command::Trace(args) => args.check(),
         Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        Command::Report(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -57,6 +60,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Trace(args) => trace::trace(&args),
         Command::Check(args) => publish::check::check(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Report(args) => report::report(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())
         }
