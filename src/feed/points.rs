@@ -64,6 +64,16 @@ pub fn points<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>, kernel: &st
     points
 }
 
+/// Makes a point of each kernel of `now`, in its order; `None` for one that `before` does not have.
+pub fn points_between<'a>(before: &'a Snapshot, now: &'a Snapshot) -> impl Iterator<Item = Option<KernelPoint>> + 'a {
+    now.kernels.iter().enumerate().map(move |(i, kernel)| {
+        // Kernels keep their order, mostly.
+        let same = before.kernels.get(i).filter(|then| then.kernel_id == kernel.kernel_id);
+        let then = same.or_else(|| before.kernel(&kernel.kernel_id))?;
+        Some(KernelPoint::between(then, before.time, kernel, now.time))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
