@@ -9,8 +9,8 @@ use ringscope::collector::EventKind;
 use ringscope::feed::{Entry, EntryKind, Moment};
 use ringscope::{KernelState, Snapshot};
 
-use super::happening::{Happening, What, at_once, spanning};
 use super::hangs::Hangs;
+use super::happening::{Happening, What, at_once, spanning};
 
 /// All of it, as far as there is room.
 #[derive(Debug, Default)]

@@ -88,7 +88,8 @@ impl KernelPast {
     }
 
     fn take_latencies(&mut self) {
-        let since = |now: &Histogram, before: Option<&Histogram>| before.map_or_else(|| now.clone(), |at| now.since(at));
+        let since =
+            |now: &Histogram, before: Option<&Histogram>| before.map_or_else(|| now.clone(), |at| now.since(at));
         merge(&mut self.open.latency, &since(&self.last.histogram, self.latency_at.as_deref()));
         if let Some(waiting) = &self.last.waiting {
             let before = self.waiting_at.as_deref().map(|waiting| &*waiting.histogram);

@@ -82,14 +82,6 @@ impl Past {
         }
     }
 
-    /// Reads all of them.
-    pub fn of(most: usize, moments: impl IntoIterator<Item = Arc<Moment>>) -> Past {
-        let mut past = Past::new(most);
-        moments.into_iter().for_each(|moment| past.take(&moment));
-        past.end();
-        past
-    }
-
     /// Adds the next moment.
     pub fn take(&mut self, moment: &Moment) {
         self.moments += 1;

@@ -11,7 +11,9 @@ pub enum ReportError {
     Unreadable { path: String, source: RecordingError },
     #[error("{path}: the report would replace the recording: name another file with --output")]
     Same { path: String },
-    #[error("{path}: there is no such folder to write the report to: make it (mkdir -p), or name another file with --output")]
+    #[error(
+        "{path}: there is no such folder to write the report to: make it (mkdir -p), or name another file with --output"
+    )]
     NoFolder { path: String },
     #[error("{path}: is a directory: name a file in it with --output, such as {path}/report.html")]
     Directory { path: String },

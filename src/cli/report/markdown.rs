@@ -106,7 +106,9 @@ fn sentence(text: &str) -> String {
             // Addresses and mentions would become links.
             ':' if chars.peek() == Some(&'/') => safe.push_str("&#58;"),
             '@' => safe.push_str("&#64;"),
-            'w' | 'W' if chars.peek().is_some_and(|next| next.eq_ignore_ascii_case(&'w')) && !before.is_alphanumeric() => {
+            'w' | 'W'
+                if chars.peek().is_some_and(|next| next.eq_ignore_ascii_case(&'w')) && !before.is_alphanumeric() =>
+            {
                 let _ = write!(safe, "&#{};", u32::from(c));
             }
             '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '!' | '$' => {

@@ -28,7 +28,11 @@ pub fn write(target: &Path, report: &str) -> Result<(), ReportError> {
     }
     // A pipe or a device is written to as it is.
     if target.exists() && !target.is_file() {
-        return fs::OpenOptions::new().write(true).open(target).and_then(|mut file| file.write_all(report.as_bytes())).map_err(failed);
+        return fs::OpenOptions::new()
+            .write(true)
+            .open(target)
+            .and_then(|mut file| file.write_all(report.as_bytes()))
+            .map_err(failed);
     }
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));

@@ -29,7 +29,10 @@ mod tests {
 
     #[test]
     fn nothing_gets_out() {
-        assert_eq!(text("<script>alert(\"1\")</script>&'"), "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;");
+        assert_eq!(
+            text("<script>alert(\"1\")</script>&'"),
+            "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;"
+        );
         assert_eq!(text("a\u{202e}b\0\n"), "a\\u{202e}b\\u{0}\\n");
         assert_eq!(name("שלום 🚀"), "<bdi>שלום 🚀</bdi>");
     }

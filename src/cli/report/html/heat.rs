@@ -31,15 +31,7 @@ pub fn heat(map: &HeatMap, title: &str, says: &str) -> String {
             let (from, to) = (frame.x(&map.span, map.columns[*first].0), frame.x(&map.span, map.columns[*last].1));
             let (top, bottom) = (frame.y(axis.height(bounds.end)), frame.y(axis.height(bounds.start)));
             let (width, height) = ((to - from).max(1.0), (bottom - top).max(1.0));
-            let _ = write!(
-                paths[level],
-                "M{} {}h{}v{}h-{}z",
-                n(from),
-                n(top),
-                n(width),
-                n(height),
-                n(width)
-            );
+            let _ = write!(paths[level], "M{} {}h{}v{}h-{}z", n(from), n(top), n(width), n(height), n(width));
         }
     }
     for (level, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_empty()) {

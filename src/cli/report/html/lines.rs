@@ -32,9 +32,7 @@ pub fn legend(chart: &LineChart) -> String {
     if chart.series.len() < 2 {
         return String::new();
     }
-    let item = |series: &Series| {
-        format!("<li><i class=\"c{}\"></i>{}</li>", series.colour, escape::name(&series.name))
-    };
+    let item = |series: &Series| format!("<li><i class=\"c{}\"></i>{}</li>", series.colour, escape::name(&series.name));
     format!("<ul class=\"legend\">{}</ul>", chart.series.iter().map(item).collect::<String>())
 }
 

@@ -31,8 +31,9 @@ pub fn page(document: &Document, decimals: usize) -> String {
 }
 
 fn facts(facts: &[(String, String)]) -> String {
-    let fact =
-        |(name, value): &(String, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape::text(name), escape::name(value));
+    let fact = |(name, value): &(String, String)| {
+        format!("<div><dt>{}</dt><dd>{}</dd></div>", escape::text(name), escape::name(value))
+    };
     format!("<dl class=\"facts\">{}</dl>\n", facts.iter().map(fact).collect::<String>())
 }
 

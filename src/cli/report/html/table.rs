@@ -63,5 +63,7 @@ fn spark(values: &[Option<f64>]) -> String {
     if values.iter().flatten().count() == 1 {
         path += "h3";
     }
-    format!("<svg class=\"spark\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" aria-hidden=\"true\"><path class=\"line c0\" d=\"{path}\"/></svg>")
+    format!(
+        "<svg class=\"spark\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" aria-hidden=\"true\"><path class=\"line c0\" d=\"{path}\"/></svg>"
+    )
 }

@@ -88,9 +88,6 @@ fn others(past: &Past, rest: &[&KernelPast]) -> Series {
 
 /// A section for each kernel.
 pub fn each(past: &Past) -> Vec<Section> {
-    if past.columns.is_empty() {
-        return Vec::new();
-    }
     let ranges = coarse(&past.columns, (ALL_POINTS / past.kernels.len().max(1)).clamp(60, 600));
     past.kernels.iter().enumerate().map(|(place, kernel)| section(past, place, kernel, &ranges)).collect()
 }
@@ -103,21 +100,10 @@ fn section(past: &Past, place: usize, kernel: &KernelPast, ranges: &[Range<usize
         sums: ranges.iter().map(|range| joined(kernel, range)).collect(),
         rows: rows(past).into_iter().map(|range| (begins(past, &range), joined(kernel, &range))).collect(),
     };
-    let mut figures = vec![view.throughput()];
-    if kernel.latency().count() > 0 {
-        figures.push(view.latencies());
-        figures.push(view.heat());
+    let mut blocks = vec![Block::Table(percentiles(kernel))];
+    if !past.columns.is_empty() {
+        blocks.push(Block::Figures(view.figures()));
     }
-    if kernel.waiting().count() > 0 {
-        figures.push(view.waiting());
-    }
-    if kernel.most_waiting() > 0 {
-        figures.push(view.queue());
-    }
-    if kernel.last.blocks > 0 {
-        figures.push(view.busy());
-    }
-    let blocks = vec![Block::Table(percentiles(kernel)), Block::Figures(figures)];
     let folded = past.kernels.len() > MOST_OPEN && !is_touched(past, kernel);
     let beside = format!("{}, {} messages", kernel.last.state, units::count(kernel.processed()));
     Section { is_name: true, folded, beside, ..Section::new(anchor(place), &kernel.id, blocks) }
@@ -162,6 +148,25 @@ struct View<'a> {
 }
 
 impl View<'_> {
+    /// What there is something to show of.
+    fn figures(&self) -> Vec<Figure> {
+        let mut figures = vec![self.throughput()];
+        if self.kernel.latency().count() > 0 {
+            figures.push(self.latencies());
+            figures.push(self.heat());
+        }
+        if self.kernel.waiting().count() > 0 {
+            figures.push(self.waiting());
+        }
+        if self.kernel.most_waiting() > 0 {
+            figures.push(self.queue());
+        }
+        if self.kernel.last.blocks > 0 {
+            figures.push(self.busy());
+        }
+        figures
+    }
+
     fn series(&self, name: &str, colour: usize, of: impl Fn(&Sums) -> Option<f64>) -> Series {
         let values = self.sums.iter().map(|sums| sums.as_ref().and_then(&of)).collect();
         Series { name: name.to_owned(), colour, values, band: Vec::new() }
@@ -195,17 +200,18 @@ impl View<'_> {
         if self.kernel.errors() > 0 {
             series.push(self.series("refused", VERMILLION, Sums::errors_per_second));
         }
-        let table = self.table(&["per second", "least", "most", "refused per second", "refused of all", "bytes in"], |sums| {
-            let band = band(sums);
-            vec![
-                or_none(sums.rate(), units::rate),
-                or_none(band.map(|(least, _)| least), units::rate),
-                or_none(band.map(|(_, most)| most), units::rate),
-                or_none(sums.errors_per_second(), units::rate),
-                or_none(sums.error_rate(), percent),
-                Cell::Number(units::bytes(sums.bytes_in)),
-            ]
-        });
+        let table =
+            self.table(&["per second", "least", "most", "refused per second", "refused of all", "bytes in"], |sums| {
+                let band = band(sums);
+                vec![
+                    or_none(sums.rate(), units::rate),
+                    or_none(band.map(|(least, _)| least), units::rate),
+                    or_none(band.map(|(_, most)| most), units::rate),
+                    or_none(sums.errors_per_second(), units::rate),
+                    or_none(sums.error_rate(), percent),
+                    Cell::Number(units::bytes(sums.bytes_in)),
+                ]
+            });
         let says = "Messages per second: handled without error, and refused.";
         self.figure("Messages per second", says, self.lines(Unit::PerSecond, series), table)
     }
@@ -234,10 +240,8 @@ impl View<'_> {
     }
 
     fn queue(&self) -> Figure {
-        let series = vec![
-            self.series("most", ORANGE, |sums| Some(sums.deepest as f64)),
-            self.series("mean", BLUE, Sums::queue),
-        ];
+        let series =
+            vec![self.series("most", ORANGE, |sums| Some(sums.deepest as f64)), self.series("mean", BLUE, Sums::queue)];
         let table = self.table(&["mean", "most"], |sums| {
             vec![or_none(sums.queue(), units::rate), Cell::Number(units::exact(sums.deepest))]
         });
@@ -284,7 +288,8 @@ impl View<'_> {
         let shaded = shaded(self.past, Some(self.kernel));
         let counts = columns_of.iter().map(counts).collect();
         let heat = HeatMap { span: span(self.past), columns, rows, counts, shaded };
-        let says = "How many messages took how long, over time: the more, the stronger the colour, on a logarithmic scale.";
+        let says =
+            "How many messages took how long, over time: the more, the stronger the colour, on a logarithmic scale.";
         self.figure("Latencies over time", says, Picture::Heat(heat), table)
     }
 }

@@ -13,9 +13,7 @@ pub fn section(past: &Past, about: &About) -> Section {
     let Some((_, last)) = &past.ends else { return Section::new("losses", "Losses", Vec::new()) };
     let lost = lost(past, last);
     let rows = |all: &[(String, u64)]| {
-        let row = |(what, count): &(String, u64)| {
-            vec![Cell::Text(what.clone()), Cell::Number(units::exact(*count))]
-        };
+        let row = |(what, count): &(String, u64)| vec![Cell::Text(what.clone()), Cell::Number(units::exact(*count))];
         all.iter().map(row).collect()
     };
     let mut blocks = Vec::new();
@@ -45,7 +43,10 @@ fn lost(past: &Past, last: &Snapshot) -> Vec<(String, u64)> {
         ("entries of the log that were gone before they could be recorded", past.missed),
         ("happenings that this report has no room for", past.happened.left_out),
         ("snapshots that failed", of.collection_failures_total),
-        ("records of events and spans that kernels overwrote before they were read", all(|k| k.trace.map_or(0, |t| t.lost))),
+        (
+            "records of events and spans that kernels overwrote before they were read",
+            all(|k| k.trace.map_or(0, |t| t.lost)),
+        ),
         ("records of events and spans that streams had no room for", dropped.trace_streams),
         ("messages and replies dropped when kernels were stopped", all(|k| k.dropped)),
         ("notifications that hooks did not get", dropped.hooks),
@@ -66,9 +67,8 @@ fn lost(past: &Past, last: &Snapshot) -> Vec<(String, u64)> {
 /// What became of what was published; `None` where nothing was.
 pub fn destinations(past: &Past) -> Option<Section> {
     let (_, last) = past.ends.as_ref().filter(|(_, last)| !last.publishers.is_empty())?;
-    let titles = vec![
-        "destination", "published", "dropped", "why", "waiting", "attempts", "failed", "sent", "the last error",
-    ];
+    let titles =
+        vec!["destination", "published", "dropped", "why", "waiting", "attempts", "failed", "sent", "the last error"];
     let rows = last.publishers.iter().map(destination).collect();
     Some(Section::new("destinations", "Destinations", vec![Block::Table(Table { titles, rows })]))
 }

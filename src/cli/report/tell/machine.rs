@@ -26,7 +26,10 @@ pub fn section(past: &Past) -> Option<Section> {
     for (gpu, columns) in &past.gpus {
         let name = |what: &str| format!("GPU {}: {what}", gpu.index);
         let chart = |what: &str, says: &str, unit, of: fn(&GpuColumn) -> Option<f64>| {
-            columns.iter().any(|column| of(column).is_some()).then(|| figure(past, &name(what), says, unit, columns, of))
+            columns
+                .iter()
+                .any(|column| of(column).is_some())
+                .then(|| figure(past, &name(what), says, unit, columns, of))
         };
         let resident = "Part of the time in which any kernel was resident: all of it under a ring kernel, busy or not.";
         let figures = [
@@ -66,7 +69,8 @@ fn figure<T>(
 
 /// Each GPU as it was at the end.
 fn gpus(past: &Past) -> Table {
-    let titles = vec!["GPU", "name", "memory", "of", "temperature", "power", "corrected errors", "uncorrected", "slowed by"];
+    let titles =
+        vec!["GPU", "name", "memory", "of", "temperature", "power", "corrected errors", "uncorrected", "slowed by"];
     let row = |(gpu, _): &(ringscope::machine::GpuMetrics, Vec<GpuColumn>)| {
         let name = gpu.name.as_deref().unwrap_or(NONE);
         let slowed = gpu.throttle_reasons.as_deref().unwrap_or_default();

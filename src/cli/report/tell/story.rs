@@ -97,12 +97,7 @@ fn parts(past: &Past, kernel: &KernelPast) -> Vec<(SystemTime, SystemTime, Kerne
 
 fn rows(past: &Past, kernel: &KernelPast) -> Vec<Vec<Cell>> {
     let row = |(from, to, state): (SystemTime, SystemTime, KernelState)| {
-        vec![
-            Cell::Name(kernel.id.to_string()),
-            Cell::Time(from),
-            Cell::Time(to),
-            Cell::Text(state.to_string()),
-        ]
+        vec![Cell::Name(kernel.id.to_string()), Cell::Time(from), Cell::Time(to), Cell::Text(state.to_string())]
     };
     parts(past, kernel).into_iter().map(row).collect()
 }

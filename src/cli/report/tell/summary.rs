@@ -61,8 +61,18 @@ pub fn tiles(past: &Past, about: &About) -> Vec<Tile> {
 /// One line for each kernel.
 pub fn kernels(past: &Past) -> Vec<Block> {
     let titles = vec![
-        "kernel", "state at the end", "messages", "rate over time", "per second", "refused", "of all", "p50", "p99",
-        "max", "most waiting", "busy",
+        "kernel",
+        "state at the end",
+        "messages",
+        "rate over time",
+        "per second",
+        "refused",
+        "of all",
+        "p50",
+        "p99",
+        "max",
+        "most waiting",
+        "busy",
     ];
     let rows = past.kernels.iter().enumerate().map(|(place, kernel)| row(place, kernel)).collect();
     let before: u64 = past.kernels.iter().map(|kernel| kernel.handled_before).sum();
