@@ -12,6 +12,7 @@ use ringscope::{Builtin, DeviceSpec};
 use crate::cli::anomalies::args::AnomaliesArgs;
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
+use crate::cli::report::args::ReportArgs;
 use crate::cli::top::args::TopArgs;
 use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
@@ -51,6 +52,7 @@ impl Cli {
             .mut_subcommand("anomalies", |command| command.after_help(help::anomalies(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
+            .mut_subcommand("report", |command| command.after_help(help::report(width)))
     }
 }
 
@@ -100,6 +102,11 @@ pub enum Command {
     /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
     /// Compare the ratios: absolute times depend on the machine.
     Bench(BenchArgs),
+    /// Tell a recording's story as one page of HTML, or as Markdown
+    ///
+    /// What happened when (hangs with where and why, failures, alerts, gaps), rates and latencies over time for each kernel, the
+    /// machine, destinations, and what telemetry itself lost. The page needs nothing else: no script, no network, no other file.
+    Report(ReportArgs),
 }
 
 /// What the kernels do with a message.

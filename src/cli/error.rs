@@ -3,6 +3,7 @@
 use crate::cli::anomalies::error::SeriesError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
+use crate::cli::report::error::ReportError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
@@ -22,6 +23,8 @@ pub enum CliError {
     Output(#[from] OutputError),
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]

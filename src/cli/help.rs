@@ -40,6 +40,7 @@ pub fn program(width: usize) -> String {
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
             Title(""),
             Prose(
                 "`ringscope help run` shows the options, examples and exit codes of `run`; likewise for the other \
@@ -335,6 +336,23 @@ pub fn bench(width: usize) -> String {
     )
 }
 
+/// Below the options of `ringscope report --help`.
+pub fn report(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope report run.rscope", "write run.html"),
+            Example("ringscope report run.rscope -o report.html", "write another file"),
+            Example("ringscope report run.rscope -o - --format markdown", "Markdown on stdout"),
+            Title("Exit codes:"),
+            Term("0", "the report is written; of a damaged recording it says where it was cut"),
+            Term("1", "the recording cannot be read, or the report not be written; stderr says why"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
 const INDENT: usize = 2;
 const GAP: usize = 2;
 /// Columns of the widest first column; what is longer stands above its explanation.
@@ -407,7 +425,7 @@ mod tests {
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, anomalies, trace, top, doctor, bench] {
+        for page in [program, run, serve, check, anomalies, trace, top, report, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

@@ -8,7 +8,9 @@ mod doctor;
 mod error;
 mod help;
 mod opening;
+mod past;
 mod publish;
+mod report;
 mod run;
 mod serve;
 mod term;
@@ -39,7 +41,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => args.check(),
         Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
-        Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        // What single options say is all that they need.
+        _ => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -62,6 +65,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Report(args) => report::report(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())
         }

@@ -125,6 +125,7 @@ fn help_fits_the_terminal() {
             ("trace", false),
             ("doctor", true),
             ("bench", true),
+            ("report", true),
         ] {
             let args =
                 ["ringscope", command, if long { "--help" } else { "-h" }].into_iter().filter(|arg| !arg.is_empty());
