@@ -11,6 +11,7 @@ use ringscope::{Builtin, DeviceSpec};
 
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
+use crate::cli::serve::args::PageArgs;
 use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
 
@@ -263,6 +264,10 @@ pub struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS:PORT")]
     pub listen: Listen,
 
+    /// What is served, and to whom.
+    #[command(flatten)]
+    pub page: PageArgs,
+
     /// What is streamed.
     #[command(flatten)]
     pub run: RunArgs,
@@ -279,6 +284,7 @@ impl ServeArgs {
             let message = "--no-telemetry leaves nothing to serve: leave it out, or use `ringscope run`";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
+        self.page.check(!self.run.paths.is_empty() || self.publish.is_wanted())?;
         self.run.check()
     }
 
