@@ -13,6 +13,7 @@ use crate::cli::anomalies::args::AnomaliesArgs;
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
 use crate::cli::report::args::ReportArgs;
+use crate::cli::serve::args::PageArgs;
 use crate::cli::top::args::TopArgs;
 use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
@@ -282,6 +283,10 @@ pub struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS:PORT")]
     pub listen: Listen,
 
+    /// What is served, and to whom.
+    #[command(flatten)]
+    pub page: PageArgs,
+
     /// What is streamed.
     #[command(flatten)]
     pub run: RunArgs,
@@ -298,6 +303,7 @@ impl ServeArgs {
             let message = "--no-telemetry leaves nothing to serve: leave it out, or use `ringscope run`";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
+        self.page.check(!self.run.paths.is_empty() || self.publish.is_wanted())?;
         self.run.check()
     }
 

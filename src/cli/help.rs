@@ -34,7 +34,7 @@ pub fn program(width: usize) -> String {
             Example("ringscope run", "stream ringscope's own executable"),
             Example("ringscope run --duration 10s disk.img", "repeat a file for 10 seconds"),
             Example("ringscope run --json disk.img | jq .summary", "the result as JSON"),
-            Example("ringscope serve", "metrics for Prometheus on port 9464"),
+            Example("ringscope serve", "a page and metrics on http://localhost:9464"),
             Example("ringscope top", "watch kernels on the terminal"),
             Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
@@ -114,11 +114,17 @@ pub fn serve(width: usize) -> String {
             Example("ringscope serve", "stream ringscope's own executable"),
             Example("ringscope serve --messages 100000", "send 100,000 messages, then only serve"),
             Example("ringscope serve --listen 0.0.0.0:9464", "serve on every network interface"),
+            Example(
+                "ringscope serve --token-file token --tls-cert cert.pem --tls-key key.pem",
+                "to who has the token, encrypted",
+            ),
+            Example("ringscope serve --replay run.rscope --speed 10", "the page of a recording, ten times as fast"),
             Example("curl -s localhost:9464/metrics | grep processed", "read one metric"),
             Example("curl -s localhost:9464/snapshot.json | jq .kernels", "read the kernels' telemetry as JSON"),
             Example("curl -s localhost:9464/stuck", "read why a kernel hangs"),
             Example("curl -sf localhost:9464/healthz || echo trouble", "check the kernels from a script"),
             Title("Paths:"),
+            Term("/", "the page, for a browser: charts, blocks, events, alerts"),
             Term(
                 "/metrics",
                 "for Prometheus: classic text, OpenMetrics text, or protobuf with native histograms, as the Accept \
@@ -132,6 +138,12 @@ pub fn serve(width: usize) -> String {
                  Accept header or ?format=json asks for it",
             ),
             Term("/healthz", "200 if all kernels are healthy, else 503 and the reason"),
+            Term(
+                "/live",
+                "what changes, as server-sent events; /live.rscope as a recording, for `ringscope top --connect`",
+            ),
+            Term("/trace.pftrace", "the last seconds as a trace, which the page opens in ui.perfetto.dev"),
+            Term("/api", "a list of all paths; docs/page.md says what is in each"),
             Title("Publishing:"),
             Example("ringscope serve --config ringscope.toml", "to the destinations of a file"),
             Example(
