@@ -126,6 +126,8 @@
 pub mod abi;
 pub mod alert;
 pub mod collector;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 pub mod device;
 pub mod export;
 #[cfg(feature = "feed")]

@@ -1,5 +1,6 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::dashboards::DashboardsError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
 use crate::cli::serve::error::ServeError;
@@ -24,6 +25,8 @@ pub enum CliError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     TraceFile(#[from] TraceFileError),
+    #[error(transparent)]
+    Dashboards(#[from] DashboardsError),
     #[error(transparent)]
     Signal(#[from] SignalError),
     #[error(transparent)]

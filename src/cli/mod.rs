@@ -3,6 +3,7 @@
 
 mod args;
 mod bench;
+mod dashboards;
 mod doctor;
 mod error;
 mod help;
@@ -36,7 +37,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => args.check(),
         Command::Serve(args) => args.check(),
         Command::Trace(args) => args.check(),
-        Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        Command::Check(_) | Command::Dashboards(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -56,6 +57,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Serve(args) => serve::serve(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::Check(args) => publish::check::check(&args),
+        Command::Dashboards(args) => dashboards::dashboards(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())

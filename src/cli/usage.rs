@@ -119,6 +119,8 @@ fn help_fits_the_terminal() {
             ("check", false),
             ("trace", true),
             ("trace", false),
+            ("dashboards", true),
+            ("dashboards", false),
             ("doctor", true),
             ("bench", true),
         ] {

@@ -97,6 +97,8 @@ mod traces;
 #[cfg(any(feature = "cloudwatch", feature = "datadog"))]
 mod weighted;
 
+#[cfg(feature = "dashboard")]
+pub(crate) use catalog::family;
 pub use catalog::{ExportedFamily, FamilyKind, catalog};
 #[cfg(feature = "files")]
 pub(crate) use json_metrics::{Happened, document as json_document, line as json_line};
