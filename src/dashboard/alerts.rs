@@ -19,7 +19,7 @@ pub(super) struct Group {
     pub(super) alerts: Vec<Alert>,
 }
 
-const NOTE: &str = "Alerts on ringscope's telemetry, for Prometheus. `ringscope dashboards` writes this file; docs/dashboards.md has the alerts in a
+const NOTE: &str = "Alerts on ringscope's telemetry, for Prometheus. Made of ringscope's catalog of metrics; docs/dashboards.md has the alerts in a
 table. Limits that depend on the application are to be changed here: how slow is slow, how hot is hot.";
 const BY_KERNEL: &str = "job, instance, kernel";
 const CRITICAL: &str = "critical";
@@ -88,10 +88,10 @@ fn kernels() -> Vec<Alert> {
             description: "One of a hundred messages takes longer than {{ $value | humanizeDuration }}; the limit is 100 ms." },
         Alert { name: "RingscopeKernelQueueFull", expr: format!("rate({QUEUE_FULL}[5m]) > 0"), hold: "10m", severity: WARNING,
             summary: "The queue of kernel {{ $labels.kernel }} is full again and again",
-            description: "{{ $value | humanize }} sends a second find it full, and wait or are refused." },
+            description: "{{ $value | printf \"%.3g\" }} sends a second find it full, and wait or are refused." },
         Alert { name: "RingscopeKernelDropped", expr: format!("increase({DROPPED}[15m]) > 0"), hold: "0m", severity: WARNING,
             summary: "Kernel {{ $labels.kernel }} was stopped with messages in its queues",
-            description: "{{ $value | humanize }} messages or replies were lost." },
+            description: "{{ $value | printf \"%.0f\" }} messages or replies were lost." },
     ]
 }
 
@@ -119,13 +119,13 @@ fn resources() -> Vec<Alert> {
             description: "{{ $value | humanizePercentage }} of it are in use, by all processes together." },
         Alert { name: "RingscopeGpuHot", expr: format!("{GPU_TEMPERATURE} > 85"), hold: "5m", severity: WARNING,
             summary: "GPU {{ $labels.gpu }} of {{ $labels.instance }} is hot",
-            description: "It has {{ $value | humanize }} °C." },
+            description: "It has {{ $value | printf \"%.0f\" }} °C." },
         Alert { name: "RingscopeGpuThrottled", expr: format!("{GPU_THROTTLED} == 1"), hold: "15m", severity: WARNING,
             summary: "GPU {{ $labels.gpu }} of {{ $labels.instance }} runs with throttled clocks",
             description: "For heat, power or by a setting: nvidia-smi -q -d PERFORMANCE says which." },
         Alert { name: "RingscopeGpuMemoryErrors", expr: format!("increase({GPU_ECC_UNCORRECTED}[1h]) > 0"), hold: "0m", severity: CRITICAL,
             summary: "GPU {{ $labels.gpu }} of {{ $labels.instance }} has memory errors that ECC could not correct",
-            description: "{{ $value | humanize }} within an hour. What it computed may be wrong." },
+            description: "{{ $value | printf \"%.0f\" }} within an hour. What it computed may be wrong." },
     ]
 }
 
@@ -145,27 +145,27 @@ fn telemetry() -> Vec<Alert> {
             description: "It is {{ $value | humanizeDuration }} old: something has stopped reading the kernels." },
         Alert { name: "RingscopeCollectionFails", expr: format!("increase({COLLECTION_FAILURES}[10m]) > 0"), hold: "0m", severity: WARNING,
             summary: "{{ $labels.instance }} cannot read its kernels",
-            description: "{{ $value | humanize }} snapshots failed within ten minutes because of a device error." },
+            description: "{{ $value | printf \"%.0f\" }} snapshots failed within ten minutes because of a device error." },
         Alert { name: "RingscopeCollectionSlow", expr: slow, hold: "5m", severity: WARNING,
             summary: "Snapshots of {{ $labels.instance }} take long",
             description: "One of a hundred takes longer than {{ $value | humanizeDuration }}; the limit is one second." },
         Alert { name: "RingscopeTelemetryDropped", expr: format!("increase({TELEMETRY_DROPPED}{{what!=\"history\"}}[15m]) > 0"), hold: "0m", severity: WARNING,
             summary: "{{ $labels.instance }} drops telemetry: {{ $labels.what }}",
-            description: "{{ $value | humanize }} within 15 minutes, because a bounded list or queue was full." },
+            description: "{{ $value | printf \"%.0f\" }} within 15 minutes, because a bounded list or queue was full." },
         Alert { name: "RingscopeTraceRecordsLost", expr: format!("increase({TRACE_LOST}[15m]) > 0"), hold: "0m", severity: "info",
             summary: "Events of kernel {{ $labels.kernel }} are overwritten before they are read",
-            description: "{{ $value | humanize }} records within 15 minutes: larger rings, a filter, or shorter intervals help." },
+            description: "{{ $value | printf \"%.0f\" }} records within 15 minutes: larger rings, a filter, or shorter intervals help." },
         Alert { name: "RingscopeValuesDropped", expr: format!("increase({VALUES_DROPPED}[15m]) > 0"), hold: "0m", severity: WARNING,
             summary: "The histogram {{ $labels.metric }} of {{ $labels.instance }} is given values that it cannot count",
-            description: "{{ $value | humanize }} within 15 minutes were not finite or out of its range." },
+            description: "{{ $value | printf \"%.0f\" }} within 15 minutes were not finite or out of its range." },
         Alert { name: "RingscopeHookPanics", expr: format!("increase({HOOK_PANICS}[15m]) > 0"), hold: "0m", severity: WARNING,
             summary: "Hooks of {{ $labels.instance }} panic",
-            description: "{{ $value | humanize }} calls within 15 minutes." },
+            description: "{{ $value | printf \"%.0f\" }} calls within 15 minutes." },
         Alert { name: "RingscopeDestinationDown", expr: format!("{PUBLISH_CIRCUIT_OPEN} == 1"), hold: "5m", severity: WARNING,
             summary: "{{ $labels.instance }} cannot publish to {{ $labels.destination }}",
             description: "Too many attempts in a row failed; it tries again now and then, and what is not sent waits in a queue." },
         Alert { name: "RingscopePublishingDrops", expr: format!("increase({PUBLISH_DROPPED}[15m]) > 0"), hold: "0m", severity: WARNING,
             summary: "{{ $labels.instance }} drops what it should publish to {{ $labels.destination }}: {{ $labels.reason }}",
-            description: "{{ $value | humanize }} items within 15 minutes." },
+            description: "{{ $value | printf \"%.0f\" }} items within 15 minutes." },
     ]
 }

@@ -6,7 +6,7 @@ use super::yaml::{Line, document, flow, item, pair};
 
 const SCRAPES: &str =
     "Scrapes ringscope with native histograms. Prometheus before 3.8 is started with --enable-feature=native-histograms; a later one
-wants `scrape_native_histograms: true` in `global` instead. `ringscope dashboards` writes this file.";
+wants `scrape_native_histograms: true` in `global` instead. Made of ringscope's catalog of metrics.";
 const TWINS: &str =
     "The native histograms in nanoseconds have the same durations, in full resolution and as one series each.";
 
@@ -49,7 +49,7 @@ fn classic_twins() -> String {
 }
 
 const EXAMPLE: &str = "An example for Alertmanager: who is told of ringscope's alerts, and when. In place of the two addresses put yours; what else there
-is (e-mail, chat, pagers) its documentation says. `amtool check-config` checks it. `ringscope dashboards` writes this file.";
+is (e-mail, chat, pagers) its documentation says. `amtool check-config` checks it.";
 
 /// Routes by severity, and what is not worth telling beside something worse.
 pub(super) fn alertmanager() -> String {
@@ -81,7 +81,7 @@ pub(super) fn alertmanager() -> String {
     let inhibits = |by: &str, what: &str, equal: &[&str]| {
         item(vec![
             pair("source_matchers", flow([format!("alertname = {by}")])),
-            pair("target_matchers", flow([format!("alertname =~ {what}")])),
+            pair("target_matchers", flow([format!("alertname =~ \"{what}\"")])),
             pair("equal", flow(equal.iter().copied())),
         ])
     };

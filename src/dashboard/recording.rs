@@ -20,7 +20,7 @@ const NOTE: &str =
     "Recording rules: what dashboards of a fleet ask for, worked out once for each job. docs/fleet.md says when they are worth it.
 
 A name is LEVEL:METRIC:OPERATIONS: the labels that are left, the metric that it is made of (of a counter without _total), and
-what was done to it. `ringscope dashboards` writes this file.";
+what was done to it. Made of ringscope's catalog of metrics.";
 const MERGED: &str = "Native histograms of all instances add up bucket by bucket; percentiles come from the sum, once. Averages of the instances'
 percentiles would be wrong.";
 const KERNEL: &str = "job, kernel";
