@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::{alerts, recording};
 
-const NOTE: &str =
-    "// Dashboards, recording rules and alerts as a mixin, made of ringscope's catalog of metrics.\n";
+const NOTE: &str = "// Dashboards, recording rules and alerts as a mixin, made of ringscope's catalog of metrics.\n";
 
 /// jsonnet that imports the dashboards from the folder beside it.
 pub(super) fn library(dashboards: &[&str]) -> String {

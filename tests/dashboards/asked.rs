@@ -61,7 +61,11 @@ fn config(run: &Run) -> String {
     options.rule_files = vec![rules("rules.yml"), rules("alerts.yml")];
     let file = files(&options).into_iter().find(|file| file.path == "prometheus/prometheus.yml").unwrap();
     let mut config = file.contents;
-    for (from, to) in [("interval: 15s", "interval: 500ms"), ("timeout: 10s", "timeout: 500ms"), ("evaluation_interval: 1m", "evaluation_interval: 1s")] {
+    for (from, to) in [
+        ("interval: 15s", "interval: 500ms"),
+        ("timeout: 10s", "timeout: 500ms"),
+        ("evaluation_interval: 1m", "evaluation_interval: 1s"),
+    ] {
         assert!(config.contains(from), "{config}");
         config = config.replace(from, to);
     }
@@ -70,6 +74,7 @@ fn config(run: &Run) -> String {
 
 /// Those of a vector that say something: numbers that are none do not.
 pub fn results(answer: &Value) -> Vec<Value> {
-    let says = |result: &&Value| result.get("histogram").is_some() || result["value"][1].as_str().is_some_and(|v| v != "NaN");
+    let says =
+        |result: &&Value| result.get("histogram").is_some() || result["value"][1].as_str().is_some_and(|v| v != "NaN");
     answer.as_array().expect("a vector").iter().filter(says).cloned().collect()
 }

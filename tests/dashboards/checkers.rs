@@ -64,7 +64,8 @@ fn rules_and_alerts_do_what_they_are_for() {
     let tests = std::fs::read_to_string(of_repository("tests/dashboards/rules-test.yml")).unwrap();
     let missing = |kind: &str, file: &str| {
         let text = contents(file);
-        let names: Vec<String> = text.lines().filter_map(|line| Some(line.trim().strip_prefix(kind)?.to_owned())).collect();
+        let names: Vec<String> =
+            text.lines().filter_map(|line| Some(line.trim().strip_prefix(kind)?.to_owned())).collect();
         assert!(names.len() > 15, "{names:?}");
         names.into_iter().filter(|name| !tests.contains(name)).collect::<Vec<_>>()
     };
@@ -87,7 +88,10 @@ fn amtool_finds_nothing_wrong_with_the_example() {
     let folder = written();
     let file = folder.path().join("alertmanager/alertmanager.yml");
     let (good, said) = checked(&amtool, &["check-config"], &file);
-    assert!(good && said.contains("SUCCESS") && said.contains("3 receivers") && said.contains("2 inhibit rules"), "{said}");
+    assert!(
+        good && said.contains("SUCCESS") && said.contains("3 receivers") && said.contains("2 inhibit rules"),
+        "{said}"
+    );
     let (good, said) = checked(&amtool, &["check-config"], &changed(&file, "receiver: later", "receiver: latter"));
     assert!(!good, "{said}");
     for (severity, receiver) in [("critical", "at once"), ("warning", "later"), ("info", "nobody")] {
@@ -137,7 +141,9 @@ fn grafanas_own_models_know_everything_that_dashboards_say() {
 #[test]
 fn the_mixin_is_jsonnet_with_what_the_files_have() {
     let folder = written();
-    let Some(library) = python("RINGSCOPE_DASHBOARD_MODELS", "mixin.py", &[&folder.path().join("mixin/mixin.libsonnet")]) else {
+    let Some(library) =
+        python("RINGSCOPE_DASHBOARD_MODELS", "mixin.py", &[&folder.path().join("mixin/mixin.libsonnet")])
+    else {
         return;
     };
     let dashboards = library["grafanaDashboards"].as_object().unwrap();

@@ -148,7 +148,8 @@ impl Work {
     fn new(runtime: RingKernelRuntime) -> Work {
         let of = runtime.collector();
         let requests = of.counter("requests", "Requests").expect("a name").on_host().expect("a counter");
-        let sizes = of.histogram("drift", "Drift").expect("a name").buckets(&[0.0, 1.0]).on_host().expect("a histogram");
+        let sizes =
+            of.histogram("drift", "Drift").expect("a name").buckets(&[0.0, 1.0]).on_host().expect("a histogram");
         Work { runtime, requests, sizes }
     }
 
