@@ -136,13 +136,16 @@ fn number(column: &Value) -> Option<Value> {
     Some(match column["operationType"].as_str().unwrap() {
         "count" => return None,
         kind @ ("sum" | "max") => of(kind),
-        "percentile" => json!({ "percentiles": { "field": field, "percents": [column["params"]["percentile"]] } }),
-        "last_value" => json!({
-            "filter": query(column["filter"]["query"].as_str().unwrap()),
-            "aggs": { "last": { "top_hits": { "size": 1, "sort": [{ "@timestamp": "desc" }] } } },
-        }),
+        // The receiver has no percentiles: of these, that each group has documents with the field.
+        "percentile" => newest(json!({ "exists": { "field": field } })),
+        "last_value" => newest(query(column["filter"]["query"].as_str().unwrap())),
         other => panic!("{other}"),
     })
+}
+
+/// The newest document of those.
+fn newest(only: Value) -> Value {
+    json!({ "filter": only, "aggs": { "last": { "top_hits": { "size": 1, "sort": [{ "@timestamp": "desc" }] } } } })
 }
 
 /// How many groups have numbers, all of which are there.
@@ -164,12 +167,9 @@ fn groups(answer: &Value) -> usize {
 }
 
 fn says_something(part: &Value) -> bool {
-    let last = part.pointer("/last/hits/hits").and_then(Value::as_array);
-    let percentile = part["values"].as_object().and_then(|values| values.values().next());
-    match (last, percentile) {
-        (Some(hits), _) => !hits.is_empty(),
-        (_, Some(value)) => value.is_number(),
-        _ => part["value"].is_number(),
+    match part.pointer("/last/hits/hits").and_then(Value::as_array) {
+        Some(hits) => !hits.is_empty(),
+        None => part["value"].is_number(),
     }
 }
 

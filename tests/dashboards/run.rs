@@ -12,7 +12,7 @@ use std::time::Duration;
 use ringscope::abi::{KernelRef, Word, block_state};
 use ringscope::device::Level;
 use ringscope::metrics::{Counter, Histogram};
-use ringscope::publish::{AnyDestination, Environment, Periodic, PrometheusPublisher};
+use ringscope::publish::{AnyDestination, Delivery, Environment, Periodic, PrometheusPublisher};
 use ringscope::{DeviceSpec, LaunchOptions, RingKernelRuntime, TelemetryCollector, TelemetryConfig};
 
 /// The kernel that hangs.
@@ -113,11 +113,13 @@ fn what_is_scraped() {
 fn publish(collector: &TelemetryCollector, folder: &Path) -> Periodic {
     let environment = Environment::of([]);
     let to = |url: &str| AnyDestination::from_url(url, &environment).expect("an address");
-    let down = "pushgateway+http://127.0.0.1:1?circuit_failures=1&retry_min=10ms&retry_max=20ms";
-    let periodic = Periodic::builder(collector).interval(Duration::from_millis(200));
-    let file = folder.join("run.json").display().to_string();
-    let periodic = periodic.destination(to(&format!("json-file:{file}"))).destination(to(down));
-    periodic.start().expect("it publishes")
+    let mut delivery = Delivery::default();
+    (delivery.circuit_failures, delivery.retry_min) = (1, Duration::from_millis(10));
+    // One that waits for the next attempt keeps little.
+    delivery.queue_bytes = 1 << 16;
+    let file = format!("json-file:{}", folder.join("run.json").display());
+    let periodic = Periodic::builder(collector).interval(Duration::from_millis(200)).destination(to(&file));
+    periodic.destination_with(to("pushgateway+http://127.0.0.1:1"), delivery).start().expect("it publishes")
 }
 
 /// A kernel of one's own of which the one block began, and was never heard of again.

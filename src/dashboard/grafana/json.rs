@@ -160,7 +160,7 @@ fn defaults(panel: &Panel) -> Value {
     let steps = match panel.limits {
         None => json!([{ "value": null, "color": "green" }]),
         Some((yellow, red)) => json!([
-            { "value": null, "color": "green" }, { "value": yellow, "color": "yellow" }, { "value": red, "color": "red" }
+            { "value": null, "color": "green" }, { "value": number(yellow), "color": "yellow" }, { "value": number(red), "color": "red" }
         ]),
     };
     defaults["thresholds"] = json!({ "mode": "absolute", "steps": steps });
@@ -193,6 +193,11 @@ fn defaults(panel: &Panel) -> Value {
         Kind::Table(_) => defaults["custom"] = json!({ "align": "auto" }),
     }
     defaults
+}
+
+/// Whole where it is, as every other program writes it.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 { Value::from(value as i64) } else { Value::from(value) }
 }
 
 /// The units of a table's columns.
