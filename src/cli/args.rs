@@ -10,6 +10,7 @@ use ringscope::trace::TraceFilter;
 use ringscope::{Builtin, DeviceSpec};
 
 use crate::cli::anomalies::args::AnomaliesArgs;
+use crate::cli::dashboards::args::{self as dashboards, DashboardsArgs};
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
 use crate::cli::report::args::ReportArgs;
@@ -51,6 +52,7 @@ impl Cli {
             .mut_subcommand("top", |command| short_usage(command.after_help(help::top(width)), "top", width))
             .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
             .mut_subcommand("anomalies", |command| command.after_help(help::anomalies(width)))
+            .mut_subcommand("dashboards", |command| command.after_help(dashboards::help(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
             .mut_subcommand("report", |command| command.after_help(help::report(width)))
@@ -96,6 +98,10 @@ pub enum Command {
     /// it and took its reply. Kernels of your own add their events, spans, samples and log lines. The file is written again
     /// and again while the kernels run, so that one that hangs can be looked at.
     Trace(TraceArgs),
+    /// Write dashboards for Grafana and Kibana, rules and alerts for Prometheus, an example for Alertmanager
+    ///
+    /// They are made of the list of what ringscope exports, and ask for nothing else.
+    Dashboards(DashboardsArgs),
     /// List the devices, test them and, where CUDA cannot be used, say why and what to do
     Doctor(DoctorArgs),
     /// Measure what telemetry costs on a device, and how fast its messages and snapshots are

@@ -1,6 +1,7 @@
 //! Why a command could not do its work, and what to do about it.
 
 use crate::cli::anomalies::error::SeriesError;
+use crate::cli::dashboards::DashboardsError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
 use crate::cli::report::error::ReportError;
@@ -31,6 +32,8 @@ pub enum CliError {
     Top(#[from] TopError),
     #[error(transparent)]
     TraceFile(#[from] TraceFileError),
+    #[error(transparent)]
+    Dashboards(#[from] DashboardsError),
     #[error(transparent)]
     Signal(#[from] SignalError),
     #[error(transparent)]

@@ -3,7 +3,7 @@
 use crate::cli::term::text::{Paint, Text, columns, paragraphs};
 
 /// A piece of a help page.
-enum Part {
+pub enum Part {
     /// The heading of what follows.
     Title(&'static str),
     /// A command, and what it does.
@@ -38,6 +38,7 @@ pub fn program(width: usize) -> String {
             Example("ringscope top", "watch kernels on the terminal"),
             Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
+            Example("ringscope dashboards --out DIR", "for Grafana, Kibana, Prometheus"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
@@ -372,7 +373,8 @@ const WIDEST: usize = 40;
 /// Columns that an explanation needs beside the first column.
 const BESIDE: usize = 30;
 
-fn page(parts: &[Part], width: usize) -> String {
+/// Lays out a page.
+pub fn page(parts: &[Part], width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for section in parts.chunk_by(|_, next| !matches!(next, Title(_))) {
         if !lines.is_empty() {

@@ -4,6 +4,7 @@
 mod anomalies;
 mod args;
 mod bench;
+mod dashboards;
 mod doctor;
 mod error;
 mod help;
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Trace(args) => args.check(),
         // What single options say is all that they need.
         _ => Ok(()),
+        Command::Check(_) | Command::Dashboards(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -64,6 +66,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Trace(args) => trace::trace(&args),
         Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
+        Command::Dashboards(args) => dashboards::dashboards(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Report(args) => report::report(&args),
         Command::Doctor(args) if args.break_it => {
