@@ -137,6 +137,8 @@ pub mod nvtx;
 #[cfg(feature = "publish")]
 pub mod publish;
 mod reader;
+#[cfg(feature = "recording")]
+pub mod recording;
 pub mod runtime;
 pub mod snapshot;
 pub mod trace;

@@ -54,6 +54,9 @@ pub enum AlertState {
 }
 
 impl AlertState {
+    /// All states, in the order of an alert's life.
+    pub const ALL: &'static [AlertState] = &[AlertState::Pending, AlertState::Firing, AlertState::Resolved];
+
     /// Returns the name, in lower case.
     pub const fn name(self) -> &'static str {
         match self {

@@ -14,6 +14,8 @@ use super::connections::Place;
 
 /// How long a client may take none of an answer that is there for it.
 const WRITE_TIME: Duration = Duration::from_secs(4);
+/// The same of a stream: a page in the background, a laptop that wakes up.
+const STREAM_WRITE_TIME: Duration = Duration::from_secs(30);
 
 /// A connection and its place, which is idle again when an answer is written.
 pub struct Impatient {
@@ -35,7 +37,8 @@ impl Impatient {
             self.stuck = None;
             return written;
         }
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(WRITE_TIME)));
+        let limit = if self.place.is_stream() { STREAM_WRITE_TIME } else { WRITE_TIME };
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(stuck.as_mut().poll(cx));
         Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client does not read")))
     }

@@ -84,4 +84,6 @@ pub struct TotalPoint {
     pub queue: u64,
     /// Utilization of the machine's processors in percent, where it is known.
     pub cpu: Option<f64>,
+    /// Its memory in use in bytes, where that is known.
+    pub memory: Option<f64>,
 }

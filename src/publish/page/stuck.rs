@@ -1,15 +1,20 @@
 //! `/stuck`: which kernels hang, where and why.
 
-use ringscope::Snapshot;
-use ringscope::snapshot::StuckKernel;
+use crate::snapshot::{Snapshot, StuckKernel};
 use serde::Serialize;
 
 /// A kernel that hangs, and the same as a sentence.
 #[derive(Serialize)]
-struct Told {
+pub struct Told {
     sentence: String,
     #[serde(flatten)]
     kernel: StuckKernel,
+}
+
+impl From<StuckKernel> for Told {
+    fn from(kernel: StuckKernel) -> Self {
+        Told { sentence: kernel.to_string(), kernel }
+    }
 }
 
 #[derive(Serialize)]
@@ -28,8 +33,7 @@ pub fn text(snapshot: &Snapshot) -> String {
 /// # Errors
 /// The JSON writer's; none is known.
 pub fn json(snapshot: &Snapshot) -> Result<Vec<u8>, serde_json::Error> {
-    let told = |kernel: StuckKernel| Told { sentence: kernel.to_string(), kernel };
-    serde_json::to_vec(&Document { stuck: snapshot.stuck().into_iter().map(told).collect() })
+    serde_json::to_vec(&Document { stuck: snapshot.stuck().into_iter().map(Told::from).collect() })
 }
 
 /// Returns whether the query or the `Accept` header asks for JSON; text is for people and for those who take anything.
@@ -38,15 +42,17 @@ pub fn wants_json(query: Option<&str>, accept: &str) -> bool {
     if let Some(format) = format {
         return format == "json";
     }
-    let weight = |of: &str| {
-        let ranges = accept.split(',').map(|range| range.split(';').map(str::trim));
-        let of_this = ranges.filter_map(|mut parts| (parts.next()?.eq_ignore_ascii_case(of)).then_some(parts));
-        let weights = of_this
-            .map(|mut parameters| parameters.find_map(|p| p.strip_prefix("q=")?.parse::<f64>().ok()).unwrap_or(1.0));
-        weights.fold(0.0, f64::max)
-    };
-    let json = weight("application/json");
-    json > 0.0 && ["text/plain", "text/html", "text/*"].into_iter().all(|text| json >= weight(text))
+    let json = weight(accept, "application/json");
+    json > 0.0 && ["text/plain", "text/html", "text/*"].into_iter().all(|text| json >= weight(accept, text))
+}
+
+/// Returns how much an `Accept` header, or one of its family, wants this: 0 is not at all.
+pub fn weight(accept: &str, of: &str) -> f64 {
+    let ranges = accept.split(',').map(|range| range.split(';').map(str::trim));
+    let of_this = ranges.filter_map(|mut parts| (parts.next()?.eq_ignore_ascii_case(of)).then_some(parts));
+    let weights =
+        of_this.map(|mut parameters| parameters.find_map(|p| p.strip_prefix("q=")?.parse::<f64>().ok()).unwrap_or(1.0));
+    weights.fold(0.0, f64::max)
 }
 
 #[cfg(test)]
@@ -69,7 +75,7 @@ mod tests {
 
     #[test]
     fn without_a_kernel_that_hangs_it_says_so() {
-        let snapshot = ringscope::TelemetryCollector::new(true).snapshot().unwrap();
+        let snapshot = crate::TelemetryCollector::new(true).snapshot().unwrap();
         assert_eq!(text(&snapshot), "no kernel hangs\n");
         assert_eq!(json(&snapshot).unwrap(), b"{\"stuck\":[]}");
     }

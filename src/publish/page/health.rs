@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringscope::publish::serving::Reading;
-use ringscope::{Snapshot, TelemetryCollector, TelemetryError};
+use super::super::serving::Reading;
+use crate::collector::{TelemetryCollector, TelemetryError};
+use crate::snapshot::Snapshot;
 use serde::Serialize;
 
 /// How long an asker waits for the device.
@@ -42,13 +43,11 @@ impl HealthCheck {
     ///
     /// Cancel safe: the reading goes on, for the others.
     pub async fn ask(&self, troubles: Vec<String>) -> Health {
-        let mut health = match self.reading.ask(READ_TIME).await {
+        let health = match self.reading.ask(READ_TIME).await {
             Some(now) => Health::read(now, self.collector.latest()),
             None => self.unanswered(),
         };
-        health.reasons.splice(0..0, troubles);
-        health.healthy = health.reasons.is_empty();
-        health
+        health.with(troubles)
     }
 
     fn unanswered(&self) -> Health {
@@ -60,6 +59,17 @@ impl HealthCheck {
 }
 
 impl Health {
+    /// What a snapshot says that nobody can take again, and what else is wrong.
+    pub fn of(snapshot: Option<&Snapshot>, troubles: Vec<String>) -> Health {
+        Health::judge(snapshot).with(troubles)
+    }
+
+    fn with(mut self, troubles: Vec<String>) -> Health {
+        self.reasons.splice(0..0, troubles);
+        self.healthy = self.reasons.is_empty();
+        self
+    }
+
     /// By a reading of this moment, and if that failed by the newest that did not.
     fn read(now: Result<Arc<Snapshot>, Arc<TelemetryError>>, latest: Option<Arc<Snapshot>>) -> Health {
         match now {
@@ -87,7 +97,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ringscope::KernelState;
+    use crate::KernelState;
 
     #[test]
     fn health_says_why_not() {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::delta::{Coder, histogram, words};
+use super::histogram::histogram;
+use super::{Coder, words};
 use crate::histogram::Histogram;
 use crate::snapshot::{ListCounts, NetworkTelemetry, OperationCounts, OperationTelemetry, OperationsTelemetry};
 
@@ -28,12 +29,12 @@ fn changed(
 ) -> OperationsTelemetry {
     let nothing = OperationsTelemetry::default();
     let before = before.unwrap_or(&nothing);
-    let names = coder.word(before.by_name.len() as u64, || now.map_or(0, |now| now.by_name.len() as u64));
+    let names = coder.count(before.by_name.len(), || now.map_or(0, |now| now.by_name.len()));
     let name = |i: usize| operation(coder, before.by_name.get(i), now.and_then(|now| now.by_name.get(i)));
-    let by_name = (0..names as usize).map(name).collect();
-    let peers = coder.word(before.network.len() as u64, || now.map_or(0, |now| now.network.len() as u64));
+    let by_name = (0..names).map(name).collect();
+    let peers = coder.count(before.network.len(), || now.map_or(0, |now| now.network.len()));
     let peer = |i: usize| network(coder, before.network.get(i), now.and_then(|now| now.network.get(i)));
-    let network = (0..peers as usize).map(peer).collect();
+    let network = (0..peers).map(peer).collect();
     let w = words(coder, &list_words(before), now.map(list_words).as_ref());
     let [operations_kept, network_kept, device_messages_kept, events_kept] =
         [0, 2, 4, 6].map(|i| ListCounts::new(w[i], w[i + 1]));

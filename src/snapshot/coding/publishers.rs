@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::delta::{Coder, text, time_of, time_word, words};
+use super::{Coder, text, time_of, time_word, words};
 use crate::snapshot::{DropReason, PublisherTelemetry};
 
 const WORDS: usize = 12;
@@ -14,9 +14,9 @@ pub(super) fn publishers(
     before: &[PublisherTelemetry],
     now: Option<&[PublisherTelemetry]>,
 ) -> Arc<[PublisherTelemetry]> {
-    let count = coder.word(before.len() as u64, || now.map_or(0, |now| now.len() as u64));
+    let count = coder.count(before.len(), || now.map_or(0, <[_]>::len));
     let one = |i: usize| publisher(coder, before.get(i), now.and_then(|now| now.get(i)));
-    (0..count as usize).map(one).collect()
+    (0..count).map(one).collect()
 }
 
 fn publisher(
