@@ -10,7 +10,7 @@ use crate::cli::top::state::app::App;
 use crate::cli::top::state::blocks::{BlockMap, Cell, Doing, Group};
 use crate::cli::top::view::pen::{Pen, bottom, first_shown, top, wide};
 use crate::cli::top::view::theme::{BlockInk, Role};
-use crate::cli::top::view::words::{ago, clock, so_many};
+use crate::cli::top::words::{ago, clock, so_many};
 
 /// Columns of a line's number.
 const NUMBER: u16 = 6;
@@ -207,7 +207,7 @@ fn draw_selected(pen: &mut Pen, app: &App, map: &BlockMap, cell: &Cell, area: Re
     let message = cell.message.map(|message| units::exact(message));
     let lines = [
         ("where", Some(format!("{doing}{since}"))),
-        ("waits", cell.waits_for.clone()),
+        ("waits for", cell.waits_for.clone()),
         ("message", message),
         ("sign of life", sign),
     ];

@@ -4,6 +4,7 @@ mod alerts;
 mod blocks;
 mod chart;
 mod frame;
+mod heat;
 mod help;
 mod kernel;
 mod kernels;
@@ -12,7 +13,6 @@ mod machine;
 mod pen;
 mod telemetry;
 pub mod theme;
-mod words;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -83,7 +83,7 @@ fn losses(of: &SelfMetrics, app: &App) -> Vec<Fact> {
         ("for trace streams", dropped.trace_streams),
         ("for hooks", dropped.hooks),
         ("series", dropped.series),
-        ("look-ups without a metric", of.lookup_misses_total),
+        ("look-ups of no metric", of.lookup_misses_total),
         ("panics of hooks", of.hook_panics_total),
         ("for event subscribers", dropped.event_subscribers),
         ("moments not shown here", app.origin.lost),
@@ -95,7 +95,7 @@ fn losses(of: &SelfMetrics, app: &App) -> Vec<Fact> {
 
 /// Draws them in columns, and returns what is left below.
 fn draw_facts(pen: &mut Pen, facts: &[Fact], area: Rect) -> Rect {
-    const NAME: u16 = 26;
+    const NAME: u16 = 28;
     let columns = (area.width / 52).clamp(1, 3);
     let lines = (facts.len() as u16).div_ceil(columns);
     let width = area.width / columns;

@@ -89,7 +89,8 @@ pub struct Theme {
 impl Theme {
     /// Returns how something of this meaning looks.
     pub fn style(&self, role: Role) -> Style {
-        let plain = Style::new();
+        // Over what was drawn before.
+        let plain = Style::new().fg(Color::Reset);
         match (role, self.depth) {
             (Role::Plain, _) => plain,
             (Role::Title, _) => plain.add_modifier(Modifier::BOLD),
