@@ -59,10 +59,7 @@ pub const BINDINGS: &[(&str, &[Binding])] = &[
             Binding {
                 keys: "Tab, Shift-Tab",
                 says: "the next page, the one before",
-                asks: &[
-                    (is(KeyCode::Tab), Action::Further(1)),
-                    (is(KeyCode::BackTab), Action::Further(-1)),
-                ],
+                asks: &[(is(KeyCode::Tab), Action::Further(1)), (is(KeyCode::BackTab), Action::Further(-1))],
             },
             Binding {
                 keys: "Enter",
@@ -74,7 +71,11 @@ pub const BINDINGS: &[(&str, &[Binding])] = &[
                 says: "back: out of this help, of a filter, to all kernels",
                 asks: &[(is(KeyCode::Esc), Action::Back)],
             },
-            Binding { keys: "?", says: "these keys", asks: &[(c('?'), Action::Help), (is(KeyCode::F(1)), Action::Help)] },
+            Binding {
+                keys: "?",
+                says: "these keys",
+                asks: &[(c('?'), Action::Help), (is(KeyCode::F(1)), Action::Help)],
+            },
             Binding {
                 keys: "q, Ctrl-C",
                 says: "quit; a workload that was started here ends first",
@@ -172,11 +173,7 @@ pub const BINDINGS: &[(&str, &[Binding])] = &[
             Binding {
                 keys: "+ -",
                 says: "show half as much time, twice as much",
-                asks: &[
-                    (c('+'), Action::Zoom(-1)),
-                    (c('='), Action::Zoom(-1)),
-                    (c('-'), Action::Zoom(1)),
-                ],
+                asks: &[(c('+'), Action::Zoom(-1)), (c('='), Action::Zoom(-1)), (c('-'), Action::Zoom(1))],
             },
             Binding {
                 keys: "< >",

@@ -20,7 +20,8 @@ fn theme_of(get: &dyn Fn(&str) -> Option<String>) -> Theme {
     };
     // The first of these that is set counts.
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(get).unwrap_or_default();
-    let unicode = ["UTF-8", "UTF8", "utf-8", "utf8"].iter().any(|name| locale.contains(name)) && !has("TERM", &["linux"]);
+    let unicode =
+        ["UTF-8", "UTF8", "utf-8", "utf8"].iter().any(|name| locale.contains(name)) && !has("TERM", &["linux"]);
     Theme { depth, unicode }
 }
 
@@ -39,7 +40,10 @@ mod tests {
         assert_eq!(look(&[("TERM", "xterm"), ("LANG", "de_DE.UTF-8")]), (Depth::Sixteen, true));
         assert_eq!(look(&[("TERM", "xterm-256color"), ("LC_ALL", "C")]), (Depth::Many, false));
         assert_eq!(look(&[("TERM", "xterm-256color"), ("LC_ALL", "C"), ("LANG", "C.utf8")]), (Depth::Many, false));
-        assert_eq!(look(&[("TERM", "xterm"), ("COLORTERM", "truecolor"), ("LC_CTYPE", "C.UTF-8")]), (Depth::True, true));
+        assert_eq!(
+            look(&[("TERM", "xterm"), ("COLORTERM", "truecolor"), ("LC_CTYPE", "C.UTF-8")]),
+            (Depth::True, true)
+        );
         assert_eq!(look(&[("NO_COLOR", "1"), ("COLORTERM", "truecolor")]), (Depth::None, false));
         assert_eq!(look(&[("TERM", "linux"), ("LANG", "C.UTF-8")]), (Depth::Sixteen, false));
         assert_eq!(look(&[("TERM", "vt100")]).0, Depth::None);

@@ -12,6 +12,8 @@ mod plain;
 mod run;
 mod source;
 mod state;
+#[cfg(test)]
+mod tests;
 mod view;
 mod words;
 mod workload;

@@ -28,12 +28,14 @@ pub fn top(args: &TopArgs) -> Result<bool, CliError> {
     collector.start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
     let feed = Feed::start(&collector, None).map_err(TopError::from)?;
     let moments = feed.subscribe();
-    let mut app = App::new(Origin::new(Kind::Workload, view::what(&args.run, session.runtime().device())), SystemTime::now());
+    let mut app =
+        App::new(Origin::new(Kind::Workload, view::what(&args.run, session.runtime().device())), SystemTime::now());
     let (events, received) = sync_channel(WAITING);
     let stop = session.stop();
     let (shown, outcome) = std::thread::scope(|scope| {
         let to_pump = events.clone();
-        let pumping = std::thread::Builder::new().name("moments".into()).spawn_scoped(scope, move || pump(moments, &to_pump));
+        let pumping =
+            std::thread::Builder::new().name("moments".into()).spawn_scoped(scope, move || pump(moments, &to_pump));
         if let Err(error) = pumping {
             return (Err(TopError::NoThread(error)), None);
         }

@@ -41,8 +41,7 @@ impl Replay {
     pub fn open(path: &Path, speed: Option<f64>) -> Result<Replay, RecordingError> {
         let reader = Reader::open(path)?;
         let path = path.to_owned();
-        let mut replay =
-            Replay { path, reader, next: None, at: None, first: None, speed, held: false, ended: false };
+        let mut replay = Replay { path, reader, next: None, at: None, first: None, speed, held: false, ended: false };
         replay.read();
         replay.first = replay.next.as_ref().map(|moment| moment.snapshot.time);
         Ok(replay)
@@ -113,7 +112,8 @@ impl Replay {
             return true;
         }
         let damage = self.reader.damage().first().map(ToString::to_string);
-        let over = if self.first.is_some() { "the recording is over; [ goes back" } else { "nothing is recorded in it" };
+        let over =
+            if self.first.is_some() { "the recording is over; [ goes back" } else { "nothing is recorded in it" };
         let why = damage.unwrap_or_else(|| over.to_owned());
         events.send(Event::Link(Link::Ended { why })).is_ok()
     }

@@ -323,7 +323,9 @@ impl App {
             Page::Blocks => self.blocks().map_or(0, |map| map.cells.len()),
             Page::Log => self.entries().count(),
             Page::Alerts => self.moment().map_or(0, |moment| moment.alerts.len()),
-            Page::Machine => self.moment().map_or(0, |moment| moment.snapshot.gpus.as_ref().map_or(0, |gpus| gpus.len())),
+            Page::Machine => {
+                self.moment().map_or(0, |moment| moment.snapshot.gpus.as_ref().map_or(0, |gpus| gpus.len()))
+            }
             Page::Telemetry => self.moment().map_or(0, |moment| moment.snapshot.publishers.len()),
         }
     }
@@ -391,11 +393,11 @@ impl App {
             self.held = Some(newest);
             return Some(Effect::Next);
         }
-        let to = from.saturating_add_signed(moments as i64);
-        if to < oldest {
-            self.say("older moments are not kept here; [ goes back in a recording");
+        let to = i64::try_from(from).unwrap_or(i64::MAX).saturating_add(moments as i64);
+        if to < oldest as i64 {
+            self.say("older moments are not kept here");
         }
-        self.held = Some(to.clamp(oldest, newest));
+        self.held = Some(u64::try_from(to).unwrap_or(0).clamp(oldest, newest));
         self.select_something();
         (!was_held).then_some(Effect::Hold)
     }
@@ -441,7 +443,9 @@ impl App {
                 Some(format!("{}: {}", self.kernel.as_ref()?, blocks.get(self.block)?))
             }
             Page::Log => self.entries().nth(self.line).map(|entry| format!("{} {}", entry.subject, entry.text)),
-            Page::Alerts => self.moment()?.alerts.get(self.line).map(|alert| format!("{}: {}", alert.rule, alert.summary)),
+            Page::Alerts => {
+                self.moment()?.alerts.get(self.line).map(|alert| format!("{}: {}", alert.rule, alert.summary))
+            }
             Page::Machine => {
                 let gpu = self.moment()?.snapshot.gpus.as_ref()?.get(self.line)?.uuid.clone()?;
                 Some(gpu.to_string())

@@ -141,9 +141,11 @@ fn is_due(status: &BlockStatus) -> bool {
 
 fn cell(status: &BlockStatus) -> Cell {
     let waits_for = match status.waits_for {
-        Some(WaitsFor::Due { resource: 0, expected, seen }) => Some(format!("{expected}; it has seen {seen}")),
+        Some(WaitsFor::Due { resource: 0, expected, seen }) => {
+            Some(format!("the value {expected}; it has seen {seen}"))
+        }
         Some(WaitsFor::Due { resource, expected, seen }) => {
-            Some(format!("{expected} of resource {resource}; it has seen {seen}"))
+            Some(format!("the value {expected} of resource {resource}; it has seen {seen}"))
         }
         Some(WaitsFor::Something) => Some("something that is due".to_owned()),
         Some(WaitsFor::Work) => Some("work".to_owned()),

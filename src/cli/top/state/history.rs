@@ -72,7 +72,10 @@ impl History {
             // Looked up by the name alone: it is there, nearly always.
             let series = match self.series.get_mut(&*kernel.kernel_id) {
                 Some(series) => series,
-                None => self.series.entry(Arc::clone(&kernel.kernel_id)).or_insert(Series { first: number, ..Series::default() }),
+                None => self
+                    .series
+                    .entry(Arc::clone(&kernel.kernel_id))
+                    .or_insert(Series { first: number, ..Series::default() }),
             };
             let gap = number.saturating_sub(series.first + series.points.len() as u64);
             series.points.extend((0..gap.min(MOST_POINTS as u64)).map(|_| None));

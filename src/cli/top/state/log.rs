@@ -52,9 +52,8 @@ impl Log {
 
     /// Returns the entries until `time` that have `filter` in their subjects, kinds or texts, the newest first.
     pub fn shown<'a>(&'a self, time: SystemTime, filter: &'a str) -> impl Iterator<Item = &'a Entry> + 'a {
-        let is_shown = move |entry: &&Entry| {
-            entry.severity >= self.least && entry.time <= time && matches_entry(entry, filter)
-        };
+        let is_shown =
+            move |entry: &&Entry| entry.severity >= self.least && entry.time <= time && matches_entry(entry, filter);
         self.entries.iter().rev().filter(is_shown)
     }
 }

@@ -15,7 +15,8 @@ pub fn draw(pen: &mut Pen, app: &App, area: Rect) {
     let Some(moment) = app.moment() else { return };
     let (heading, body) = top(area, 1);
     let count = |state| moment.alerts.iter().filter(|alert| alert.state == state).count();
-    let title = format!("{}, {} pending", so_many(count(AlertState::Firing), "firing alert"), count(AlertState::Pending));
+    let title =
+        format!("{}, {} pending", so_many(count(AlertState::Firing), "firing alert"), count(AlertState::Pending));
     pen.heading(heading, &title, "");
     pen.shape.lines = usize::from(body.height / 2).max(1);
     let at = app.line.min(moment.alerts.len().saturating_sub(1));

@@ -20,7 +20,13 @@ pub fn moments(app: &App, columns: u16, zoom: u32) -> Vec<(u64, u64)> {
 }
 
 /// Returns a value of a kernel for each column: the largest of the moments in it, so that no spike is hidden.
-pub fn of_series(app: &App, series: &Series, columns: u16, zoom: u32, of: impl Fn(&Point) -> Option<f64>) -> Vec<Option<f64>> {
+pub fn of_series(
+    app: &App,
+    series: &Series,
+    columns: u16,
+    zoom: u32,
+    of: impl Fn(&Point) -> Option<f64>,
+) -> Vec<Option<f64>> {
     let column = |(first, last): (u64, u64)| {
         let values = (first..=last).filter_map(|number| of(series.at(number)?));
         values.reduce(f64::max)

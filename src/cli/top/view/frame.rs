@@ -111,7 +111,11 @@ fn draw_footer(pen: &mut Pen, app: &App, area: Rect) {
         let end = area.x + 1 + pen.write(area.x + 1, area.y, width, "filter ", Role::Accent);
         let style = pen.theme.style(Role::Title);
         let end = end + pen.name(end, area.y, area.right().saturating_sub(end), &app.filter, style);
-        let tail = if app.editing { pen.theme.sign("▏ Enter keeps it, Esc takes it back", "_ Enter keeps it, Esc takes it back") } else { "  Esc takes it back" };
+        let tail = if app.editing {
+            pen.theme.sign("▏ Enter keeps it, Esc takes it back", "_ Enter keeps it, Esc takes it back")
+        } else {
+            "  Esc takes it back"
+        };
         pen.write(end, area.y, area.right().saturating_sub(end), tail, Role::Dim);
     } else if let Some(said) = app.said() {
         let style = pen.theme.style(Role::Accent);

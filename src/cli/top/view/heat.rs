@@ -90,7 +90,8 @@ impl Heat {
         let row = |ns: f64| (heat_row_of(ns) - f64::from(self.low)) / self.each;
         let in_sight = |ns: &f64| (0.0..f64::from(labels.height)).contains(&row(*ns));
         let tens: Vec<f64> = (0..11).map(|n| 10_f64.powi(n)).filter(in_sight).collect();
-        let finer = || (0..11).flat_map(|n| [1.0, 2.0, 5.0].map(|times| times * 10_f64.powi(n))).filter(in_sight).collect();
+        let finer =
+            || (0..11).flat_map(|n| [1.0, 2.0, 5.0].map(|times| times * 10_f64.powi(n))).filter(in_sight).collect();
         let ticks: Vec<f64> = if tens.len() > 2 { tens } else { finer() };
         let style = pen.theme.style(Role::Dim);
         let mut free = labels.bottom();

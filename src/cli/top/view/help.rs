@@ -28,12 +28,21 @@ const STATES: [(KernelState, &str); 7] = [
 ];
 
 const WORDS: &[(&str, &str)] = &[
-    ("What the columns are", "Rates and latencies are of the time between the newest reading and the one before. Sparklines show the \
-      largest value of the moments in a column, so that no spike is hidden; + and - choose how many."),
-    ("The heat map", "Each column is some moments, each row a range of latencies, from the device's own buckets: the brighter, the more \
-      messages. Two bands are two kinds of messages, which an average hides."),
-    ("The map of blocks", "Each cell is a block, its colour and letter where it is; ! is one that has been silent for too long. Blocks that \
-      wait for something that is due are more often the cause of a hang than those that wait for them."),
+    (
+        "What the columns are",
+        "Rates and latencies are of the time between the newest reading and the one before. Sparklines show the \
+      largest value of the moments in a column, so that no spike is hidden; + and - choose how many.",
+    ),
+    (
+        "The heat map",
+        "Each column is some moments, each row a range of latencies, from the device's own buckets: the brighter, the more \
+      messages. Two bands are two kinds of messages, which an average hides.",
+    ),
+    (
+        "The map of blocks",
+        "Each cell is a block, its colour and letter where it is; ! is one that has been silent for too long. Blocks that \
+      wait for something that is due are more often the cause of a hang than those that wait for them.",
+    ),
 ];
 
 /// Columns of the keys.

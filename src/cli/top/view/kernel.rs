@@ -40,9 +40,9 @@ fn draw_name(pen: &mut Pen, app: &App, row: &Row, area: Rect) {
     x += pen.name(x, area.y, room, &row.kernel.kernel_id, title) + 2;
     x += pen.put(x, area.y, area.right().saturating_sub(x), state.name(), style) + 2;
     let stuck = app.moment().and_then(|moment| moment.snapshot.stuck_kernel(&row.kernel.kernel_id));
-    let says = stuck.map(|stuck| stuck.to_string()).or_else(|| {
-        row.kernel.last_error.as_ref().map(|error| format!("last error: {error}"))
-    });
+    let says = stuck
+        .map(|stuck| stuck.to_string())
+        .or_else(|| row.kernel.last_error.as_ref().map(|error| format!("last error: {error}")));
     if let Some(says) = says {
         let style = pen.theme.style(if row.kernel.needs_attention() { Role::Bad } else { Role::Dim });
         pen.name(x, area.y, area.right().saturating_sub(x), &says, style);
@@ -69,11 +69,17 @@ fn facts(app: &App, row: &Row) -> Vec<(String, String)> {
     }
     if let Some(all) = &kernel.latency {
         let max = units::latency(all.max_ns as f64);
-        facts.push(("handling".to_owned(), format!("p50 {}, p99 {}, max {max}", units::latency(all.p50_ns), units::latency(all.p99_ns))));
+        facts.push((
+            "handling".to_owned(),
+            format!("p50 {}, p99 {}, max {max}", units::latency(all.p50_ns), units::latency(all.p99_ns)),
+        ));
     }
     if let Some(waiting) = &kernel.waiting {
         let of = waiting.latency;
-        facts.push(("waiting".to_owned(), format!("p50 {}, p99 {}", units::latency(of.p50_ns), units::latency(of.p99_ns))));
+        facts.push((
+            "waiting".to_owned(),
+            format!("p50 {}, p99 {}", units::latency(of.p50_ns), units::latency(of.p99_ns)),
+        ));
     }
     for window in kernel.rates.iter() {
         let over = units::elapsed(window.window);
@@ -82,7 +88,10 @@ fn facts(app: &App, row: &Row) -> Vec<(String, String)> {
             errors => format!(", {} err/s", units::rate(errors)),
         };
         let bytes = units::megabytes(window.bytes_in_per_second);
-        facts.push((format!("over {over}"), format!("{} msg/s, {bytes} MB/s{errors}", units::rate(window.messages_per_second))));
+        facts.push((
+            format!("over {over}"),
+            format!("{} msg/s, {bytes} MB/s{errors}", units::rate(window.messages_per_second)),
+        ));
     }
     for (name, count) in [
         ("waits for room", kernel.retries),

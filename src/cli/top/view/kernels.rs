@@ -40,7 +40,9 @@ pub fn draw(pen: &mut Pen, app: &App, area: Rect) {
     let left = rest.height.saturating_sub(rows.len() as u16 + 2);
     let (table, below) = bottom(rest, if left >= BELOW.0 { left.min(BELOW.1) } else { 0 });
     draw_table(pen, app, &rows, table);
-    if below.height > 0 && let Some(kernel) = &app.kernel {
+    if below.height > 0
+        && let Some(kernel) = &app.kernel
+    {
         let inside = Rect { x: below.x + 1, width: below.width.saturating_sub(2), ..below };
         heat::draw(pen, app, inside, &format!("{}  latency", shortened(&escaped(kernel), 30)));
     }
@@ -237,7 +239,8 @@ fn draw_row(pen: &mut Pen, app: &App, area: Rect, shown: &[&Shown], (name, spark
         if let (Some((of, role)), true, Some(series)) = (one.spark, extra > 0, series) {
             let values = of_series(app, series, spark, app.zoom, of);
             let style = pen.theme.style(role);
-            let area = Rect { x: field.x + width + 2, width: spark.min(field.width.saturating_sub(width + 2)), ..field };
+            let area =
+                Rect { x: field.x + width + 2, width: spark.min(field.width.saturating_sub(width + 2)), ..field };
             pen.columns(area, &values, most(&values), style);
         }
     }

@@ -39,7 +39,8 @@ pub fn draw(pen: &mut Pen, app: &App, area: Rect) {
         pen.target(line, Target::Line(n, n == at));
     }
     if entries.is_empty() && body.height > 0 {
-        let says = if app.filter.is_empty() { "nothing happened so far" } else { "nothing that happened has that in it" };
+        let says =
+            if app.filter.is_empty() { "nothing happened so far" } else { "nothing that happened has that in it" };
         pen.write(body.x + 1, body.y, body.width.saturating_sub(2), says, Role::Dim);
     }
 }

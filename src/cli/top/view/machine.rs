@@ -23,7 +23,13 @@ pub fn draw(pen: &mut Pen, app: &App, area: Rect) {
     let gpus = moment.snapshot.gpus.as_deref().unwrap_or_default();
     if gpus.is_empty() {
         let says = "No GPU is known to NVIDIA's management library here.";
-        pen.write(rest.x, rest.y + u16::from(rest.height > 1), if rest.height > 1 { rest.width } else { 0 }, says, Role::Dim);
+        pen.write(
+            rest.x,
+            rest.y + u16::from(rest.height > 1),
+            if rest.height > 1 { rest.width } else { 0 },
+            says,
+            Role::Dim,
+        );
     }
     let shown = usize::from(rest.height / GPU).max(1);
     pen.shape.lines = shown;
@@ -88,7 +94,9 @@ fn draw_gpu(pen: &mut Pen, gpu: &GpuMetrics, area: Rect, selected: bool) {
         ("resident", gpu.utilization_percent.map(|part| (f64::from(part) / 100.0, format!("{part} %"))), Role::Rate),
         (
             "memory",
-            used.map(|(used, all)| (used as f64 / (all.max(1)) as f64, format!("{} of {}", units::bytes(used), units::bytes(all)))),
+            used.map(|(used, all)| {
+                (used as f64 / (all.max(1)) as f64, format!("{} of {}", units::bytes(used), units::bytes(all)))
+            }),
             Role::Queue,
         ),
     ];
@@ -113,7 +121,10 @@ fn draw_gpu(pen: &mut Pen, gpu: &GpuMetrics, area: Rect, selected: bool) {
         ("SM clock", or(gpu.sm_clock_mhz.map(|mhz| format!("{mhz} MHz")))),
         ("memory clock", or(gpu.memory_clock_mhz.map(|mhz| format!("{mhz} MHz")))),
         ("ECC errors", or(gpu.ecc_errors_uncorrected.map(|n| units::exact(n)))),
-        ("slowed by", or(gpu.throttle_reasons.as_ref().map(|all| if all.is_empty() { "nothing".into() } else { all.join(", ") }))),
+        (
+            "slowed by",
+            or(gpu.throttle_reasons.as_ref().map(|all| if all.is_empty() { "nothing".into() } else { all.join(", ") })),
+        ),
     ];
     let mut x = area.x;
     for (name, value) in facts {

@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+use crate::cli::term::text::{columns, escaped, shortened};
 use crate::cli::top::input::Target;
 use crate::cli::top::state::app::Shape;
-use crate::cli::term::text::{columns, escaped, shortened};
 use crate::cli::top::view::theme::{Role, Theme};
 
 /// Eighths of a cell, from below.

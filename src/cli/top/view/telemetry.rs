@@ -66,7 +66,15 @@ fn costs(of: &SelfMetrics, copied: String) -> Vec<Fact> {
         ("its copy", took(&of.copy_duration), Role::Plain),
         ("copied at once", copied, Role::Plain),
         ("numbers lie apart", units::latency(of.skew.as_nanos() as f64), Role::Plain),
-        ("history", format!("{} snapshots, {}", units::exact(of.history_snapshots as u64), units::bytes(of.history_bytes as u64)), Role::Plain),
+        (
+            "history",
+            format!(
+                "{} snapshots, {}",
+                units::exact(of.history_snapshots as u64),
+                units::bytes(of.history_bytes as u64)
+            ),
+            Role::Plain,
+        ),
         ("metrics", format!("{} of {} series", of.metrics_count, units::exact(of.metric_series as u64)), Role::Plain),
         ("hook calls", units::exact(of.hook_calls_total), Role::Plain),
         ("slow hooks", units::exact(of.hook_slow_total), if of.hook_slow_total > 0 { Role::Warn } else { Role::Dim }),
@@ -89,14 +97,16 @@ fn losses(of: &SelfMetrics, app: &App) -> Vec<Fact> {
         ("moments not shown here", app.origin.lost),
         ("log entries", app.log.lost),
     ];
-    let fact = |(name, count): (&'static str, u64)| (name, units::exact(count), if count > 0 { Role::Warn } else { Role::Dim });
+    let fact = |(name, count): (&'static str, u64)| {
+        (name, units::exact(count), if count > 0 { Role::Warn } else { Role::Dim })
+    };
     counts.into_iter().map(fact).collect()
 }
 
 /// Draws them in columns, and returns what is left below.
 fn draw_facts(pen: &mut Pen, facts: &[Fact], area: Rect) -> Rect {
     const NAME: u16 = 28;
-    let columns = (area.width / 52).clamp(1, 3);
+    let columns = (area.width / 38).clamp(1, if area.width < 150 { 2 } else { 3 });
     let lines = (facts.len() as u16).div_ceil(columns);
     let width = area.width / columns;
     for (n, (name, value, role)) in facts.iter().enumerate() {
@@ -105,7 +115,7 @@ fn draw_facts(pen: &mut Pen, facts: &[Fact], area: Rect) -> Rect {
         if line >= area.height {
             continue;
         }
-        let name_width = NAME.min(width / 2 + 4);
+        let name_width = NAME.min(width * 5 / 8);
         pen.write(x + 1, y, name_width.saturating_sub(1), name, Role::Dim);
         pen.write(x + name_width, y, width.saturating_sub(name_width), value, *role);
     }
@@ -119,12 +129,20 @@ fn draw_destination(pen: &mut Pen, one: &PublisherTelemetry, area: Rect) {
     x += pen.name(x, area.y, area.width / 3, &one.destination, plain) + 2;
     let dropped: u64 = one.dropped_items.iter().sum();
     let reasons = DropReason::ALL.iter().zip(one.dropped_items).filter(|(_, count)| *count > 0);
-    let reasons: Vec<String> = reasons.map(|(reason, count)| format!("{} {}", reason.name(), units::count(count))).collect();
+    let reasons: Vec<String> =
+        reasons.map(|(reason, count)| format!("{} {}", reason.name(), units::count(count))).collect();
     let says = [
         (format!("{} published", units::count(one.published_items)), Role::Good),
         (format!("{} queued", units::count(one.queued_items)), Role::Dim),
         (format!("{} failed", units::count(one.failures)), if one.failures > 0 { Role::Warn } else { Role::Dim }),
-        (if dropped > 0 { format!("{} dropped: {}", units::count(dropped), reasons.join(", ")) } else { "0 dropped".into() }, if dropped > 0 { Role::Bad } else { Role::Dim }),
+        (
+            if dropped > 0 {
+                format!("{} dropped: {}", units::count(dropped), reasons.join(", "))
+            } else {
+                "0 dropped".into()
+            },
+            if dropped > 0 { Role::Bad } else { Role::Dim },
+        ),
     ];
     for (text, role) in says {
         let text = escaped(&text);

@@ -140,6 +140,14 @@ impl Theme {
         }
     }
 
+    /// Returns how the block that is selected looks.
+    pub fn cursor(&self) -> Style {
+        match self.depth {
+            Depth::None => Style::new().add_modifier(Modifier::REVERSED | Modifier::UNDERLINED),
+            _ => Style::new().fg(Color::Black).bg(Color::White).add_modifier(Modifier::BOLD),
+        }
+    }
+
     /// Returns how a state looks.
     pub fn state(&self, state: KernelState) -> Role {
         match state {
