@@ -1,7 +1,9 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::anomalies::error::SeriesError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
+use crate::cli::report::error::ReportError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
@@ -22,6 +24,8 @@ pub enum CliError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
     Top(#[from] TopError),
@@ -29,6 +33,8 @@ pub enum CliError {
     TraceFile(#[from] TraceFileError),
     #[error(transparent)]
     Signal(#[from] SignalError),
+    #[error(transparent)]
+    Series(#[from] SeriesError),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]

@@ -39,6 +39,8 @@ pub fn program(width: usize) -> String {
             Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
+            Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
             Title(""),
             Prose(
                 "`ringscope help run` shows the options, examples and exit codes of `run`; likewise for the other \
@@ -195,6 +197,29 @@ pub fn check(width: usize) -> String {
     )
 }
 
+/// Below the options of `ringscope anomalies --help`.
+pub fn anomalies(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope anomalies load.csv", "a score for each row, and what was found"),
+            Example("ringscope anomalies load.csv --findings", "only the rows with a finding"),
+            Example("ringscope anomalies load.csv --json | jq .findings", "the same as JSON"),
+            Title("The score:"),
+            Prose(
+                "From 0 to 1: how probable it is that ten thousand rows of a series that is as it was have none so unusual. A row \
+                 with 0.9 or more is a finding. While a change lasts, the score is high once. The first rows have the score 0: \
+                 there is nothing to compare them with. docs/anomalies.md has the formulas.",
+            ),
+            Title("Exit codes:"),
+            Term("0", "every row has a score, whether or not anything was found"),
+            Term("1", "the file cannot be used; stderr says why, with the line and the column"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
 /// Below the options of `ringscope top --help`.
 pub fn top(width: usize) -> String {
     page(
@@ -311,6 +336,23 @@ pub fn bench(width: usize) -> String {
     )
 }
 
+/// Below the options of `ringscope report --help`.
+pub fn report(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope report run.rscope", "write run.html"),
+            Example("ringscope report run.rscope -o report.html", "write another file"),
+            Example("ringscope report run.rscope -o - --format markdown", "Markdown on stdout"),
+            Title("Exit codes:"),
+            Term("0", "the report is written; of a damaged recording it says where it was cut"),
+            Term("1", "the recording cannot be read, or the report not be written; stderr says why"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
 const INDENT: usize = 2;
 const GAP: usize = 2;
 /// Columns of the widest first column; what is longer stands above its explanation.
@@ -383,7 +425,7 @@ mod tests {
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, top, trace, doctor, bench] {
+        for page in [program, run, serve, check, anomalies, trace, top, report, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");
