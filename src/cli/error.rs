@@ -1,5 +1,6 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
 use crate::cli::report::error::ReportError;
@@ -24,6 +25,8 @@ pub enum CliError {
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
+    Diff(#[from] DiffError),
+    #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
     TraceFile(#[from] TraceFileError),
@@ -44,8 +47,13 @@ impl CliError {
         }
     }
 
-    /// Whether the command line is wrong.
+    /// Whether the command line is wrong, or is to be told from a result as if it were.
     pub fn is_usage(&self) -> bool {
-        matches!(self, CliError::Plan(error) if error.is_usage())
+        match self {
+            CliError::Plan(error) => error.is_usage(),
+            // Its 1 says that a condition holds.
+            CliError::Diff(_) => true,
+            _ => false,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::term::text::{Paint, Text, columns, paragraphs};
 
 /// A piece of a help page.
-enum Part {
+pub enum Part {
     /// The heading of what follows.
     Title(&'static str),
     /// A command, and what it does.
@@ -39,6 +39,7 @@ pub fn program(width: usize) -> String {
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
             Title(""),
             Prose(
                 "`ringscope help run` shows the options, examples and exit codes of `run`; likewise for the other \
@@ -274,23 +275,6 @@ pub fn bench(width: usize) -> String {
     )
 }
 
-/// Below the options of `ringscope report --help`.
-pub fn report(width: usize) -> String {
-    page(
-        &[
-            Title("Examples:"),
-            Example("ringscope report run.rscope", "write run.html"),
-            Example("ringscope report run.rscope -o report.html", "write another file"),
-            Example("ringscope report run.rscope -o - --format markdown", "Markdown on stdout"),
-            Title("Exit codes:"),
-            Term("0", "the report is written; of a damaged recording it says where it was cut"),
-            Term("1", "the recording cannot be read, or the report not be written; stderr says why"),
-            Term("2", "wrong usage"),
-        ],
-        width,
-    )
-}
-
 const INDENT: usize = 2;
 const GAP: usize = 2;
 /// Columns of the widest first column; what is longer stands above its explanation.
@@ -298,7 +282,8 @@ const WIDEST: usize = 40;
 /// Columns that an explanation needs beside the first column.
 const BESIDE: usize = 30;
 
-fn page(parts: &[Part], width: usize) -> String {
+/// Lays a page out.
+pub fn page(parts: &[Part], width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for section in parts.chunk_by(|_, next| !matches!(next, Title(_))) {
         if !lines.is_empty() {
@@ -360,10 +345,11 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{diff, report};
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, trace, doctor, bench, report] {
+        for page in [program, run, serve, check, trace, doctor, bench, report::help::report, diff::help::diff] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

@@ -3,6 +3,7 @@
 
 mod args;
 mod bench;
+mod diff;
 mod doctor;
 mod error;
 mod help;
@@ -39,7 +40,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => args.check(),
         Command::Trace(args) => args.check(),
         Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
-        Command::Report(_) => Ok(()),
+        Command::Report(_) | Command::Diff(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -61,6 +62,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Check(args) => publish::check::check(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Report(args) => report::report(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())
         }
