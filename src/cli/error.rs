@@ -1,5 +1,6 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::anomalies::error::SeriesError;
 use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
@@ -7,6 +8,7 @@ use crate::cli::report::error::ReportError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
+use crate::cli::top::error::TopError;
 use crate::cli::trace::output::TraceFileError;
 use crate::cli::workload::input::InputError;
 use crate::cli::workload::launch::LaunchError;
@@ -29,9 +31,13 @@ pub enum CliError {
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
+    Top(#[from] TopError),
+    #[error(transparent)]
     TraceFile(#[from] TraceFileError),
     #[error(transparent)]
     Signal(#[from] SignalError),
+    #[error(transparent)]
+    Series(#[from] SeriesError),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]
