@@ -15,6 +15,12 @@ use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
 use crate::cli::report::args::ReportArgs;
 use crate::cli::serve::args::PageArgs;
+use crate::cli::diff::args::DiffArgs;
+use crate::cli::diff::help as diff_help;
+use crate::cli::help;
+use crate::cli::publish::args::PublishArgs;
+use crate::cli::report::args::ReportArgs;
+use crate::cli::report::help as report_help;
 use crate::cli::top::args::TopArgs;
 use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
@@ -55,7 +61,8 @@ impl Cli {
             .mut_subcommand("dashboards", |command| command.after_help(dashboards::help(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
-            .mut_subcommand("report", |command| command.after_help(help::report(width)))
+            .mut_subcommand("report", |command| command.after_help(report_help::report(width)))
+            .mut_subcommand("diff", |command| command.after_help(diff_help::diff(width)))
     }
 }
 
@@ -114,6 +121,11 @@ pub enum Command {
     /// What happened when (hangs with where and why, failures, alerts, gaps), rates and latencies over time for each kernel, the
     /// machine, destinations, and what telemetry itself lost. The page needs nothing else: no script, no network, no other file.
     Report(ReportArgs),
+    /// Compare two recordings kernel by kernel, and fail where a condition holds
+    ///
+    /// Throughput, errors, percentiles of handling and of waiting, queue and load of A and B, whether each difference is more than
+    /// noise, and both distributions of latencies. With --fail-if, for a build that shall fail where something became slower.
+    Diff(DiffArgs),
 }
 
 /// What the kernels do with a message.

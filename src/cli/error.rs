@@ -2,6 +2,7 @@
 
 use crate::cli::anomalies::error::SeriesError;
 use crate::cli::dashboards::DashboardsError;
+use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
 use crate::cli::report::error::ReportError;
@@ -26,6 +27,8 @@ pub enum CliError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error(transparent)]
+    Diff(#[from] DiffError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -53,8 +56,13 @@ impl CliError {
         }
     }
 
-    /// Whether the command line is wrong.
+    /// Whether the command line is wrong, or is to be told from a result as if it were.
     pub fn is_usage(&self) -> bool {
-        matches!(self, CliError::Plan(error) if error.is_usage())
+        match self {
+            CliError::Plan(error) => error.is_usage(),
+            // Its 1 says that a condition holds.
+            CliError::Diff(_) => true,
+            _ => false,
+        }
     }
 }

@@ -42,6 +42,9 @@ pub fn program(width: usize) -> String {
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
+            Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Title(""),
             Prose(
                 "`ringscope help run` shows the options, examples and exit codes of `run`; likewise for the other \
@@ -349,23 +352,6 @@ pub fn bench(width: usize) -> String {
     )
 }
 
-/// Below the options of `ringscope report --help`.
-pub fn report(width: usize) -> String {
-    page(
-        &[
-            Title("Examples:"),
-            Example("ringscope report run.rscope", "write run.html"),
-            Example("ringscope report run.rscope -o report.html", "write another file"),
-            Example("ringscope report run.rscope -o - --format markdown", "Markdown on stdout"),
-            Title("Exit codes:"),
-            Term("0", "the report is written; of a damaged recording it says where it was cut"),
-            Term("1", "the recording cannot be read, or the report not be written; stderr says why"),
-            Term("2", "wrong usage"),
-        ],
-        width,
-    )
-}
-
 const INDENT: usize = 2;
 const GAP: usize = 2;
 /// Columns of the widest first column; what is longer stands above its explanation.
@@ -374,6 +360,7 @@ const WIDEST: usize = 40;
 const BESIDE: usize = 30;
 
 /// Lays out a page.
+/// Lays a page out.
 pub fn page(parts: &[Part], width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for section in parts.chunk_by(|_, next| !matches!(next, Title(_))) {
@@ -436,10 +423,11 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{diff, report};
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, anomalies, trace, top, report, doctor, bench] {
+        for page in [program, run, serve, check, anomalies, trace, top, report, help, diff, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

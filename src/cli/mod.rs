@@ -5,6 +5,7 @@ mod anomalies;
 mod args;
 mod bench;
 mod dashboards;
+mod diff;
 mod doctor;
 mod error;
 mod help;
@@ -45,6 +46,8 @@ pub fn main() -> ExitCode {
         // What single options say is all that they need.
         _ => Ok(()),
         Command::Check(_) | Command::Dashboards(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        Command::Report(_) | Command::Diff(_) => Ok(()),
+        Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -69,6 +72,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Dashboards(args) => dashboards::dashboards(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Report(args) => report::report(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())
         }

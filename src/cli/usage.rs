@@ -128,6 +128,7 @@ fn help_fits_the_terminal() {
             ("doctor", true),
             ("bench", true),
             ("report", true),
+            ("diff", true),
         ] {
             let args =
                 ["ringscope", command, if long { "--help" } else { "-h" }].into_iter().filter(|arg| !arg.is_empty());
