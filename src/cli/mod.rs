@@ -45,9 +45,6 @@ pub fn main() -> ExitCode {
         Command::Trace(args) => args.check(),
         // What single options say is all that they need.
         _ => Ok(()),
-        Command::Check(_) | Command::Dashboards(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
-        Command::Report(_) | Command::Diff(_) => Ok(()),
-        Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::error::ErrorKind;
 
-use crate::cli::args::RunArgs;
 use crate::cli::top::source::address::Address;
 use crate::cli::top::state::link::SPEEDS;
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::input::Limit;
 
 /// `ringscope top`: where the moments come from.
