@@ -52,6 +52,7 @@ impl CliError {
     pub fn lines(&self) -> Vec<String> {
         match self {
             CliError::Plan(error) => error.lines(),
+            CliError::Serve(ServeError::Rules(error)) => error.lines(),
             error => vec![error.to_string()],
         }
     }

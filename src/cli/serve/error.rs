@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use ringscope::alert::RulesError;
 use ringscope::publish;
 use ringscope::publish::serving::ListenError;
 use ringscope::recording::RecordingError;
@@ -20,6 +21,9 @@ pub enum ServeError {
     /// Messages cannot be recorded.
     #[error("messages cannot be recorded for /trace.pftrace: {0}: --no-trace leaves it out")]
     Trace(ringscope::TelemetryError),
+    /// The rules cannot be used.
+    #[error("{}", .0.lines().join("\n"))]
+    Rules(#[from] RulesError),
     /// The recording cannot be read.
     #[error(transparent)]
     Recording(#[from] RecordingError),

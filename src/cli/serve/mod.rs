@@ -7,6 +7,7 @@ mod tell;
 
 use std::time::{Duration, Instant};
 
+use ringscope::alert::Rules;
 use ringscope::publish::{TelemetryServer, TelemetryServerBuilder, secret_file};
 use ringscope::trace::{TraceFilter, Tracer, TracerConfig};
 
@@ -91,6 +92,10 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
 fn builder(args: &ServeArgs) -> Result<TelemetryServerBuilder, ServeError> {
     let connections = most_connections(system::raise_open_files());
     let builder = TelemetryServer::builder(&args.listen.to_string()).connections(connections).streams(connections / 2);
+    let builder = match &args.page.rules {
+        Some(path) => builder.rules(Rules::from_file(path).map_err(ServeError::from)?),
+        None => builder,
+    };
     let builder = match &args.page.token_file {
         Some(path) => builder.token(secret_file(&path.to_string_lossy()).map_err(ServeError::Token)?),
         None => builder,
