@@ -9,8 +9,11 @@ use ringscope::publish::serving::Listen;
 use ringscope::trace::TraceFilter;
 use ringscope::{Builtin, DeviceSpec};
 
+use crate::cli::anomalies::args::AnomaliesArgs;
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
+use crate::cli::serve::args::PageArgs;
+use crate::cli::top::args::TopArgs;
 use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
 
@@ -44,7 +47,9 @@ impl Cli {
             .mut_subcommand("run", |command| command.after_help(help::run(width)))
             .mut_subcommand("serve", |command| short_usage(command.after_help(help::serve(width)), "serve", width))
             .mut_subcommand("check", |command| command.after_help(help::check(width)))
+            .mut_subcommand("top", |command| short_usage(command.after_help(help::top(width)), "top", width))
             .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
+            .mut_subcommand("anomalies", |command| command.after_help(help::anomalies(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
     }
@@ -75,6 +80,14 @@ pub enum Command {
     /// Nothing is sent. Every error is said with its line and column; without one, what is published where, and which secrets
     /// come from where, never the secrets.
     Check(CheckArgs),
+    /// Score each row of a file of values by how unusual it is, as the kernels' own measures are scored
+    ///
+    /// One value after the other, each by those before it alone. There is nothing to train and nothing to set.
+    Anomalies(AnomaliesArgs),
+    /// Look at kernels, blocks, latencies, events and alerts on the terminal, live, over a network, or of a recording
+    ///
+    /// Without --connect the kernels of `ringscope run` work in the background until you quit. Press ? for the keys.
+    Top(TopArgs),
     /// Stream files as `run` does, and write what the kernels and the host did when as a trace, for Perfetto
     ///
     /// Every message that a kernel handles becomes a span on the track of its block, joined by arrows to where the host sent
@@ -263,6 +276,10 @@ pub struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS:PORT")]
     pub listen: Listen,
 
+    /// What is served, and to whom.
+    #[command(flatten)]
+    pub page: PageArgs,
+
     /// What is streamed.
     #[command(flatten)]
     pub run: RunArgs,
@@ -279,6 +296,7 @@ impl ServeArgs {
             let message = "--no-telemetry leaves nothing to serve: leave it out, or use `ringscope run`";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
+        self.page.check(!self.run.paths.is_empty() || self.publish.is_wanted())?;
         self.run.check()
     }
 

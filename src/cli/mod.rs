@@ -1,6 +1,7 @@
 //! The program: what was asked (`args`, `help`), opening a device (`opening`), one folder for each command, what a terminal shows (`term`), and what is
 //! streamed through the kernels (`workload`).
 
+mod anomalies;
 mod args;
 mod bench;
 mod doctor;
@@ -11,6 +12,7 @@ mod publish;
 mod run;
 mod serve;
 mod term;
+mod top;
 mod trace;
 #[cfg(test)]
 mod usage;
@@ -35,8 +37,9 @@ pub fn main() -> ExitCode {
     let usage = match &cli.command {
         Command::Run(args) => args.check(),
         Command::Serve(args) => args.check(),
+        Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
-        Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -54,7 +57,9 @@ fn perform(command: Command) -> Result<bool, CliError> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::serve(&args),
+        Command::Top(args) => top::top(&args),
         Command::Trace(args) => trace::trace(&args),
+        Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Doctor(args) if args.break_it => {

@@ -40,6 +40,11 @@ pub fn can_redraw() -> bool {
     std::io::stderr().is_terminal() && !is_dumb()
 }
 
+/// Whether somebody looks at stdout, types on stdin, and the terminal can show more than lines.
+pub fn can_take_over() -> bool {
+    stdout_is_terminal() && std::io::stdin().is_terminal() && !is_dumb()
+}
+
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }

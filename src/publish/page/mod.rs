@@ -14,6 +14,8 @@ mod stuck;
 #[cfg(feature = "page-tls")]
 mod tls;
 mod token;
+mod trace;
+mod worker;
 
 pub use server::{BoundServer, ServeError, TelemetryServer, TelemetryServerBuilder};
 #[cfg(feature = "page-tls")]

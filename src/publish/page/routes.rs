@@ -19,10 +19,11 @@ use super::entries::Entries;
 use super::health::{Health, HealthCheck};
 use super::history::Question;
 use super::live::Live;
-use super::past::{Past, Replayed};
+use super::past::Replayed;
 use super::query::Query;
 use super::token::Token;
-use super::{json, stuck};
+use super::worker::Worker;
+use super::{json, stuck, trace};
 use crate::collector::TelemetryCollector;
 use crate::export::PageFormat;
 use crate::feed::{Feed, Moment};
@@ -61,6 +62,7 @@ ringscope: telemetry of ring kernels
 /blocks.json    where each block of a kernel is: ?kernel=ID
 /live           moments as they come, as server-sent events
 /live.rscope    the same as a recording, for `ringscope top --connect`
+/trace.pftrace  the last seconds as a trace for ui.perfetto.dev: ?seconds=10
 ";
 const PATHS: &[&str] = &[
     "/",
@@ -77,6 +79,7 @@ const PATHS: &[&str] = &[
     "/blocks.json",
     "/live",
     "/live.rscope",
+    "/trace.pftrace",
 ];
 
 /// What is answered without the token, but for the page's files: no telemetry, and whether all is well.
@@ -88,13 +91,15 @@ pub struct Routes {
     pub collector: Option<Collected>,
     pub feed: Feed,
     pub hosts: Hosts,
-    pub past: Past,
+    pub history: Worker<Question>,
+    /// Asked for so many seconds.
+    pub trace: Worker<usize>,
     /// The newest snapshots of a replay.
     pub replayed: Replayed,
     pub streams: Streams,
     pub pages: Pages<Page>,
     pub troubles: Mutex<Vec<String>>,
-    pub entries: Entries,
+    pub entries: Arc<Entries>,
     pub live: Live,
     pub recorded: Recorded,
     pub rules: Vec<Arc<str>>,
@@ -216,6 +221,7 @@ impl Routes {
             "/blocks.json" => self.blocks(&query).await,
             "/live" => self.live(),
             "/live.rscope" => self.recorded.answer(&self.streams),
+            "/trace.pftrace" => self.trace(&query).await,
             _ => file.map_or_else(|| plain(StatusCode::NOT_FOUND, INDEX), |file| file_answer(file, request)),
         }
     }
@@ -286,7 +292,7 @@ impl Routes {
                 Err(answer) => return answer,
             }
         }
-        match self.past.ask(Question { kernel, points }).await {
+        match self.history.ask(Question { kernel, points }).await {
             Some(bytes) => respond(StatusCode::OK, JSON, bytes),
             None => too_many("too many ask for the history at this moment: ask again\n"),
         }
@@ -308,6 +314,17 @@ impl Routes {
             Ok(Ok(None)) => unknown_kernel(kernel),
             Ok(Err(_)) => unwritable(),
             Err(answer) => answer,
+        }
+    }
+
+    async fn trace(&self, query: &Query) -> Answer {
+        let seconds = match query.number("seconds", trace::SECONDS, 1..=trace::MOST_SECONDS) {
+            Ok(seconds) => seconds,
+            Err(why) => return plain(StatusCode::BAD_REQUEST, why),
+        };
+        match self.trace.ask(seconds).await {
+            Some(bytes) => respond(StatusCode::OK, "application/octet-stream", bytes),
+            None => too_many("the trace is not ready: ask again\n"),
         }
     }
 
@@ -381,17 +398,20 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
 
 /// The answer with its body zipped, where that is worth it.
 fn smaller(answer: Answer) -> Answer {
-    let is_json = answer.headers().get(CONTENT_TYPE).is_some_and(|of| of == JSON);
+    let worth = |of: &HeaderValue| of == JSON || of == "application/octet-stream";
+    let is_worth_it = answer.headers().get(CONTENT_TYPE).is_some_and(worth);
     let (mut parts, body) = answer.into_parts();
     let body = match body {
-        Body::Whole(whole) if is_json && !parts.headers.contains_key(CONTENT_ENCODING) => match whole.into_inner() {
-            Some(bytes) if bytes.len() >= LEAST_ZIPPED => {
-                parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-                Bytes::from(zipped(&bytes, Compression::fast())).into()
+        Body::Whole(whole) if is_worth_it && !parts.headers.contains_key(CONTENT_ENCODING) => {
+            match whole.into_inner() {
+                Some(bytes) if bytes.len() >= LEAST_ZIPPED => {
+                    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+                    Bytes::from(zipped(&bytes, Compression::fast())).into()
+                }
+                small => Body::from(small.unwrap_or_default()),
             }
-            small => Body::from(small.unwrap_or_default()),
-        },
+        }
         body => body,
     };
     Response::from_parts(parts, body)

@@ -13,13 +13,15 @@ use super::super::serving::{Door, Hosts, Listen, ListenError, Pages, Reading, Re
 use super::entries::Entries;
 use super::health::HealthCheck;
 use super::live::Live;
-use super::past::{Past, Replayed, Source};
+use super::past::{Past, Replayed};
 use super::routes::{Collected, Routes};
 #[cfg(feature = "page-tls")]
 use super::tls::{TlsError, acceptor};
 use super::token::Token;
+use super::trace::Tracing;
+use super::worker::Worker;
 use crate::alert::Judge;
-use crate::collector::TelemetryCollector;
+use crate::collector::{TelemetryCollector, TraceRecorder};
 use crate::feed::{Feed, FeedError};
 
 /// Why nothing is served.
@@ -77,6 +79,7 @@ pub struct BoundServer {
     judge: Option<Box<dyn Judge>>,
     token: Option<Token>,
     door: Door,
+    recorder: Option<TraceRecorder>,
 }
 
 /// A server that runs. Dropping it ends it at once, and with it answers that are under way.
@@ -165,7 +168,7 @@ impl TelemetryServerBuilder {
         let listeners = listen.bind()?;
         let hosts = listen.hosts(&listeners);
         let TelemetryServerBuilder { connections, streams, judge, .. } = self;
-        Ok(BoundServer { listeners, hosts, connections, streams, judge, token, door })
+        Ok(BoundServer { listeners, hosts, connections, streams, judge, token, door, recorder: None })
     }
 
     /// Serves what `collector` reads, from now on until the server is dropped.
@@ -183,6 +186,13 @@ impl BoundServer {
         self.hosts.only_local()
     }
 
+    /// Sets what records the trace that `/trace.pftrace` is: messages of kernels, and the host's spans. Default: none, and the
+    /// trace is of the collector's operations, of the log, and of rates and queues.
+    pub fn trace(mut self, recorder: TraceRecorder) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// Serves what `collector` reads, from now on until the server is dropped.
     ///
     /// # Errors
@@ -195,7 +205,7 @@ impl BoundServer {
             reading: Reading::start(collector.clone())?,
             health: HealthCheck::start(collector.clone())?,
         };
-        bound.start(feed, Some(collected), Replayed::default(), Source::Collector(collector.clone()))
+        bound.start(feed, Some(collected), Replayed::default(), Past::Collector(collector.clone()))
     }
 
     /// Serves moments that somebody [pushes](Feed::push), as a replay does, from now on until the server is dropped. The history
@@ -205,7 +215,7 @@ impl BoundServer {
     /// [`ServeError::System`].
     pub fn serve_feed(self, feed: &Feed) -> Result<TelemetryServer, ServeError> {
         let replayed = Replayed::default();
-        self.start(feed.clone(), None, replayed.clone(), Source::Replay(replayed))
+        self.start(feed.clone(), None, replayed.clone(), Past::Replay(replayed))
     }
 
     fn start(
@@ -213,20 +223,23 @@ impl BoundServer {
         feed: Feed,
         collector: Option<Collected>,
         replayed: Replayed,
-        source: Source,
+        past: Past,
     ) -> Result<TelemetryServer, ServeError> {
-        let BoundServer { listeners, hosts, connections, streams, judge: _, token, door } = self;
+        let BoundServer { listeners, hosts, connections, streams, judge: _, token, door, recorder } = self;
+        let entries = Arc::new(Entries::default());
+        let tracing = Tracing { past: past.clone(), entries: Arc::clone(&entries), recorder };
         let scheme = door.scheme();
         let routes = Routes {
             collector,
             feed,
             hosts,
-            past: Past::start(source)?,
+            history: Worker::start("history", move |question| past.history(question))?,
+            trace: Worker::start("trace", move |seconds| tracing.write(*seconds))?,
             replayed,
             streams: Streams::new(streams),
             pages: Pages::default(),
             troubles: Mutex::default(),
-            entries: Entries::default(),
+            entries,
             live: Live::default(),
             recorded: Recorded::default(),
             rules: Vec::new(),
