@@ -10,9 +10,17 @@ use ringscope::trace::TraceFilter;
 use ringscope::{Builtin, DeviceSpec};
 
 use crate::cli::anomalies::args::AnomaliesArgs;
+use crate::cli::dashboards::args::{self as dashboards, DashboardsArgs};
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
+use crate::cli::report::args::ReportArgs;
 use crate::cli::serve::args::PageArgs;
+use crate::cli::diff::args::DiffArgs;
+use crate::cli::diff::help as diff_help;
+use crate::cli::help;
+use crate::cli::publish::args::PublishArgs;
+use crate::cli::report::args::ReportArgs;
+use crate::cli::report::help as report_help;
 use crate::cli::top::args::TopArgs;
 use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
@@ -50,8 +58,11 @@ impl Cli {
             .mut_subcommand("top", |command| short_usage(command.after_help(help::top(width)), "top", width))
             .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
             .mut_subcommand("anomalies", |command| command.after_help(help::anomalies(width)))
+            .mut_subcommand("dashboards", |command| command.after_help(dashboards::help(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
+            .mut_subcommand("report", |command| command.after_help(report_help::report(width)))
+            .mut_subcommand("diff", |command| command.after_help(diff_help::diff(width)))
     }
 }
 
@@ -94,6 +105,10 @@ pub enum Command {
     /// it and took its reply. Kernels of your own add their events, spans, samples and log lines. The file is written again
     /// and again while the kernels run, so that one that hangs can be looked at.
     Trace(TraceArgs),
+    /// Write dashboards for Grafana and Kibana, rules and alerts for Prometheus, an example for Alertmanager
+    ///
+    /// They are made of the list of what ringscope exports, and ask for nothing else.
+    Dashboards(DashboardsArgs),
     /// List the devices, test them and, where CUDA cannot be used, say why and what to do
     Doctor(DoctorArgs),
     /// Measure what telemetry costs on a device, and how fast its messages and snapshots are
@@ -101,6 +116,16 @@ pub enum Command {
     /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
     /// Compare the ratios: absolute times depend on the machine.
     Bench(BenchArgs),
+    /// Tell a recording's story as one page of HTML, or as Markdown
+    ///
+    /// What happened when (hangs with where and why, failures, alerts, gaps), rates and latencies over time for each kernel, the
+    /// machine, destinations, and what telemetry itself lost. The page needs nothing else: no script, no network, no other file.
+    Report(ReportArgs),
+    /// Compare two recordings kernel by kernel, and fail where a condition holds
+    ///
+    /// Throughput, errors, percentiles of handling and of waiting, queue and load of A and B, whether each difference is more than
+    /// noise, and both distributions of latencies. With --fail-if, for a build that shall fail where something became slower.
+    Diff(DiffArgs),
 }
 
 /// What the kernels do with a message.

@@ -3,7 +3,7 @@
 use crate::cli::term::text::{Paint, Text, columns, paragraphs};
 
 /// A piece of a help page.
-enum Part {
+pub enum Part {
     /// The heading of what follows.
     Title(&'static str),
     /// A command, and what it does.
@@ -38,7 +38,12 @@ pub fn program(width: usize) -> String {
             Example("ringscope top", "watch kernels on the terminal"),
             Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
+            Example("ringscope dashboards --out DIR", "for Grafana, Kibana, Prometheus"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
+            Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Title(""),
             Prose(
@@ -354,7 +359,9 @@ const WIDEST: usize = 40;
 /// Columns that an explanation needs beside the first column.
 const BESIDE: usize = 30;
 
-fn page(parts: &[Part], width: usize) -> String {
+/// Lays out a page.
+/// Lays a page out.
+pub fn page(parts: &[Part], width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for section in parts.chunk_by(|_, next| !matches!(next, Title(_))) {
         if !lines.is_empty() {
@@ -416,10 +423,11 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{diff, report};
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, anomalies, trace, top, doctor, bench] {
+        for page in [program, run, serve, check, anomalies, trace, top, report, help, diff, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

@@ -4,11 +4,15 @@
 mod anomalies;
 mod args;
 mod bench;
+mod dashboards;
+mod diff;
 mod doctor;
 mod error;
 mod help;
 mod opening;
+mod past;
 mod publish;
+mod report;
 mod run;
 mod serve;
 mod term;
@@ -39,6 +43,10 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => args.check(),
         Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
+        // What single options say is all that they need.
+        _ => Ok(()),
+        Command::Check(_) | Command::Dashboards(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        Command::Report(_) | Command::Diff(_) => Ok(()),
         Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
@@ -61,7 +69,10 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Trace(args) => trace::trace(&args),
         Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
+        Command::Dashboards(args) => dashboards::dashboards(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())
         }

@@ -123,8 +123,12 @@ fn help_fits_the_terminal() {
             ("top", false),
             ("trace", true),
             ("trace", false),
+            ("dashboards", true),
+            ("dashboards", false),
             ("doctor", true),
             ("bench", true),
+            ("report", true),
+            ("diff", true),
         ] {
             let args =
                 ["ringscope", command, if long { "--help" } else { "-h" }].into_iter().filter(|arg| !arg.is_empty());
