@@ -402,14 +402,16 @@ fn smaller(answer: Answer) -> Answer {
     let is_worth_it = answer.headers().get(CONTENT_TYPE).is_some_and(worth);
     let (mut parts, body) = answer.into_parts();
     let body = match body {
-        Body::Whole(whole) if is_worth_it && !parts.headers.contains_key(CONTENT_ENCODING) => match whole.into_inner() {
-            Some(bytes) if bytes.len() >= LEAST_ZIPPED => {
-                parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-                Bytes::from(zipped(&bytes, Compression::fast())).into()
+        Body::Whole(whole) if is_worth_it && !parts.headers.contains_key(CONTENT_ENCODING) => {
+            match whole.into_inner() {
+                Some(bytes) if bytes.len() >= LEAST_ZIPPED => {
+                    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+                    Bytes::from(zipped(&bytes, Compression::fast())).into()
+                }
+                small => Body::from(small.unwrap_or_default()),
             }
-            small => Body::from(small.unwrap_or_default()),
-        },
+        }
         body => body,
     };
     Response::from_parts(parts, body)
