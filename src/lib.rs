@@ -126,6 +126,9 @@
 pub mod abi;
 pub mod alert;
 pub mod collector;
+#[cfg(feature = "alerts")]
+#[doc(hidden)]
+pub mod config;
 #[cfg(feature = "dashboard")]
 pub mod dashboard;
 pub mod device;
@@ -139,6 +142,8 @@ pub mod nvtx;
 #[cfg(feature = "publish")]
 pub mod publish;
 mod reader;
+#[cfg(feature = "recording")]
+pub mod recording;
 pub mod runtime;
 pub mod snapshot;
 pub mod trace;

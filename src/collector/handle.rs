@@ -171,7 +171,7 @@ impl TelemetryCollector {
     /// # Errors
     /// As [`actor`](Self::actor).
     pub fn record_receive(&self, id: &str) -> Result<(), TelemetryError> {
-        self.record(id, Actor::receive)
+        self.with_actor(id, Actor::receive)
     }
 
     /// Counts a sent message; see [`record_receive`](Self::record_receive).
@@ -179,7 +179,7 @@ impl TelemetryCollector {
     /// # Errors
     /// As [`actor`](Self::actor).
     pub fn record_send(&self, id: &str) -> Result<(), TelemetryError> {
-        self.record(id, Actor::send)
+        self.with_actor(id, Actor::send)
     }
 
     /// Counts a message that was handled, and how long that took if it is known; see
@@ -188,7 +188,7 @@ impl TelemetryCollector {
     /// # Errors
     /// As [`actor`](Self::actor).
     pub fn record_processed(&self, id: &str, took: Option<Duration>) -> Result<(), TelemetryError> {
-        self.record(id, |actor| actor.processed(took))
+        self.with_actor(id, |actor| actor.processed(took))
     }
 
     /// Counts an error and keeps its text; see [`record_receive`](Self::record_receive).
@@ -196,10 +196,10 @@ impl TelemetryCollector {
     /// # Errors
     /// As [`actor`](Self::actor).
     pub fn record_error(&self, id: &str, error: &str) -> Result<(), TelemetryError> {
-        self.record(id, |actor| actor.error(error))
+        self.with_actor(id, |actor| actor.error(error))
     }
 
-    fn record(&self, id: &str, what: impl FnOnce(&Actor)) -> Result<(), TelemetryError> {
+    fn with_actor(&self, id: &str, what: impl FnOnce(&Actor)) -> Result<(), TelemetryError> {
         if self.core.enabled {
             what(&*self.core.actor(id)?);
         }

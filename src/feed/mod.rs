@@ -12,4 +12,4 @@ mod points;
 pub use entry::{Entry, EntryKind};
 pub use hub::{Feed, FeedError, FeedReceiver};
 pub use moment::Moment;
-pub use points::{KernelPoint, points};
+pub use points::{KernelPoint, points, points_between};

@@ -64,6 +64,16 @@ pub fn points<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>, kernel: &st
     points
 }
 
+/// Makes a point of each kernel of `now`, in its order; `None` for one that `before` does not have.
+pub fn points_between<'a>(before: &'a Snapshot, now: &'a Snapshot) -> impl Iterator<Item = Option<KernelPoint>> + 'a {
+    now.kernels.iter().enumerate().map(move |(i, kernel)| {
+        // Kernels keep their order, mostly.
+        let same = before.kernels.get(i).filter(|then| then.kernel_id == kernel.kernel_id);
+        let then = same.or_else(|| before.kernel(&kernel.kernel_id))?;
+        Some(KernelPoint::between(then, before.time, kernel, now.time))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +100,7 @@ mod tests {
         assert!(p50[0].is_some_and(|ms| (3.0..=5.0).contains(&ms)) && p50[1].is_none(), "{p50:?}");
         assert!(p50[2].is_some_and(|ms| (90.0..=110.0).contains(&ms)), "{p50:?}");
         assert!(super::points(&snapshots, "b").is_empty());
+        let all: Vec<_> = points_between(&snapshots[2], &snapshots[3]).collect();
+        assert_eq!((&*all[0].0.kernel_id, &all[0].1, all.len()), ("a", &points[2], 1));
     }
 }

@@ -20,6 +20,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 pub(crate) use sample::Sample;
+#[cfg(feature = "recording")]
+pub(crate) use sample::THROTTLE_REASONS;
 pub use sample::{GpuMetrics, SystemMetrics};
 
 /// A thread that samples; it ends when this is dropped.

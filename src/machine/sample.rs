@@ -52,6 +52,21 @@ pub struct GpuMetrics {
     pub throttle_reasons: Option<Vec<&'static str>>,
 }
 
+/// What [`GpuMetrics::throttle_reasons`] names, the management library's names in lower case. Their order is that of recordings:
+/// a new one comes last.
+#[cfg(feature = "recording")]
+pub(crate) const THROTTLE_REASONS: [&str; 9] = [
+    "gpu_idle",
+    "applications_clocks_setting",
+    "sw_power_cap",
+    "hw_slowdown",
+    "sync_boost",
+    "sw_thermal_slowdown",
+    "hw_thermal_slowdown",
+    "hw_power_brake_slowdown",
+    "display_clock_setting",
+];
+
 /// The newest sample.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample {

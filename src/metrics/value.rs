@@ -100,6 +100,12 @@ impl Labels {
         self.names.iter().zip(&*self.values).map(|(name, value)| (&**name, &**value))
     }
 
+    /// The values, in the order of the names.
+    #[cfg(feature = "recording")]
+    pub(crate) fn values(&self) -> &[Arc<str>] {
+        &self.values
+    }
+
     fn are(&self, others: &[(&str, &str)]) -> bool {
         self.names.len() == others.len() && others.iter().all(|(name, value)| self.get(name) == Some(value))
     }

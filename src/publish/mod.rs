@@ -53,6 +53,8 @@ mod lists;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod outbox;
+#[cfg(feature = "page")]
+mod page;
 mod periodic;
 #[cfg(feature = "prometheus-server")]
 mod prometheus;
@@ -63,6 +65,8 @@ mod push;
 #[cfg(feature = "pushgateway")]
 mod pushgateway;
 mod queue;
+#[cfg(feature = "recording")]
+mod recording;
 #[cfg(feature = "remote-write")]
 mod remote_write;
 mod scheme;
@@ -94,6 +98,10 @@ pub use jaeger::Jaeger;
 #[cfg(feature = "otlp")]
 pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
+#[cfg(feature = "page-tls")]
+pub use page::TlsError;
+#[cfg(feature = "page")]
+pub use page::{BoundServer, ServeError, TelemetryServer, TelemetryServerBuilder};
 pub use periodic::{Periodic, PeriodicBuilder};
 #[cfg(feature = "prometheus-server")]
 pub use prometheus::{PrometheusPublisher, PrometheusServer};
@@ -101,6 +109,8 @@ pub use publication::Publication;
 pub use publisher::{Destination, Payload, Published, Publisher, Temporality};
 #[cfg(feature = "pushgateway")]
 pub use pushgateway::{Pushgateway, PushgatewayBuilder};
+#[cfg(feature = "recording")]
+pub use recording::{RecordError, Recording, RecordingBuilder, RecordingStatus};
 #[cfg(feature = "remote-write")]
 pub use remote_write::{Histograms, RemoteWrite, RemoteWriteBuilder, RemoteWriteVersion};
 pub use scheme::{SCHEMES, Scheme, scheme};

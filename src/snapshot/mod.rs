@@ -2,6 +2,7 @@
 
 mod black_box;
 mod blocks;
+pub(crate) mod coding;
 mod convert;
 mod device_clock;
 mod kernel;

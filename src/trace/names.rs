@@ -138,6 +138,18 @@ impl KernelNames {
         Ok(KernelNames(Arc::new(Names { names, patterns: known })))
     }
 
+    /// Takes names that some kernel has, from 0.
+    #[cfg(feature = "recording")]
+    pub(crate) fn of(names: Vec<Arc<str>>) -> Self {
+        KernelNames(Arc::new(Names { names, patterns: BTreeMap::new() }))
+    }
+
+    /// All names, from 0.
+    #[cfg(feature = "recording")]
+    pub(crate) fn all(&self) -> &[Arc<str>] {
+        &self.0.names
+    }
+
     /// Returns the name of that number; `#7` where it has none.
     pub fn name(&self, index: u32) -> Arc<str> {
         self.0.names.get(index as usize).cloned().unwrap_or_else(|| format!("#{index}").into())

@@ -1,31 +1,28 @@
 //! Why nothing is served, and what to do about it.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 
+use ringscope::publish;
 use ringscope::publish::serving::ListenError;
 
 use crate::cli::workload::system;
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The address cannot be had.
-    #[error("{0}{remedy}", remedy = remedy(.0))]
-    Listen(#[from] ListenError),
-    /// A thread or an event queue is missing.
-    #[error("cannot serve: {0}{remedy}", remedy = system::remedy(.0))]
-    System(#[from] io::Error),
-}
+#[error("{0}{remedy}", remedy = remedy(.0))]
+pub struct ServeError(#[from] publish::ServeError);
 
-fn remedy(error: &ListenError) -> &'static str {
+fn remedy(error: &publish::ServeError) -> &'static str {
     match error {
-        ListenError::Taken { source, .. } => match source.kind() {
+        publish::ServeError::Listen(ListenError::Taken { source, .. }) => match source.kind() {
             ErrorKind::AddrInUse => ": choose another with --listen, port 0 for any that is free",
             ErrorKind::PermissionDenied => ": choose a port from 1024 up with --listen",
             ErrorKind::AddrNotAvailable => ": --listen takes an address of this machine, such as 127.0.0.1:9464",
             _ => system::remedy(source),
         },
-        ListenError::System(source) => system::remedy(source),
+        publish::ServeError::Listen(ListenError::System(source)) | publish::ServeError::System(source) => {
+            system::remedy(source)
+        }
         // It says what to do itself.
         _ => "",
     }

@@ -1,17 +1,12 @@
 //! `ringscope serve`: the work of `run` without an end, with its telemetry over HTTP.
 
 pub mod error;
-mod health;
-mod routes;
-mod stuck;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringscope::publish::serving::Server;
+use ringscope::publish::TelemetryServer;
 
 use self::error::ServeError;
-use self::routes::Routes;
 use crate::cli::args::ServeArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
@@ -40,18 +35,16 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let plan = args.publish.plan(args.run.json)?;
     let traced = traced(&args.publish, &args.run);
     // Before anything is launched: an address that is taken is known at once.
-    let listeners = args.listen.bind().map_err(ServeError::Listen)?;
-    let hosts = args.listen.hosts(&listeners);
+    let connections = most_connections(system::raise_open_files());
+    let bound = TelemetryServer::builder(&args.listen.to_string()).connections(connections).streams(connections / 2);
+    let bound = bound.bind().map_err(ServeError::from)?;
     let doing = "opening the device and launching the kernels";
     let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.limit(), traced.as_ref()))?;
     // The first page is of this one.
     session.runtime().snapshot_blocking()?;
     session.runtime().collector().start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
-    let open_to_all = !hosts.only_local();
-    let routes = Routes::new(session.runtime().collector().clone(), hosts).map_err(ServeError::System)?;
-    let routes = Arc::new(routes);
-    let connections = most_connections(system::raise_open_files());
-    let server = Server::start(listeners, Arc::clone(&routes), connections).map_err(ServeError::System)?;
+    let open_to_all = !bound.only_local();
+    let server = bound.serve(session.runtime().collector()).map_err(ServeError::from)?;
     if open_to_all {
         let warning = "warning: every machine that reaches this one can read the telemetry, unencrypted and without a \
                        password; --listen 127.0.0.1:9464 serves this machine only";
@@ -74,7 +67,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
         terminal::say(&[plain(why)]);
     }
     // What went wrong is served, too.
-    routes.set_troubles(&outcome.troubles);
+    server.set_troubles(&outcome.troubles);
     while !session.is_stopped() && end.is_none_or(|end| Instant::now() < end) {
         std::thread::sleep(LOOK);
     }

@@ -4,21 +4,14 @@
 //! a tenth of that. Every so often one is kept whole, in a chunk of its own with those that follow, so that the
 //! oldest can go.
 
-mod delta;
-mod operations;
-mod publishers;
-mod stall;
-
 use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::machine::GpuMetrics;
-use crate::metrics::{Family, Series};
-use crate::snapshot::{DeviceClock, KernelTelemetry, Places, RatesBuilder, SelfMetrics, Snapshot};
-
-use delta::{Coder, Reader, Writer};
+use crate::snapshot::Snapshot;
+use crate::snapshot::coding::{Reader, Shape, Writer, code};
 
 /// Snapshots of one chunk. More make it smaller, and keep more of what is too old.
 const CHUNK: usize = 32;
@@ -54,35 +47,6 @@ struct Frame {
     at: Instant,
     bytes: Arc<[u8]>,
     gpus: Option<Arc<[GpuMetrics]>>,
-}
-
-/// What stays the same over many snapshots.
-struct Shape {
-    ids: Vec<Arc<str>>,
-    /// With the values of some snapshot, which are not told again.
-    metrics: Vec<Family>,
-}
-
-impl Shape {
-    fn from_snapshot(snapshot: &Snapshot) -> Self {
-        let ids = snapshot.kernels.iter().map(|k| Arc::clone(&k.kernel_id)).collect();
-        Shape { ids, metrics: snapshot.metrics.clone() }
-    }
-
-    fn fits(&self, snapshot: &Snapshot) -> bool {
-        let ids = self.ids.len() == snapshot.kernels.len()
-            && self.ids.iter().zip(&snapshot.kernels).all(|(id, k)| Arc::ptr_eq(id, &k.kernel_id));
-        // Series are only ever added.
-        let same =
-            |a: &Family, b: &Family| Arc::ptr_eq(&a.description, &b.description) && a.series.len() == b.series.len();
-        ids && self.metrics.len() == snapshot.metrics.len()
-            && self.metrics.iter().zip(&snapshot.metrics).all(|(a, b)| same(a, b))
-    }
-
-    fn bytes(&self) -> usize {
-        let values = |family: &Family| family.series.len() * size_of::<Series>();
-        self.ids.len() * size_of::<Arc<str>>() + self.metrics.iter().map(values).sum::<usize>() + ALLOCATION
-    }
 }
 
 impl History {
@@ -127,7 +91,7 @@ impl History {
             bytes += chunk.frames.iter().map(|f| f.bytes.len() + gpus(f) + ALLOCATION).sum::<usize>();
             bytes += chunk.frames.capacity() * size_of::<Frame>() + ALLOCATION;
             if shape_before != Some(Arc::as_ptr(&chunk.shape)) {
-                bytes += chunk.shape.bytes();
+                bytes += chunk.shape.bytes() + ALLOCATION;
             }
             shape_before = Some(Arc::as_ptr(&chunk.shape));
         }
@@ -166,87 +130,6 @@ impl History {
             bytes: self.bytes(),
         }
     }
-}
-
-/// Writes `now`, or reads it, as it differs from `before`.
-fn code(
-    coder: &mut impl Coder,
-    shape: &Shape,
-    before: Option<&Snapshot>,
-    now: Option<&Snapshot>,
-    gpus: Option<Arc<[GpuMetrics]>>,
-) -> Snapshot {
-    let mut word = |of: fn(&Snapshot) -> u64| coder.word(before.map_or(0, of), || now.map_or(0, of));
-    let sequence = word(|s| s.sequence);
-    let time = word(|s| delta::time_word(s.time));
-    let copy_duration = word(|s| s.copy_duration.as_nanos() as u64);
-    let copied_bytes = word(|s| s.copied_bytes as u64);
-    let device_clock = DeviceClock {
-        uncertainty: Duration::from_nanos(word(|s| s.device_clock.uncertainty.as_nanos() as u64)),
-        drift_ppb: word(|s| s.device_clock.drift_ppb as u64) as i64,
-        restarts_total: word(|s| s.device_clock.restarts_total),
-    };
-    let windows = windows(coder, now);
-    let count = windows.len();
-    let mut rates = RatesBuilder::new(windows, Box::default(), 0);
-    let kernel = |(i, id): (usize, &Arc<str>)| -> KernelTelemetry {
-        let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.kernels.get(i)).cloned();
-        let (before, now) = (of(before), of(now));
-        let kernel = delta::kernel(coder, id, before.as_ref(), now.as_ref(), count, |counts| rates.add(counts));
-        let stall = |k: Option<KernelTelemetry>| k.and_then(|k| k.stall);
-        KernelTelemetry { stall: stall::stall(coder, stall(before).as_ref(), stall(now).as_ref()), ..kernel }
-    };
-    let kernels = shape.ids.iter().enumerate().map(kernel).collect();
-    rates.finish();
-    let metrics = shape.metrics.iter().enumerate().map(|(i, like)| {
-        let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.metrics.get(i)).cloned();
-        family(coder, like, of(before).as_ref(), of(now).as_ref())
-    });
-    let metrics = metrics.collect();
-    let nothing = SelfMetrics::default();
-    let self_metrics =
-        delta::self_metrics(coder, before.map_or(&nothing, |s| &s.self_metrics), now.map(|s| &s.self_metrics));
-    let of = |s: Option<&'_ Snapshot>| s.and_then(|s| s.operations.clone());
-    let operations = operations::operations(coder, of(before).as_ref(), of(now).as_ref());
-    let publishers = publishers::publishers(coder, before.map_or(&[], |s| &s.publishers), now.map(|s| &*s.publishers));
-    let system = delta::system(coder, before.and_then(|s| s.system.as_ref()), now.and_then(|s| s.system.as_ref()));
-    Snapshot {
-        sequence,
-        time: delta::time_of(time).unwrap_or(UNIX_EPOCH),
-        copy_duration: Duration::from_nanos(copy_duration),
-        copied_bytes: copied_bytes as usize,
-        device_clock,
-        kernels,
-        metrics,
-        operations,
-        publishers,
-        self_metrics,
-        system,
-        gpus,
-        places: Places::default(),
-    }
-}
-
-/// Each window, and the time that it really is. Kernels that did something have the same ones, the others none.
-fn windows(coder: &mut impl Coder, now: Option<&Snapshot>) -> Box<[(Duration, Duration)]> {
-    let windows = now.and_then(|s| s.kernels.iter().map(|k| k.rates.windows()).find(|w| !w.is_empty()));
-    let windows = windows.unwrap_or_default();
-    let count = coder.word(0, || windows.len() as u64) as usize;
-    let mut duration = |d: Option<Duration>| {
-        Duration::from_nanos(coder.word(0, || d.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))))
-    };
-    let mut window = |i: usize| (duration(windows.get(i).map(|w| w.0)), duration(windows.get(i).map(|w| w.1)));
-    (0..count).map(&mut window).collect()
-}
-
-fn family(coder: &mut impl Coder, like: &Family, before: Option<&Family>, now: Option<&Family>) -> Family {
-    let of = |family: Option<&'_ Family>, i: usize| family.and_then(|f| f.series.get(i)).map(|s| s.value.clone());
-    let series = like.series.iter().enumerate().map(|(i, series)| {
-        let (before, now) = (of(before, i), of(now, i));
-        let value = delta::value(coder, before.as_ref(), &series.value, now.as_ref());
-        Series { labels: series.labels.clone(), value }
-    });
-    Family { description: Arc::clone(&like.description), series: series.collect() }
 }
 
 /// The snapshots of periodic collection, as they were when the history was asked for, in a few bytes for each number that

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// Set in the key of a connection whose request is being answered: those come last.
-const BUSY: u64 = 1 << 63;
+/// Set in the key of a connection whose request is being answered: those come after the idle ones.
+const BUSY: u64 = 1 << 62;
+/// Set in the key of one whose answer is a stream: those come last. There are fewer of them than connections.
+const STREAM: u64 = 1 << 63;
 
 /// The connections, of which there are so many at most.
 #[derive(Debug)]
@@ -21,7 +23,8 @@ pub struct Connections {
 struct Entries {
     /// Counts the changes, so that older ones have smaller keys.
     changes: u64,
-    /// By when each was last idle or busy, the busy ones last. Dropping the sender ends the connection.
+    /// By when each was last idle or busy, the busy ones after the idle, and streams last. Dropping the sender ends the
+    /// connection.
     by_age: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
@@ -41,7 +44,8 @@ impl Connections {
     }
 
     /// Takes a place for a new connection, which has to end when the receiver is closed. Where none is left, the
-    /// connection that has been idle the longest ends; if none is idle, the one that has been answered the longest.
+    /// connection that has been idle the longest ends; if none is idle, the one that has been answered the longest; and a
+    /// stream only where all are streams.
     pub fn enter(self: &Arc<Self>) -> (Place, oneshot::Receiver<()>) {
         let (sender, receiver) = oneshot::channel();
         let mut entries = self.lock();
@@ -61,9 +65,9 @@ impl Connections {
 }
 
 impl Entries {
-    fn insert(&mut self, busy: u64, sender: oneshot::Sender<()>) -> u64 {
+    fn insert(&mut self, class: u64, sender: oneshot::Sender<()>) -> u64 {
         self.changes += 1;
-        let key = busy | self.changes;
+        let key = class | self.changes;
         self.by_age.insert(key, sender);
         key
     }
@@ -80,6 +84,16 @@ impl Place {
         self.change(0);
     }
 
+    /// The answer is a stream, and the last one of this connection.
+    pub fn stream(&self) {
+        self.change(STREAM);
+    }
+
+    /// Whether its answer is a stream.
+    pub fn is_stream(&self) -> bool {
+        self.key.load(Ordering::Relaxed) & STREAM != 0
+    }
+
     /// There is an answer, to be written.
     pub fn answered(&self) {
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
@@ -90,15 +104,15 @@ impl Place {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last.elapsed() < time)
     }
 
-    fn change(&self, busy: u64) {
+    fn change(&self, class: u64) {
         let mut entries = self.connections.lock();
         let old = self.key.load(Ordering::Relaxed);
-        if busy == 0 && old & BUSY == 0 {
+        if (class == 0 && old & BUSY == 0) || old & STREAM != 0 {
             return;
         }
         // One that had to give way is not there any more.
         if let Some(sender) = entries.by_age.remove(&old) {
-            self.key.store(entries.insert(busy, sender), Ordering::Relaxed);
+            self.key.store(entries.insert(class, sender), Ordering::Relaxed);
         }
     }
 }

@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 
+use super::body::Body;
 use super::listen::Hosts;
 use crate::snapshot::Snapshot;
 
-/// An answer with all of its body.
-pub type Answer = Response<Full<Bytes>>;
+/// An answer, with all of its body or a stream.
+pub type Answer = Response<Body>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -83,7 +83,7 @@ pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
 
 /// Answers with a body of this type.
 pub fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
+    let mut answer = Response::new(Body::from(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,12 +22,13 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::connections::{Connections, Place};
+use super::door::Door;
 use super::impatient::Impatient;
 use super::pages::Answer;
 
 /// How long a request's head may take, from the opening of the connection or the last answer.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// After which a connection takes no more requests.
+/// After which a connection takes no more requests. A stream may go on: it is the last answer of its connection.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
 /// How long an answer under way may then still take.
 const LAST_ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -41,6 +43,11 @@ const SOON: Duration = Duration::from_millis(100);
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request. It must not block: all connections have one thread.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
+
+    /// Does what has to be done beside the answers, on the same thread, until the server ends. It must not block.
+    fn attend(self: Arc<Self>) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// A server that runs. Dropping it ends it.
@@ -57,7 +64,12 @@ impl Server {
     ///
     /// # Errors
     /// The system's: no thread, no event queue.
-    pub fn start<H: Handler>(listeners: Vec<TcpListener>, handler: Arc<H>, connections: usize) -> io::Result<Server> {
+    pub fn start<H: Handler>(
+        listeners: Vec<TcpListener>,
+        handler: Arc<H>,
+        connections: usize,
+        door: Door,
+    ) -> io::Result<Server> {
         let address =
             listeners.first().ok_or(io::ErrorKind::AddrNotAvailable).map_err(io::Error::from)?.local_addr()?;
         // Nothing here waits: no other thread is ever made.
@@ -70,8 +82,9 @@ impl Server {
         let turns = Arc::new(Semaphore::new(1));
         let (end, ended) = oneshot::channel();
         let body = move || {
+            runtime.spawn(Arc::clone(&handler).attend());
             for listener in listeners {
-                let served = Served { handler: Arc::clone(&handler), turns: Arc::clone(&turns) };
+                let served = Served { handler: Arc::clone(&handler), turns: Arc::clone(&turns), door: door.clone() };
                 runtime.spawn(accept(listener, Arc::clone(&connections), served));
             }
             // An error is the end as well: nobody is left to send it.
@@ -109,11 +122,12 @@ struct Served<H> {
     handler: Arc<H>,
     /// One, for which those wait in line who ask again and again.
     turns: Arc<Semaphore>,
+    door: Door,
 }
 
 impl<H> Clone for Served<H> {
     fn clone(&self) -> Self {
-        Served { handler: Arc::clone(&self.handler), turns: Arc::clone(&self.turns) }
+        Served { handler: Arc::clone(&self.handler), turns: Arc::clone(&self.turns), door: self.door.clone() }
     }
 }
 
@@ -164,6 +178,9 @@ async fn unless_evicted(evicted: oneshot::Receiver<()>, work: impl Future<Output
 
 /// Answers a connection's requests until it is closed, or has had its time. Its errors are the client's.
 async fn serve_connection<H: Handler>(stream: TcpStream, place: Arc<Place>, served: Served<H>) {
+    let here = Arc::clone(&place);
+    // As long as for a head: it is one more thing that a client says first.
+    let Ok(Ok(stream)) = timeout(HEAD_TIME, served.door.open(stream)).await else { return };
     let stream = Impatient::new(stream, Arc::clone(&place));
     let service = service_fn(move |request| {
         let (place, served) = (Arc::clone(&place), served.clone());
@@ -172,8 +189,12 @@ async fn serve_connection<H: Handler>(stream: TcpStream, place: Arc<Place>, serv
                 served.turn().await;
             }
             place.busy();
-            let answer = served.handler.answer(request).await;
+            let mut answer = served.handler.answer(request).await;
             place.answered();
+            if answer.body().is_stream() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                place.stream();
+            }
             Ok::<_, Infallible>(answer)
         }
     });
@@ -184,6 +205,10 @@ async fn serve_connection<H: Handler>(stream: TcpStream, place: Arc<Place>, serv
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     if timeout(CONNECTION_TIME, connection.as_mut()).await.is_err() {
+        if here.is_stream() {
+            let _ = connection.await;
+            return;
+        }
         connection.as_mut().graceful_shutdown();
         let _ = timeout(LAST_ANSWER_TIME, connection).await;
     }
