@@ -9,15 +9,13 @@ use ringscope::DeviceSpec;
 use ringscope::publish::serving::Listen;
 use ringscope::trace::TraceFilter;
 
+use crate::cli::alerts::args::AlertArgs;
 use crate::cli::anomalies::args::AnomaliesArgs;
 use crate::cli::dashboards::args::{self as dashboards, DashboardsArgs};
 use crate::cli::diff::args::DiffArgs;
 use crate::cli::diff::help as diff_help;
 use crate::cli::help;
-use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
-use crate::cli::publish::args::PublishArgs;
-use crate::cli::report::args::ReportArgs;
 use crate::cli::report::args::ReportArgs;
 use crate::cli::report::help as report_help;
 use crate::cli::serve::args::PageArgs;
@@ -87,10 +85,10 @@ pub enum Command {
     ///
     /// Streams as `ringscope run` does, until Ctrl-C.
     Serve(ServeArgs),
-    /// Check a file of destinations, as `run` and `serve` take it with --config
+    /// Check a file of destinations, as `run` and `serve` take it with --config, or of rules, as they take it with --rules
     ///
     /// Nothing is sent. Every error is said with its line and column; without one, what is published where, and which secrets
-    /// come from where, never the secrets.
+    /// come from where, never the secrets; or which rules raise alerts when, and who is notified.
     Check(CheckArgs),
     /// Score each row of a file of values by how unusual it is, as the kernels' own measures are scored
     ///
@@ -139,6 +137,10 @@ pub struct RunAndPublishArgs {
     /// Where the telemetry goes.
     #[command(flatten)]
     pub publish: PublishArgs,
+
+    /// What raises an alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 }
 
 impl RunAndPublishArgs {
@@ -146,6 +148,10 @@ impl RunAndPublishArgs {
     pub fn check(&self) -> Result<(), clap::Error> {
         if self.run.no_telemetry && self.publish.is_wanted() {
             let message = "--no-telemetry leaves nothing to publish: leave it out, or --publish and --config";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
+        if self.run.no_telemetry && self.alerts.rules.is_some() {
+            let message = "--no-telemetry leaves nothing to raise alerts of: leave it out, or --rules";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
         self.run.check()
@@ -175,6 +181,10 @@ pub struct ServeArgs {
     /// Where the telemetry goes.
     #[command(flatten)]
     pub publish: PublishArgs,
+
+    /// What raises an alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 }
 
 impl ServeArgs {

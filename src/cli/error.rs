@@ -1,5 +1,6 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::alerts::AlertsError;
 use crate::cli::anomalies::error::SeriesError;
 use crate::cli::dashboards::DashboardsError;
 use crate::cli::diff::error::DiffError;
@@ -45,6 +46,8 @@ pub enum CliError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Sending(#[from] SendingError),
+    #[error(transparent)]
+    Alerts(#[from] AlertsError),
 }
 
 impl CliError {
@@ -52,7 +55,6 @@ impl CliError {
     pub fn lines(&self) -> Vec<String> {
         match self {
             CliError::Plan(error) => error.lines(),
-            CliError::Serve(ServeError::Rules(error)) => error.lines(),
             error => vec![error.to_string()],
         }
     }

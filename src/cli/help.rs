@@ -193,6 +193,7 @@ pub fn check(width: usize) -> String {
             Example("ringscope check ringscope.toml", "every error with its line, or what is published where"),
             Example("ringscope check ringscope.toml --json", "the same as JSON"),
             Example("ringscope serve --config ringscope.toml", "what the file is for"),
+            Example("ringscope check rules.toml", "a file of rules: its errors, or what raises an alert when"),
             Title("In the file:"),
             File("service = \"trainer\""),
             File("[[publish]]"),

@@ -1,6 +1,7 @@
 //! The program: what was asked (`args`, `help`), opening a device (`opening`), one folder for each command, what a terminal shows (`term`), and what is
 //! streamed through the kernels (`workload`).
 
+mod alerts;
 mod anomalies;
 mod args;
 mod bench;
