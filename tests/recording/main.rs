@@ -4,4 +4,5 @@
 
 mod files;
 mod roundtrip;
+mod sizes;
 mod traffic;
