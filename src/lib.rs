@@ -126,6 +126,9 @@
 pub mod abi;
 pub mod alert;
 pub mod collector;
+#[cfg(feature = "alerts")]
+#[doc(hidden)]
+pub mod config;
 pub mod device;
 pub mod export;
 #[cfg(feature = "feed")]

@@ -9,8 +9,11 @@ use ringscope::publish::serving::Listen;
 use ringscope::trace::TraceFilter;
 use ringscope::{Builtin, DeviceSpec};
 
+use crate::cli::anomalies::args::AnomaliesArgs;
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
+use crate::cli::report::args::ReportArgs;
+use crate::cli::top::args::TopArgs;
 use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
 use crate::cli::workload::input::Limit;
 
@@ -44,9 +47,12 @@ impl Cli {
             .mut_subcommand("run", |command| command.after_help(help::run(width)))
             .mut_subcommand("serve", |command| short_usage(command.after_help(help::serve(width)), "serve", width))
             .mut_subcommand("check", |command| command.after_help(help::check(width)))
+            .mut_subcommand("top", |command| short_usage(command.after_help(help::top(width)), "top", width))
             .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
+            .mut_subcommand("anomalies", |command| command.after_help(help::anomalies(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
+            .mut_subcommand("report", |command| command.after_help(help::report(width)))
     }
 }
 
@@ -75,6 +81,14 @@ pub enum Command {
     /// Nothing is sent. Every error is said with its line and column; without one, what is published where, and which secrets
     /// come from where, never the secrets.
     Check(CheckArgs),
+    /// Score each row of a file of values by how unusual it is, as the kernels' own measures are scored
+    ///
+    /// One value after the other, each by those before it alone. There is nothing to train and nothing to set.
+    Anomalies(AnomaliesArgs),
+    /// Look at kernels, blocks, latencies, events and alerts on the terminal, live, over a network, or of a recording
+    ///
+    /// Without --connect the kernels of `ringscope run` work in the background until you quit. Press ? for the keys.
+    Top(TopArgs),
     /// Stream files as `run` does, and write what the kernels and the host did when as a trace, for Perfetto
     ///
     /// Every message that a kernel handles becomes a span on the track of its block, joined by arrows to where the host sent
@@ -88,6 +102,11 @@ pub enum Command {
     /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
     /// Compare the ratios: absolute times depend on the machine.
     Bench(BenchArgs),
+    /// Tell a recording's story as one page of HTML, or as Markdown
+    ///
+    /// What happened when (hangs with where and why, failures, alerts, gaps), rates and latencies over time for each kernel, the
+    /// machine, destinations, and what telemetry itself lost. The page needs nothing else: no script, no network, no other file.
+    Report(ReportArgs),
 }
 
 /// What the kernels do with a message.

@@ -1,10 +1,13 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::anomalies::error::SeriesError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
+use crate::cli::report::error::ReportError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
+use crate::cli::top::error::TopError;
 use crate::cli::trace::output::TraceFileError;
 use crate::cli::workload::input::InputError;
 use crate::cli::workload::launch::LaunchError;
@@ -21,11 +24,17 @@ pub enum CliError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    Top(#[from] TopError),
     #[error(transparent)]
     TraceFile(#[from] TraceFileError),
     #[error(transparent)]
     Signal(#[from] SignalError),
+    #[error(transparent)]
+    Series(#[from] SeriesError),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]

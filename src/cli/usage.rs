@@ -117,10 +117,15 @@ fn help_fits_the_terminal() {
             ("serve", true),
             ("check", true),
             ("check", false),
+            ("anomalies", true),
+            ("anomalies", false),
+            ("top", true),
+            ("top", false),
             ("trace", true),
             ("trace", false),
             ("doctor", true),
             ("bench", true),
+            ("report", true),
         ] {
             let args =
                 ["ringscope", command, if long { "--help" } else { "-h" }].into_iter().filter(|arg| !arg.is_empty());

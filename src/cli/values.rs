@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::term::units::parse_duration;
+use ringscope::config::parse_duration;
 
 /// Reads a whole number within bounds, which the error names.
 pub fn whole<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String> {

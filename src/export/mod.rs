@@ -98,6 +98,7 @@ mod traces;
 mod weighted;
 
 pub use catalog::{ExportedFamily, FamilyKind, catalog};
+pub(crate) use catalog::{LabelSet, Reading, samples_of};
 #[cfg(feature = "files")]
 pub(crate) use json_metrics::{Happened, document as json_document, line as json_line};
 pub use prometheus::PageFormat;

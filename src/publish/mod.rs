@@ -98,6 +98,8 @@ pub use jaeger::Jaeger;
 #[cfg(feature = "otlp")]
 pub use otlp::{Otlp, OtlpBuilder, OtlpProtocol, OtlpSignal};
 pub use outbox::Outbox;
+#[cfg(feature = "page-tls")]
+pub use page::TlsError;
 #[cfg(feature = "page")]
 pub use page::{BoundServer, ServeError, TelemetryServer, TelemetryServerBuilder};
 pub use periodic::{Periodic, PeriodicBuilder};

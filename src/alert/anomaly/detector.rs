@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::drift::Drift;
 use super::finding::{Finding, FindingKind};
 use super::memory::Memory;
 use super::surprise::Surprise;
@@ -37,6 +38,7 @@ pub struct Detector {
     means: [f64; MEANS.len()],
     memory: Memory<DIMS>,
     surprise: Surprise,
+    drift: Drift,
     said: Said,
     unsettled: Option<Unsettled>,
 }
@@ -54,14 +56,14 @@ const NEAR: f64 = 0.05;
 const LEARNED: f64 = 2000.0;
 /// Values that are not scored: there is nothing yet to compare them with.
 const UNKNOWN: u64 = 30;
-/// The least standard deviation, as a part of the mean: less is rounding.
-const LEAST_DEVIATION: f64 = 1e-6;
+/// The least part of a value that can be told from rounding.
+const ROUNDING: f64 = 1e-6;
 /// The square of the largest is finite, and so is the sum of some squares.
 const LARGEST: f64 = 1e150;
 /// Values after a finding that say whether it is a spike.
 const SETTLES: u32 = 3;
 /// From this score on, it is a finding.
-const FOUND: f64 = 0.9;
+pub(super) const FOUND: f64 = 0.9;
 
 impl Detector {
     /// Makes a detector that has seen nothing, of a series of this name.
@@ -76,6 +78,7 @@ impl Detector {
             means: [0.0; MEANS.len()],
             memory: Memory::new(PATTERNS),
             surprise: Surprise::new(LEARNED),
+            drift: Drift::default(),
             said: Said::default(),
             unsettled: None,
         }
@@ -83,19 +86,38 @@ impl Detector {
 
     /// Scores the next value. One that is no finite number has the score 0, and is not learned from.
     pub fn push(&mut self, time: SystemTime, value: f64) -> Scored {
+        self.push_if(time, value, |_| true)
+    }
+
+    /// As [`push`](Self::push), but what `matters` denies is no finding; it is given the mean of the last values.
+    pub(super) fn push_if(&mut self, time: SystemTime, value: f64, matters: impl Fn(f64) -> bool) -> Scored {
         if !value.is_finite() {
             return Scored { score: 0.0, finding: None };
         }
         let value = value.clamp(-LARGEST, LARGEST);
         let level = self.origin + self.means[0];
         let off = self.learn(value);
-        let deviations = self.said.filter(off.deviations);
+        let deviations = match confidence(off.deviations) < FOUND || matters(level) {
+            true => self.said.filter(off.deviations),
+            false => 0.0,
+        };
         let score = confidence(deviations);
         let settled = self.settle(value);
         if score >= FOUND && self.unsettled.is_none() {
             self.unsettled = Some(Unsettled::new(time, score, off, level, value));
         }
-        Scored { score, finding: settled }
+        let drift = self.drift(time, value).filter(|drift| matters(drift.expected));
+        let drifts = drift.as_ref().map_or(0.0, |drift| drift.score);
+        Scored { score: score.max(drifts), finding: settled.or(drift.filter(|drift| drift.score >= FOUND)) }
+    }
+
+    /// Whether the value is the last of a slow way in one direction.
+    fn drift(&mut self, time: SystemTime, value: f64) -> Option<Finding> {
+        let least = self.variance.sqrt();
+        let found = self.drift.push(value - self.origin, least)?;
+        let score = (-Drift::chances(VALUES) * found.chance).exp();
+        let values = (self.origin + found.from, self.origin + found.to);
+        Some(Finding::new(time, &self.series, FindingKind::Drift, values, score))
     }
 
     /// Compares a value with what is known, and then knows it.
@@ -147,7 +169,7 @@ impl Detector {
         let off = x - self.mean;
         self.mean += weight * off;
         self.variance += weight * (off * off - self.variance);
-        let least = LEAST_DEVIATION * (self.origin + self.mean).abs();
+        let least = ROUNDING * (self.origin + self.mean).abs();
         self.variance.sqrt().max(least).max(f64::MIN_POSITIVE)
     }
 
@@ -173,10 +195,12 @@ struct Off {
     seen: f64,
 }
 
-/// Returns how sure it is that a distance so unusual is no chance: how probable it is that a thousand values of a series that is as
-/// it was have none. The tail of the normal distribution is at most `exp(-z²/2) / 2`.
+/// Values of a series that is as it was, among which the chance of a finding is what is not sure.
+const VALUES: f64 = 10_000.0;
+
+/// Returns how sure it is that a distance so unusual is no chance: how probable it is that ten thousand values of a series
+/// that is as it was have none. The tail of the normal distribution is at most `exp(-z²/2) / 2`.
 pub(super) fn confidence(deviations: f64) -> f64 {
-    const VALUES: f64 = 1000.0;
     (-VALUES * 0.5 * (-0.5 * deviations * deviations).exp()).exp()
 }
 
@@ -227,7 +251,6 @@ impl Unsettled {
     fn settle(&mut self, value: f64) -> Option<(FindingKind, (f64, f64))> {
         match self.off.by {
             0 => {}
-            by if by + 1 == DIMS => return Some((FindingKind::Drift, (self.off.expected, self.off.seen))),
             _ => return Some((FindingKind::LevelShift, (self.off.expected, self.off.seen))),
         }
         if (value - self.level).abs() > (self.furthest - self.level).abs() {

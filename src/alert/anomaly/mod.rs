@@ -27,7 +27,9 @@
 
 mod detector;
 mod distribution;
+mod drift;
 mod finding;
+mod kernel;
 mod memory;
 mod surprise;
 mod watch;

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::detector::{Detector, Scored};
-use super::distribution::Distribution;
-use super::finding::{Finding, Measure};
-use crate::snapshot::{KernelTelemetry, Snapshot, rate, ratio};
+use super::finding::Finding;
+use super::kernel::{Detectors, Interval};
+use crate::histogram::Histogram;
+use crate::snapshot::{KernelTelemetry, Snapshot};
 
 /// Watches each kernel of a row of snapshots: its throughput, error rate, median and 99th percentile of its latencies, its queue,
 /// and the latencies' distribution.
+///
+/// How much a kernel is given to do is no finding: less throughput is one while messages wait, and more is none.
 ///
 /// ```
 /// use ringscope::alert::anomaly::Watch;
@@ -26,17 +28,15 @@ pub struct Watch {
     kernels: HashMap<Arc<str>, Kernel>,
 }
 
-/// The detectors of one kernel, and what it was at the last snapshot.
+/// What a kernel had counted at the last snapshot.
 #[derive(Clone, Debug)]
 struct Kernel {
     time: SystemTime,
-    before: KernelTelemetry,
-    numbers: [Detector; 5],
-    latency: Distribution,
+    processed: u64,
+    errors: u64,
+    latency: Arc<Histogram>,
+    detectors: Box<Detectors>,
 }
-
-const NUMBERS: [Measure; 5] =
-    [Measure::Throughput, Measure::ErrorRate, Measure::P50, Measure::P99, Measure::QueueDepth];
 
 impl Watch {
     /// Makes one that has seen no snapshot.
@@ -45,7 +45,7 @@ impl Watch {
     }
 
     /// Returns what is not as it was in the time between the snapshot before and this one. Snapshots come in order of time; a
-    /// kernel that a snapshot does not have is forgotten.
+    /// kernel that a snapshot does not have is forgotten; between a reset and the snapshot before it there is nothing to say.
     pub fn push(&mut self, snapshot: &Snapshot) -> Vec<Finding> {
         let mut found = Vec::new();
         self.kernels.retain(|id, _| snapshot.kernel(id).is_some());
@@ -61,36 +61,33 @@ impl Watch {
 
 impl Kernel {
     fn new(time: SystemTime, first: &KernelTelemetry) -> Self {
-        let numbers = NUMBERS.map(|measure| Detector::new(measure.name()));
-        Kernel { time, before: first.clone(), numbers, latency: Distribution::new(Measure::Latency.name()) }
+        Kernel {
+            time,
+            processed: first.messages_processed,
+            errors: first.errors,
+            latency: Arc::clone(&first.histogram),
+            detectors: Box::new(Detectors::new()),
+        }
     }
 
     fn push(&mut self, time: SystemTime, now: &KernelTelemetry, found: &mut Vec<Finding>) {
-        let over = time.duration_since(self.time).unwrap_or_default();
-        if over.is_zero() {
+        let lasted = time.duration_since(self.time).unwrap_or_default();
+        if lasted.is_zero() || now.state.has_ended() {
             return;
         }
-        let processed = now.messages_processed.saturating_sub(self.before.messages_processed);
-        let errors = now.errors.saturating_sub(self.before.errors);
-        let recorded = now.histogram.since(&self.before.histogram);
-        let quantile = |q| (recorded.count() > 0).then(|| recorded.quantile(q));
-        let values = [
-            Some(rate(processed, over)),
-            (processed + errors > 0).then(|| ratio(errors as f64, (processed + errors) as f64)),
-            quantile(0.5),
-            quantile(0.99),
-            Some(now.queue_depth as f64),
-        ];
-        let of = |measure| Some((Arc::clone(&now.kernel_id), measure));
-        let mut take = |scored: Scored, measure| {
-            found.extend(scored.finding.map(|finding| Finding { of: of(measure), ..finding }));
-        };
-        for ((detector, value), measure) in self.numbers.iter_mut().zip(values).zip(NUMBERS) {
-            if let Some(value) = value {
-                take(detector.push(time, value), measure);
-            }
+        let was_reset = now.messages_processed < self.processed || now.errors < self.errors;
+        if !was_reset {
+            let interval = Interval {
+                time,
+                lasted,
+                processed: now.messages_processed - self.processed,
+                errors: now.errors - self.errors,
+                latency: now.histogram.since(&self.latency),
+                queue_depth: now.queue_depth,
+            };
+            self.detectors.push(&now.kernel_id, &interval, found);
         }
-        take(self.latency.push(time, &recorded), Measure::Latency);
-        (self.time, self.before) = (time, now.clone());
+        (self.time, self.processed, self.errors) = (time, now.messages_processed, now.errors);
+        self.latency = Arc::clone(&now.histogram);
     }
 }

@@ -58,6 +58,11 @@ impl<'a> Session<'a> {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// Returns the flag that ends the stream.
+    pub fn stop(&self) -> &'static AtomicBool {
+        self.stop
+    }
+
     /// Returns what the live display shows.
     pub fn view(&self) -> View {
         let (progress, limit, input_bytes) = (Arc::clone(&self.progress), self.limit, self.input_bytes);

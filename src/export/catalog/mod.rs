@@ -9,6 +9,7 @@
 #[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
 mod delta;
 mod family;
+mod find;
 mod gpus;
 mod kernels;
 mod kind;
@@ -21,8 +22,10 @@ mod walk;
 #[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
 pub(super) use delta::visit_since;
 pub use family::ExportedFamily;
+pub(crate) use find::{Reading, samples_of};
 pub use kind::FamilyKind;
-pub(super) use sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values};
+pub(crate) use sample::LabelSet;
+pub(super) use sample::{MetricHeader, Number, Quantiles, Sample, Sink, Values};
 pub use walk::catalog;
 pub(super) use walk::visit;
 

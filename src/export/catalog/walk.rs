@@ -32,7 +32,7 @@ pub(in crate::export) fn visit<S: Sink>(snapshot: &Snapshot, sink: &mut S) {
 }
 
 /// Hands over a metric of the user's.
-fn visit_registered<S: Sink>(family: &Family, sink: &mut S) {
+pub(super) fn visit_registered<S: Sink>(family: &Family, sink: &mut S) {
     let of = &*family.description;
     sink.family(&MetricHeader { name: &of.name, help: &of.help, unit: of.unit.as_deref(), kind: of.kind.into() });
     for series in &family.series {
