@@ -3,6 +3,8 @@
 use crate::cli::anomalies::error::SeriesError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
+use crate::cli::record::error::RecordCommandError;
+use crate::cli::replay::error::ReplayError;
 use crate::cli::report::error::ReportError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
@@ -25,6 +27,10 @@ pub enum CliError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error(transparent)]
+    Record(#[from] RecordCommandError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]

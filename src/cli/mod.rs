@@ -10,6 +10,8 @@ mod help;
 mod opening;
 mod past;
 mod publish;
+mod record;
+mod replay;
 mod report;
 mod run;
 mod serve;
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => args.check(),
         Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
+        Command::Record(args) => args.check(),
         // What single options say is all that they need.
         _ => Ok(()),
     };
@@ -65,6 +68,8 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Record(args) => record::record(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Report(args) => report::report(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())

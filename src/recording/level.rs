@@ -22,8 +22,10 @@ impl Level {
 }
 
 /// At least so often there are buckets, and everything, whatever it takes.
-const BUCKETS_EVERY: Duration = Duration::from_secs(10);
-const FULL_EVERY: Duration = Duration::from_secs(60);
+const BUCKETS_EVERY: Duration = Duration::from_secs(20);
+const FULL_EVERY: Duration = Duration::from_secs(120);
+/// So often there are buckets where the bytes allow it.
+const BUCKETS_WHERE_POSSIBLE: Duration = Duration::from_secs(10);
 /// Of a day's bytes as many may be used at once.
 const AT_ONCE: f64 = 0.08;
 const DAY: f64 = 86_400.0;
@@ -62,7 +64,7 @@ impl Budget {
         };
         let level = if self.credit > most / 2.0 || states != self.states || is_due(self.last_full, FULL_EVERY) {
             Level::Full
-        } else if is_due(self.last_buckets, BUCKETS_EVERY) {
+        } else if is_due(self.last_buckets, if self.credit > 0.0 { BUCKETS_WHERE_POSSIBLE } else { BUCKETS_EVERY }) {
             Level::Buckets
         } else {
             Level::Lean

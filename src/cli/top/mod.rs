@@ -8,7 +8,7 @@ pub mod error;
 mod input;
 mod look;
 mod run;
-mod source;
+pub mod source;
 mod state;
 mod view;
 mod workload;
