@@ -16,6 +16,8 @@ use crate::cli::diff::args::DiffArgs;
 use crate::cli::diff::help as diff_help;
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
+use crate::cli::record::args::RecordArgs;
+use crate::cli::replay::args::ReplayArgs;
 use crate::cli::report::args::ReportArgs;
 use crate::cli::report::help as report_help;
 use crate::cli::serve::args::PageArgs;
@@ -62,6 +64,9 @@ impl Cli {
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
             .mut_subcommand("report", |command| command.after_help(report_help::report(width)))
             .mut_subcommand("diff", |command| command.after_help(diff_help::diff(width)))
+            .mut_subcommand("record", |command| short_usage(command.after_help(help::record(width)), "record", width))
+            .mut_subcommand("replay", |command| command.after_help(help::replay(width)))
+            .mut_subcommand("report", |command| command.after_help(help::report(width)))
     }
 }
 
@@ -115,6 +120,15 @@ pub enum Command {
     /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
     /// Compare the ratios: absolute times depend on the machine.
     Bench(BenchArgs),
+    /// Stream files as `run` does, or look at a server, and record every reading, event and alert in a file
+    ///
+    /// The file is small, can be looked at while it is written, and survives the end of the program at any moment. `replay`,
+    /// `top`, `serve` and `report` take it.
+    Record(RecordArgs),
+    /// Show a recording as `run` shows kernels while they run
+    ///
+    /// A recording that is damaged is shown up to its damage, and where that is is said at the end.
+    Replay(ReplayArgs),
     /// Tell a recording's story as one page of HTML, or as Markdown
     ///
     /// What happened when (hangs with where and why, failures, alerts, gaps), rates and latencies over time for each kernel, the
