@@ -126,6 +126,11 @@
 pub mod abi;
 pub mod alert;
 pub mod collector;
+#[cfg(feature = "alerts")]
+#[doc(hidden)]
+pub mod config;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 pub mod device;
 pub mod export;
 #[cfg(feature = "feed")]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up; rooms of one row may use each other, as long as there is no circle.
 const FLOORS: &[&[&str]] = &[
-    &["abi", "histogram", "machine", "nvtx"],
+    &["abi", "config", "histogram", "machine", "nvtx"],
     &["device"],
     &["reader"],
     &["metrics"],

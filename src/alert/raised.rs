@@ -73,6 +73,9 @@ impl std::fmt::Display for AlertState {
     }
 }
 
+/// Names and values of an alert's labels.
+pub type Labels = Arc<[(Arc<str>, Arc<str>)]>;
+
 /// What a rule found of one thing: of one kernel, one GPU, the machine.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -85,7 +88,7 @@ pub struct Alert {
     /// Where it is in its life.
     pub state: AlertState,
     /// What it is of, such as `kernel`, and what the rule's author added. With the rule's name they are its identity.
-    pub labels: Arc<[(Arc<str>, Arc<str>)]>,
+    pub labels: Labels,
     /// The value that was seen last.
     pub value: f64,
     /// The limit that the rule compares it with; `None` where it compares with none.

@@ -1,11 +1,15 @@
 //! Why a command could not do its work, and what to do about it.
 
 use crate::cli::anomalies::error::SeriesError;
+use crate::cli::dashboards::DashboardsError;
+use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
+use crate::cli::report::error::ReportError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
+use crate::cli::top::error::TopError;
 use crate::cli::trace::output::TraceFileError;
 use crate::cli::workload::input::InputError;
 use crate::cli::workload::launch::LaunchError;
@@ -22,9 +26,17 @@ pub enum CliError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
+    Top(#[from] TopError),
+    #[error(transparent)]
     TraceFile(#[from] TraceFileError),
+    #[error(transparent)]
+    Dashboards(#[from] DashboardsError),
     #[error(transparent)]
     Signal(#[from] SignalError),
     #[error(transparent)]
@@ -44,8 +56,13 @@ impl CliError {
         }
     }
 
-    /// Whether the command line is wrong.
+    /// Whether the command line is wrong, or is to be told from a result as if it were.
     pub fn is_usage(&self) -> bool {
-        matches!(self, CliError::Plan(error) if error.is_usage())
+        match self {
+            CliError::Plan(error) => error.is_usage(),
+            // Its 1 says that a condition holds.
+            CliError::Diff(_) => true,
+            _ => false,
+        }
     }
 }

@@ -4,14 +4,19 @@
 mod anomalies;
 mod args;
 mod bench;
+mod dashboards;
+mod diff;
 mod doctor;
 mod error;
 mod help;
 mod opening;
+mod past;
 mod publish;
+mod report;
 mod run;
 mod serve;
 mod term;
+mod top;
 mod trace;
 #[cfg(test)]
 mod usage;
@@ -36,8 +41,10 @@ pub fn main() -> ExitCode {
     let usage = match &cli.command {
         Command::Run(args) => args.check(),
         Command::Serve(args) => args.check(),
+        Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
-        Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        // What single options say is all that they need.
+        _ => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -55,10 +62,14 @@ fn perform(command: Command) -> Result<bool, CliError> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Serve(args) => serve::serve(&args),
+        Command::Top(args) => top::top(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
+        Command::Dashboards(args) => dashboards::dashboards(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())
         }

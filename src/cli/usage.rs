@@ -119,10 +119,16 @@ fn help_fits_the_terminal() {
             ("check", false),
             ("anomalies", true),
             ("anomalies", false),
+            ("top", true),
+            ("top", false),
             ("trace", true),
             ("trace", false),
+            ("dashboards", true),
+            ("dashboards", false),
             ("doctor", true),
             ("bench", true),
+            ("report", true),
+            ("diff", true),
         ] {
             let args =
                 ["ringscope", command, if long { "--help" } else { "-h" }].into_iter().filter(|arg| !arg.is_empty());

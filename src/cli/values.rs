@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::term::units::parse_duration;
+use ringscope::config::parse_duration;
 
 /// Reads a whole number within bounds, which the error names.
 pub fn whole<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String> {
@@ -51,6 +51,12 @@ pub fn sample(text: &str) -> Result<u64, String> {
     let number = text.strip_prefix("1/").and_then(|n| n.parse::<u64>().ok());
     let number = number.filter(|n| n.is_power_of_two() && *n <= 1 << 62);
     number.ok_or_else(|| "must be 1/N, N a power of two from 1 to 2^62, such as 1/64".to_owned())
+}
+
+/// Reads how much faster than real time.
+pub fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.01..=1e5).contains(speed));
+    speed.ok_or_else(|| "must be a number from 0.01 to 100000, such as 10".to_owned())
 }
 
 /// Reads a part of 1.

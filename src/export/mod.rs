@@ -97,7 +97,10 @@ mod traces;
 #[cfg(any(feature = "cloudwatch", feature = "datadog"))]
 mod weighted;
 
+#[cfg(feature = "dashboard")]
+pub(crate) use catalog::family;
 pub use catalog::{ExportedFamily, FamilyKind, catalog};
+pub(crate) use catalog::{LabelSet, Reading, samples_of};
 #[cfg(feature = "files")]
 pub(crate) use json_metrics::{Happened, document as json_document, line as json_line};
 pub use prometheus::PageFormat;

@@ -1,4 +1,4 @@
-//! A server that Prometheus scrapes, in two lines.
+//! A server that Prometheus scrapes, in two lines. With the feature `recording`, `ringscope top` connects to it as well.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -10,8 +10,10 @@ use hyper::header::{HeaderValue, VARY};
 use hyper::{Method, Request, StatusCode};
 
 use super::error::PublishError;
+#[cfg(feature = "recording")]
+use super::serving::OnDemand;
 use super::serving::{
-    Answer, Handler, Hosts, Listen, Pages, Reading, Server, accepted, is_asked, not_allowed, plain, respond,
+    Answer, Door, Handler, Hosts, Listen, Pages, Reading, Server, accepted, is_asked, not_allowed, plain, respond,
 };
 use crate::collector::TelemetryCollector;
 use crate::export::PageFormat;
@@ -23,6 +25,12 @@ const FOREIGN_HOST: &str = "\
 the Host header names another machine, and this server answers for this machine only: use http://localhost and the port, or have it \
 listen on an address that other machines reach
 ";
+
+const INDEX: &str = if cfg!(feature = "recording") {
+    "ringscope: telemetry of ring kernels\n\n/metrics       for Prometheus\n/live.rscope   for `ringscope top --connect`\n"
+} else {
+    "ringscope: telemetry of ring kernels\n\n/metrics  for Prometheus\n"
+};
 
 /// Serves a collector's telemetry under `/metrics`, for Prometheus to scrape: protobuf with native histograms, OpenMetrics or
 /// classic text, as the scraper prefers.
@@ -41,6 +49,10 @@ listen on an address that other machines reach
 /// It answers this machine only, and no page of the web that has a browser on this machine ask for it, unless it is told to
 /// [`listen`](Self::listen) elsewhere. Its one thread serves all connections, whose number is bounded and of which the slow ones
 /// end; a second one reads the device where periodic collection has no snapshot that is new enough.
+///
+/// With the feature `recording`, `/live.rscope` is for `ringscope top --connect`: a stream of every snapshot with what happened
+/// since the one before. Who asks for it starts collection, with an interval of 1 s, where nobody has started it. A quarter of the
+/// connections may be such streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct PrometheusPublisher {
@@ -98,9 +110,18 @@ impl PrometheusPublisher {
         let no_thread =
             |e: std::io::Error| PublishError::NoThread { what: format!("serving {listen}"), reason: e.to_string() };
         let reading = Reading::start(collector.clone()).map_err(no_thread)?;
-        let routes =
-            Routes { collector: collector.clone(), reading, hosts, max_age: self.max_age, pages: Pages::default() };
-        Ok(PrometheusServer(Server::start(listeners, Arc::new(routes), self.connections).map_err(no_thread)?))
+        let routes = Routes {
+            collector: collector.clone(),
+            reading,
+            hosts,
+            max_age: self.max_age,
+            pages: Pages::default(),
+            #[cfg(feature = "recording")]
+            recorded: OnDemand::new(collector.clone(), self.connections.div_ceil(4)),
+        };
+        Ok(PrometheusServer(
+            Server::start(listeners, Arc::new(routes), self.connections, Door::Plain).map_err(no_thread)?,
+        ))
     }
 }
 
@@ -123,6 +144,8 @@ struct Routes {
     hosts: Hosts,
     max_age: Duration,
     pages: Pages<PageFormat>,
+    #[cfg(feature = "recording")]
+    recorded: OnDemand,
 }
 
 impl Routes {
@@ -163,8 +186,12 @@ impl Handler for Routes {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
             "/" | "/metrics" if !reads => not_allowed(),
+            #[cfg(feature = "recording")]
+            "/live.rscope" if !reads => not_allowed(),
+            #[cfg(feature = "recording")]
+            "/live.rscope" => self.recorded.answer(),
             "/metrics" => self.metrics(PageFormat::negotiate(&accepted(request.headers()))).await,
-            "/" => plain(StatusCode::OK, "ringscope: telemetry of ring kernels\n\n/metrics  for Prometheus\n"),
+            "/" => plain(StatusCode::OK, INDEX),
             _ => plain(StatusCode::NOT_FOUND, "not found: the path is /metrics\n"),
         }
     }

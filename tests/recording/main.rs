@@ -2,5 +2,6 @@
 #![cfg(all(feature = "host", feature = "recording"))]
 #![allow(unsafe_code)]
 
+mod files;
 mod roundtrip;
 mod traffic;

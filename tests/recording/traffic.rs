@@ -135,9 +135,9 @@ impl Kernel {
         self.word(self.telemetry.shards, index).store(value, Ordering::Relaxed);
     }
 
-    fn bucket(&self, block: u32, row: u32, ns: u64) {
-        let rows = 2 * block + row;
-        let index = rows as usize * self.telemetry.bucket_stride as usize + slot_of(ns, self.telemetry.scale);
+    fn bucket(&self, block: u32, row: usize, ns: u64) {
+        let stride = self.telemetry.bucket_stride as usize;
+        let index = block as usize * stride + row * stride / 2 + slot_of(ns, self.telemetry.scale);
         self.word(self.telemetry.buckets, index).fetch_add(1, Ordering::Relaxed);
     }
 

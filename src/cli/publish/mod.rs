@@ -5,7 +5,6 @@ pub mod args;
 pub mod check;
 mod file;
 mod headers;
-mod nearest;
 pub mod plan;
 pub mod report;
 mod resource;

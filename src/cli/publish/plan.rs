@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ringscope::config::{nearest, unknown};
 use ringscope::publish::{AnyDestination, Delivery, Environment, PublishError, SCHEMES, Scheme, Target, scheme};
 use ringscope::trace::Source;
 
 use crate::cli::publish::file::{self, Entry, Place, Problem, Value};
-use crate::cli::publish::nearest::{nearest, unknown};
 use crate::cli::publish::resource;
 use crate::cli::publish::settings::{self, Known, Settings};
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use ringscope::config::{parse_bytes, parse_duration, unknown};
 use ringscope::publish::{Delivery, Environment, Scheme, Spool, SyncPolicy, secret_file};
 
 use crate::cli::publish::file::{Entry, Place, Problem, Value};
 use crate::cli::publish::headers::headers;
-use crate::cli::publish::nearest::unknown;
-use crate::cli::term::units::{parse_bytes, parse_duration};
 
 /// Settings of the way to any destination; the same names in files and in addresses.
 pub const DELIVERY: &[&str] = &[

@@ -1,6 +1,7 @@
 //! What a terminal shows: text with styles, tables, the live display. Nothing here knows what a command does.
 
 pub mod frame;
+pub mod fullscreen;
 pub mod grid;
 pub mod kernels;
 pub mod live;

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use crate::cli::term::screen;
+use crate::cli::term::{fullscreen, screen};
 
 /// The system gives no thread to handle signals with, or no handler.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +32,13 @@ fn is_ignored(signal: i32) -> bool {
 pub fn stop_on_signals() -> Result<&'static AtomicBool, SignalError> {
     static STOP: AtomicBool = AtomicBool::new(false);
     let hang_up = Some(SIGHUP).filter(|signal| !is_ignored(*signal));
-    let handled = [SIGINT, SIGTERM, SIGQUIT, SIGTSTP].into_iter().chain(hang_up);
+    let handled = [SIGINT, SIGTERM, SIGQUIT, SIGCONT, SIGTSTP].into_iter().chain(hang_up);
     let mut signals = Signals::new(handled).map_err(SignalError)?;
     let body = move || {
         for signal in signals.forever() {
             match signal {
                 SIGTSTP => stand_by(),
+                SIGCONT => fullscreen::after_a_stop(),
                 SIGQUIT => end_by(SIGQUIT),
                 _ if STOP.swap(true, Ordering::Relaxed) => end_by(signal),
                 _ => {}
@@ -50,26 +51,39 @@ pub fn stop_on_signals() -> Result<&'static AtomicBool, SignalError> {
 
 /// Ends the program as the signal would have, so that its parent sees which it was.
 fn end_by(signal: i32) {
-    restore_cursor_soon();
+    restore_soon();
     let _ = emulate_default_handler(signal);
 }
 
 fn stand_by() {
-    let hidden = restore_cursor_soon();
+    let before = restore_soon();
     let _ = emulate_default_handler(SIGTSTP);
-    if hidden {
+    if before.full {
+        fullscreen::take_again();
+    }
+    if before.hidden {
         screen::hide_cursor();
     }
 }
 
-/// Gives the cursor back, unless the terminal takes nothing now, as after Ctrl-S; whether it was hidden.
-fn restore_cursor_soon() -> bool {
+/// How the terminal was before it was given back.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// All of it was taken.
+    full: bool,
+    /// The cursor was hidden.
+    hidden: bool,
+}
+
+/// Gives the terminal and the cursor back, unless the terminal takes nothing now, as after Ctrl-S; how it was.
+fn restore_soon() -> Before {
     const SOON: Duration = Duration::from_millis(500);
     let (sender, receiver) = channel();
     let restore = move || {
         // If that took longer than `SOON`, nobody is left to be told.
-        let _ = sender.send(screen::restore_cursor());
+        let full = fullscreen::give_back();
+        let _ = sender.send(Before { full, hidden: screen::restore_cursor() });
     };
     let thread = std::thread::Builder::new().spawn(restore);
-    thread.is_ok() && receiver.recv_timeout(SOON).unwrap_or(false)
+    thread.ok().and_then(|_| receiver.recv_timeout(SOON).ok()).unwrap_or_default()
 }

@@ -40,6 +40,11 @@ pub fn can_redraw() -> bool {
     std::io::stderr().is_terminal() && !is_dumb()
 }
 
+/// Whether somebody looks at stdout, types on stdin, and the terminal can show more than lines.
+pub fn can_take_over() -> bool {
+    stdout_is_terminal() && std::io::stdin().is_terminal() && !is_dumb()
+}
+
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }
@@ -115,6 +120,14 @@ pub fn print_lines(lines: &[Text]) -> Result<(), OutputError> {
 /// [`OutputError`].
 pub fn print_json(document: &impl Serialize) -> Result<(), OutputError> {
     print(&(serde_json::to_string_pretty(document).map_err(|e| OutputError(e.into()))? + "\n"))
+}
+
+/// Writes the result to stdout as it is.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn print_text(text: &str) -> Result<(), OutputError> {
+    print(text)
 }
 
 /// Somebody else writes to stdout: the result goes to stderr.

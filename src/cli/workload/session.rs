@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringscope::{RingKernel, RingKernelRuntime, Snapshot};
 
-use crate::cli::args::RunArgs;
 use crate::cli::error::CliError;
 use crate::cli::term::live::View;
 use crate::cli::term::{signals, terminal};
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::feed::Feed;
 use crate::cli::workload::input::{Input, Limit, Source};
 use crate::cli::workload::launch;
@@ -56,6 +56,11 @@ impl<'a> Session<'a> {
     /// Returns whether somebody wants the end.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Returns the flag that ends the stream.
+    pub fn stop(&self) -> &'static AtomicBool {
+        self.stop
     }
 
     /// Returns what the live display shows.

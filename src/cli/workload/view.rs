@@ -5,17 +5,27 @@ use std::time::Duration;
 
 use ringscope::device::{DeviceInfo, DeviceKind};
 
-use crate::cli::args::RunArgs;
 use crate::cli::term::frame::Done;
 use crate::cli::term::text::{Style, StyledText, plain, styled};
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::input::Limit;
 use crate::cli::workload::stream::Progress;
 
 /// Returns what is said before the first message, line by line: what runs where, why not on CUDA, warnings.
 pub fn header(args: &RunArgs, device: &DeviceInfo, without_cuda: Option<&str>) -> Vec<Vec<StyledText>> {
+    let what = format!("{}, ", what(args, device));
+    let name = styled(Style::Bold, &device.name);
+    let mut lines = vec![vec![plain(&what), name, plain(&format!(" ({})", device.detail))]];
+    lines.extend(without_cuda.map(|why| vec![styled(Style::Dim, &format!("not on CUDA: {why}"))]));
+    lines.extend(device.warnings.iter().map(|warning| vec![styled(Style::Warn, &format!("warning: {warning}"))]));
+    lines
+}
+
+/// Returns what runs where: `crc32c in 3 ring kernels of 1 block on the host`.
+pub fn what(args: &RunArgs, device: &DeviceInfo) -> String {
     let s = |n| if n == 1 { "" } else { "s" };
-    let what = format!(
-        "{} in {} ring kernel{} of {} block{} on {}, ",
+    format!(
+        "{} in {} ring kernel{} of {} block{} on {}",
         args.kernel.builtin().name(),
         args.kernels,
         s(args.kernels),
@@ -25,12 +35,7 @@ pub fn header(args: &RunArgs, device: &DeviceInfo, without_cuda: Option<&str>) -
             DeviceKind::Cuda => format!("cuda:{}", device.ordinal),
             _ => "the host".to_owned(),
         }
-    );
-    let name = styled(Style::Bold, &device.name);
-    let mut lines = vec![vec![plain(&what), name, plain(&format!(" ({})", device.detail))]];
-    lines.extend(without_cuda.map(|why| vec![styled(Style::Dim, &format!("not on CUDA: {why}"))]));
-    lines.extend(device.warnings.iter().map(|warning| vec![styled(Style::Warn, &format!("warning: {warning}"))]));
-    lines
+    )
 }
 
 /// Returns how far the stream is after `elapsed`, measured by what it is to do; `input_bytes` are of one pass.

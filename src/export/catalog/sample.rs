@@ -31,8 +31,6 @@ impl Number {
         }
     }
 
-    #[cfg(any(feature = "json", feature = "prometheus-protobuf", feature = "publish"))]
-    #[allow(dead_code)] // by those formats that have one kind of number
     pub(crate) fn as_f64(self) -> f64 {
         match self {
             Number::Count(count) => count as f64,

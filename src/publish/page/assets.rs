@@ -27,7 +27,38 @@ macro_rules! assets {
 }
 
 /// All files of the page, by their paths in `assets/`.
-static ASSETS: LazyLock<Box<[Asset]>> = LazyLock::new(|| Box::new(assets!["index.html"]));
+static ASSETS: LazyLock<Box<[Asset]>> = LazyLock::new(|| {
+    Box::new(assets![
+        "alerts.js",
+        "api.js",
+        "blocks.js",
+        "charts.js",
+        "cost.js",
+        "dom.js",
+        "events.js",
+        "format.js",
+        "heat.js",
+        "icon.svg",
+        "index.html",
+        "kernel.js",
+        "kernels.js",
+        "live.js",
+        "machine.js",
+        "main.js",
+        "notice.js",
+        "page.css",
+        "perfetto.js",
+        "route.js",
+        "spark.js",
+        "state.js",
+        "tables.js",
+        "theme.js",
+        "vendor/uPlot.LICENSE",
+        "vendor/uPlot.iife.min.js",
+        "vendor/uPlot.min.css",
+        "words.js",
+    ])
+});
 
 /// Returns the file of that name.
 pub fn asset(name: &str) -> Option<&'static Asset> {

@@ -96,7 +96,10 @@ impl Page {
             if page.send(bytes).await.is_err() {
                 return;
             }
-            next = self.next().await;
+            next = tokio::select! {
+                next = self.next() => next,
+                () = page.closed() => return,
+            };
         }
     }
 

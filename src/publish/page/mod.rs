@@ -11,5 +11,12 @@ mod query;
 mod routes;
 mod server;
 mod stuck;
+#[cfg(feature = "page-tls")]
+mod tls;
+mod token;
+mod trace;
+mod worker;
 
 pub use server::{BoundServer, ServeError, TelemetryServer, TelemetryServerBuilder};
+#[cfg(feature = "page-tls")]
+pub use tls::TlsError;

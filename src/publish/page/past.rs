@@ -1,29 +1,21 @@
-//! Answers about the past, made on a thread of their own: decoding a history takes its time.
+//! Where snapshots of the past come from.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::body::Bytes;
-use tokio::sync::oneshot;
 
 use super::history::{Question, history};
 use crate::collector::TelemetryCollector;
 use crate::snapshot::Snapshot;
 
-/// Who waits in line, at most.
-const LINE: usize = 256;
-/// How long an answer is good for.
-const GOOD: Duration = Duration::from_secs(1);
 /// Snapshots of a replay that are kept.
 const REPLAYED: usize = 600;
-/// Answers that are kept.
-const KEPT: usize = 16;
 
-/// Where snapshots of the past come from.
+/// What there is of the past.
 #[derive(Clone)]
-pub enum Source {
+pub enum Past {
     /// What the collector keeps.
     Collector(TelemetryCollector),
     /// The newest of a replay.
@@ -51,83 +43,50 @@ impl Replayed {
     }
 }
 
-/// A thread that decodes and writes. It ends with this.
-pub struct Past {
-    questions: SyncSender<Asked>,
-}
-
-struct Asked {
-    question: Question,
-    answer: oneshot::Sender<Bytes>,
-}
-
-struct Known {
-    question: Question,
-    at: Instant,
-    answer: Bytes,
-}
-
 impl Past {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// The system gives no thread.
-    pub fn start(source: Source) -> std::io::Result<Past> {
-        let (questions, asked) = sync_channel(LINE);
-        std::thread::Builder::new().name("history".into()).spawn(move || answer(&source, &asked))?;
-        Ok(Past { questions })
-    }
-
-    /// Returns the answer; `None` where too many ask already.
-    pub async fn ask(&self, question: Question) -> Option<Bytes> {
-        let (answer, answered) = oneshot::channel();
-        match self.questions.try_send(Asked { question, answer }) {
-            Ok(()) => answered.await.ok(),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => None,
+    /// Returns the collector; `None` of a replay.
+    pub fn collector(&self) -> Option<&TelemetryCollector> {
+        match self {
+            Past::Collector(collector) => Some(collector),
+            Past::Replay(_) => None,
         }
     }
-}
 
-fn answer(source: &Source, asked: &Receiver<Asked>) {
-    let mut known: Vec<Known> = Vec::new();
-    while let Ok(Asked { question, answer }) = asked.recv() {
-        // Whoever asked is gone.
-        if answer.is_closed() {
-            continue;
+    /// Returns the newest snapshot.
+    pub fn newest(&self) -> Option<Arc<Snapshot>> {
+        match self {
+            Past::Collector(collector) => collector.latest(),
+            Past::Replay(replayed) => replayed.all().back().cloned(),
         }
-        known.retain(|known| known.at.elapsed() < GOOD);
-        let bytes = match known.iter().find(|known| known.question == question) {
-            Some(known) => known.answer.clone(),
-            None => {
-                let bytes = write(source, &question);
-                if known.len() >= KEPT {
-                    known.remove(0);
-                }
-                known.push(Known { question, at: Instant::now(), answer: bytes.clone() });
-                bytes
+    }
+
+    /// Looks at each snapshot, the oldest first.
+    pub fn each(&self, look: impl FnMut(Arc<Snapshot>)) {
+        match self {
+            Past::Collector(collector) => collector.history().iter().for_each(look),
+            Past::Replay(replayed) => replayed.all().into_iter().for_each(look),
+        }
+    }
+
+    /// Writes the history.
+    pub fn history(&self, question: &Question) -> Bytes {
+        let document = match self {
+            Past::Collector(collector) => {
+                let past = collector.history();
+                let span = span(past.iter().next().as_ref(), collector.latest().as_ref());
+                history(past.iter(), past.len(), span, question)
+            }
+            Past::Replay(replayed) => {
+                let kept = replayed.all();
+                let (count, span) = (kept.len(), span(kept.front(), kept.back()));
+                history(kept, count, span, question)
             }
         };
-        // Whoever asked may be gone by now.
-        let _ = answer.send(bytes);
+        // Numbers and names are always JSON.
+        serde_json::to_vec(&document).unwrap_or_default().into()
     }
 }
 
-fn write(source: &Source, question: &Question) -> Bytes {
-    let span = |first: Option<&Arc<Snapshot>>, last: Option<&Arc<Snapshot>>| {
-        first.zip(last).and_then(|(first, last)| last.time.duration_since(first.time).ok()).unwrap_or_default()
-    };
-    let document = match source {
-        Source::Collector(collector) => {
-            let past = collector.history();
-            let span = span(past.iter().next().as_ref(), collector.latest().as_ref());
-            history(past.iter(), past.len(), span, question)
-        }
-        Source::Replay(kept) => {
-            let kept = kept.all();
-            let (count, span) = (kept.len(), span(kept.front(), kept.back()));
-            history(kept, count, span, question)
-        }
-    };
-    // Numbers and names are always JSON.
-    serde_json::to_vec(&document).unwrap_or_default().into()
+fn span(first: Option<&Arc<Snapshot>>, last: Option<&Arc<Snapshot>>) -> Duration {
+    first.zip(last).and_then(|(first, last)| last.time.duration_since(first.time).ok()).unwrap_or_default()
 }

@@ -7,21 +7,23 @@ use flate2::Compression;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::super::serving::{
-    Answer, Body, Handler, Hosts, Pages, Reading, Streams, accepted, is_asked, not_allowed, plain, respond,
+    Answer, Body, Handler, Hosts, Pages, Reading, Recorded, Streams, accepted, is_asked, not_allowed, plain, respond,
 };
 use super::assets::{Asset, asset, zipped};
 use super::entries::Entries;
 use super::health::{Health, HealthCheck};
 use super::history::Question;
 use super::live::Live;
-use super::past::{Past, Replayed};
+use super::past::Replayed;
 use super::query::Query;
-use super::{json, stuck};
+use super::token::Token;
+use super::worker::Worker;
+use super::{json, stuck, trace};
 use crate::collector::TelemetryCollector;
 use crate::export::PageFormat;
 use crate::feed::{Feed, Moment};
@@ -59,6 +61,8 @@ ringscope: telemetry of ring kernels
 /alerts.json    alerts and rules
 /blocks.json    where each block of a kernel is: ?kernel=ID
 /live           moments as they come, as server-sent events
+/live.rscope    the same as a recording, for `ringscope top --connect`
+/trace.pftrace  the last seconds as a trace for ui.perfetto.dev: ?seconds=10
 ";
 const PATHS: &[&str] = &[
     "/",
@@ -74,7 +78,12 @@ const PATHS: &[&str] = &[
     "/alerts.json",
     "/blocks.json",
     "/live",
+    "/live.rscope",
+    "/trace.pftrace",
 ];
+
+/// What is answered without the token, but for the page's files: no telemetry, and whether all is well.
+const OPEN: &[&str] = &["/", "/api", "/healthz"];
 
 /// What answers come from.
 pub struct Routes {
@@ -82,15 +91,19 @@ pub struct Routes {
     pub collector: Option<Collected>,
     pub feed: Feed,
     pub hosts: Hosts,
-    pub past: Past,
+    pub history: Worker<Question>,
+    /// Asked for so many seconds.
+    pub trace: Worker<usize>,
     /// The newest snapshots of a replay.
     pub replayed: Replayed,
     pub streams: Streams,
     pub pages: Pages<Page>,
     pub troubles: Mutex<Vec<String>>,
-    pub entries: Entries,
+    pub entries: Arc<Entries>,
     pub live: Live,
+    pub recorded: Recorded,
     pub rules: Vec<Arc<str>>,
+    pub token: Option<Token>,
 }
 
 /// A collector, and who reads it when asked.
@@ -165,6 +178,7 @@ impl Routes {
         if self.collector.is_none() {
             self.replayed.add(&moment.snapshot);
         }
+        self.recorded.push(&moment);
         self.live.push(moment, missed);
     }
 
@@ -179,6 +193,10 @@ impl Routes {
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return not_allowed();
+        }
+        let admitted = self.token.as_ref().is_none_or(|token| token.is_in(request.headers()));
+        if !admitted && file.is_none() && !OPEN.contains(&path) {
+            return no_token();
         }
         let query = Query::new(request.uri().query());
         let accept = accepted(request.headers());
@@ -195,13 +213,15 @@ impl Routes {
                 let json = stuck::wants_json(request.uri().query(), &accept);
                 varied(self.page(Page::Stuck { json }).await)
             }
-            "/healthz" => self.healthy().await,
+            "/healthz" => self.healthy(admitted).await,
             "/moment.json" => self.moment().await,
             "/history.json" => self.history(&query).await,
             "/entries.json" => self.entries(&query),
             "/alerts.json" => written(json::alerts(self.feed.latest().as_deref(), &self.rules)),
             "/blocks.json" => self.blocks(&query).await,
             "/live" => self.live(),
+            "/live.rscope" => self.recorded.answer(&self.streams),
+            "/trace.pftrace" => self.trace(&query).await,
             _ => file.map_or_else(|| plain(StatusCode::NOT_FOUND, INDEX), |file| file_answer(file, request)),
         }
     }
@@ -235,13 +255,16 @@ impl Routes {
         }
     }
 
-    async fn healthy(&self) -> Answer {
+    async fn healthy(&self, admitted: bool) -> Answer {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let health = match &self.collector {
             Some(collected) => collected.health.ask(troubles).await,
             None => Health::of(self.feed.latest().map(|moment| Arc::clone(&moment.snapshot)).as_deref(), troubles),
         };
         let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        if !admitted {
+            return respond(status, JSON, format!("{{\"healthy\":{}}}", health.healthy).into());
+        }
         // Strings and numbers are always JSON.
         respond(status, JSON, serde_json::to_vec(&health).unwrap_or_default().into())
     }
@@ -269,7 +292,7 @@ impl Routes {
                 Err(answer) => return answer,
             }
         }
-        match self.past.ask(Question { kernel, points }).await {
+        match self.history.ask(Question { kernel, points }).await {
             Some(bytes) => respond(StatusCode::OK, JSON, bytes),
             None => too_many("too many ask for the history at this moment: ask again\n"),
         }
@@ -291,6 +314,17 @@ impl Routes {
             Ok(Ok(None)) => unknown_kernel(kernel),
             Ok(Err(_)) => unwritable(),
             Err(answer) => answer,
+        }
+    }
+
+    async fn trace(&self, query: &Query) -> Answer {
+        let seconds = match query.number("seconds", trace::SECONDS, 1..=trace::MOST_SECONDS) {
+            Ok(seconds) => seconds,
+            Err(why) => return plain(StatusCode::BAD_REQUEST, why),
+        };
+        match self.trace.ask(seconds).await {
+            Some(bytes) => respond(StatusCode::OK, "application/octet-stream", bytes),
+            None => too_many("the trace is not ready: ask again\n"),
         }
     }
 
@@ -320,6 +354,13 @@ fn unwritable() -> Answer {
 fn unknown_kernel(id: &str) -> Answer {
     let known = format!("there is no kernel {id:?}: /snapshot.json has the ids of all\n");
     plain(StatusCode::NOT_FOUND, known)
+}
+
+fn no_token() -> Answer {
+    let why = "this server asks for a token: send the header `Authorization: Bearer TOKEN`\n";
+    let mut answer = plain(StatusCode::UNAUTHORIZED, why);
+    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"ringscope\""));
+    answer
 }
 
 fn too_many(why: &'static str) -> Answer {
@@ -357,17 +398,18 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
 
 /// The answer with its body zipped, where that is worth it.
 fn smaller(answer: Answer) -> Answer {
-    let is_json = answer.headers().get(CONTENT_TYPE).is_some_and(|of| of == JSON);
+    let worth = |of: &HeaderValue| of == JSON || of == "application/octet-stream";
+    let is_worth_it = answer.headers().get(CONTENT_TYPE).is_some_and(worth);
     let (mut parts, body) = answer.into_parts();
     let body = match body {
-        Body::Whole(whole) if is_json && !parts.headers.contains_key(CONTENT_ENCODING) => {
-            match whole.into_inner().filter(|bytes| bytes.len() >= LEAST_ZIPPED) {
-                Some(bytes) => {
+        Body::Whole(whole) if is_worth_it && !parts.headers.contains_key(CONTENT_ENCODING) => {
+            match whole.into_inner() {
+                Some(bytes) if bytes.len() >= LEAST_ZIPPED => {
                     parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                     parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
                     Bytes::from(zipped(&bytes, Compression::fast())).into()
                 }
-                None => Body::from(Bytes::new()),
+                small => Body::from(small.unwrap_or_default()),
             }
         }
         body => body,

@@ -3,16 +3,25 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(feature = "page-tls")]
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::serving::{Hosts, Listen, ListenError, Pages, Reading, Server, Streams};
+use secrecy::SecretString;
+
+use super::super::serving::{Door, Hosts, Listen, ListenError, Pages, Reading, Recorded, Server, Streams};
 use super::entries::Entries;
 use super::health::HealthCheck;
 use super::live::Live;
-use super::past::{Past, Replayed, Source};
+use super::past::{Past, Replayed};
 use super::routes::{Collected, Routes};
+#[cfg(feature = "page-tls")]
+use super::tls::{TlsError, acceptor};
+use super::token::Token;
+use super::trace::Tracing;
+use super::worker::Worker;
 use crate::alert::Judge;
-use crate::collector::TelemetryCollector;
+use crate::collector::{TelemetryCollector, TraceRecorder};
 use crate::feed::{Feed, FeedError};
 
 /// Why nothing is served.
@@ -30,6 +39,16 @@ pub enum ServeError {
     /// The address cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The token is no good.
+    #[error("the token cannot be used: {remedy}")]
+    BadToken {
+        /// What would be right.
+        remedy: String,
+    },
+    /// The certificate or the key is no good.
+    #[cfg(feature = "page-tls")]
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The collector cannot be read.
     #[error(transparent)]
     Feed(#[from] FeedError),
@@ -45,6 +64,9 @@ pub struct TelemetryServerBuilder {
     connections: usize,
     streams: usize,
     judge: Option<Box<dyn Judge>>,
+    token: Option<SecretString>,
+    #[cfg(feature = "page-tls")]
+    tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// An address that is taken, and not answered at yet. Made by [`TelemetryServerBuilder::bind`].
@@ -55,6 +77,9 @@ pub struct BoundServer {
     connections: usize,
     streams: usize,
     judge: Option<Box<dyn Judge>>,
+    token: Option<Token>,
+    door: Door,
+    recorder: Option<TraceRecorder>,
 }
 
 /// A server that runs. Dropping it ends it at once, and with it answers that are under way.
@@ -62,6 +87,7 @@ pub struct BoundServer {
 pub struct TelemetryServer {
     server: Server,
     routes: Arc<Routes>,
+    scheme: &'static str,
 }
 
 impl TelemetryCollector {
@@ -110,16 +136,39 @@ impl TelemetryServerBuilder {
         self
     }
 
+    /// Sets the token that a request must have, as `Authorization: Bearer TOKEN`; without it are the files of the page, which asks
+    /// for it, and whether `/healthz` is well. 16 or more visible ASCII characters. Default: none, and everybody who reaches the
+    /// address can read the telemetry.
+    pub fn token(mut self, token: impl Into<SecretString>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Serves `https://` with the certificate (and those between it and its root) and the key in these files, both PEM: TLS 1.2
+    /// and 1.3. They are read by [`bind`](Self::bind). Default: `http://`.
+    #[cfg(feature = "page-tls")]
+    pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls = Some((certificate.into(), key.into()));
+        self
+    }
+
     /// Takes the address, so that one that cannot be had is known before anything else is begun.
     ///
     /// # Errors
-    /// [`ServeError::BadAddress`], [`ServeError::Listen`].
+    /// [`ServeError::BadAddress`], [`ServeError::BadToken`], [`ServeError::Tls`], [`ServeError::Listen`].
     pub fn bind(self) -> Result<BoundServer, ServeError> {
-        let TelemetryServerBuilder { listen, connections, streams, judge } = self;
-        let listen = listen?;
+        let listen = self.listen?;
+        let token = self.token.map(Token::new).transpose().map_err(|remedy| ServeError::BadToken { remedy })?;
+        let door = Door::Plain;
+        #[cfg(feature = "page-tls")]
+        let door = match self.tls {
+            Some((certificate, key)) => Door::Tls(acceptor(&certificate, &key)?),
+            None => door,
+        };
         let listeners = listen.bind()?;
         let hosts = listen.hosts(&listeners);
-        Ok(BoundServer { listeners, hosts, connections, streams, judge })
+        let TelemetryServerBuilder { connections, streams, judge, .. } = self;
+        Ok(BoundServer { listeners, hosts, connections, streams, judge, token, door, recorder: None })
     }
 
     /// Serves what `collector` reads, from now on until the server is dropped.
@@ -137,6 +186,13 @@ impl BoundServer {
         self.hosts.only_local()
     }
 
+    /// Sets what records the trace that `/trace.pftrace` is: messages of kernels, and the host's spans. Default: none, and the
+    /// trace is of the collector's operations, of the log, and of rates and queues.
+    pub fn trace(mut self, recorder: TraceRecorder) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// Serves what `collector` reads, from now on until the server is dropped.
     ///
     /// # Errors
@@ -149,7 +205,7 @@ impl BoundServer {
             reading: Reading::start(collector.clone())?,
             health: HealthCheck::start(collector.clone())?,
         };
-        bound.start(feed, Some(collected), Replayed::default(), Source::Collector(collector.clone()))
+        bound.start(feed, Some(collected), Replayed::default(), Past::Collector(collector.clone()))
     }
 
     /// Serves moments that somebody [pushes](Feed::push), as a replay does, from now on until the server is dropped. The history
@@ -159,7 +215,7 @@ impl BoundServer {
     /// [`ServeError::System`].
     pub fn serve_feed(self, feed: &Feed) -> Result<TelemetryServer, ServeError> {
         let replayed = Replayed::default();
-        self.start(feed.clone(), None, replayed.clone(), Source::Replay(replayed))
+        self.start(feed.clone(), None, replayed.clone(), Past::Replay(replayed))
     }
 
     fn start(
@@ -167,25 +223,31 @@ impl BoundServer {
         feed: Feed,
         collector: Option<Collected>,
         replayed: Replayed,
-        source: Source,
+        past: Past,
     ) -> Result<TelemetryServer, ServeError> {
-        let BoundServer { listeners, hosts, connections, streams, judge: _ } = self;
+        let BoundServer { listeners, hosts, connections, streams, judge: _, token, door, recorder } = self;
+        let entries = Arc::new(Entries::default());
+        let tracing = Tracing { past: past.clone(), entries: Arc::clone(&entries), recorder };
+        let scheme = door.scheme();
         let routes = Routes {
             collector,
             feed,
             hosts,
-            past: Past::start(source)?,
+            history: Worker::start("history", move |question| past.history(question))?,
+            trace: Worker::start("trace", move |seconds| tracing.write(*seconds))?,
             replayed,
             streams: Streams::new(streams),
             pages: Pages::default(),
             troubles: Mutex::default(),
-            entries: Entries::default(),
+            entries,
             live: Live::default(),
+            recorded: Recorded::default(),
             rules: Vec::new(),
+            token,
         };
         let routes = Arc::new(routes);
-        let server = Server::start(listeners, Arc::clone(&routes), connections)?;
-        Ok(TelemetryServer { server, routes })
+        let server = Server::start(listeners, Arc::clone(&routes), connections, door)?;
+        Ok(TelemetryServer { server, routes, scheme })
     }
 }
 
@@ -199,6 +261,9 @@ impl TelemetryServer {
             connections: TelemetryServerBuilder::DEFAULT_CONNECTIONS,
             streams: TelemetryServerBuilder::DEFAULT_STREAMS,
             judge: None,
+            token: None,
+            #[cfg(feature = "page-tls")]
+            tls: None,
         }
     }
 
@@ -209,7 +274,7 @@ impl TelemetryServer {
 
     /// Returns the address of the page.
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address())
+        format!("{}://{}/", self.scheme, self.address())
     }
 
     /// Returns the feed of moments that it shows.

@@ -7,10 +7,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::connections::Place;
+use super::door::Channel;
 
 /// How long a client may take none of an answer that is there for it.
 const WRITE_TIME: Duration = Duration::from_secs(4);
@@ -19,7 +19,7 @@ const STREAM_WRITE_TIME: Duration = Duration::from_secs(30);
 
 /// A connection and its place, which is idle again when an answer is written.
 pub struct Impatient {
-    stream: TcpStream,
+    stream: Channel,
     place: Arc<Place>,
     /// Since the last byte was taken, while more are there.
     stuck: Option<Pin<Box<Sleep>>>,
@@ -27,12 +27,12 @@ pub struct Impatient {
 
 impl Impatient {
     /// Serves `stream` in `place`.
-    pub fn new(stream: TcpStream, place: Arc<Place>) -> Impatient {
+    pub fn new(stream: Channel, place: Arc<Place>) -> Impatient {
         Impatient { stream, place, stuck: None }
     }
 
     /// What a write came to; one that has waited too long fails.
-    fn judge(&mut self, written: Poll<Result<usize>>, cx: &mut Context<'_>) -> Poll<Result<usize>> {
+    fn judge<T>(&mut self, written: Poll<Result<T>>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         if written.is_ready() {
             self.stuck = None;
             return written;
@@ -72,6 +72,8 @@ impl AsyncWrite for Impatient {
     /// Reached once all of an answer is written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // What is encrypted may wait here.
+        let flushed = self.judge(flushed, cx);
         if flushed.is_ready() {
             self.place.idle();
         }

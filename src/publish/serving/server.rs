@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::connections::{Connections, Place};
+use super::door::Door;
 use super::impatient::Impatient;
 use super::pages::Answer;
 
@@ -63,7 +64,12 @@ impl Server {
     ///
     /// # Errors
     /// The system's: no thread, no event queue.
-    pub fn start<H: Handler>(listeners: Vec<TcpListener>, handler: Arc<H>, connections: usize) -> io::Result<Server> {
+    pub fn start<H: Handler>(
+        listeners: Vec<TcpListener>,
+        handler: Arc<H>,
+        connections: usize,
+        door: Door,
+    ) -> io::Result<Server> {
         let address =
             listeners.first().ok_or(io::ErrorKind::AddrNotAvailable).map_err(io::Error::from)?.local_addr()?;
         // Nothing here waits: no other thread is ever made.
@@ -78,7 +84,7 @@ impl Server {
         let body = move || {
             runtime.spawn(Arc::clone(&handler).attend());
             for listener in listeners {
-                let served = Served { handler: Arc::clone(&handler), turns: Arc::clone(&turns) };
+                let served = Served { handler: Arc::clone(&handler), turns: Arc::clone(&turns), door: door.clone() };
                 runtime.spawn(accept(listener, Arc::clone(&connections), served));
             }
             // An error is the end as well: nobody is left to send it.
@@ -116,11 +122,12 @@ struct Served<H> {
     handler: Arc<H>,
     /// One, for which those wait in line who ask again and again.
     turns: Arc<Semaphore>,
+    door: Door,
 }
 
 impl<H> Clone for Served<H> {
     fn clone(&self) -> Self {
-        Served { handler: Arc::clone(&self.handler), turns: Arc::clone(&self.turns) }
+        Served { handler: Arc::clone(&self.handler), turns: Arc::clone(&self.turns), door: self.door.clone() }
     }
 }
 
@@ -172,6 +179,8 @@ async fn unless_evicted(evicted: oneshot::Receiver<()>, work: impl Future<Output
 /// Answers a connection's requests until it is closed, or has had its time. Its errors are the client's.
 async fn serve_connection<H: Handler>(stream: TcpStream, place: Arc<Place>, served: Served<H>) {
     let here = Arc::clone(&place);
+    // As long as for a head: it is one more thing that a client says first.
+    let Ok(Ok(stream)) = timeout(HEAD_TIME, served.door.open(stream)).await else { return };
     let stream = Impatient::new(stream, Arc::clone(&place));
     let service = service_fn(move |request| {
         let (place, served) = (Arc::clone(&place), served.clone());

@@ -1,0 +1,105 @@
+//! The whole terminal, taken and given back: raw mode, the alternate screen, the mouse, the cursor.
+//!
+//! Whatever ends the program gives it back: the end of [`Fullscreen`], a panic on any thread, a signal.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
+use crossterm::execute;
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+
+/// Whether the terminal is taken, and has to be given back.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether it was taken again, so that nothing of what was drawn is on it.
+static TAKEN_AGAIN: AtomicBool = AtomicBool::new(false);
+/// Whether a panic took it away.
+static BROKEN: AtomicBool = AtomicBool::new(false);
+
+/// The terminal behind stdout, until this is dropped.
+#[derive(Debug)]
+pub struct Fullscreen(());
+
+impl Fullscreen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// It has no raw mode, or cannot be written to.
+    pub fn take() -> std::io::Result<Fullscreen> {
+        static HOOK: std::sync::Once = std::sync::Once::new();
+        HOOK.call_once(give_back_on_panic);
+        take()?;
+        Ok(Fullscreen(()))
+    }
+}
+
+impl Drop for Fullscreen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Gives the terminal back, if it is taken; whether it was.
+pub fn give_back() -> bool {
+    let taken = TAKEN.swap(false, Ordering::SeqCst);
+    if taken {
+        // Whoever cannot be written to has nothing to be put right.
+        let _ = execute!(std::io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
+        let _ = disable_raw_mode();
+    }
+    taken
+}
+
+/// Takes the terminal again, after it was given back because the program was stopped.
+pub fn take_again() {
+    TAKEN_AGAIN.store(take().is_ok(), Ordering::SeqCst);
+}
+
+/// Takes again what a shell may have changed while the program was stopped without being asked.
+pub fn after_a_stop() {
+    if TAKEN.load(Ordering::SeqCst) {
+        // What is known as raw would not be made raw.
+        let _ = disable_raw_mode();
+        take_again();
+    }
+}
+
+/// Whether all has to be drawn again; asking resets it.
+pub fn was_taken_again() -> bool {
+    TAKEN_AGAIN.swap(false, Ordering::SeqCst)
+}
+
+/// Whether a panic has given the terminal back: there is nothing to draw on.
+pub fn is_broken() -> bool {
+    BROKEN.load(Ordering::SeqCst)
+}
+
+fn take() -> std::io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    let taken = execute!(std::io::stdout(), EnterAlternateScreen, Hide, EnableMouseCapture);
+    taken.inspect_err(|_| {
+        give_back();
+    })
+}
+
+/// So that what a panic says is read, and not in raw mode on a screen that is gone.
+fn give_back_on_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if give_back() {
+            BROKEN.store(true, Ordering::SeqCst);
+        }
+        say(panic);
+    }));
+}
+
+/// Puts a text onto the clipboard of who looks, also from another machine: most terminals take it (OSC 52).
+pub fn copy(text: &str) {
+    use base64::Engine as _;
+    let coded = base64::engine::general_purpose::STANDARD.encode(text);
+    let mut stdout = std::io::stdout().lock();
+    // A terminal that takes nothing is found out by the next frame.
+    let _ = write!(stdout, "\x1b]52;c;{coded}\x1b\\").and_then(|()| stdout.flush());
+}

@@ -1,0 +1,1 @@
+//! Each kind of rule fires on what it is of, and on nothing else.
