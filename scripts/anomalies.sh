@@ -18,8 +18,8 @@ Prints tables in Markdown: what \`alert::anomaly::Watch\` finds in runs of which
 RINGSCOPE_NAB names a folder with the Numenta Anomaly Benchmark, whole or in part: data/, labels/combined_windows.json, and
 score.py, which computes its standard score (or RINGSCOPE_NAB_SCORE names that). Without it only the first table is made.
 
-The library is fetched from Python's packages into .anomaly-tools of this checkout (0.4 GB); to remove it, delete that.
-Builds the program with optimizations, and takes some minutes.
+The library is fetched from Python's packages into .anomaly-tools of this checkout (0.2 GB); to remove it, delete that.
+Builds the program, and takes some minutes.
 EOF
 }
 
@@ -37,15 +37,15 @@ fill() {
 folder=$root/.anomaly-tools
 if [[ -n ${RINGSCOPE_NAB-} ]]; then
     [[ -f $RINGSCOPE_NAB/labels/combined_windows.json ]] || fail "$RINGSCOPE_NAB has no labels/combined_windows.json"
-    once "$library" "Fetching $library (0.4 GB)" fill
+    once "$library" "Fetching $library (0.2 GB)" fill
     export PYTHONPATH=$folder/python
 else
     echo "$name: skipped: RINGSCOPE_NAB is not set, so nothing is measured on the Numenta Anomaly Benchmark" >&2
 fi
 
 cd "$root"
-cargo build --quiet --release --features cli --bin ringscope --example anomaly_runs
+cargo build --quiet --bin ringscope --example anomaly_runs
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
-target/release/examples/anomaly_runs --runs 10 --out "$made" >"$made/runs.json"
-python3 scripts/anomalies.py tables --program target/release/ringscope --made "$made" $write
+target/debug/examples/anomaly_runs --runs 10 --out "$made" >"$made/runs.json"
+python3 scripts/anomalies.py tables --program target/debug/ringscope --made "$made" $write
