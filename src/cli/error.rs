@@ -1,10 +1,13 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::alerts::AlertsError;
 use crate::cli::anomalies::error::SeriesError;
 use crate::cli::dashboards::DashboardsError;
 use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
+use crate::cli::record::error::RecordCommandError;
+use crate::cli::replay::error::ReplayError;
 use crate::cli::report::error::ReportError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
@@ -29,6 +32,9 @@ pub enum CliError {
     Report(#[from] ReportError),
     #[error(transparent)]
     Diff(#[from] DiffError),
+    Record(#[from] RecordCommandError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -45,6 +51,8 @@ pub enum CliError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Sending(#[from] SendingError),
+    #[error(transparent)]
+    Alerts(#[from] AlertsError),
 }
 
 impl CliError {

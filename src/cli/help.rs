@@ -41,6 +41,8 @@ pub fn program(width: usize) -> String {
             Example("ringscope dashboards --out DIR", "for Grafana, Kibana, Prometheus"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
+            Example("ringscope record -o run.rscope", "every reading in a file"),
+            Example("ringscope replay run.rscope", "the same once more"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
             Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
@@ -193,6 +195,7 @@ pub fn check(width: usize) -> String {
             Example("ringscope check ringscope.toml", "every error with its line, or what is published where"),
             Example("ringscope check ringscope.toml --json", "the same as JSON"),
             Example("ringscope serve --config ringscope.toml", "what the file is for"),
+            Example("ringscope check rules.toml", "a file of rules: its errors, or what raises an alert when"),
             Title("In the file:"),
             File("service = \"trainer\""),
             File("[[publish]]"),
@@ -346,6 +349,66 @@ pub fn bench(width: usize) -> String {
             Title("Exit codes:"),
             Term("0", "everything was measured"),
             Term("1", "something could not be measured; stderr and the JSON document say what"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope record --help`.
+pub fn record(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope record", "a run of ringscope's own executable, in run.rscope"),
+            Example("ringscope record -o day.rscope --duration 24h", "a day"),
+            Example("ringscope record --connect http://gpu7:9464 -o gpu7.rscope", "what a server has to tell"),
+            Example("ringscope record --append", "go on with run.rscope"),
+            Title("Size:"),
+            Prose(
+                "Everything is recorded exactly, as long as that takes fewer than --bytes-per-day. Beyond that, latencies by \
+                 bucket are recorded every 10 to 20 s, blocks every 2 minutes and whenever a kernel's state changes, and times \
+                 to a thousandth of the interval; counts are exact always. docs/recordings.md has the format and the sizes.",
+            ),
+            Title("Exit codes:"),
+            Term("0", "everything was recorded, and of a workload every reply was correct, as for `ringscope run`"),
+            Term("1", "as `ringscope run`; or something could not be recorded; stderr says why"),
+            Term("2", "wrong usage"),
+            Term("130", "ended by a second Ctrl-C"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope replay --help`.
+pub fn replay(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope replay run.rscope", "as fast as it happened"),
+            Example("ringscope replay run.rscope --speed 60", "a minute in a second"),
+            Example("ringscope replay run.rscope --from 2h --until 2h5m", "five minutes of it"),
+            Example("ringscope replay run.rscope --json | jq .snapshot.kernels", "each moment as JSON"),
+            Title("Exit codes:"),
+            Term("0", "the recording is whole, or was looked at up to --until"),
+            Term("1", "it is damaged, or cannot be read; stderr says where"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope report --help`.
+pub fn report(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope report run.rscope", "write run.html"),
+            Example("ringscope report run.rscope -o report.html", "write another file"),
+            Example("ringscope report run.rscope -o - --format markdown", "Markdown on stdout"),
+            Title("Exit codes:"),
+            Term("0", "the report is written; of a damaged recording it says where it was cut"),
+            Term("1", "the recording cannot be read, or the report not be written; stderr says why"),
             Term("2", "wrong usage"),
         ],
         width,

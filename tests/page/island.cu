@@ -36,8 +36,10 @@ extern "C" __global__ void island(ringscope::KernelRef telemetry, Orders* orders
         sleep_ms(1);
         if (state >> 20 & 63) rec.end(begun, 4096);
         else rec.fail(begun, 7);
-        rec.waiting(idle);
-        sleep_ms(1 + (block % 7 == 0 ? 10 * ms : ms / 2));
+        for (unsigned idles = block % 7 == 0 ? 10 * ms : ms / 2 + 1, i = 0; i < idles && word(&orders->ended) == 0; i += 10) {
+            rec.waiting(idle);
+            sleep_ms(idles < 10 ? idles : 10);
+        }
     }
 }
 RINGSCOPE_ENTRY(island)

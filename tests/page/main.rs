@@ -158,7 +158,7 @@ fn names_do_nothing() {
     if !browser::is_there() {
         return;
     }
-    let long = "x".repeat(200);
+    let long = "x".repeat(128);
     let names = [
         "<img src=x onerror=window.hit=1>",
         "\"><script>window.hit=1</script>",

@@ -103,11 +103,8 @@ impl Site {
     /// Lets the island hang, and waits until that is seen.
     pub fn hang(&self) {
         self.orders.hang.store(1, Ordering::SeqCst);
-        let all = ISLAND.len() as u32;
-        let hangs = |s: &Snapshot| {
-            s.stuck_kernel("attention").is_some_and(|k| k.groups.iter().map(|g| g.blocks).sum::<u32>() == all)
-        };
-        self.wait_for("the island hangs", hangs);
+        let is_silent = |s: &Snapshot, block: u32| s.blocks("attention").unwrap()[block as usize].silent;
+        self.wait_for("the island hangs", |snapshot| ISLAND.all(|block| is_silent(snapshot, block)));
     }
 
     /// Lets the island go on.
@@ -120,7 +117,11 @@ impl Site {
     pub fn wait_for(&self, what: &str, is: impl Fn(&Snapshot) -> bool) {
         let begun = Instant::now();
         while !self.collector.latest().is_some_and(|snapshot| is(&snapshot)) {
-            assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "waited in vain: {what}: {:?}",
+                self.collector.latest().map(|s| s.stuck())
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
