@@ -227,7 +227,7 @@ pub fn anomalies(width: usize) -> String {
             Title("The score:"),
             Prose(
                 "From 0 to 1: how probable it is that ten thousand rows of a series that is as it was have none so unusual. A row \
-                 with 0.9 or more is a finding. While a change lasts, the score is high once. The first rows have the score 0: \
+                 with 0.5 or more is a finding. While a change lasts, the score is high once. The first rows have the score 0: \
                  there is nothing to compare them with. docs/anomalies.md has the formulas.",
             ),
             Title("Exit codes:"),
