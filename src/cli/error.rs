@@ -1,6 +1,7 @@
 //! Why a command could not do its work, and what to do about it.
 
 use crate::cli::anomalies::error::SeriesError;
+use crate::cli::dashboards::DashboardsError;
 use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
@@ -35,6 +36,8 @@ pub enum CliError {
     #[error(transparent)]
     TraceFile(#[from] TraceFileError),
     #[error(transparent)]
+    Dashboards(#[from] DashboardsError),
+    #[error(transparent)]
     Signal(#[from] SignalError),
     #[error(transparent)]
     Series(#[from] SeriesError),
@@ -49,6 +52,7 @@ impl CliError {
     pub fn lines(&self) -> Vec<String> {
         match self {
             CliError::Plan(error) => error.lines(),
+            CliError::Serve(ServeError::Rules(error)) => error.lines(),
             error => vec![error.to_string()],
         }
     }

@@ -34,11 +34,14 @@ pub fn program(width: usize) -> String {
             Example("ringscope run", "stream ringscope's own executable"),
             Example("ringscope run --duration 10s disk.img", "repeat a file for 10 seconds"),
             Example("ringscope run --json disk.img | jq .summary", "the result as JSON"),
-            Example("ringscope serve", "metrics for Prometheus on port 9464"),
+            Example("ringscope serve", "a page and metrics on http://localhost:9464"),
             Example("ringscope top", "watch kernels on the terminal"),
             Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
+            Example("ringscope dashboards --out DIR", "for Grafana, Kibana, Prometheus"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
+            Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
             Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
@@ -115,11 +118,17 @@ pub fn serve(width: usize) -> String {
             Example("ringscope serve", "stream ringscope's own executable"),
             Example("ringscope serve --messages 100000", "send 100,000 messages, then only serve"),
             Example("ringscope serve --listen 0.0.0.0:9464", "serve on every network interface"),
+            Example(
+                "ringscope serve --token-file token --tls-cert cert.pem --tls-key key.pem",
+                "to who has the token, encrypted",
+            ),
+            Example("ringscope serve --replay run.rscope --speed 10", "the page of a recording, ten times as fast"),
             Example("curl -s localhost:9464/metrics | grep processed", "read one metric"),
             Example("curl -s localhost:9464/snapshot.json | jq .kernels", "read the kernels' telemetry as JSON"),
             Example("curl -s localhost:9464/stuck", "read why a kernel hangs"),
             Example("curl -sf localhost:9464/healthz || echo trouble", "check the kernels from a script"),
             Title("Paths:"),
+            Term("/", "the page, for a browser: charts, blocks, events, alerts"),
             Term(
                 "/metrics",
                 "for Prometheus: classic text, OpenMetrics text, or protobuf with native histograms, as the Accept \
@@ -133,6 +142,12 @@ pub fn serve(width: usize) -> String {
                  Accept header or ?format=json asks for it",
             ),
             Term("/healthz", "200 if all kernels are healthy, else 503 and the reason"),
+            Term(
+                "/live",
+                "what changes, as server-sent events; /live.rscope as a recording, for `ringscope top --connect`",
+            ),
+            Term("/trace.pftrace", "the last seconds as a trace, which the page opens in ui.perfetto.dev"),
+            Term("/api", "a list of all paths; docs/page.md says what is in each"),
             Title("Publishing:"),
             Example("ringscope serve --config ringscope.toml", "to the destinations of a file"),
             Example(
@@ -344,6 +359,7 @@ const WIDEST: usize = 40;
 /// Columns that an explanation needs beside the first column.
 const BESIDE: usize = 30;
 
+/// Lays out a page.
 /// Lays a page out.
 pub fn page(parts: &[Part], width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
@@ -411,9 +427,7 @@ mod tests {
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in
-            [program, run, serve, check, anomalies, trace, top, doctor, bench, report::help::report, diff::help::diff]
-        {
+        for page in [program, run, serve, check, anomalies, trace, top, report, help, diff, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

@@ -4,6 +4,7 @@
 mod anomalies;
 mod args;
 mod bench;
+mod dashboards;
 mod diff;
 mod doctor;
 mod error;
@@ -42,8 +43,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => args.check(),
         Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
-        Command::Report(_) | Command::Diff(_) => Ok(()),
-        Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        // What single options say is all that they need.
+        _ => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -65,6 +66,7 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Trace(args) => trace::trace(&args),
         Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
+        Command::Dashboards(args) => dashboards::dashboards(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Report(args) => report::report(&args),
         Command::Diff(args) => diff::diff(&args),

@@ -123,6 +123,8 @@ fn help_fits_the_terminal() {
             ("top", false),
             ("trace", true),
             ("trace", false),
+            ("dashboards", true),
+            ("dashboards", false),
             ("doctor", true),
             ("bench", true),
             ("report", true),

@@ -236,7 +236,7 @@ fn ratio(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "must be from 0 to 1, or \"0%\" to \"100%\"".to_owned())
 }
 
-fn severity(entry: &Entry) -> Result<Severity, String> {
+pub(crate) fn severity(entry: &Entry) -> Result<Severity, String> {
     let name = text(entry)?;
     let found = Severity::ALL.iter().find(|severity| severity.name() == name).copied();
     found.ok_or_else(|| "must be info, warning or critical".to_owned())
@@ -248,7 +248,7 @@ fn name(entry: &Entry) -> Result<&str, String> {
 }
 
 /// Labels that receivers take, and that do not hide what an alert is of.
-fn labels(entry: &Entry) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+pub(super) fn labels(entry: &Entry) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
     let labels = pairs(entry)?;
     let is_good = |name: &str| {
         let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::error::ErrorKind;
 
-use crate::cli::args::RunArgs;
 use crate::cli::top::source::address::Address;
+use crate::cli::top::state::link::SPEEDS;
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::input::Limit;
 
 /// `ringscope top`: where the moments come from.
@@ -26,6 +27,14 @@ pub struct TopArgs {
     /// File with the token that the server asks for. The token stands alone in it; it is never shown
     #[arg(long, value_name = "FILE", requires = "connect")]
     pub token_file: Option<PathBuf>,
+
+    /// Show a recording, as `ringscope record` makes it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["RunArgs", "connect"])]
+    pub replay: Option<PathBuf>,
+
+    /// How many times as fast as it was a recording is played, 0.0625 to 4096
+    #[arg(long, value_name = "TIMES", requires = "replay", default_value_t = 1.0, allow_negative_numbers = true, value_parser = speed)]
+    pub speed: f64,
 
     /// What is streamed.
     #[command(flatten)]
@@ -49,4 +58,10 @@ impl TopArgs {
             limit => limit,
         }
     }
+}
+
+/// Reads how fast a recording is played.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.trim_end_matches(['x', '×']).parse().ok().filter(|speed| SPEEDS.contains(speed));
+    speed.ok_or_else(|| format!("must be a number from {} to {}, such as 10", SPEEDS.start(), SPEEDS.end()))
 }

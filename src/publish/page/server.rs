@@ -20,7 +20,7 @@ use super::tls::{TlsError, acceptor};
 use super::token::Token;
 use super::trace::Tracing;
 use super::worker::Worker;
-use crate::alert::Judge;
+use crate::alert::{Engine, Rules};
 use crate::collector::{TelemetryCollector, TraceRecorder};
 use crate::feed::{Feed, FeedError};
 
@@ -63,7 +63,7 @@ pub struct TelemetryServerBuilder {
     listen: Result<Listen, ServeError>,
     connections: usize,
     streams: usize,
-    judge: Option<Box<dyn Judge>>,
+    rules: Rules,
     token: Option<SecretString>,
     #[cfg(feature = "page-tls")]
     tls: Option<(PathBuf, PathBuf)>,
@@ -76,7 +76,7 @@ pub struct BoundServer {
     hosts: Hosts,
     connections: usize,
     streams: usize,
-    judge: Option<Box<dyn Judge>>,
+    rules: Rules,
     token: Option<Token>,
     door: Door,
     recorder: Option<TraceRecorder>,
@@ -130,9 +130,9 @@ impl TelemetryServerBuilder {
         self
     }
 
-    /// Sets who finds alerts. Default: nobody.
-    pub fn judge(mut self, judge: Box<dyn Judge>) -> Self {
-        self.judge = Some(judge);
+    /// Sets the rules for alerts; `Rules::new()` is none. Default: the [ready-made](Rules::ready_made) ones.
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
         self
     }
 
@@ -167,8 +167,8 @@ impl TelemetryServerBuilder {
         };
         let listeners = listen.bind()?;
         let hosts = listen.hosts(&listeners);
-        let TelemetryServerBuilder { connections, streams, judge, .. } = self;
-        Ok(BoundServer { listeners, hosts, connections, streams, judge, token, door, recorder: None })
+        let TelemetryServerBuilder { connections, streams, rules, .. } = self;
+        Ok(BoundServer { listeners, hosts, connections, streams, rules, token, door, recorder: None })
     }
 
     /// Serves what `collector` reads, from now on until the server is dropped.
@@ -198,14 +198,13 @@ impl BoundServer {
     /// # Errors
     /// [`ServeError::Feed`], [`ServeError::System`].
     pub fn serve(self, collector: &TelemetryCollector) -> Result<TelemetryServer, ServeError> {
-        let mut bound = self;
-        let feed = Feed::start(collector, bound.judge.take())?;
+        let feed = Feed::start(collector, Some(Box::new(Engine::new(self.rules.clone()))))?;
         let collected = Collected {
             collector: collector.clone(),
             reading: Reading::start(collector.clone())?,
             health: HealthCheck::start(collector.clone())?,
         };
-        bound.start(feed, Some(collected), Replayed::default(), Past::Collector(collector.clone()))
+        self.start(feed, Some(collected), Replayed::default(), Past::Collector(collector.clone()))
     }
 
     /// Serves moments that somebody [pushes](Feed::push), as a replay does, from now on until the server is dropped. The history
@@ -215,7 +214,9 @@ impl BoundServer {
     /// [`ServeError::System`].
     pub fn serve_feed(self, feed: &Feed) -> Result<TelemetryServer, ServeError> {
         let replayed = Replayed::default();
-        self.start(feed.clone(), None, replayed.clone(), Past::Replay(replayed))
+        // What a recording has of alerts is what was found then.
+        let bound = BoundServer { rules: Rules::new(), ..self };
+        bound.start(feed.clone(), None, replayed.clone(), Past::Replay(replayed))
     }
 
     fn start(
@@ -225,7 +226,7 @@ impl BoundServer {
         replayed: Replayed,
         past: Past,
     ) -> Result<TelemetryServer, ServeError> {
-        let BoundServer { listeners, hosts, connections, streams, judge: _, token, door, recorder } = self;
+        let BoundServer { listeners, hosts, connections, streams, rules, token, door, recorder } = self;
         let entries = Arc::new(Entries::default());
         let tracing = Tracing { past: past.clone(), entries: Arc::clone(&entries), recorder };
         let scheme = door.scheme();
@@ -242,7 +243,7 @@ impl BoundServer {
             entries,
             live: Live::default(),
             recorded: Recorded::default(),
-            rules: Vec::new(),
+            rules: rules.iter().map(|rule| format!("{}: {rule}", rule.name()).into()).collect(),
             token,
         };
         let routes = Arc::new(routes);
@@ -260,7 +261,7 @@ impl TelemetryServer {
             listen: address.parse().map_err(bad),
             connections: TelemetryServerBuilder::DEFAULT_CONNECTIONS,
             streams: TelemetryServerBuilder::DEFAULT_STREAMS,
-            judge: None,
+            rules: Rules::ready_made(),
             token: None,
             #[cfg(feature = "page-tls")]
             tls: None,
