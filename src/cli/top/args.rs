@@ -32,6 +32,10 @@ pub struct TopArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["RunArgs", "connect"])]
     pub replay: Option<PathBuf>,
 
+    /// Rules for alerts on the kernels of this program, in TOML [default: those that come with ringscope]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["connect", "replay"])]
+    pub rules: Option<PathBuf>,
+
     /// How many times as fast as it was a recording is played, 0.0625 to 4096
     #[arg(long, value_name = "TIMES", requires = "replay", default_value_t = 1.0, allow_negative_numbers = true, value_parser = speed)]
     pub speed: f64,
