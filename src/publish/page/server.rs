@@ -131,6 +131,11 @@ impl TelemetryServerBuilder {
         self
     }
 
+    /// Sets the rules for alerts; `Rules::new()` is none. Default: the [ready-made](Rules::ready_made) ones.
+    pub fn rules(self, rules: Rules) -> Self {
+        self.judge(Box::new(Engine::new(rules)))
+    }
+
     /// Sets who finds alerts. Default: an engine with the rules that are [ready-made](crate::alert::Rules::ready_made).
     pub fn judge(mut self, judge: Box<dyn Judge>) -> Self {
         self.judge = Some(judge);
@@ -225,7 +230,9 @@ impl BoundServer {
     /// [`ServeError::System`].
     pub fn serve_feed(self, feed: &Feed) -> Result<TelemetryServer, ServeError> {
         let replayed = Replayed::default();
-        self.start(feed.clone(), None, replayed.clone(), Past::Replay(replayed))
+        // What a recording has of alerts is what was found then.
+        let bound = BoundServer { rules: Vec::new(), ..self };
+        bound.start(feed.clone(), None, replayed.clone(), Past::Replay(replayed))
     }
 
     fn start(
