@@ -3,10 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use ringscope::publish::{HttpOptions, Notifier};
-use serde_json::Value;
 
-use crate::delivery::{PATIENCE, Told, deep, hurried, until};
-use crate::fake::receiver;
+use crate::delivery::{Hooked, Told, deep, hurried, until};
 use crate::receivers::Alertmanager;
 
 fn notifier(server: &Alertmanager, resend: Duration) -> Notifier {
@@ -21,8 +19,8 @@ fn notifier(server: &Alertmanager, resend: Duration) -> Notifier {
 #[test]
 fn an_alert_fires_there_and_is_resolved() {
     let Some(server) = Alertmanager::start() else { return };
-    let (address, got) = receiver(&["200 OK"]);
-    let webhook = Notifier::webhook(&format!("http://{address}"), HttpOptions::default()).unwrap();
+    let mut hooked = Hooked::start();
+    let webhook = Notifier::webhook(&format!("http://{}", hooked.server.address), HttpOptions::default()).unwrap();
     let mut told = Told::new(deep(), vec![notifier(&server, Duration::from_secs(3600)), webhook.delivery(hurried())]);
     told.world.now = SystemTime::now() - Duration::from_secs(60);
     told.look(0, 11);
@@ -34,8 +32,7 @@ fn an_alert_fires_there_and_is_resolved() {
     assert_eq!(alert["labels"], labels);
     assert_eq!(alert["annotations"]["runbook_url"], "http://wiki/w");
     assert_eq!(alert["annotations"]["summary"], "the queue's depth of kernel w is 11, above 10");
-    let body: Value = serde_json::from_slice(&got.recv_timeout(PATIENCE).unwrap().body).unwrap();
-    assert_eq!(alert["fingerprint"], body["alerts"][0]["fingerprint"], "it is known by the same number");
+    assert_eq!(alert["fingerprint"], hooked.next_body()["alerts"][0]["fingerprint"], "it is known by the same number");
     assert_eq!(told.counts("alertmanager").dropped_items, [0; 6]);
     // The end lies in the past there, and so it shows it no more.
     told.world.now = SystemTime::now() - Duration::from_secs(1);

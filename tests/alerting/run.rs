@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::delivery::{PATIENCE, until};
-use crate::fake::receiver;
+use crate::delivery::{Hooked, until};
 use crate::program::{Dir, path, ringscope, text};
 use crate::serving::Serving;
 
@@ -36,15 +35,14 @@ fn rules(address: &str) -> String {
 
 #[test]
 fn a_service_with_errors_fires_and_is_resolved() {
-    let (address, got) = receiver(&["200 OK"]);
+    let mut hooked = Hooked::start();
     let dir = Dir::new("alerts-serve");
     let file = dir.0.join("rules.toml");
-    std::fs::write(&file, rules(&address)).unwrap();
+    std::fs::write(&file, rules(&hooked.server.address.to_string())).unwrap();
     let input = dir.file("input", 1 << 20);
     let args = ["--rules", path(&file), "--inject-errors", "0.5", "--messages", "300000", "--message-bytes", "64"];
     let serving = Serving::start(&[&args[..], &["--interval", "20ms", path(&input)]].concat());
-    let told = || serde_json::from_slice::<Value>(&got.recv_timeout(PATIENCE).expect("it is told").body).unwrap();
-    let fires = told();
+    let fires = hooked.next_body();
     assert_eq!((&fires["status"], &fires["receiver"]), (&"firing".into(), &"pager".into()), "{fires}");
     let alert = &fires["alerts"][0];
     assert_eq!(alert["labels"]["alertname"], "Failing");
@@ -53,7 +51,7 @@ fn a_service_with_errors_fires_and_is_resolved() {
         summary.starts_with("the failure rate of kernel worker_* is ") && summary.ends_with(", above 20 %"),
         "{summary}"
     );
-    let over = told();
+    let over = hooked.next_body();
     assert_eq!(
         (&over["status"], &over["alerts"][0]["fingerprint"]),
         (&"resolved".into(), &alert["fingerprint"]),
@@ -91,5 +89,5 @@ fn a_run_says_on_stderr_what_a_file_wants_in_the_log() {
     let run = ringscope(&args).output().unwrap();
     assert!(run.status.success(), "{run:?}");
     let said = text(&run.stderr);
-    assert!(said.contains("firing NoGpu (critical): nothing called gpu_* runs"), "{said}");
+    assert!(said.contains("firing NoGpu (warning): nothing called gpu_* runs"), "{said}");
 }

@@ -165,7 +165,7 @@ fn an_empty_file_has_no_rules_and_ready_made_ones_come_by_a_word() {
 const WRONG: &[(&str, &str)] = &[
     ("rules = []", "1:1: there is no key rules: is rule meant?"),
     ("above = 3", "1:1: above is of a rule: put it below a line [[rule]]"),
-    ("[rule]\nkind = \"cpu\"", "1:2: rule: must be a list of tables: [[rule]] with two brackets, and is a table"),
+    ("[rule]\nkind = \"cpu\"", "1:1: rule: must be a list of tables: [[rule]] with two brackets, and is a table"),
     ("[[rule]]\nname = \"x\"", "1:1: this rule has no kind: add one such as kind = \"p99\"; there are p50, p90"),
     ("[[rule]]\nkind = \"p98\"", "2:8: kind: there is no kind p98: is p9"),
     ("[[rule]]\nkind = \"p99\"", "2:8: kind p99 needs a limit: add one such as above = \"100ms\""),

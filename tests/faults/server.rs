@@ -80,6 +80,8 @@ struct Seen {
     heads: Vec<String>,
     /// Bodies that were taken.
     taken: BTreeSet<Vec<u8>>,
+    /// Those that were answered as they should, in their order.
+    good: Vec<Request>,
 }
 
 /// Stops when it is dropped, and gives its port free.
@@ -153,6 +155,12 @@ impl Server {
         self.seen().heads.clone()
     }
 
+    /// The request of that number that was answered as it should be.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn good(&self, number: usize) -> Option<Request> {
+        self.seen().good.get(number).cloned()
+    }
+
     /// How many different bodies were taken.
     pub fn taken(&self) -> usize {
         self.seen().taken.len()
@@ -200,7 +208,9 @@ async fn one<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, seen: &Mutex<See
     let (status, headers, body) = match fault {
         None => {
             let answer = good(&request);
-            seen.lock().expect("no panic inside").taken.insert(request.body);
+            let mut seen = seen.lock().expect("no panic inside");
+            seen.taken.insert(request.body.clone());
+            seen.good.push(request);
             answer
         }
         Some(Fault::ResetsTheAnswer) => {
