@@ -248,6 +248,8 @@ pub fn top(width: usize) -> String {
             Example("ringscope top --kernels 16 --blocks 64", "more of them, each with a map of its blocks"),
             Example("ringscope top --inject-errors 0.1", "with errors to look at"),
             Example("ringscope top --connect http://gpu7:9464", "a `ringscope serve`, or a program that serves itself"),
+            Example("ringscope top --replay run.rscope --speed 10", "a recording, ten times as fast"),
+            Example("ringscope top --replay run.rscope | grep hangs", "without a terminal: lines"),
             Title("Pages:"),
             Term("1 kernels", "a table of all of them: sort by s or a click on a title, filter by /"),
             Term("2 kernel", "one over time: latencies as a heat map, throughput, queue, errors, rates over windows"),
@@ -261,6 +263,11 @@ pub fn top(width: usize) -> String {
                 "? shows all keys. Enter looks closer, Esc goes back; Space holds what is shown, and , and . step through \
                  the moments that are kept; + and - zoom the time; y copies what is selected; q quits. The mouse works too.",
             ),
+            Title("Servers:"),
+            Prose(
+                "What --connect shows comes from the path /live.rscope, moment by moment. When the server is gone, the newest \
+                 numbers stay, dimmed, with how old they are, and it is tried again after 1 s, 2 s, 4 s, up to 30 s.",
+            ),
             Title("Colours:"),
             Prose(
                 "Colours are told apart by people who do not see all of them, and none stands alone: a sign or a word says \
@@ -269,7 +276,7 @@ pub fn top(width: usize) -> String {
             ),
             Title("Exit codes:"),
             Term("0", "you have quit; of a workload of its own: every reply was correct, as for `ringscope run`"),
-            Term("1", "as `ringscope run`; or there is no terminal that can be drawn on"),
+            Term("1", "as `ringscope run`; or there is no terminal that can be drawn on, or a file cannot be read"),
             Term("2", "wrong usage"),
         ],
         width,
