@@ -1,7 +1,7 @@
 //! Why a command could not do its work, and what to do about it.
 
 use crate::cli::anomalies::error::SeriesError;
-use crate::cli::dashboards::DashboardsError;
+use crate::cli::dashboards::error::DashboardsError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
 use crate::cli::report::error::ReportError;
