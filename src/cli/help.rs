@@ -34,14 +34,19 @@ pub fn program(width: usize) -> String {
             Example("ringscope run", "stream ringscope's own executable"),
             Example("ringscope run --duration 10s disk.img", "repeat a file for 10 seconds"),
             Example("ringscope run --json disk.img | jq .summary", "the result as JSON"),
-            Example("ringscope serve", "metrics for Prometheus on port 9464"),
+            Example("ringscope serve", "a page and metrics on http://localhost:9464"),
             Example("ringscope top", "watch kernels on the terminal"),
             Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
             Example("ringscope dashboards --out DIR", "for Grafana, Kibana, Prometheus"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
+            Example("ringscope record -o run.rscope", "every reading in a file"),
+            Example("ringscope replay run.rscope", "the same once more"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
+            Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Title(""),
             Prose(
                 "`ringscope help run` shows the options, examples and exit codes of `run`; likewise for the other \
@@ -115,11 +120,17 @@ pub fn serve(width: usize) -> String {
             Example("ringscope serve", "stream ringscope's own executable"),
             Example("ringscope serve --messages 100000", "send 100,000 messages, then only serve"),
             Example("ringscope serve --listen 0.0.0.0:9464", "serve on every network interface"),
+            Example(
+                "ringscope serve --token-file token --tls-cert cert.pem --tls-key key.pem",
+                "to who has the token, encrypted",
+            ),
+            Example("ringscope serve --replay run.rscope --speed 10", "the page of a recording, ten times as fast"),
             Example("curl -s localhost:9464/metrics | grep processed", "read one metric"),
             Example("curl -s localhost:9464/snapshot.json | jq .kernels", "read the kernels' telemetry as JSON"),
             Example("curl -s localhost:9464/stuck", "read why a kernel hangs"),
             Example("curl -sf localhost:9464/healthz || echo trouble", "check the kernels from a script"),
             Title("Paths:"),
+            Term("/", "the page, for a browser: charts, blocks, events, alerts"),
             Term(
                 "/metrics",
                 "for Prometheus: classic text, OpenMetrics text, or protobuf with native histograms, as the Accept \
@@ -133,6 +144,12 @@ pub fn serve(width: usize) -> String {
                  Accept header or ?format=json asks for it",
             ),
             Term("/healthz", "200 if all kernels are healthy, else 503 and the reason"),
+            Term(
+                "/live",
+                "what changes, as server-sent events; /live.rscope as a recording, for `ringscope top --connect`",
+            ),
+            Term("/trace.pftrace", "the last seconds as a trace, which the page opens in ui.perfetto.dev"),
+            Term("/api", "a list of all paths; docs/page.md says what is in each"),
             Title("Publishing:"),
             Example("ringscope serve --config ringscope.toml", "to the destinations of a file"),
             Example(
@@ -178,6 +195,7 @@ pub fn check(width: usize) -> String {
             Example("ringscope check ringscope.toml", "every error with its line, or what is published where"),
             Example("ringscope check ringscope.toml --json", "the same as JSON"),
             Example("ringscope serve --config ringscope.toml", "what the file is for"),
+            Example("ringscope check rules.toml", "a file of rules: its errors, or what raises an alert when"),
             Title("In the file:"),
             File("service = \"trainer\""),
             File("[[publish]]"),
@@ -337,6 +355,49 @@ pub fn bench(width: usize) -> String {
     )
 }
 
+/// Below the options of `ringscope record --help`.
+pub fn record(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope record", "a run of ringscope's own executable, in run.rscope"),
+            Example("ringscope record -o day.rscope --duration 24h", "a day"),
+            Example("ringscope record --connect http://gpu7:9464 -o gpu7.rscope", "what a server has to tell"),
+            Example("ringscope record --append", "go on with run.rscope"),
+            Title("Size:"),
+            Prose(
+                "Everything is recorded exactly, as long as that takes fewer than --bytes-per-day. Beyond that, latencies by \
+                 bucket are recorded every 10 to 20 s, blocks every 2 minutes and whenever a kernel's state changes, and times \
+                 to a thousandth of the interval; counts are exact always. docs/recordings.md has the format and the sizes.",
+            ),
+            Title("Exit codes:"),
+            Term("0", "everything was recorded, and of a workload every reply was correct, as for `ringscope run`"),
+            Term("1", "as `ringscope run`; or something could not be recorded; stderr says why"),
+            Term("2", "wrong usage"),
+            Term("130", "ended by a second Ctrl-C"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope replay --help`.
+pub fn replay(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope replay run.rscope", "as fast as it happened"),
+            Example("ringscope replay run.rscope --speed 60", "a minute in a second"),
+            Example("ringscope replay run.rscope --from 2h --until 2h5m", "five minutes of it"),
+            Example("ringscope replay run.rscope --json | jq .snapshot.kernels", "each moment as JSON"),
+            Title("Exit codes:"),
+            Term("0", "the recording is whole, or was looked at up to --until"),
+            Term("1", "it is damaged, or cannot be read; stderr says where"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
 /// Below the options of `ringscope report --help`.
 pub fn report(width: usize) -> String {
     page(
@@ -362,6 +423,7 @@ const WIDEST: usize = 40;
 const BESIDE: usize = 30;
 
 /// Lays out a page.
+/// Lays a page out.
 pub fn page(parts: &[Part], width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for section in parts.chunk_by(|_, next| !matches!(next, Title(_))) {
@@ -424,10 +486,11 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{diff, report};
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, anomalies, trace, top, report, doctor, bench] {
+        for page in [program, run, serve, check, anomalies, trace, top, report, help, diff, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

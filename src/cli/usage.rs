@@ -121,6 +121,10 @@ fn help_fits_the_terminal() {
             ("anomalies", false),
             ("top", true),
             ("top", false),
+            ("record", true),
+            ("record", false),
+            ("replay", true),
+            ("replay", false),
             ("trace", true),
             ("trace", false),
             ("dashboards", true),
@@ -128,6 +132,7 @@ fn help_fits_the_terminal() {
             ("doctor", true),
             ("bench", true),
             ("report", true),
+            ("diff", true),
         ] {
             let args =
                 ["ringscope", command, if long { "--help" } else { "-h" }].into_iter().filter(|arg| !arg.is_empty());

@@ -142,17 +142,25 @@ fn hostile_names_are_text() {
     }
 }
 
-/// What is no code span.
+/// What is neither in a code span nor behind a backslash.
 fn outside_code(markdown: &str) -> String {
     let mut outside = String::new();
     for line in markdown.lines() {
         let mut rest = line;
-        while let Some(at) = rest.find('`').filter(|at| !rest[..*at].ends_with('\\')) {
+        while let Some(at) = rest.find(['`', '\\']) {
             outside += &rest[..at];
+            if rest[at..].starts_with('\\') {
+                let next = rest[at + 1..].chars().next().map_or(0, char::len_utf8);
+                rest = &rest[at + 1 + next..];
+                continue;
+            }
             let fence = rest[at..].chars().take_while(|c| *c == '`').count();
             let fence = &rest[at..at + fence];
             let inside = &rest[at + fence.len()..];
-            let end = inside.find(fence).unwrap_or_else(|| panic!("an open code span: {line}"));
+            // A shorter or a longer row of them is not its end.
+            let runs = inside.match_indices(fence);
+            let is_end = |at: &usize| !inside[..*at].ends_with('`') && !inside[at + fence.len()..].starts_with('`');
+            let end = runs.map(|(at, _)| at).find(is_end).unwrap_or_else(|| panic!("an open code span: {line}"));
             rest = &inside[end + fence.len()..];
         }
         outside += rest;

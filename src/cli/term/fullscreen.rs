@@ -79,7 +79,9 @@ fn take() -> std::io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     let taken = execute!(std::io::stdout(), EnterAlternateScreen, Hide, EnableMouseCapture);
-    taken.inspect_err(|_| drop(give_back()))
+    taken.inspect_err(|_| {
+        give_back();
+    })
 }
 
 /// So that what a panic says is read, and not in raw mode on a screen that is gone.

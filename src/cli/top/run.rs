@@ -47,6 +47,8 @@ pub fn run(
     let _taken = Fullscreen::take()?;
     let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout()));
     let mut shown = Shown { terminal: Terminal::new(backend)?, drawn: None };
+    // Not every terminal has a second screen.
+    shown.terminal.clear()?;
     let mut tick = Instant::now();
     let mut dirty = true;
     while !stop.load(Ordering::Relaxed) && !fullscreen::is_broken() {

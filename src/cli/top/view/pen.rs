@@ -80,18 +80,6 @@ impl<'a> Pen<'a> {
         self.paint(area, grey.remove_modifier(Modifier::BOLD));
     }
 
-    /// Clears a part of the screen.
-    pub fn clear(&mut self, area: Rect) {
-        let area = area.intersection(self.buffer.area);
-        for y in area.top()..area.bottom() {
-            for x in area.left()..area.right() {
-                if let Some(cell) = self.buffer.cell_mut((x, y)) {
-                    cell.reset();
-                }
-            }
-        }
-    }
-
     /// Draws a line with a title in it, and what belongs to the right end of it.
     pub fn heading(&mut self, area: Rect, title: &str, right: &str) {
         let dash = self.theme.sign("─", "-");
@@ -128,7 +116,8 @@ impl<'a> Pen<'a> {
     pub fn columns(&mut self, area: Rect, values: &[Option<f64>], most: f64, style: Style) {
         let shown = &values[values.len().saturating_sub(area.width.into())..];
         let start = area.right().saturating_sub(shown.len() as u16);
-        let levels = usize::from(area.height) * 8;
+        // One line alone leaves room to the line above.
+        let levels = (usize::from(area.height) * 8).max(8) - usize::from(area.height == 1);
         for (x, value) in (start..area.right()).zip(shown) {
             let Some(value) = value.filter(|value| value.is_finite()) else { continue };
             let part = if most > 0.0 { (value / most).clamp(0.0, 1.0) } else { 0.0 };
