@@ -172,6 +172,9 @@ impl<B: Bits> Packed<B> {
 
     /// A number that mostly has so many bits.
     fn number(&mut self, field: u8, off: u8, now: i64) -> i64 {
+        if self.bits.is_spent() {
+            return 0;
+        }
         let chances = self.learned.chances.entry((self.section, field, off)).or_default();
         if !self.bits.bit(&mut chances.is_zero, now != 0) {
             return 0;

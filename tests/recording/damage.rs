@@ -13,7 +13,7 @@ fn sample() -> &'static (Vec<u8>, Vec<usize>) {
         let collector = TelemetryCollector::new(true);
         collector.monitor_operations().unwrap();
         let depth = collector.gauge("depth", "A gauge").unwrap().on_host().unwrap();
-        let sizes = collector.histogram("sizes", "A histogram").unwrap().bounds(&[1.0, 10.0]).on_host().unwrap();
+        let sizes = collector.histogram("sizes", "A histogram").unwrap().buckets(&[1.0, 10.0]).on_host().unwrap();
         let mut encoder = Encoder::new();
         let (mut bytes, mut ends) = (encoder.header(), Vec::new());
         for i in 0..6u32 {
