@@ -101,7 +101,12 @@ fn a_file_says_where_it_is_damaged() {
     std::fs::write(file.path(), &changed).unwrap();
     let error = Reader::open(file.path()).unwrap_err();
     assert!(error.to_string().contains("version 2") && error.to_string().contains("newer"), "{error}");
+    // Of a program that was killed before it wrote anything.
     std::fs::write(file.path(), "").unwrap();
+    assert_eq!(Reader::open(file.path()).unwrap().count(), 0);
+    std::fs::write(file.path(), "rs").unwrap();
+    assert_eq!(Reader::open(file.path()).unwrap().count(), 0);
+    std::fs::write(file.path(), "rr").unwrap();
     assert_eq!(Reader::open(file.path()).unwrap_err(), RecordingError::NotARecording);
 }
 
