@@ -42,7 +42,6 @@ pub fn program(width: usize) -> String {
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
-            Example("ringscope report run.rscope", "a recording's story as a page"),
             Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Title(""),
@@ -427,7 +426,9 @@ mod tests {
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, anomalies, trace, top, report, help, diff, doctor, bench] {
+        for page in
+            [program, run, serve, check, anomalies, trace, top, doctor, bench, report::help::report, diff::help::diff]
+        {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");
