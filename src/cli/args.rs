@@ -9,12 +9,15 @@ use ringscope::DeviceSpec;
 use ringscope::publish::serving::Listen;
 use ringscope::trace::TraceFilter;
 
+use crate::cli::alerts::args::AlertArgs;
 use crate::cli::anomalies::args::AnomaliesArgs;
 use crate::cli::dashboards::args::{self as dashboards, DashboardsArgs};
 use crate::cli::diff::args::DiffArgs;
 use crate::cli::diff::help as diff_help;
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
+use crate::cli::record::args::RecordArgs;
+use crate::cli::replay::args::ReplayArgs;
 use crate::cli::report::args::ReportArgs;
 use crate::cli::report::help as report_help;
 use crate::cli::serve::args::PageArgs;
@@ -61,6 +64,8 @@ impl Cli {
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
             .mut_subcommand("report", |command| command.after_help(report_help::report(width)))
             .mut_subcommand("diff", |command| command.after_help(diff_help::diff(width)))
+            .mut_subcommand("record", |command| short_usage(command.after_help(help::record(width)), "record", width))
+            .mut_subcommand("replay", |command| command.after_help(help::replay(width)))
     }
 }
 
@@ -84,10 +89,10 @@ pub enum Command {
     ///
     /// Streams as `ringscope run` does, until Ctrl-C.
     Serve(ServeArgs),
-    /// Check a file of destinations, as `run` and `serve` take it with --config
+    /// Check a file of destinations, as `run` and `serve` take it with --config, or of rules, as they take it with --rules
     ///
     /// Nothing is sent. Every error is said with its line and column; without one, what is published where, and which secrets
-    /// come from where, never the secrets.
+    /// come from where, never the secrets; or which rules raise alerts when, and who is notified.
     Check(CheckArgs),
     /// Score each row of a file of values by how unusual it is, as the kernels' own measures are scored
     ///
@@ -114,6 +119,15 @@ pub enum Command {
     /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
     /// Compare the ratios: absolute times depend on the machine.
     Bench(BenchArgs),
+    /// Stream files as `run` does, or look at a server, and record every reading, event and alert in a file
+    ///
+    /// The file is small, can be looked at while it is written, and survives the end of the program at any moment. `replay`,
+    /// `top`, `serve` and `report` take it.
+    Record(RecordArgs),
+    /// Show a recording as `run` shows kernels while they run
+    ///
+    /// A recording that is damaged is shown up to its damage, and where that is is said at the end.
+    Replay(ReplayArgs),
     /// Tell a recording's story as one page of HTML, or as Markdown
     ///
     /// What happened when (hangs with where and why, failures, alerts, gaps), rates and latencies over time for each kernel, the
@@ -136,6 +150,10 @@ pub struct RunAndPublishArgs {
     /// Where the telemetry goes.
     #[command(flatten)]
     pub publish: PublishArgs,
+
+    /// What raises an alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 }
 
 impl RunAndPublishArgs {
@@ -143,6 +161,10 @@ impl RunAndPublishArgs {
     pub fn check(&self) -> Result<(), clap::Error> {
         if self.run.no_telemetry && self.publish.is_wanted() {
             let message = "--no-telemetry leaves nothing to publish: leave it out, or --publish and --config";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
+        if self.run.no_telemetry && self.alerts.rules.is_some() {
+            let message = "--no-telemetry leaves nothing to raise alerts of: leave it out, or --rules";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
         self.run.check()
@@ -172,6 +194,10 @@ pub struct ServeArgs {
     /// Where the telemetry goes.
     #[command(flatten)]
     pub publish: PublishArgs,
+
+    /// What raises an alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 }
 
 impl ServeArgs {

@@ -41,9 +41,10 @@ pub fn program(width: usize) -> String {
             Example("ringscope dashboards --out DIR", "for Grafana, Kibana, Prometheus"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
+            Example("ringscope record -o run.rscope", "every reading in a file"),
+            Example("ringscope replay run.rscope", "the same once more"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
             Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
-            Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Title(""),
             Prose(
                 "`ringscope help run` shows the options, examples and exit codes of `run`; likewise for the other \
@@ -192,6 +193,7 @@ pub fn check(width: usize) -> String {
             Example("ringscope check ringscope.toml", "every error with its line, or what is published where"),
             Example("ringscope check ringscope.toml --json", "the same as JSON"),
             Example("ringscope serve --config ringscope.toml", "what the file is for"),
+            Example("ringscope check rules.toml", "a file of rules: its errors, or what raises an alert when"),
             Title("In the file:"),
             File("service = \"trainer\""),
             File("[[publish]]"),
@@ -223,7 +225,7 @@ pub fn anomalies(width: usize) -> String {
             Title("The score:"),
             Prose(
                 "From 0 to 1: how probable it is that ten thousand rows of a series that is as it was have none so unusual. A row \
-                 with 0.9 or more is a finding. While a change lasts, the score is high once. The first rows have the score 0: \
+                 with 0.5 or more is a finding. While a change lasts, the score is high once. The first rows have the score 0: \
                  there is nothing to compare them with. docs/anomalies.md has the formulas.",
             ),
             Title("Exit codes:"),
@@ -351,6 +353,49 @@ pub fn bench(width: usize) -> String {
     )
 }
 
+/// Below the options of `ringscope record --help`.
+pub fn record(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope record", "a run of ringscope's own executable, in run.rscope"),
+            Example("ringscope record -o day.rscope --duration 24h", "a day"),
+            Example("ringscope record --connect http://gpu7:9464 -o gpu7.rscope", "what a server has to tell"),
+            Example("ringscope record --append", "go on with run.rscope"),
+            Title("Size:"),
+            Prose(
+                "Everything is recorded exactly, as long as that takes fewer than --bytes-per-day. Beyond that, latencies by \
+                 bucket are recorded every 10 to 20 s, blocks every 2 minutes and whenever a kernel's state changes, and times \
+                 to a thousandth of the interval; counts are exact always. docs/recordings.md has the format and the sizes.",
+            ),
+            Title("Exit codes:"),
+            Term("0", "everything was recorded, and of a workload every reply was correct, as for `ringscope run`"),
+            Term("1", "as `ringscope run`; or something could not be recorded; stderr says why"),
+            Term("2", "wrong usage"),
+            Term("130", "ended by a second Ctrl-C"),
+        ],
+        width,
+    )
+}
+
+/// Below the options of `ringscope replay --help`.
+pub fn replay(width: usize) -> String {
+    page(
+        &[
+            Title("Examples:"),
+            Example("ringscope replay run.rscope", "as fast as it happened"),
+            Example("ringscope replay run.rscope --speed 60", "a minute in a second"),
+            Example("ringscope replay run.rscope --from 2h --until 2h5m", "five minutes of it"),
+            Example("ringscope replay run.rscope --json | jq .snapshot.kernels", "each moment as JSON"),
+            Title("Exit codes:"),
+            Term("0", "the recording is whole, or was looked at up to --until"),
+            Term("1", "it is damaged, or cannot be read; stderr says where"),
+            Term("2", "wrong usage"),
+        ],
+        width,
+    )
+}
+
 const INDENT: usize = 2;
 const GAP: usize = 2;
 /// Columns of the widest first column; what is longer stands above its explanation.
@@ -426,9 +471,21 @@ mod tests {
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in
-            [program, run, serve, check, anomalies, trace, top, doctor, bench, report::help::report, diff::help::diff]
-        {
+        for page in [
+            program,
+            run,
+            serve,
+            check,
+            anomalies,
+            trace,
+            top,
+            record,
+            replay,
+            doctor,
+            bench,
+            report::help::report,
+            diff::help::diff,
+        ] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

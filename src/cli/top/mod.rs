@@ -10,7 +10,7 @@ mod input;
 mod look;
 mod plain;
 mod run;
-mod source;
+pub mod source;
 mod state;
 #[cfg(test)]
 mod tests;
