@@ -467,7 +467,6 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{diff, report};
 
     #[test]
     fn every_page_fits_and_lines_up() {
