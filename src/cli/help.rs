@@ -470,21 +470,7 @@ mod tests {
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [
-            program,
-            run,
-            serve,
-            check,
-            anomalies,
-            trace,
-            top,
-            record,
-            replay,
-            doctor,
-            bench,
-            report::help::report,
-            diff::help::diff,
-        ] {
+        for page in [program, run, serve, check, anomalies, trace, top, record, replay, doctor, bench] {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");
