@@ -11,17 +11,21 @@ use ringscope::trace::TraceFilter;
 
 use crate::cli::alerts::args::AlertArgs;
 use crate::cli::anomalies::args::AnomaliesArgs;
+use crate::cli::anomalies::help as anomalies_help;
 use crate::cli::dashboards::args::{self as dashboards, DashboardsArgs};
 use crate::cli::diff::args::DiffArgs;
 use crate::cli::diff::help as diff_help;
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
 use crate::cli::record::args::RecordArgs;
+use crate::cli::record::help as record_help;
 use crate::cli::replay::args::ReplayArgs;
+use crate::cli::replay::help as replay_help;
 use crate::cli::report::args::ReportArgs;
 use crate::cli::report::help as report_help;
 use crate::cli::serve::args::PageArgs;
 use crate::cli::top::args::TopArgs;
+use crate::cli::top::help as top_help;
 use crate::cli::values::{sample, slow, whole};
 use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::input::Limit;
@@ -56,17 +60,18 @@ impl Cli {
             .mut_subcommand("run", |command| command.after_help(help::run(width)))
             .mut_subcommand("serve", |command| short_usage(command.after_help(help::serve(width)), "serve", width))
             .mut_subcommand("check", |command| command.after_help(help::check(width)))
-            .mut_subcommand("top", |command| short_usage(command.after_help(help::top(width)), "top", width))
+            .mut_subcommand("top", |command| short_usage(command.after_help(top_help::top(width)), "top", width))
             .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
-            .mut_subcommand("anomalies", |command| command.after_help(help::anomalies(width)))
+            .mut_subcommand("anomalies", |command| command.after_help(anomalies_help::anomalies(width)))
             .mut_subcommand("dashboards", |command| command.after_help(dashboards::help(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
             .mut_subcommand("report", |command| command.after_help(report_help::report(width)))
             .mut_subcommand("diff", |command| command.after_help(diff_help::diff(width)))
-            .mut_subcommand("record", |command| short_usage(command.after_help(help::record(width)), "record", width))
-            .mut_subcommand("replay", |command| command.after_help(help::replay(width)))
-            .mut_subcommand("report", |command| command.after_help(help::report(width)))
+            .mut_subcommand("record", |command| {
+                short_usage(command.after_help(record_help::record(width)), "record", width)
+            })
+            .mut_subcommand("replay", |command| command.after_help(replay_help::replay(width)))
     }
 }
 

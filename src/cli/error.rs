@@ -32,6 +32,7 @@ pub enum CliError {
     Report(#[from] ReportError),
     #[error(transparent)]
     Diff(#[from] DiffError),
+    #[error(transparent)]
     Record(#[from] RecordCommandError),
     #[error(transparent)]
     Replay(#[from] ReplayError),

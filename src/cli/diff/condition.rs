@@ -243,7 +243,7 @@ mod tests {
 
         #[test]
         fn every_right_condition_is_read(
-            metric in 0..Metric::ALL.len(), sign in "[+-]", number in 0.0..1e6, comparator in "(>|>=|<|<=)"
+            metric in 0..Metric::ALL.len(), sign in "[+-]", number in 0.0..1e6f64, comparator in "(>|>=|<|<=)"
         ) {
             let metric = Metric::ALL[metric];
             let read = Condition::parse(&format!("k?:{} {comparator} {sign}{number:.3} %", metric.name())).unwrap();
