@@ -59,7 +59,8 @@ await withBrowser(async (browser) => {
   await page.locator("tbody tr", { hasText: "attention" }).getByText("stalled").waitFor();
   await go(page, "alerts");
   const alert = page.locator("tbody tr", { hasText: "kernel_hangs" });
-  assert.match(await alert.textContent(), /firing.*critical.*attention hangs for longer than 2s/);
+  assert.match(await alert.textContent(), /firing.*critical.*a kernel hangs.*kernel=attention/);
+  assert.equal(await page.locator(".rules li").count(), 2);
   await go(page, "events");
   await page.locator("tbody tr", { hasText: "attention" }).getByText("stalled:").first().waitFor();
 

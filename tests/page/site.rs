@@ -3,9 +3,9 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use ringscope::alert::{Alert, AlertState, Judge, Severity};
+use ringscope::alert::{Rule, Rules, Severity};
 use ringscope::device::host::HostDevice;
 use ringscope::device::{HostEntry, Launch};
 use ringscope::publish::TelemetryServer;
@@ -20,7 +20,7 @@ const NAMES: [&str; 5] = ["idle", "load", "compute", "store", "wait_barrier"];
 const LIMIT: Duration = Duration::from_secs(2);
 /// The blocks of `attention`, and which of them hang.
 pub const BLOCKS: u32 = 64;
-pub const ISLAND: std::ops::Range<u32> = 41..47;
+pub static ISLAND: std::ops::Range<u32> = 41..47;
 
 /// The mirror of the one in island.cu.
 #[repr(C)]
@@ -39,27 +39,6 @@ pub struct Site {
     pub orders: &'static Orders,
     all: Vec<&'static Orders>,
     _launches: Vec<Box<dyn Launch>>,
-}
-
-/// Alerts while a kernel hangs, as somebody's own rule would.
-struct OfHangs(Option<SystemTime>);
-
-impl Judge for OfHangs {
-    fn judge(&mut self, snapshot: &Arc<Snapshot>) -> Arc<[Alert]> {
-        let stuck = snapshot.stuck();
-        let Some(kernel) = stuck.first() else {
-            self.0 = None;
-            return Arc::new([]);
-        };
-        let since = *self.0.get_or_insert(snapshot.time);
-        let lasts = kernel.lasts.as_secs_f64();
-        let mut alert = Alert::pending("kernel_hangs", Severity::Critical, lasts, since);
-        (alert.state, alert.fired_at) = (AlertState::Firing, Some(since));
-        alert.labels = Arc::new([("kernel".into(), Arc::clone(&kernel.kernel_id))]);
-        alert.threshold = Some(LIMIT.as_secs_f64());
-        alert.summary = format!("{} hangs for longer than {LIMIT:?}", kernel.kernel_id).into();
-        Arc::new([alert])
-    }
 }
 
 impl Site {
@@ -96,7 +75,9 @@ impl Site {
         collector.record_event("queue_drained", 100.0, &[("queue", "images")], &[("batch", "7")]).unwrap();
         collector.network_operation("http", "backup.example", 443).unwrap().fail("connection refused");
         collector.start_collection(Duration::from_millis(250)).unwrap();
-        let server = TelemetryServer::builder("127.0.0.1:0").judge(Box::new(OfHangs(None))).serve(&collector).unwrap();
+        let hangs = Rule::stalled("*").named("kernel_hangs").severity(Severity::Critical).summary("a kernel hangs");
+        let rules = Rules::new().rule(hangs).rule(Rule::failure_rate_above("*", 0.9));
+        let server = TelemetryServer::builder("127.0.0.1:0").rules(rules).serve(&collector).unwrap();
         Site { collector, server, orders: all[0], all, _launches: launches }
     }
 
@@ -104,7 +85,7 @@ impl Site {
     pub fn hang(&self) {
         self.orders.hang.store(1, Ordering::SeqCst);
         let is_silent = |s: &Snapshot, block: u32| s.blocks("attention").unwrap()[block as usize].silent;
-        self.wait_for("the island hangs", |snapshot| ISLAND.all(|block| is_silent(snapshot, block)));
+        self.wait_for("the island hangs", |snapshot| ISLAND.clone().all(|block| is_silent(snapshot, block)));
     }
 
     /// Lets the island go on.

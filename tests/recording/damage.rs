@@ -13,7 +13,7 @@ fn sample() -> &'static (Vec<u8>, Vec<usize>) {
         let collector = TelemetryCollector::new(true);
         collector.monitor_operations().unwrap();
         let depth = collector.gauge("depth", "A gauge").unwrap().on_host().unwrap();
-        let sizes = collector.histogram("sizes", "A histogram").unwrap().bounds(&[1.0, 10.0]).on_host().unwrap();
+        let sizes = collector.histogram("sizes", "A histogram").unwrap().buckets(&[1.0, 10.0]).on_host().unwrap();
         let mut encoder = Encoder::new();
         let (mut bytes, mut ends) = (encoder.header(), Vec::new());
         for i in 0..6u32 {
@@ -101,7 +101,12 @@ fn a_file_says_where_it_is_damaged() {
     std::fs::write(file.path(), &changed).unwrap();
     let error = Reader::open(file.path()).unwrap_err();
     assert!(error.to_string().contains("version 2") && error.to_string().contains("newer"), "{error}");
+    // Of a program that was killed before it wrote anything.
     std::fs::write(file.path(), "").unwrap();
+    assert_eq!(Reader::open(file.path()).unwrap().count(), 0);
+    std::fs::write(file.path(), "rs").unwrap();
+    assert_eq!(Reader::open(file.path()).unwrap().count(), 0);
+    std::fs::write(file.path(), "rr").unwrap();
     assert_eq!(Reader::open(file.path()).unwrap_err(), RecordingError::NotARecording);
 }
 

@@ -3,6 +3,7 @@
 pub mod args;
 mod connect;
 pub mod error;
+pub mod help;
 
 use ringscope::publish::Recording;
 
