@@ -129,6 +129,8 @@ pub mod collector;
 #[cfg(feature = "alerts")]
 #[doc(hidden)]
 pub mod config;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 pub mod device;
 pub mod export;
 #[cfg(feature = "feed")]

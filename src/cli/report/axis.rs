@@ -59,7 +59,9 @@ impl Axis {
         let rough = limit / STEPS;
         let magnitude = 10_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|n| n * magnitude).find(|step| *step >= rough * 0.999);
-        let step = step.unwrap_or(rough).max(f64::MIN_POSITIVE);
+        // Half a message does not wait.
+        let least = if unit == Unit::Messages { 1.0 } else { f64::MIN_POSITIVE };
+        let step = step.unwrap_or(rough).max(least);
         let count = (limit / step).ceil().max(1.0);
         let high = step * count;
         let ticks = (0..=count as u32).map(|n| f64::from(n) * step).map(|value| (value, unit.shown(value))).collect();
@@ -106,6 +108,7 @@ mod tests {
     fn ticks_are_round() {
         assert_eq!(ticks(Unit::PerSecond, &[0.0, 93_000.0]), ["0", "25 k", "50 k", "75 k", "100 k"]);
         assert_eq!(ticks(Unit::Messages, &[3.0]), ["0", "1", "2", "3"]);
+        assert_eq!(ticks(Unit::Messages, &[1.0]), ["0", "1"]);
         assert_eq!(ticks(Unit::Part, &[0.1]), ["0 %", "25 %", "50 %", "75 %", "100 %"]);
         assert_eq!(ticks(Unit::Latency, &[900.0, 21_000.0]), ["1 µs", "2 µs", "5 µs", "10 µs", "20 µs"]);
         assert_eq!(ticks(Unit::PerSecond, &[]), ["0"]);

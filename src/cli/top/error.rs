@@ -20,9 +20,6 @@ pub enum TopError {
         /// What is wrong with it.
         error: ringscope::recording::RecordingError,
     },
-    /// The rules are wrong.
-    #[error(transparent)]
-    Rules(#[from] ringscope::alert::RulesError),
     /// The token cannot be read.
     #[error("cannot read a token from {}: {reason}; the token stands alone in it", path.display())]
     Token {

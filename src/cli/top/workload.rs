@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::time::SystemTime;
 
-use ringscope::alert::{Engine, Rules};
 use ringscope::feed::Feed;
 
+use crate::cli::alerts::{self, Log};
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
 use crate::cli::top::args::TopArgs;
@@ -23,16 +23,13 @@ use crate::cli::workload::view;
 
 /// Streams and shows that, until somebody wants the end. Whether every reply was right.
 pub fn top(args: &TopArgs) -> Result<bool, CliError> {
-    // Before anything is launched: what is wrong with the rules is known at once.
-    let rules = match &args.rules {
-        Some(path) => Rules::from_file(path).map_err(TopError::from)?,
-        None => Rules::ready_made(),
-    };
+    let alerts = alerts::plan(&args.alerts)?;
     let doing = "opening the device and launching the kernels";
     let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.limit(), None))?;
     let collector = session.runtime().collector().clone();
     collector.start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
-    let feed = Feed::start(&collector, Some(Box::new(Engine::new(rules)))).map_err(TopError::from)?;
+    let judge = alerts.judge(&collector, Log::Shown)?;
+    let feed = Feed::start(&collector, Some(Box::new(judge))).map_err(TopError::from)?;
     let moments = feed.subscribe();
     let mut app =
         App::new(Origin::new(Kind::Workload, view::what(&args.run, session.runtime().device())), SystemTime::now());

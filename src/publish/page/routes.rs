@@ -403,13 +403,13 @@ fn smaller(answer: Answer) -> Answer {
     let (mut parts, body) = answer.into_parts();
     let body = match body {
         Body::Whole(whole) if is_worth_it && !parts.headers.contains_key(CONTENT_ENCODING) => {
-            match whole.into_inner().filter(|bytes| bytes.len() >= LEAST_ZIPPED) {
-                Some(bytes) => {
+            match whole.into_inner() {
+                Some(bytes) if bytes.len() >= LEAST_ZIPPED => {
                     parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                     parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
                     Bytes::from(zipped(&bytes, Compression::fast())).into()
                 }
-                None => Body::from(Bytes::new()),
+                small => Body::from(small.unwrap_or_default()),
             }
         }
         body => body,

@@ -4,7 +4,7 @@ import { el, setAttribute, setChildren, setText } from "./dom.js";
 
 const STEP = 200;
 
-// Makes a table of `columns`: {key, label, unit?, hint?, numeric?, priority?, value(row), text?(row), fill?(cell, row)}. What `value`
+// Makes a table of `columns`: {key, label, of?, unit?, hint?, numeric?, priority?, value(row), text?(row), fill?(cell, row)}. What `value`
 // returns is sorted by, and is in the cell as data-value. `sort`: [key, ascending], or null where the order of the rows stays.
 export function table({ caption, columns, keyOf, sort = null, none }) {
   const state = { sort, rows: [], limit: STEP, made: new Map() };
@@ -48,7 +48,7 @@ function classes({ numeric, priority }) {
 
 function head(column, sorts, click) {
   const cell = el("th", { scope: "col", class: classes(column), title: column.hint });
-  const label = [column.label, column.unit ? el("span", { class: "unit", text: ` ${column.unit}` }) : null];
+  const label = [column.of ? el("span", { class: "unseen", text: `${column.of}: ` }) : null, column.label, column.unit ? el("span", { class: "unit", text: ` ${column.unit}` }) : null];
   cell.append(...(sorts && column.value ? [el("button", { type: "button", on: { click } }, label)] : label.filter(Boolean)));
   return cell;
 }
