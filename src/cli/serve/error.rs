@@ -25,8 +25,13 @@ pub enum ServeError {
     #[error("{}", .0.lines().join("\n"))]
     Rules(#[from] RulesError),
     /// The recording cannot be read.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
+    #[error("{path}: {source}")]
+    Recording {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: RecordingError,
+    },
 }
 
 fn remedy(error: &publish::ServeError) -> &'static str {

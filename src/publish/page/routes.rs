@@ -401,18 +401,14 @@ fn smaller(answer: Answer) -> Answer {
     let worth = |of: &HeaderValue| of == JSON || of == "application/octet-stream";
     let is_worth_it = answer.headers().get(CONTENT_TYPE).is_some_and(worth);
     let (mut parts, body) = answer.into_parts();
-    let body = match body {
-        Body::Whole(whole) if is_worth_it && !parts.headers.contains_key(CONTENT_ENCODING) => {
-            match whole.into_inner().filter(|bytes| bytes.len() >= LEAST_ZIPPED) {
-                Some(bytes) => {
-                    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-                    Bytes::from(zipped(&bytes, Compression::fast())).into()
-                }
-                None => Body::from(Bytes::new()),
-            }
-        }
-        body => body,
+    let bytes = match body {
+        Body::Whole(whole) => whole.into_inner().unwrap_or_default(),
+        stream => return Response::from_parts(parts, stream),
     };
-    Response::from_parts(parts, body)
+    if !is_worth_it || bytes.len() < LEAST_ZIPPED {
+        return Response::from_parts(parts, bytes.into());
+    }
+    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    Response::from_parts(parts, Bytes::from(zipped(&bytes, Compression::fast())).into())
 }
