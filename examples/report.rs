@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let begin = Instant::now();
     std::thread::scope(|scope| {
-        let load = |id, rounds: fn(f64, u64) -> u32| scope.spawn(|| drive(&runtime, id, begin, rounds));
+        let runtime = &runtime;
+        let load = |id, rounds: fn(f64, u64) -> u32| scope.spawn(move || drive(runtime, id, begin, rounds));
         load("tokenize", |_, n| 15_000 + (n % 16) as u32 * 1_000);
         load("attend", attend);
         load("sample", sample);

@@ -1,10 +1,13 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::alerts::AlertsError;
 use crate::cli::anomalies::error::SeriesError;
-use crate::cli::dashboards::DashboardsError;
+use crate::cli::dashboards::error::DashboardsError;
 use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
+use crate::cli::record::error::RecordCommandError;
+use crate::cli::replay::error::ReplayError;
 use crate::cli::report::error::ReportError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
@@ -30,6 +33,10 @@ pub enum CliError {
     #[error(transparent)]
     Diff(#[from] DiffError),
     #[error(transparent)]
+    Record(#[from] RecordCommandError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
     Top(#[from] TopError),
@@ -45,6 +52,8 @@ pub enum CliError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Sending(#[from] SendingError),
+    #[error(transparent)]
+    Alerts(#[from] AlertsError),
 }
 
 impl CliError {
@@ -52,7 +61,6 @@ impl CliError {
     pub fn lines(&self) -> Vec<String> {
         match self {
             CliError::Plan(error) => error.lines(),
-            CliError::Serve(ServeError::Rules(error)) => error.lines(),
             error => vec![error.to_string()],
         }
     }

@@ -1,6 +1,7 @@
 //! The program: what was asked (`args`, `help`), opening a device (`opening`), one folder for each command, what a terminal shows (`term`), and what is
 //! streamed through the kernels (`workload`).
 
+mod alerts;
 mod anomalies;
 mod args;
 mod bench;
@@ -12,6 +13,8 @@ mod help;
 mod opening;
 mod past;
 mod publish;
+mod record;
+mod replay;
 mod report;
 mod run;
 mod serve;
@@ -43,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => args.check(),
         Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
+        Command::Record(args) => args.check(),
         // What single options say is all that they need.
         _ => Ok(()),
     };
@@ -68,6 +72,8 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Check(args) => publish::check::check(&args),
         Command::Dashboards(args) => dashboards::dashboards(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Record(args) => record::record(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Report(args) => report::report(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Doctor(args) if args.break_it => {

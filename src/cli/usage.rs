@@ -8,6 +8,7 @@ use ringscope::trace::TraceFilter;
 
 use super::args::try_run_args as run;
 use super::args::*;
+use super::workload::args::Work;
 use super::workload::input::Limit;
 
 #[test]
@@ -121,6 +122,10 @@ fn help_fits_the_terminal() {
             ("anomalies", false),
             ("top", true),
             ("top", false),
+            ("record", true),
+            ("record", false),
+            ("replay", true),
+            ("replay", false),
             ("trace", true),
             ("trace", false),
             ("dashboards", true),

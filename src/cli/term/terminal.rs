@@ -122,6 +122,14 @@ pub fn print_json(document: &impl Serialize) -> Result<(), OutputError> {
     print(&(serde_json::to_string_pretty(document).map_err(|e| OutputError(e.into()))? + "\n"))
 }
 
+/// Writes one of many documents to stdout, on a line of its own.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn print_json_line(document: &impl Serialize) -> Result<(), OutputError> {
+    print(&(serde_json::to_string(document).map_err(|e| OutputError(e.into()))? + "\n"))
+}
+
 /// Writes the result to stdout as it is.
 ///
 /// # Errors

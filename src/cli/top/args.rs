@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::error::ErrorKind;
 
+use crate::cli::alerts::args::AlertArgs;
 use crate::cli::top::source::address::Address;
 use crate::cli::top::state::link::SPEEDS;
 use crate::cli::workload::args::RunArgs;
@@ -35,6 +36,9 @@ pub struct TopArgs {
     /// How many times as fast as it was a recording is played, 0.0625 to 4096
     #[arg(long, value_name = "TIMES", requires = "replay", default_value_t = 1.0, allow_negative_numbers = true, value_parser = speed)]
     pub speed: f64,
+    /// What raises an alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 
     /// What is streamed.
     #[command(flatten)]
@@ -46,6 +50,11 @@ impl TopArgs {
     pub fn check(&self) -> Result<(), clap::Error> {
         if self.run.no_telemetry {
             let message = "--no-telemetry leaves nothing to look at: leave it out, or use `ringscope run`";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
+        if self.connect.is_some() && self.alerts.rules.is_some() {
+            let message =
+                "--rules are those of the program that serves: give them to `ringscope serve`, or leave out --connect";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
         self.run.check()

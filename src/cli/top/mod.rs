@@ -6,11 +6,12 @@
 pub mod args;
 mod elsewhere;
 pub mod error;
+pub mod help;
 mod input;
 mod look;
 mod plain;
 mod run;
-mod source;
+pub mod source;
 mod state;
 #[cfg(test)]
 mod tests;

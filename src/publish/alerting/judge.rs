@@ -49,6 +49,10 @@ impl Judge for AlertingJudge {
         self.last = Some(Arc::clone(snapshot));
         alerts
     }
+
+    fn rules(&self) -> Vec<Arc<str>> {
+        Judge::rules(&self.engine)
+    }
 }
 
 impl Drop for AlertingJudge {

@@ -13,6 +13,9 @@ use crate::reader::ShardRange;
 use crate::snapshot::{KernelPlaces, Snapshot};
 use crate::trace::KernelNames;
 
+/// Most kernels, series, labels, whatever is said.
+const MOST: usize = 1 << 16;
+
 /// The shape of a snapshot with its blocks.
 pub(crate) struct WholeShape {
     pub(crate) numbers: Shape,
@@ -50,7 +53,7 @@ pub(crate) fn shape(coder: &mut impl Coder, now: Option<&WholeShape>) -> WholeSh
 
 /// Each of a list, of which a reader has none.
 pub(super) fn list<C: Coder, T, U>(coder: &mut C, now: &[T], mut one: impl FnMut(&mut C, Option<&T>) -> U) -> Vec<U> {
-    let count = coder.count(0, || now.len());
+    let count = coder.count(0, || now.len()).min(MOST);
     (0..count).map(|i| one(coder, now.get(i))).collect()
 }
 

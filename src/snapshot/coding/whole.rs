@@ -98,7 +98,7 @@ pub(crate) fn code(
 }
 
 /// Each window, and the time that it really is. Kernels that did something have the same ones, the others none.
-fn windows(coder: &mut impl Coder, now: Option<&Snapshot>) -> Box<[(Duration, Duration)]> {
+pub(crate) fn windows(coder: &mut impl Coder, now: Option<&Snapshot>) -> Box<[(Duration, Duration)]> {
     let windows = now.and_then(|s| s.kernels.iter().map(|k| k.rates.windows()).find(|w| !w.is_empty()));
     let windows = windows.unwrap_or_default();
     let count = coder.count(0, || windows.len());
