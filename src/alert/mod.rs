@@ -38,3 +38,6 @@ pub use silence::Silence;
 #[cfg(feature = "alerts")]
 pub(crate) use teller::{Manner, Teller, Wanted};
 pub use watch::{MetricValue, MetricWatch, Side, Watch};
+
+#[cfg(test)]
+mod tests;

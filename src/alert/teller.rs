@@ -215,3 +215,145 @@ impl Group {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::{Rule, Side, Watch};
+    use std::time::UNIX_EPOCH;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn at(second: u64) -> SystemTime {
+        UNIX_EPOCH + seconds(1000 + second)
+    }
+
+    fn rule(name: &str) -> Rule {
+        Rule::new(Watch::Cpu, Side::Above, 0.5).named(name).annotation("runbook", "about {kernel}")
+    }
+
+    fn alert(rule: &str, kernel: &str, fired: u64) -> Alert {
+        let mut alert = Alert::pending(rule, Severity::Warning, 1.0, at(fired));
+        (alert.state, alert.fired_at) = (AlertState::Firing, Some(at(fired)));
+        alert.labels = [("kernel".into(), kernel.into())].into();
+        alert
+    }
+
+    fn over(alert: &Alert, second: u64) -> Alert {
+        Alert { state: AlertState::Resolved, resolved_at: Some(at(second)), ..alert.clone() }
+    }
+
+    fn all() -> Wanted {
+        Wanted { matchers: Vec::new(), severity: Severity::Info }
+    }
+
+    fn teller(rules: Rules, wanted: Wanted, manner: Manner) -> Teller {
+        Teller::new(Arc::new(rules.rule(rule("A")).rule(rule("B"))), wanted, manner)
+    }
+
+    /// State, rule and kernel of each alert; one line a notification.
+    fn told(notifications: &[Notification]) -> Vec<String> {
+        let one = |told: &ToldAlert| {
+            let alert = &told.alert;
+            format!("{} {}/{}", alert.state, alert.rule, alert.label("kernel").unwrap_or_default())
+        };
+        let line = |n: &Notification| {
+            let again = if n.repeated { "again: " } else { "" };
+            format!("{again}{}", n.alerts.iter().map(one).collect::<Vec<_>>().join(", "))
+        };
+        notifications.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_group_is_told_once_when_it_changes_and_again_after_a_long_time() {
+        let rules = Rules::new().group_interval(seconds(10)).repeat(seconds(100));
+        let mut teller = teller(rules, all(), Manner::Grouped);
+        let (x, y) = (alert("A", "x", 0), alert("A", "y", 3));
+        let mut step = |second, alerts: &[&Alert]| {
+            let alerts: Vec<Alert> = alerts.iter().map(|alert| (*alert).clone()).collect();
+            told(&teller.step(&alerts, at(second)))
+        };
+        assert_eq!(step(0, &[&x]), ["firing A/x"]);
+        assert!(step(1, &[&x]).is_empty(), "that is known");
+        assert!(step(3, &[&x, &y]).is_empty(), "not so soon after the first");
+        assert_eq!(step(10, &[&x, &y]), ["firing A/x, firing A/y"]);
+        assert!(step(109, &[&x, &y]).is_empty());
+        assert_eq!(step(110, &[&x, &y]), ["again: firing A/x, firing A/y"]);
+        assert_eq!(step(120, &[&x, &over(&y, 120)]), ["firing A/x, resolved A/y"]);
+        assert!(step(121, &[&over(&x, 121)]).is_empty());
+        assert_eq!(step(130, &[]), ["resolved A/x"]);
+        assert!(step(500, &[]).is_empty());
+    }
+
+    #[test]
+    fn what_comes_and_goes_within_the_interval_is_told_as_it_is_then() {
+        let mut teller = teller(Rules::new().group_interval(seconds(10)), all(), Manner::Grouped);
+        let x = alert("A", "x", 0);
+        let flaps: Vec<Alert> = (0..20).map(|second| alert("A", "x", second)).collect();
+        let mut lines = told(&teller.step(std::slice::from_ref(&x), at(0)));
+        for second in 1..20u64 {
+            let now = &flaps[second as usize];
+            let now = if second % 2 == 0 { now.clone() } else { over(&flaps[second as usize - 1], second) };
+            lines.extend(told(&teller.step(&[now], at(second))));
+        }
+        assert_eq!(lines, ["firing A/x", "firing A/x"], "twenty changes, two notifications");
+    }
+
+    #[test]
+    fn the_first_waits_for_others_and_the_end_waits_for_nothing() {
+        let mut teller = teller(Rules::new().group_wait(seconds(5)).group_by(["rule"]), all(), Manner::Grouped);
+        let (x, y, b) = (alert("A", "x", 0), alert("A", "y", 2), alert("B", "x", 2));
+        assert!(teller.step(&[x.clone()], at(0)).is_empty());
+        assert!(teller.step(&[x.clone(), y.clone(), b.clone()], at(2)).is_empty());
+        assert_eq!(told(&teller.step(&[x.clone(), y.clone(), b.clone()], at(5))), ["firing A/x, firing A/y"]);
+        assert_eq!(told(&teller.end(at(6))), ["firing B/x"]);
+        assert!(teller.end(at(7)).is_empty());
+    }
+
+    #[test]
+    fn who_is_told_what_is_chosen_by_labels_severity_and_silences() {
+        let wanted = Wanted { matchers: vec![Matcher::new("kernel", "w*")], severity: Severity::Warning };
+        let mut teller = teller(Rules::new().group_by(["kernel"]).group_interval(seconds(0)), wanted, Manner::Grouped);
+        let (w1, x) = (alert("A", "w1", 0), alert("A", "x", 0));
+        let info = Alert { severity: Severity::Info, ..alert("A", "w2", 0) };
+        let silenced = Alert { silenced: true, ..alert("B", "w3", 0) };
+        let first = teller.step(&[w1.clone(), x, info, silenced.clone()], at(0));
+        assert_eq!(told(&first), ["firing A/w1"]);
+        assert_eq!(*first[0].group, [(Arc::from("kernel"), Arc::from("w1"))]);
+        assert_eq!(*first[0].alerts[0].annotations, [(Arc::from("runbook"), Arc::from("about w1"))]);
+        // The silence ends; that of the first begins, and nobody is told of its end.
+        let now = [Alert { silenced: true, ..w1.clone() }, Alert { silenced: false, ..silenced }];
+        assert_eq!(told(&teller.step(&now, at(1))), ["firing B/w3"]);
+        assert_eq!(told(&teller.step(&[], at(2))), ["resolved B/w3"], "a moment that was lost is made up for");
+    }
+
+    #[test]
+    fn where_things_are_resent_all_of_them_are_and_their_end_twice() {
+        let mut teller = teller(Rules::new(), all(), Manner::Resent(seconds(60)));
+        let many: Vec<Alert> = (0..150).map(|i| alert("A", &format!("w{i}"), 0)).collect();
+        let sizes = |notifications: Vec<Notification>| notifications.iter().map(|n| n.alerts.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(teller.step(&many, at(0))), [100, 50]);
+        assert!(teller.step(&many, at(59)).is_empty());
+        assert_eq!(sizes(teller.step(&many, at(60))), [100, 50]);
+        let ended: Vec<Alert> = many.iter().map(|alert| over(alert, 70)).collect();
+        assert_eq!(sizes(teller.step(&ended, at(70))), [100, 50]);
+        assert!(teller.step(&[], at(71)).is_empty());
+        let again = teller.step(&[], at(130));
+        assert!(again.iter().all(|n| n.repeated && n.state() == AlertState::Resolved));
+        assert_eq!(
+            (sizes(again), teller.step(&[], at(190)).len(), teller.step(&[], at(300)).len()),
+            (vec![100, 50], 2, 0)
+        );
+    }
+
+    #[test]
+    fn what_is_too_much_for_one_notification_is_counted_in_it() {
+        let mut teller = teller(Rules::new(), all(), Manner::Grouped);
+        let many: Vec<Alert> = (0..150).map(|i| alert("A", &format!("w{i}"), 0)).collect();
+        let told = teller.step(&many, at(0));
+        assert_eq!((told.len(), told[0].alerts.len(), told[0].left_out), (1, MOST_TOLD, 50));
+        assert_eq!(told[0].common_labels(), [("rule", "A"), ("severity", "warning")]);
+    }
+}

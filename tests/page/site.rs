@@ -30,6 +30,7 @@ pub struct Orders {
     hang: AtomicU32,
     ended: AtomicU32,
     pace: u32,
+    ticket: AtomicU32,
 }
 
 /// All of it, served until it is dropped.
@@ -57,6 +58,7 @@ impl Site {
                 hang: AtomicU32::new(0),
                 ended: AtomicU32::new(0),
                 pace,
+                ticket: AtomicU32::new(0),
             }));
             let address = std::ptr::from_ref(orders).expose_provenance() as u64;
             // SAFETY: RINGSCOPE_ENTRY made it for the host device.

@@ -138,7 +138,11 @@ print('as before' if termios.tcgetattr(slave) == before else 'changed')
     fn a_panic_on_any_thread_gives_the_terminal_back_before_it_is_told() {
         let this = std::env::current_exe().unwrap();
         let mut python = Command::new("python3");
-        python.args(["-c", ON_A_TERMINAL]).arg(this).args(["--ignored", "--exact", "cli::term::fullscreen::tests::panics"]);
+        python.args(["-c", ON_A_TERMINAL]).arg(this).args([
+            "--ignored",
+            "--exact",
+            "cli::term::fullscreen::tests::panics",
+        ]);
         let Ok(output) = python.args(["--nocapture"]).env("RUST_BACKTRACE", "0").output() else {
             eprintln!("NOT TESTED: a pseudo-terminal needs python3, and there is none");
             return;

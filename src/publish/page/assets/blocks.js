@@ -49,7 +49,7 @@ export function view(of) {
     read(fresh);
     readReport(fresh);
   }
-  return { node, update, title: `Blocks of ${chosen()}` };
+  return { node, update, title: `Blocks of ${chosen()}`, tellsOfHangs: true };
 }
 
 function told(blocks) {
