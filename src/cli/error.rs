@@ -1,8 +1,14 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::alerts::AlertsError;
 use crate::cli::anomalies::error::SeriesError;
+use crate::cli::dashboards::error::DashboardsError;
+use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
+use crate::cli::record::error::RecordCommandError;
+use crate::cli::replay::error::ReplayError;
+use crate::cli::report::error::ReportError;
 use crate::cli::serve::error::ServeError;
 use crate::cli::term::signals::SignalError;
 use crate::cli::term::terminal::OutputError;
@@ -23,11 +29,21 @@ pub enum CliError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    #[error(transparent)]
+    Record(#[from] RecordCommandError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
     Top(#[from] TopError),
     #[error(transparent)]
     TraceFile(#[from] TraceFileError),
+    #[error(transparent)]
+    Dashboards(#[from] DashboardsError),
     #[error(transparent)]
     Signal(#[from] SignalError),
     #[error(transparent)]
@@ -36,6 +52,8 @@ pub enum CliError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Sending(#[from] SendingError),
+    #[error(transparent)]
+    Alerts(#[from] AlertsError),
 }
 
 impl CliError {
@@ -43,13 +61,17 @@ impl CliError {
     pub fn lines(&self) -> Vec<String> {
         match self {
             CliError::Plan(error) => error.lines(),
-            CliError::Serve(ServeError::Rules(error)) => error.lines(),
             error => vec![error.to_string()],
         }
     }
 
-    /// Whether the command line is wrong.
+    /// Whether the command line is wrong, or is to be told from a result as if it were.
     pub fn is_usage(&self) -> bool {
-        matches!(self, CliError::Plan(error) if error.is_usage())
+        match self {
+            CliError::Plan(error) => error.is_usage(),
+            // Its 1 says that a condition holds.
+            CliError::Diff(_) => true,
+            _ => false,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::term::text::{Paint, Text, columns, paragraphs};
 
 /// A piece of a help page.
-enum Part {
+pub enum Part {
     /// The heading of what follows.
     Title(&'static str),
     /// A command, and what it does.
@@ -38,7 +38,14 @@ pub fn program(width: usize) -> String {
             Example("ringscope top", "watch kernels on the terminal"),
             Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
+            Example("ringscope dashboards --out DIR", "for Grafana, Kibana, Prometheus"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
+            Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
+            Example("ringscope record -o run.rscope", "every reading in a file"),
+            Example("ringscope replay run.rscope", "the same once more"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Title(""),
             Prose(
@@ -188,6 +195,7 @@ pub fn check(width: usize) -> String {
             Example("ringscope check ringscope.toml", "every error with its line, or what is published where"),
             Example("ringscope check ringscope.toml --json", "the same as JSON"),
             Example("ringscope serve --config ringscope.toml", "what the file is for"),
+            Example("ringscope check rules.toml", "a file of rules: its errors, or what raises an alert when"),
             Title("In the file:"),
             File("service = \"trainer\""),
             File("[[publish]]"),
@@ -202,66 +210,6 @@ pub fn check(width: usize) -> String {
             Title("Exit codes:"),
             Term("0", "the file can be used"),
             Term("1", "it cannot; stderr says why, line by line"),
-            Term("2", "wrong usage"),
-        ],
-        width,
-    )
-}
-
-/// Below the options of `ringscope anomalies --help`.
-pub fn anomalies(width: usize) -> String {
-    page(
-        &[
-            Title("Examples:"),
-            Example("ringscope anomalies load.csv", "a score for each row, and what was found"),
-            Example("ringscope anomalies load.csv --findings", "only the rows with a finding"),
-            Example("ringscope anomalies load.csv --json | jq .findings", "the same as JSON"),
-            Title("The score:"),
-            Prose(
-                "From 0 to 1: how probable it is that ten thousand rows of a series that is as it was have none so unusual. A row \
-                 with 0.9 or more is a finding. While a change lasts, the score is high once. The first rows have the score 0: \
-                 there is nothing to compare them with. docs/anomalies.md has the formulas.",
-            ),
-            Title("Exit codes:"),
-            Term("0", "every row has a score, whether or not anything was found"),
-            Term("1", "the file cannot be used; stderr says why, with the line and the column"),
-            Term("2", "wrong usage"),
-        ],
-        width,
-    )
-}
-
-/// Below the options of `ringscope top --help`.
-pub fn top(width: usize) -> String {
-    page(
-        &[
-            Title("Examples:"),
-            Example("ringscope top", "three ring kernels on this machine, until q"),
-            Example("ringscope top --kernels 16 --blocks 64", "more of them, each with a map of its blocks"),
-            Example("ringscope top --inject-errors 0.1", "with errors to look at"),
-            Example("ringscope top --connect http://gpu7:9464", "a `ringscope serve`, or a program that serves itself"),
-            Title("Pages:"),
-            Term("1 kernels", "a table of all of them: sort by s or a click on a title, filter by /"),
-            Term("2 kernel", "one over time: latencies as a heat map, throughput, queue, errors, rates over windows"),
-            Term("3 blocks", "each block a cell, coloured by where it is: a hang is an island"),
-            Term("4 log", "what happened: kernels, events, failed and slow operations, alerts"),
-            Term("5 machine", "processors, memory, GPUs"),
-            Term("6 alerts", "what rules found"),
-            Term("7 telemetry", "what telemetry itself costs, and what it lost"),
-            Title("Keys:"),
-            Prose(
-                "? shows all keys. Enter looks closer, Esc goes back; Space holds what is shown, and , and . step through \
-                 the moments that are kept; + and - zoom the time; y copies what is selected; q quits. The mouse works too.",
-            ),
-            Title("Colours:"),
-            Prose(
-                "Colours are told apart by people who do not see all of them, and none stands alone: a sign or a word says \
-                 the same. NO_COLOR turns them off; COLORTERM=truecolor is for terminals with all of them. Without a UTF-8 \
-                 locale everything is drawn in ASCII.",
-            ),
-            Title("Exit codes:"),
-            Term("0", "you have quit; of a workload of its own: every reply was correct, as for `ringscope run`"),
-            Term("1", "as `ringscope run`; or there is no terminal that can be drawn on"),
             Term("2", "wrong usage"),
         ],
         width,
@@ -354,7 +302,9 @@ const WIDEST: usize = 40;
 /// Columns that an explanation needs beside the first column.
 const BESIDE: usize = 30;
 
-fn page(parts: &[Part], width: usize) -> String {
+/// Lays out a page.
+/// Lays a page out.
+pub fn page(parts: &[Part], width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for section in parts.chunk_by(|_, next| !matches!(next, Title(_))) {
         if !lines.is_empty() {
@@ -416,10 +366,20 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::anomalies::help::anomalies;
+    use crate::cli::dashboards::args::help as dashboards;
+    use crate::cli::diff::help::diff;
+    use crate::cli::record::help::record;
+    use crate::cli::replay::help::replay;
+    use crate::cli::report::help::report;
+    use crate::cli::top::help::top;
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, anomalies, trace, top, doctor, bench] {
+        let all = [
+            program, run, serve, check, top, trace, record, replay, report, diff, anomalies, dashboards, doctor, bench,
+        ];
+        for page in all {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

@@ -1,14 +1,21 @@
 //! The program: what was asked (`args`, `help`), opening a device (`opening`), one folder for each command, what a terminal shows (`term`), and what is
 //! streamed through the kernels (`workload`).
 
+mod alerts;
 mod anomalies;
 mod args;
 mod bench;
+mod dashboards;
+mod diff;
 mod doctor;
 mod error;
 mod help;
 mod opening;
+mod past;
 mod publish;
+mod record;
+mod replay;
+mod report;
 mod run;
 mod serve;
 mod term;
@@ -39,7 +46,9 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => args.check(),
         Command::Top(args) => args.check(),
         Command::Trace(args) => args.check(),
-        Command::Anomalies(_) | Command::Check(_) | Command::Doctor(_) | Command::Bench(_) => Ok(()),
+        Command::Record(args) => args.check(),
+        // What single options say is all that they need.
+        _ => Ok(()),
     };
     match usage.map(|()| perform(cli.command)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -61,7 +70,12 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Trace(args) => trace::trace(&args),
         Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
+        Command::Dashboards(args) => dashboards::dashboards(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Record(args) => record::record(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())
         }

@@ -2,10 +2,14 @@
 
 use super::error::RecordingError;
 use super::frame::{self, Found, Kind, MARK, VERSION_AT};
+use super::level::Level;
 use super::moment::moment;
+use super::packed::{Learned, Packed};
+use super::range::Reader;
 use super::source::Source;
+use super::windows::Counted;
 use crate::feed::Moment;
-use crate::snapshot::coding::{Reader, WholeShape, shape};
+use crate::snapshot::coding::{self, WholeShape};
 
 /// Makes moments of bytes as they come. After an error it stays at it.
 #[derive(Default)]
@@ -18,8 +22,16 @@ pub struct Decoder {
     offset: u64,
     has_begun: bool,
     source: Option<Source>,
-    before: Option<(WholeShape, Moment)>,
+    before: Option<Before>,
     failed: Option<RecordingError>,
+}
+
+/// What the next frame differs from.
+struct Before {
+    shape: WholeShape,
+    moment: Moment,
+    learned: Learned,
+    counted: Counted,
 }
 
 impl Decoder {
@@ -90,17 +102,24 @@ impl Decoder {
             Found::More => return Ok(None),
             Found::Damaged(reason) => return Err(damaged(reason)),
         };
-        let mut reader = Reader(body);
-        let (shape, before) = match (kind, self.before.take()) {
+        let (shape, then, learned, mut counted) = match (kind, self.before.take()) {
             (Kind::Source, _) => return Ok(None),
-            (Kind::Key, _) => (shape(&mut reader, None), None),
-            (Kind::Delta, Some((shape, before))) => (shape, Some(before)),
+            (Kind::Key, _) => (None, None, Learned::default(), Counted::default()),
+            (Kind::Delta, Some(before)) => (Some(before.shape), Some(before.moment), before.learned, before.counted),
             (Kind::Delta, None) => return Err(damaged("it continues a frame that is not there")),
         };
-        let moment = moment(&mut reader, &shape, before.as_ref(), None);
-        self.before = Some((shape, moment.clone()));
+        let mut packed = Packed::new(Reader::new(body), learned);
+        let shape = shape.unwrap_or_else(|| coding::shape(&mut packed, None));
+        // Whatever a shape says that is not there, nothing is made of it.
+        let is_told = !packed.is_spent();
+        let moment = is_told.then(|| moment(&mut packed, &shape, &mut counted, then.as_ref(), (Level::Full, None)));
+        let Some(moment) = moment.filter(|_| !packed.is_spent()) else {
+            return Err(damaged("it says more than it has"));
+        };
+        let (_, learned) = packed.finish();
+        self.before = Some(Before { shape, moment: moment.clone(), learned, counted });
         self.advance(bytes);
-        return Ok(Some(moment));
+        Ok(Some(moment))
     }
 
     fn advance(&mut self, bytes: usize) {
@@ -116,7 +135,7 @@ impl Decoder {
 }
 
 pub(super) fn check_mark(mark: &[u8; MARK.len()]) -> Result<(), RecordingError> {
-    if mark[..VERSION_AT] != MARK[..VERSION_AT] {
+    if mark[..VERSION_AT] != MARK[..VERSION_AT] || mark[VERSION_AT + 1..] != MARK[VERSION_AT + 1..] {
         return Err(RecordingError::NotARecording);
     }
     match mark[VERSION_AT] {

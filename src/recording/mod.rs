@@ -27,9 +27,15 @@ mod encoder;
 mod error;
 mod extent;
 mod frame;
+mod kernels;
+mod level;
 mod moment;
+mod packed;
+mod range;
 mod reader;
 mod source;
+mod whole;
+mod windows;
 
 pub use decoder::Decoder;
 pub use encoder::Encoder;

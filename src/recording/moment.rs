@@ -3,34 +3,34 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::level::Level;
+use super::packed::Packed;
+use super::range::Bits;
+use super::whole::snapshot;
+use super::windows::Counted;
 use crate::alert::{Alert, AlertState, Severity};
 use crate::feed::{Entry, EntryKind, Moment};
-use crate::snapshot::Snapshot;
-use crate::snapshot::coding::{self, Coder, WholeShape, time_of, time_word};
+use crate::snapshot::coding::{Coder, WholeShape, time_of, time_word};
 
-/// Writes `now`, or reads it. A writer's snapshot has [canonical](coding::canonical) blocks.
-pub(super) fn moment(
-    coder: &mut impl Coder,
+/// Writes `now`, or reads it. A writer's snapshot has [canonical](crate::snapshot::coding::canonical) blocks.
+pub(super) fn moment<B: Bits>(
+    c: &mut Packed<B>,
     shape: &WholeShape,
+    counted: &mut Counted,
     before: Option<&Moment>,
-    now: Option<&Moment>,
+    (level, now): (Level, Option<&Moment>),
 ) -> Moment {
-    let snapshot = snapshot(coder, shape, before.map(|m| &*m.snapshot), now.map(|m| &*m.snapshot));
-    let entries = list(coder, now.map_or(&[], |now| &*now.entries), entry);
-    let alerts = alerts(coder, before.map_or(&[], |m| &*m.alerts), now.map(|m| &*m.alerts));
-    let missed = coder.word(0, || now.map_or(0, |now| now.missed));
+    c.section(0);
+    let level = Level::from_word(c.word(0, || level as u64));
+    let snapshots = (before.map(|m| &*m.snapshot), now.map(|m| &*m.snapshot));
+    let snapshot = snapshot(c, shape, counted, snapshots.0, (level, snapshots.1));
+    c.section(0);
+    let entries = list(c, now.map_or(&[], |now| &*now.entries), entry);
+    let alerts = alerts(c, before.map_or(&[], |m| &*m.alerts), now.map(|m| &*m.alerts));
+    let missed = c.word(0, || now.map_or(0, |now| now.missed));
     let mut moment = Moment::of_snapshot(Arc::new(snapshot));
     (moment.entries, moment.alerts, moment.missed) = (entries.into(), alerts.into(), missed);
     moment
-}
-
-fn snapshot(coder: &mut impl Coder, shape: &WholeShape, before: Option<&Snapshot>, now: Option<&Snapshot>) -> Snapshot {
-    let mut snapshot = coding::code(coder, &shape.numbers, before, now, None);
-    let gpus_before = before.and_then(|s| s.gpus.as_deref());
-    snapshot.gpus = coding::gpus(coder, gpus_before, now.and_then(|s| s.gpus.as_deref()));
-    let places = (before.map(|s| &s.places), now.map(|s| &s.places));
-    snapshot.places = coding::blocks(coder, places.0, places.1, &shape.places, &snapshot.kernels);
-    snapshot
 }
 
 fn list<C: Coder, T, U>(coder: &mut C, now: &[T], mut one: impl FnMut(&mut C, Option<&T>) -> U) -> Vec<U> {

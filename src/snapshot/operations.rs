@@ -58,9 +58,9 @@ pub struct OperationCounts {
 impl OperationCounts {
     /// Of what began and what ended; `started` was read last.
     pub(crate) fn new(started: u64, [succeeded, failed, abandoned]: [u64; 3]) -> Self {
-        let ended = succeeded + failed + abandoned;
+        let ended = succeeded.saturating_add(failed).saturating_add(abandoned);
         let running = started.saturating_sub(ended);
-        OperationCounts { started: ended + running, running, succeeded, failed, abandoned }
+        OperationCounts { started: ended.max(started), running, succeeded, failed, abandoned }
     }
 
     /// Returns how many have ended.

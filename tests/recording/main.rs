@@ -1,7 +1,11 @@
 //! Recordings: what goes in comes out, on disk and in a stream, whatever happens to it.
-#![cfg(all(feature = "host", feature = "recording"))]
+#![cfg(all(feature = "host", feature = "cli"))]
 #![allow(unsafe_code)]
 
+mod command;
+mod damage;
 mod files;
+mod real;
 mod roundtrip;
+mod sizes;
 mod traffic;

@@ -23,10 +23,6 @@ pub struct PageArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// File of rules for alerts, in TOML; docs/alerts.md says what stands in it [default: the ready-made rules]
-    #[arg(long, value_name = "FILE")]
-    pub rules: Option<PathBuf>,
-
     /// Of how many messages one leaves a span in /trace.pftrace: 1/N, N a power of two
     #[arg(long, default_value = "1/64", value_name = "1/N", allow_hyphen_values = true, value_parser = sample)]
     pub trace: u64,

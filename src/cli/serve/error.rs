@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 
-use ringscope::alert::RulesError;
 use ringscope::publish;
 use ringscope::publish::serving::ListenError;
 use ringscope::recording::RecordingError;
@@ -21,9 +20,6 @@ pub enum ServeError {
     /// Messages cannot be recorded.
     #[error("messages cannot be recorded for /trace.pftrace: {0}: --no-trace leaves it out")]
     Trace(ringscope::TelemetryError),
-    /// The rules cannot be used.
-    #[error("{}", .0.lines().join("\n"))]
-    Rules(#[from] RulesError),
     /// The recording cannot be read.
     #[error("{path}: {source}")]
     Recording {

@@ -7,12 +7,12 @@ mod tell;
 
 use std::time::{Duration, Instant};
 
-use ringscope::alert::Rules;
 use ringscope::publish::{TelemetryServer, TelemetryServerBuilder, secret_file};
 use ringscope::trace::{TraceFilter, Tracer, TracerConfig};
 
 use self::error::ServeError;
 use self::tell::tell;
+use crate::cli::alerts::{self, Log};
 use crate::cli::args::ServeArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
@@ -49,6 +49,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
         return replay::serve(args, path, bound);
     }
     let traced = traced(&args.publish, &args.run).or_else(|| own_trace(args));
+    let alerts = alerts::plan(&args.alerts)?;
     let doing = "opening the device and launching the kernels";
     let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.limit(), traced.as_ref()))?;
     // The first page is of this one.
@@ -56,6 +57,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     session.runtime().collector().start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
     let open_to_all = !bound.only_local();
     let collector = session.runtime().collector();
+    let bound = bound.judge(Box::new(alerts.judge(collector, Log::Stderr)?));
     let bound = match &traced {
         Some(traced) => bound.trace(collector.record_trace(&traced.tracer, KEPT).map_err(ServeError::Trace)?),
         None => bound,
@@ -92,10 +94,6 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
 fn builder(args: &ServeArgs) -> Result<TelemetryServerBuilder, ServeError> {
     let connections = most_connections(system::raise_open_files());
     let builder = TelemetryServer::builder(&args.listen.to_string()).connections(connections).streams(connections / 2);
-    let builder = match &args.page.rules {
-        Some(path) => builder.rules(Rules::from_file(path).map_err(ServeError::from)?),
-        None => builder,
-    };
     let builder = match &args.page.token_file {
         Some(path) => builder.token(secret_file(&path.to_string_lossy()).map_err(ServeError::Token)?),
         None => builder,

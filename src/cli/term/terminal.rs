@@ -122,6 +122,22 @@ pub fn print_json(document: &impl Serialize) -> Result<(), OutputError> {
     print(&(serde_json::to_string_pretty(document).map_err(|e| OutputError(e.into()))? + "\n"))
 }
 
+/// Writes one of many documents to stdout, on a line of its own.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn print_json_line(document: &impl Serialize) -> Result<(), OutputError> {
+    print(&(serde_json::to_string(document).map_err(|e| OutputError(e.into()))? + "\n"))
+}
+
+/// Writes the result to stdout as it is.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn print_text(text: &str) -> Result<(), OutputError> {
+    print(text)
+}
+
 /// Somebody else writes to stdout: the result goes to stderr.
 static STDOUT_IS_TAKEN: AtomicBool = AtomicBool::new(false);
 

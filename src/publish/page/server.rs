@@ -20,7 +20,7 @@ use super::tls::{TlsError, acceptor};
 use super::token::Token;
 use super::trace::Tracing;
 use super::worker::Worker;
-use crate::alert::{Engine, Rules};
+use crate::alert::{Engine, Judge, Rules};
 use crate::collector::{TelemetryCollector, TraceRecorder};
 use crate::feed::{Feed, FeedError};
 
@@ -63,7 +63,7 @@ pub struct TelemetryServerBuilder {
     listen: Result<Listen, ServeError>,
     connections: usize,
     streams: usize,
-    rules: Rules,
+    judge: Option<Box<dyn Judge>>,
     token: Option<SecretString>,
     #[cfg(feature = "page-tls")]
     tls: Option<(PathBuf, PathBuf)>,
@@ -76,7 +76,8 @@ pub struct BoundServer {
     hosts: Hosts,
     connections: usize,
     streams: usize,
-    rules: Rules,
+    judge: Option<Box<dyn Judge>>,
+    rules: Vec<Arc<str>>,
     token: Option<Token>,
     door: Door,
     recorder: Option<TraceRecorder>,
@@ -131,8 +132,13 @@ impl TelemetryServerBuilder {
     }
 
     /// Sets the rules for alerts; `Rules::new()` is none. Default: the [ready-made](Rules::ready_made) ones.
-    pub fn rules(mut self, rules: Rules) -> Self {
-        self.rules = rules;
+    pub fn rules(self, rules: Rules) -> Self {
+        self.judge(Box::new(Engine::new(rules)))
+    }
+
+    /// Sets who finds alerts. Default: an engine with the rules that are [ready-made](crate::alert::Rules::ready_made).
+    pub fn judge(mut self, judge: Box<dyn Judge>) -> Self {
+        self.judge = Some(judge);
         self
     }
 
@@ -167,8 +173,9 @@ impl TelemetryServerBuilder {
         };
         let listeners = listen.bind()?;
         let hosts = listen.hosts(&listeners);
-        let TelemetryServerBuilder { connections, streams, rules, .. } = self;
-        Ok(BoundServer { listeners, hosts, connections, streams, rules, token, door, recorder: None })
+        let TelemetryServerBuilder { connections, streams, judge, .. } = self;
+        let rules = judge.as_ref().map(|judge| judge.rules()).unwrap_or_default();
+        Ok(BoundServer { listeners, hosts, connections, streams, judge, rules, token, door, recorder: None })
     }
 
     /// Serves what `collector` reads, from now on until the server is dropped.
@@ -181,6 +188,14 @@ impl TelemetryServerBuilder {
 }
 
 impl BoundServer {
+    /// Sets who finds alerts, as [`TelemetryServerBuilder::judge`] does: one that needs the collector is made after the address
+    /// is taken.
+    pub fn judge(mut self, judge: Box<dyn Judge>) -> Self {
+        self.rules = judge.rules();
+        self.judge = Some(judge);
+        self
+    }
+
     /// Returns whether only this machine can ask.
     pub fn only_local(&self) -> bool {
         self.hosts.only_local()
@@ -198,13 +213,14 @@ impl BoundServer {
     /// # Errors
     /// [`ServeError::Feed`], [`ServeError::System`].
     pub fn serve(self, collector: &TelemetryCollector) -> Result<TelemetryServer, ServeError> {
-        let feed = Feed::start(collector, Some(Box::new(Engine::new(self.rules.clone()))))?;
+        let mut bound = self;
+        let feed = Feed::start(collector, bound.judge.take())?;
         let collected = Collected {
             collector: collector.clone(),
             reading: Reading::start(collector.clone())?,
             health: HealthCheck::start(collector.clone())?,
         };
-        self.start(feed, Some(collected), Replayed::default(), Past::Collector(collector.clone()))
+        bound.start(feed, Some(collected), Replayed::default(), Past::Collector(collector.clone()))
     }
 
     /// Serves moments that somebody [pushes](Feed::push), as a replay does, from now on until the server is dropped. The history
@@ -215,7 +231,7 @@ impl BoundServer {
     pub fn serve_feed(self, feed: &Feed) -> Result<TelemetryServer, ServeError> {
         let replayed = Replayed::default();
         // What a recording has of alerts is what was found then.
-        let bound = BoundServer { rules: Rules::new(), ..self };
+        let bound = BoundServer { rules: Vec::new(), ..self };
         bound.start(feed.clone(), None, replayed.clone(), Past::Replay(replayed))
     }
 
@@ -226,7 +242,7 @@ impl BoundServer {
         replayed: Replayed,
         past: Past,
     ) -> Result<TelemetryServer, ServeError> {
-        let BoundServer { listeners, hosts, connections, streams, rules, token, door, recorder } = self;
+        let BoundServer { listeners, hosts, connections, streams, judge: _, rules, token, door, recorder } = self;
         let entries = Arc::new(Entries::default());
         let tracing = Tracing { past: past.clone(), entries: Arc::clone(&entries), recorder };
         let scheme = door.scheme();
@@ -243,7 +259,7 @@ impl BoundServer {
             entries,
             live: Live::default(),
             recorded: Recorded::default(),
-            rules: rules.iter().map(|rule| format!("{}: {rule}", rule.name()).into()).collect(),
+            rules,
             token,
         };
         let routes = Arc::new(routes);
@@ -261,7 +277,7 @@ impl TelemetryServer {
             listen: address.parse().map_err(bad),
             connections: TelemetryServerBuilder::DEFAULT_CONNECTIONS,
             streams: TelemetryServerBuilder::DEFAULT_STREAMS,
-            rules: Rules::ready_made(),
+            judge: Some(Box::new(Engine::new(Rules::ready_made()))),
             token: None,
             #[cfg(feature = "page-tls")]
             tls: None,

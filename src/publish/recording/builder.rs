@@ -9,6 +9,7 @@ use crate::alert::Judge;
 use crate::collector::TelemetryCollector;
 use crate::feed::Feed;
 use crate::publish::delivery::SyncPolicy;
+use crate::recording::Encoder;
 
 /// A recording that is about to be started.
 #[must_use = "nothing is recorded before it is started"]
@@ -62,6 +63,7 @@ impl RecordingBuilder {
             max_bytes: Self::DEFAULT_MAX_BYTES,
             keep: Self::DEFAULT_KEEP,
             sync: SyncPolicy::AtTheEnd,
+            bytes_per_day: Some(Encoder::DEFAULT_BYTES_PER_DAY),
         };
         RecordingBuilder { from, path: path.to_owned(), settings }
     }
@@ -91,6 +93,13 @@ impl RecordingBuilder {
     /// [`SyncPolicy::AtTheEnd`].
     pub fn sync(mut self, policy: SyncPolicy) -> Self {
         self.settings.sync = policy;
+        self
+    }
+
+    /// Sets how many bytes a day may take before less is told of each moment; `None` tells everything of each. Default:
+    /// [`Encoder::DEFAULT_BYTES_PER_DAY`].
+    pub fn bytes_per_day(mut self, bytes: Option<u64>) -> Self {
+        self.settings.bytes_per_day = bytes;
         self
     }
 

@@ -20,6 +20,7 @@ pub(super) struct Settings {
     pub(super) max_bytes: u64,
     pub(super) keep: u32,
     pub(super) sync: SyncPolicy,
+    pub(super) bytes_per_day: Option<u64>,
 }
 
 /// What becomes of a file that is there.
@@ -60,7 +61,8 @@ struct Opened {
 impl RecordingFile {
     /// Opens it, or makes it.
     pub(super) fn open(path: &Path, settings: Settings) -> Result<Self, RecordError> {
-        let mut recording = RecordingFile { path: path.to_owned(), settings, encoder: Encoder::new(), opened: None };
+        let encoder = Encoder::new().bytes_per_day(settings.bytes_per_day);
+        let mut recording = RecordingFile { path: path.to_owned(), settings, encoder, opened: None };
         let exists = path.symlink_metadata().is_ok();
         recording.opened = Some(match settings.existing {
             Existing::Refuse if exists => return Err(RecordError::Exists { path: path.to_owned() }),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Coder, words};
+use super::coder::Coder;
 use crate::abi::{at, wait};
 use crate::reader::BlockWords;
 use crate::snapshot::{KernelPlaces, KernelTelemetry, Places, ReadClock};
@@ -64,12 +64,12 @@ pub(crate) fn blocks(
     let nothing = Places::default();
     let before = before.unwrap_or(&nothing);
     let clock = |p: &Places| [p.clock.unix_ns, p.clock.certain_ns, p.limit_ns];
-    let [unix_ns, certain_ns, limit_ns] = words(coder, &clock(before), now.map(clock).as_ref());
+    let [unix_ns, certain_ns, limit_ns] = coder.words(&clock(before), now.map(clock).as_ref());
     let count = coder.count(before.words.len(), || now.map_or(0, |now| now.words.len()));
     let one = |i: usize| {
         let block = |words: Option<&BlockWords>| block_words(words.copied().unwrap_or_default());
         let now = now.map(|now| block(now.words.get(i)));
-        block_of(&words(coder, &block(before.words.get(i)), now.as_ref()))
+        block_of(&coder.words(&block(before.words.get(i)), now.as_ref()))
     };
     Places {
         words: (0..count).map(one).collect(),
@@ -77,6 +77,25 @@ pub(crate) fn blocks(
         clock: ReadClock { device_ns: unix_ns, unix_ns, certain_ns, timeline: None },
         limit_ns,
         stalled: stalled(kernels, telemetry),
+    }
+}
+
+/// The blocks of a snapshot before, at a later time.
+pub(crate) fn blocks_again(
+    before: Places,
+    kernels: &Arc<[KernelPlaces]>,
+    telemetry: &[KernelTelemetry],
+    unix_ns: u64,
+) -> Places {
+    let behind = before.clock.unix_ns.saturating_sub(before.clock.certain_ns);
+    // Of a collector without a device the clock stands.
+    let unix_ns = if before.clock.unix_ns == 0 { 0 } else { unix_ns };
+    let certain_ns = unix_ns.saturating_sub(behind);
+    Places {
+        kernels: Arc::clone(kernels),
+        clock: ReadClock { device_ns: unix_ns, unix_ns, certain_ns, timeline: None },
+        stalled: stalled(kernels, telemetry),
+        ..before
     }
 }
 

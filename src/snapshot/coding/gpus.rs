@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Coder, text, words};
+use super::coder::{Coder, text};
 use crate::machine::{GpuMetrics, THROTTLE_REASONS};
 
 const WORDS: usize = 13;
@@ -24,7 +24,7 @@ pub(crate) fn gpus(
 fn gpu(coder: &mut impl Coder, before: Option<&GpuMetrics>, now: Option<&GpuMetrics>) -> GpuMetrics {
     let uuid = text(coder, before.map(|gpu| &gpu.uuid), now.map(|gpu| &gpu.uuid));
     let name = text(coder, before.map(|gpu| &gpu.name), now.map(|gpu| &gpu.name));
-    let w = words(coder, &before.map_or([0; WORDS], gpu_words), now.map(gpu_words).as_ref());
+    let w = coder.words(&before.map_or([0; WORDS], gpu_words), now.map(gpu_words).as_ref());
     let some = |i: usize| w[i].checked_sub(1);
     let small = |i: usize| some(i).map(|value| value as u32);
     GpuMetrics {

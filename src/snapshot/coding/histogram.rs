@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Coder, words};
-use crate::abi::buckets;
+use super::coder::Coder;
 use crate::histogram::Histogram;
 use crate::metrics::{Distribution, ExplicitHistogram, Value};
 
 /// The same one again where nothing was counted.
-pub(super) fn histogram(coder: &mut impl Coder, before: &Arc<Histogram>, now: Option<&Histogram>) -> Arc<Histogram> {
+pub(crate) fn histogram(coder: &mut impl Coder, before: &Arc<Histogram>, now: Option<&Histogram>) -> Arc<Histogram> {
     if coder.word(0, || u64::from(now.is_some_and(|now| *now != **before))) == 0 {
         return Arc::clone(before);
     }
@@ -16,27 +15,10 @@ pub(super) fn histogram(coder: &mut impl Coder, before: &Arc<Histogram>, now: Op
     let empty = Histogram::new(scale);
     let same_scale = before.scale() == scale;
     let before = if same_scale { &**before } else { &empty };
-    let counts = slots(coder, before, now);
+    let counts = coder.slots(before, now);
     let extremes = |h: &Histogram| [h.sum(), h.min().unwrap_or(u64::MAX), h.max().unwrap_or(0)];
-    let [sum, min, max] = words(coder, &extremes(before), now.map(extremes).as_ref());
+    let [sum, min, max] = coder.words(&extremes(before), now.map(extremes).as_ref());
     Arc::new(Histogram::from_slots(scale, 0, &counts, sum, min, max))
-}
-
-/// The counts of all slots. Of those that changed: the distance from the one before, and the difference.
-fn slots(coder: &mut impl Coder, before: &Histogram, now: Option<&Histogram>) -> Vec<u64> {
-    let mut counts: Vec<u64> = (0..buckets(before.scale())).map(|slot| before.count_in(slot)).collect();
-    let count_now = |slot: usize| now.map_or(counts[slot], |now| now.count_in(slot));
-    let changed: Vec<usize> = (0..counts.len()).filter(|slot| count_now(*slot) != counts[*slot]).collect();
-    let mut changed = changed.into_iter();
-    let mut last = 0;
-    for _ in 0..coder.count(0, || changed.len()) {
-        last = coder.word(last, || changed.next().unwrap_or_default() as u64);
-        let slot = last as usize;
-        if let Some(count) = counts.get_mut(slot) {
-            *count = coder.word(*count, || now.map_or(0, |now| now.count_in(slot)));
-        }
-    }
-    counts
 }
 
 fn explicit(coder: &mut impl Coder, before: &ExplicitHistogram, now: Option<&ExplicitHistogram>) -> ExplicitHistogram {
@@ -48,13 +30,13 @@ fn explicit(coder: &mut impl Coder, before: &ExplicitHistogram, now: Option<&Exp
         let none = f64::NAN;
         [h.sum().to_bits(), h.min().unwrap_or(none).to_bits(), h.max().unwrap_or(none).to_bits()]
     };
-    let [sum, min, max] = words(coder, &bits(before), now.map(bits).as_ref()).map(f64::from_bits);
+    let [sum, min, max] = coder.words(&bits(before), now.map(bits).as_ref()).map(f64::from_bits);
     let extremes = (!min.is_nan()).then_some((min, max));
     ExplicitHistogram::from_counts(before.shared_bounds(), counts, sum, extremes)
 }
 
 /// A metric's value. `like` has its kind and buckets.
-pub(super) fn value(coder: &mut impl Coder, before: Option<&Value>, like: &Value, now: Option<&Value>) -> Value {
+pub(crate) fn value(coder: &mut impl Coder, before: Option<&Value>, like: &Value, now: Option<&Value>) -> Value {
     match like {
         Value::Counter(_) => {
             let of = |v: Option<&Value>| v.and_then(Value::counter).unwrap_or(0);

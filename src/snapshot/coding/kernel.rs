@@ -3,12 +3,46 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::coder::{Coder, text, time_of, time_word};
 use super::histogram::histogram;
-use super::{Coder, text, time_of, time_word, words};
 use crate::histogram::Histogram;
 use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, TraceRecords, Waiting, WindowCounts};
 
-const KERNEL_WORDS: usize = 29;
+/// How many words a kernel has.
+pub(crate) const KERNEL_WORDS: usize = 29;
+
+/// Where each of them is.
+#[cfg(feature = "recording")]
+pub(crate) mod word {
+    pub(crate) const STATE: usize = 0;
+    pub(crate) const RECEIVED: usize = 1;
+    pub(crate) const SENT: usize = 2;
+    pub(crate) const PROCESSED: usize = 3;
+    pub(crate) const ERRORS: usize = 4;
+    pub(crate) const START_TIME: usize = 5;
+    pub(crate) const LAST_MESSAGE_TIME: usize = 6;
+    pub(crate) const LAST_SIGN_OF_LIFE: usize = 7;
+    pub(crate) const THROUGHPUT: usize = 8;
+    pub(crate) const UPTIME: usize = 10;
+    pub(crate) const ERROR_RATE: usize = 11;
+    pub(crate) const LAST_ERROR_CODE: usize = 12;
+    pub(crate) const QUEUE_DEPTH: usize = 13;
+    pub(crate) const QUEUE_HIGH_WATER: usize = 14;
+    pub(crate) const BYTES_IN: usize = 15;
+    pub(crate) const BYTES_OUT: usize = 16;
+    pub(crate) const BUSY_RATIO: usize = 17;
+    pub(crate) const RETRIES: usize = 18;
+    pub(crate) const DROPPED: usize = 19;
+    pub(crate) const POLLS: usize = 20;
+    pub(crate) const BUSY: usize = 21;
+    pub(crate) const WAIT: usize = 22;
+    pub(crate) const BLOCKS: usize = 23;
+    pub(crate) const RECORDED: usize = 24;
+    pub(crate) const QUEUE_FULL: usize = 25;
+    pub(crate) const TRACE_WRITTEN: usize = 26;
+    pub(crate) const TRACE_READ: usize = 27;
+    pub(crate) const TRACE_LOST: usize = 28;
+}
 
 /// One kernel but for its stall, with what it did over each of so many windows.
 pub(super) fn kernel(
@@ -22,7 +56,7 @@ pub(super) fn kernel(
     let nothing = [0; KERNEL_WORDS];
     let then = before.map_or(nothing, kernel_words);
     let now_words = now.map(kernel_words);
-    let words = words(coder, &then, now_words.as_ref());
+    let words = coder.words(&then, now_words.as_ref());
     let empty = Arc::<Histogram>::default();
     let histogram_before = before.map_or(&empty, |k| &k.histogram);
     let buckets = histogram(coder, histogram_before, now.map(|k| &*k.histogram));
@@ -36,7 +70,7 @@ pub(super) fn kernel(
     kernel_of(&words, id, [buckets, waiting], last_error, rates)
 }
 
-fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
+pub(crate) fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
     // All of the fields, by name: a new one must find its place here.
     let KernelTelemetry {
         kernel_id: _,
@@ -108,7 +142,7 @@ fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
     ]
 }
 
-fn kernel_of(
+pub(crate) fn kernel_of(
     w: &[u64; KERNEL_WORDS],
     id: &Arc<str>,
     [histogram, waiting]: [Arc<Histogram>; 2],
@@ -154,7 +188,7 @@ fn kernel_of(
     }
 }
 
-fn window_counts(
+pub(crate) fn window_counts(
     coder: &mut impl Coder,
     windows: usize,
     before: Option<&Rates>,
@@ -168,7 +202,7 @@ fn window_counts(
         [c.processed, c.errors, c.bytes_in, c.bytes_out]
     };
     let mut one = |i: usize| {
-        let [processed, errors, bytes_in, bytes_out] = words(coder, &array(before, i), Some(&array(now, i)));
+        let [processed, errors, bytes_in, bytes_out] = coder.words(&array(before, i), Some(&array(now, i)));
         WindowCounts { processed, errors, bytes_in, bytes_out }
     };
     (0..windows).map(&mut one).collect()

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::coder::Coder;
 use super::histogram::histogram;
-use super::{Coder, words};
 use crate::histogram::Histogram;
 use crate::snapshot::{ListCounts, NetworkTelemetry, OperationCounts, OperationTelemetry, OperationsTelemetry};
 
 /// Writes `now`, or reads it, as it differs from `before`.
-pub(super) fn operations(
+pub(crate) fn operations(
     coder: &mut impl Coder,
     before: Option<&Arc<OperationsTelemetry>>,
     now: Option<&Arc<OperationsTelemetry>>,
@@ -35,7 +35,7 @@ fn changed(
     let peers = coder.count(before.network.len(), || now.map_or(0, |now| now.network.len()));
     let peer = |i: usize| network(coder, before.network.get(i), now.and_then(|now| now.network.get(i)));
     let network = (0..peers).map(peer).collect();
-    let w = words(coder, &list_words(before), now.map(list_words).as_ref());
+    let w = coder.words(&list_words(before), now.map(list_words).as_ref());
     let [operations_kept, network_kept, device_messages_kept, events_kept] =
         [0, 2, 4, 6].map(|i| ListCounts::new(w[i], w[i + 1]));
     OperationsTelemetry { by_name, network, operations_kept, network_kept, device_messages_kept, events_kept }
@@ -75,7 +75,7 @@ fn operation(
         let [started, succeeded, failed, abandoned] = count_words(&of.counts);
         [started, succeeded, failed, abandoned, of.retries]
     };
-    let w = words(coder, &before.map_or([0; 5], all_words), now.map(all_words).as_ref());
+    let w = coder.words(&before.map_or([0; 5], all_words), now.map(all_words).as_ref());
     let duration = values(coder, before.map(|of| &of.duration), now.map(|of| &of.duration));
     OperationTelemetry { name, counts: counts_of(&w), retries: w[4], duration }
 }
@@ -91,7 +91,7 @@ fn network(
         let [started, succeeded, failed, abandoned] = count_words(&of.counts);
         [started, succeeded, failed, abandoned, of.bytes_sent, of.bytes_received]
     };
-    let w = words(coder, &before.map_or([0; 6], all_words), now.map(all_words).as_ref());
+    let w = coder.words(&before.map_or([0; 6], all_words), now.map(all_words).as_ref());
     let latency = values(coder, before.map(|of| &of.latency), now.map(|of| &of.latency));
     NetworkTelemetry { kind, peer, counts: counts_of(&w), bytes_sent: w[4], bytes_received: w[5], latency }
 }

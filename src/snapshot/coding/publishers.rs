@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Coder, text, time_of, time_word, words};
+use super::coder::{Coder, text, time_of, time_word};
 use crate::snapshot::{DropReason, PublisherTelemetry};
 
 const WORDS: usize = 12;
 const REASONS: usize = DropReason::ALL.len();
 
 /// Writes `now`, or reads it, as it differs from `before`.
-pub(super) fn publishers(
+pub(crate) fn publishers(
     coder: &mut impl Coder,
     before: &[PublisherTelemetry],
     now: Option<&[PublisherTelemetry]>,
@@ -26,9 +26,9 @@ fn publisher(
 ) -> PublisherTelemetry {
     let name = |of: Option<&PublisherTelemetry>| of.map(|of| Arc::clone(&of.destination));
     let destination = text(coder, Some(&name(before)), Some(&name(now))).unwrap_or_default();
-    let w = words(coder, &before.map_or([0; WORDS], counts), now.map(counts).as_ref());
+    let w = coder.words(&before.map_or([0; WORDS], counts), now.map(counts).as_ref());
     let dropped = |of: &PublisherTelemetry| of.dropped_items;
-    let dropped_items = words(coder, &before.map_or([0; REASONS], dropped), now.map(dropped).as_ref());
+    let dropped_items = coder.words(&before.map_or([0; REASONS], dropped), now.map(dropped).as_ref());
     let last_error = text(coder, before.map(|of| &of.last_error), now.map(|of| &of.last_error));
     PublisherTelemetry {
         destination,

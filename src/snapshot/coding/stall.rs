@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{Coder, time_of, time_word, words};
+use super::coder::{Coder, time_of, time_word};
 use crate::snapshot::{BlockState, BlockStatus, Place, RingPlace, Stall, WaitsFor};
 
 const WORDS: usize = 13;
 
 /// As before, none, or another.
-pub(super) fn stall(
+pub(crate) fn stall(
     coder: &mut impl Coder,
     before: Option<&Arc<Stall>>,
     now: Option<&Arc<Stall>>,
@@ -23,7 +23,7 @@ pub(super) fn stall(
         0 => before.cloned(),
         1 => None,
         _ => {
-            let w = words(coder, &[0; WORDS], now.map(|stall| stall_words(stall)).as_ref());
+            let w = coder.words(&[0; WORDS], now.map(|stall| stall_words(stall)).as_ref());
             let name = coder.text(|| now.map(|stall| name(&stall.status.place)).unwrap_or_default());
             Some(Arc::new(stall_of(&w, name)))
         }
@@ -119,7 +119,7 @@ fn stall_of(w: &[u64; WORDS], name: Arc<str>) -> Stall {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Reader, Writer};
+    use super::super::varint::{Reader, Writer};
     use super::*;
     use proptest::prelude::*;
 

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use super::coder::Coder;
 use super::histogram::histogram;
-use super::{Coder, words};
 use crate::machine::SystemMetrics;
 use crate::snapshot::{Dropped, SelfMetrics};
 
 const SELF_WORDS: usize = 23;
 
-pub(super) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Option<&SelfMetrics>) -> SelfMetrics {
-    let w = words(coder, &self_words(before), now.map(self_words).as_ref());
+pub(crate) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Option<&SelfMetrics>) -> SelfMetrics {
+    let w = coder.words(&self_words(before), now.map(self_words).as_ref());
     SelfMetrics {
         collection_duration: histogram(coder, &before.collection_duration, now.map(|m| &*m.collection_duration)),
         copy_duration: histogram(coder, &before.copy_duration, now.map(|m| &*m.copy_duration)),
@@ -83,7 +83,7 @@ fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
     ]
 }
 
-pub(super) fn system(
+pub(crate) fn system(
     coder: &mut impl Coder,
     before: Option<&SystemMetrics>,
     now: Option<&SystemMetrics>,
@@ -91,7 +91,7 @@ pub(super) fn system(
     let bits = |m: Option<&SystemMetrics>| {
         m.map_or([0; 3], |m| [1, m.cpu_utilization_percent.to_bits(), m.memory_used_mb.to_bits()])
     };
-    let [there, cpu, memory] = words(coder, &bits(before), Some(&bits(now)));
+    let [there, cpu, memory] = coder.words(&bits(before), Some(&bits(now)));
     let metrics =
         SystemMetrics { cpu_utilization_percent: f64::from_bits(cpu), memory_used_mb: f64::from_bits(memory) };
     (there == 1).then_some(metrics)

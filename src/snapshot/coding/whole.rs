@@ -4,7 +4,8 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Coder, histogram, kernel, operations, publishers, stall, telemetry, time_of, time_word};
+use super::coder::{Coder, time_of, time_word};
+use super::{histogram, kernel, operations, publishers, stall, telemetry};
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, Series};
 use crate::snapshot::{DeviceClock, KernelTelemetry, Places, RatesBuilder, SelfMetrics, Snapshot};
@@ -98,7 +99,7 @@ pub(crate) fn code(
 }
 
 /// Each window, and the time that it really is. Kernels that did something have the same ones, the others none.
-fn windows(coder: &mut impl Coder, now: Option<&Snapshot>) -> Box<[(Duration, Duration)]> {
+pub(crate) fn windows(coder: &mut impl Coder, now: Option<&Snapshot>) -> Box<[(Duration, Duration)]> {
     let windows = now.and_then(|s| s.kernels.iter().map(|k| k.rates.windows()).find(|w| !w.is_empty()));
     let windows = windows.unwrap_or_default();
     let count = coder.count(0, || windows.len());

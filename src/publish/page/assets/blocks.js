@@ -49,13 +49,13 @@ export function view(of) {
     read(fresh);
     readReport(fresh);
   }
-  return { node, update, title: `Blocks of ${chosen()}` };
+  return { node, update, title: `Blocks of ${chosen()}`, tellsOfHangs: true };
 }
 
 function told(blocks) {
   const silent = blocks.filter((block) => block.silent).length;
   const shown = blocks.length > MOST_CELLS ? `, the first ${MOST_CELLS} of them are shown` : "";
-  return `${blocks.length} blocks, ${silent} silent for too long${shown}`;
+  return `${blocks.length} ${blocks.length === 1 ? "block" : "blocks"}, ${silent} silent for too long${shown}`;
 }
 
 // Colours and letters of places, in the order in which they were seen.
