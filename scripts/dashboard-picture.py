@@ -8,7 +8,10 @@ numbers in its own way. A Prometheus (RINGSCOPE_PROMETHEUS3, which scripts/recei
 for so long, in a folder of its own, and is ended:
     eval "$(scripts/receivers.sh)"
     cargo run -- serve --inject-errors 0.02 &
-    scripts/dashboard-picture.py dashboards/grafana/ringscope-kernel.json --target localhost:9464 -o docs/dashboards.svg
+    scripts/dashboard-picture.py dashboards/grafana/ringscope-kernel.json --target localhost:9464 -o kernel.svg
+The picture in docs/ is of the run that tests/dashboards scrapes, which says where it is served, and ends with its input:
+    RINGSCOPE_TEST_DASHBOARDS_RUN=1 cargo test --test dashboards -- --ignored --exact run::what_is_scraped --nocapture
+    scripts/dashboard-picture.py dashboards/grafana/ringscope-kernel.json --target HOST:PORT --rows 2 -o docs/dashboards.svg
 """
 import argparse
 import json
@@ -161,10 +164,11 @@ def draw_states(drawing, area, panel, answers, since, until):
     height = min(26, h / len(rows))
     for i, (name, points) in enumerate(rows):
         drawing.text(x + 4, y + i * height + height / 2 + 4, name, size=10)
-        width = (w - 190) / max(POINTS, (until - since))
-        for t, value in points:
+        # Each state until the next one.
+        for (t, value), (end, _) in zip(points, [*points[1:], (until, 0)]):
             state = options.get(str(int(value)), {"color": "#ccc"})
-            drawing.box(x + 190 + (w - 190) * (t - since) / (until - since), y + i * height + 2, width + 1.5, height - 4, state["color"])
+            left, right = (x + 190 + (w - 190) * (at - since) / (until - since) for at in (t, end))
+            drawing.box(left, y + i * height + 2, right - left + 0.5, height - 4, state["color"])
         if points:
             drawing.text(x + w - 6, y + i * height + height / 2 + 4, options.get(str(int(points[-1][1])), {}).get("text", ""), size=10, colour="#fff", anchor="end")
 
@@ -189,12 +193,18 @@ def draw_heat(drawing, area, panel, answers, since, until):
     lowest, highest = math.log2(min(c[1] for c in cells)), math.log2(max(c[2] for c in cells))
     most = max(c[3] for c in cells)
     scale = (h - 6) / (highest - lowest)
-    step = (w - 56) / POINTS * max(1, POINTS / (until - since))
+    step = (w - 56) * max((until - since) / POINTS, 1) / (until - since)
+    paths = {}
     drawing.box(x + 56, y, w - 56, h - 6, "#f3f3f3")
     for t, low, high, count in cells:
         left = x + 56 + (w - 56) * (t - since) / (until - since)
         top = y + (highest - math.log2(high)) * scale
-        drawing.box(left, top, step + 0.6, (math.log2(high) - math.log2(low)) * scale + 0.4, colour_of(math.sqrt(count / most)))
+        width, height = min(step + 0.4, x + w - left), (math.log2(high) - math.log2(low)) * scale + 0.4
+        if width > 0:
+            box = f"M{left:.1f},{top:.1f}h{width:.1f}v{height:.1f}h-{width:.1f}z"
+            paths.setdefault(colour_of(round(16 * math.sqrt(count / most)) / 16), []).append(box)
+    for colour, boxes in sorted(paths.items()):
+        drawing.parts.append(f'<path d="{"".join(boxes)}" fill="{colour}"/>')
     for i in range(5):
         value = 2 ** (lowest + (highest - lowest) * i / 4)
         drawing.text(x + 52, y + (h - 6) * (1 - i / 4) + (8 if i == 4 else 2), shown(value, unit), size=9, colour="#777", anchor="end")

@@ -113,7 +113,8 @@
 //! a driver); `tracing` (what telemetry has to say of itself as `tracing` events, see the table in [`collector`];
 //! without it nothing is printed; and a layer for `tracing_subscriber` that records an application's own spans, see
 //! [`trace`]); `nvtx` (names what the host does in NVIDIA's profilers, see [`nvtx`]; needs a C compiler and libclang to
-//! build); and `cli`, the program, which implies
+//! build); `dashboard` (dashboards for Grafana and Kibana, rules and alerts for Prometheus, as the texts of files); and `cli`,
+//! the program, which implies
 //! `json`, `prometheus-protobuf`, `trace`, `system`, `nvml` and all destinations but `cloudwatch`.
 //!
 //! Destinations are features of their own, each of which implies `publish`, the way to any of them: `files` (Prometheus's

@@ -135,7 +135,7 @@ impl Decoder {
 }
 
 pub(super) fn check_mark(mark: &[u8; MARK.len()]) -> Result<(), RecordingError> {
-    if mark[..VERSION_AT] != MARK[..VERSION_AT] {
+    if mark[..VERSION_AT] != MARK[..VERSION_AT] || mark[VERSION_AT + 1..] != MARK[VERSION_AT + 1..] {
         return Err(RecordingError::NotARecording);
     }
     match mark[VERSION_AT] {

@@ -65,9 +65,9 @@ impl Writer {
         for _ in 0..5 {
             self.shift();
         }
-        // A reader takes what is not there for zeros, and the first byte is always one.
-        while self.bytes.last() == Some(&0) {
-            self.bytes.pop();
+        // A reader takes what is not there for zeros, of which it looks at no more than these. The first byte is always one.
+        for _ in 0..5 {
+            self.bytes.pop_if(|byte| *byte == 0);
         }
         if !self.bytes.is_empty() {
             self.bytes.remove(0);

@@ -88,7 +88,7 @@ fn a_real_run_exports_as_it_did() {
         depth.set(begun.elapsed().as_secs_f64());
         sizes.observe(begun.elapsed().as_micros() as u64);
         waits.observe(begun.elapsed().as_secs_f64());
-        family.with(1).add(3);
+        family.with(1).inc_by(3);
         collector.operation("resize").start().unwrap().fail("no room");
         collector.record_error("actor", "refused").unwrap();
         let snapshot = runtime.snapshot_blocking().unwrap();
@@ -99,8 +99,10 @@ fn a_real_run_exports_as_it_did() {
                 runtime.launch_blocking("late", &LaunchOptions::new().blocks(1)).unwrap();
                 runtime.activate_blocking("late").unwrap();
             }
-            6 => runtime.reset_telemetry(Some("busy")).unwrap(),
-            8 => runtime.send_blocking("busy", &rounds(u32::MAX)).unwrap(),
+            6 => collector.reset(Some("busy")).unwrap(),
+            8 => {
+                runtime.send_blocking("busy", &rounds(u32::MAX)).unwrap();
+            }
             _ => std::thread::sleep(Duration::from_millis(20)),
         }
     }
