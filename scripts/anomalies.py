@@ -2,7 +2,6 @@
 """The tables of scripts/anomalies.sh, the detectors that they compare with, and the picture of docs/anomalies.md.
 
 usage: scripts/anomalies.py tables --program PROGRAM --made DIR [--write]
-       scripts/anomalies.py river DETECTOR FILE.csv
 """
 import argparse
 import csv
@@ -69,26 +68,28 @@ def runs_table(made):
     )
 
 
-def score(folder, command):
-    """What the benchmark's script says of the command: the score, and the number of files."""
+def score(folder, *how):
+    """What the benchmark's script says: the score, and the numbers of files and windows."""
     scorer = os.environ.get("RINGSCOPE_NAB_SCORE") or os.path.join(os.environ["RINGSCOPE_NAB"], "score.py")
     if not os.path.exists(scorer):
         fail(f"there is no {scorer}: name the script that scores with RINGSCOPE_NAB_SCORE")
-    said = subprocess.run([sys.executable, scorer, str(folder), "--run", command], capture_output=True, text=True)
+    said = subprocess.run([sys.executable, scorer, str(folder), *how], capture_output=True, text=True)
     match = re.search(r"standard (-?[\d.]+) \((\d+) files, (\d+) windows", said.stdout)
     if not match:
-        fail(f"{command}: {said.stderr.strip() or said.stdout.strip()}")
+        fail(f"{how}: {said.stderr.strip() or said.stdout.strip()}")
     return float(match[1]), int(match[2]), int(match[3])
 
 
 def scores_table(program, made):
-    commands = [("**ringscope**", f"{program.resolve()} anomalies --json")]
-    this = f"{sys.executable} {pathlib.Path(__file__).resolve()} river"
-    commands += [(f"river, {says}", f"{this} {name}") for name, says in RIVER.items()]
-    rows, files = [], 0
-    for says, command in commands:
-        on_runs, run_files, run_windows = score(made, command)
-        on_nab, files, windows = score(os.environ["RINGSCOPE_NAB"], command)
+    nab = os.environ["RINGSCOPE_NAB"]
+    run = ["--run", f"{program.resolve()} anomalies --json"]
+    detectors = [("**ringscope**", lambda folder: score(folder, *run))]
+    for name, says in RIVER.items():
+        detectors.append((f"river, {says}", lambda folder, name=name: score(folder, "--results", river(name, folder, made))))
+    rows = []
+    for says, scores in detectors:
+        on_runs, run_files, run_windows = scores(made)
+        on_nab, files, windows = scores(nab)
         rows.append([says, f"{on_runs:.1f}", f"{on_nab:.1f}", ""])
     column = {PART: 1, WHOLE: 2}.get(files)
     if column:
@@ -118,7 +119,7 @@ def scored(program, path):
 
 PANELS = [
     ("slow_blocks/p99_0.csv", "p99 of the latency, ms: two blocks of eight become four times as slow", 1e-6),
-    ("leak/p50_0.csv", "median of the latency, ms: each message takes a little longer than the one before", 1e-6),
+    ("leak/mean_0.csv", "mean of the latency, ms: each message takes a little longer than the one before", 1e-6),
     ("cycle/throughput_0.csv", "messages a second: the load rises and falls, and nothing is wrong", 1),
 ]
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, GAP = 860, 120, 60, 20, 34, 56
@@ -152,9 +153,9 @@ def picture(program, made):
             out.append(f'<line x1="{where:.1f}" x2="{where:.1f}" y1="{top}" y2="{top + HEIGHT}" class="found"><title>{escape(says)}</title></line>')
         says = [finding["kind"].replace("_", " ") for finding in document["findings"]]
         what = "found: " + ", ".join(says) if says else "nothing found"
-        out.append(f'<text x="{WIDTH - RIGHT}" y="{top + HEIGHT + 16}" class="says" text-anchor="end">{escape(what)}</text>')
+        out.append(f'<text x="{WIDTH - RIGHT}" y="{top - 10}" class="says" text-anchor="end">{escape(what)}</text>')
         for minute in range(0, len(rows) // 60 + 1, 10):
-            out.append(f'<text x="{x(min(minute * 60, len(rows) - 1)):.1f}" y="{top + HEIGHT + 16}" class="axis" text-anchor="middle">{minute} min</text>')
+            out.append(f'<text x="{x(min(minute * 60, len(rows) - 1)):.1f}" y="{top + HEIGHT + 16}" class="axis" text-anchor="{"end" if minute * 60 >= len(rows) - 1 else "middle"}">{minute} min</text>')
     height = TOP + len(PANELS) * (HEIGHT + GAP) - GAP + 30
     style = """
     svg { background: #fff; font: 12px sans-serif } .grid { stroke: #ddd } .axis { fill: #666; font-size: 11px }
@@ -166,11 +167,24 @@ def picture(program, made):
             f"<style>{style}</style>\n" + "\n".join(out) + "\n</svg>\n")
 
 
-def river(detector, path):
-    """Scores, 0 to 1, by a detector of river with its defaults: each value by those before it, and then learned."""
+def river(detector, folder, made):
+    """The folder with the scores of a detector of river with its defaults: each value by those before it, and then learned."""
+    results = made / f"results-{pathlib.Path(folder).name}-{detector}"
+    for name in json.load(open(os.path.join(folder, "labels/combined_windows.json"))):
+        rows = list(csv.DictReader(open(os.path.join(folder, "data", name))))
+        group, file = name.split("/")
+        (results / group).mkdir(parents=True, exist_ok=True)
+        with open(results / group / f"{detector}_{file}", "w") as out:
+            writer = csv.writer(out)
+            writer.writerow(["timestamp", "anomaly_score"])
+            scores = river_scores(detector, [float(row["value"]) for row in rows])
+            writer.writerows((row["timestamp"], score) for row, score in zip(rows, scores))
+    return str(results)
+
+
+def river_scores(detector, values):
     from river import anomaly, compose, preprocessing, stats
 
-    values = [float(row["value"]) for row in csv.DictReader(open(path))]
     if detector == "HalfSpaceTrees":
         # It wants numbers from 0 to 1.
         model = compose.Pipeline(preprocessing.MinMaxScaler(), anomaly.HalfSpaceTrees(seed=42))
@@ -178,12 +192,9 @@ def river(detector, path):
     else:
         model = anomaly.StandardAbsoluteDeviation(sub_stat=stats.Mean())
         score, learn = (lambda v: model.score_one(None, v)), (lambda v: model.learn_one(None, v))
-    scores = []
     for value in values:
-        scores.append(max(0.0, score(value)))
+        yield max(0.0, score(value))
         learn(value)
-    # A distance has no end; the order is what counts.
-    print(json.dumps([score / (1 + score) if detector != "HalfSpaceTrees" else score for score in scores]))
 
 
 def main():
@@ -193,14 +204,8 @@ def main():
     command.add_argument("--program", type=pathlib.Path, required=True)
     command.add_argument("--made", type=pathlib.Path, required=True)
     command.add_argument("--write", action="store_true")
-    command = commands.add_parser("river")
-    command.add_argument("detector", choices=RIVER)
-    command.add_argument("file")
     arguments = parser.parse_args()
-    if arguments.command == "tables":
-        tables(arguments.program, arguments.made, arguments.write)
-    else:
-        river(arguments.detector, arguments.file)
+    tables(arguments.program, arguments.made, arguments.write)
 
 
 if __name__ == "__main__":

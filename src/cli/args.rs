@@ -11,17 +11,21 @@ use ringscope::trace::TraceFilter;
 
 use crate::cli::alerts::args::AlertArgs;
 use crate::cli::anomalies::args::AnomaliesArgs;
+use crate::cli::anomalies::help as anomalies_help;
 use crate::cli::dashboards::args::{self as dashboards, DashboardsArgs};
 use crate::cli::diff::args::DiffArgs;
 use crate::cli::diff::help as diff_help;
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
 use crate::cli::record::args::RecordArgs;
+use crate::cli::record::help as record_help;
 use crate::cli::replay::args::ReplayArgs;
+use crate::cli::replay::help as replay_help;
 use crate::cli::report::args::ReportArgs;
 use crate::cli::report::help as report_help;
 use crate::cli::serve::args::PageArgs;
 use crate::cli::top::args::TopArgs;
+use crate::cli::top::help as top_help;
 use crate::cli::values::{sample, slow, whole};
 use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::input::Limit;
@@ -55,18 +59,19 @@ impl Cli {
             .after_help(help::program(width))
             .mut_subcommand("run", |command| command.after_help(help::run(width)))
             .mut_subcommand("serve", |command| short_usage(command.after_help(help::serve(width)), "serve", width))
-            .mut_subcommand("check", |command| command.after_help(help::check(width)))
-            .mut_subcommand("top", |command| short_usage(command.after_help(help::top(width)), "top", width))
-            .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
-            .mut_subcommand("anomalies", |command| command.after_help(help::anomalies(width)))
-            .mut_subcommand("dashboards", |command| command.after_help(dashboards::help(width)))
-            .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
-            .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
+            .mut_subcommand("top", |command| short_usage(command.after_help(top_help::top(width)), "top", width))
+            .mut_subcommand("record", |command| {
+                short_usage(command.after_help(record_help::record(width)), "record", width)
+            })
+            .mut_subcommand("replay", |command| command.after_help(replay_help::replay(width)))
             .mut_subcommand("report", |command| command.after_help(report_help::report(width)))
             .mut_subcommand("diff", |command| command.after_help(diff_help::diff(width)))
-            .mut_subcommand("record", |command| short_usage(command.after_help(help::record(width)), "record", width))
-            .mut_subcommand("replay", |command| command.after_help(help::replay(width)))
-            .mut_subcommand("report", |command| command.after_help(help::report(width)))
+            .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
+            .mut_subcommand("anomalies", |command| command.after_help(anomalies_help::anomalies(width)))
+            .mut_subcommand("dashboards", |command| command.after_help(dashboards::help(width)))
+            .mut_subcommand("check", |command| command.after_help(help::check(width)))
+            .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
+            .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
     }
 }
 
@@ -90,36 +95,10 @@ pub enum Command {
     ///
     /// Streams as `ringscope run` does, until Ctrl-C.
     Serve(ServeArgs),
-    /// Check a file of destinations, as `run` and `serve` take it with --config, or of rules, as they take it with --rules
-    ///
-    /// Nothing is sent. Every error is said with its line and column; without one, what is published where, and which secrets
-    /// come from where, never the secrets; or which rules raise alerts when, and who is notified.
-    Check(CheckArgs),
-    /// Score each row of a file of values by how unusual it is, as the kernels' own measures are scored
-    ///
-    /// One value after the other, each by those before it alone. There is nothing to train and nothing to set.
-    Anomalies(AnomaliesArgs),
     /// Look at kernels, blocks, latencies, events and alerts on the terminal, live, over a network, or of a recording
     ///
     /// Without --connect the kernels of `ringscope run` work in the background until you quit. Press ? for the keys.
     Top(TopArgs),
-    /// Stream files as `run` does, and write what the kernels and the host did when as a trace, for Perfetto
-    ///
-    /// Every message that a kernel handles becomes a span on the track of its block, joined by arrows to where the host sent
-    /// it and took its reply. Kernels of your own add their events, spans, samples and log lines. The file is written again
-    /// and again while the kernels run, so that one that hangs can be looked at.
-    Trace(TraceArgs),
-    /// Write dashboards for Grafana and Kibana, rules and alerts for Prometheus, an example for Alertmanager
-    ///
-    /// They are made of the list of what ringscope exports, and ask for nothing else.
-    Dashboards(DashboardsArgs),
-    /// List the devices, test them and, where CUDA cannot be used, say why and what to do
-    Doctor(DoctorArgs),
-    /// Measure what telemetry costs on a device, and how fast its messages and snapshots are
-    ///
-    /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
-    /// Compare the ratios: absolute times depend on the machine.
-    Bench(BenchArgs),
     /// Stream files as `run` does, or look at a server, and record every reading, event and alert in a file
     ///
     /// The file is small, can be looked at while it is written, and survives the end of the program at any moment. `replay`,
@@ -139,6 +118,32 @@ pub enum Command {
     /// Throughput, errors, percentiles of handling and of waiting, queue and load of A and B, whether each difference is more than
     /// noise, and both distributions of latencies. With --fail-if, for a build that shall fail where something became slower.
     Diff(DiffArgs),
+    /// Stream files as `run` does, and write what the kernels and the host did when as a trace, for Perfetto
+    ///
+    /// Every message that a kernel handles becomes a span on the track of its block, joined by arrows to where the host sent
+    /// it and took its reply. Kernels of your own add their events, spans, samples and log lines. The file is written again
+    /// and again while the kernels run, so that one that hangs can be looked at.
+    Trace(TraceArgs),
+    /// Score each row of a file of values by how unusual it is, as the kernels' own measures are scored
+    ///
+    /// One value after the other, each by those before it alone. There is nothing to train and nothing to set.
+    Anomalies(AnomaliesArgs),
+    /// Write dashboards for Grafana and Kibana, rules and alerts for Prometheus, an example for Alertmanager
+    ///
+    /// They are made of the list of what ringscope exports, and ask for nothing else.
+    Dashboards(DashboardsArgs),
+    /// Check a file of destinations, as `run` and `serve` take it with --config, or of rules, as they take it with --rules
+    ///
+    /// Nothing is sent. Every error is said with its line and column; without one, what is published where, and which secrets
+    /// come from where, never the secrets; or which rules raise alerts when, and who is notified.
+    Check(CheckArgs),
+    /// List the devices, test them and, where CUDA cannot be used, say why and what to do
+    Doctor(DoctorArgs),
+    /// Measure what telemetry costs on a device, and how fast its messages and snapshots are
+    ///
+    /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
+    /// Compare the ratios: absolute times depend on the machine.
+    Bench(BenchArgs),
 }
 
 /// `ringscope run`: what is streamed, and where the telemetry goes.

@@ -2,7 +2,7 @@
 
 use crate::cli::alerts::AlertsError;
 use crate::cli::anomalies::error::SeriesError;
-use crate::cli::dashboards::DashboardsError;
+use crate::cli::dashboards::error::DashboardsError;
 use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;

@@ -8,6 +8,7 @@ use ringscope::trace::TraceFilter;
 
 use super::args::try_run_args as run;
 use super::args::*;
+use super::workload::args::Work;
 use super::workload::input::Limit;
 
 #[test]

@@ -1,8 +1,8 @@
 //! Configurations that use the rules: of Prometheus, and an example for Alertmanager.
 
-use super::Options;
 use super::metric::DURATIONS;
-use super::yaml::{Line, document, flow, item, pair};
+use super::options::Options;
+use super::yaml::{Line, Yaml, document, flow, item, pair};
 
 const SCRAPES: &str =
     "Scrapes ringscope with native histograms. Prometheus before 3.8 is started with --enable-feature=native-histograms; a later one
@@ -54,7 +54,7 @@ is (e-mail, chat, pagers) its documentation says. `amtool check-config` checks i
 /// Routes by severity, and what is not worth telling beside something worse.
 pub(super) fn alertmanager() -> String {
     let webhook = |name: &str, url: &str| {
-        let to = vec![item(vec![pair("url", url), pair("send_resolved", super::yaml::Yaml::Bool(true))])];
+        let to = vec![item(vec![pair("url", url), pair("send_resolved", Yaml::Bool(true))])];
         item(vec![pair("name", name), pair("webhook_configs", to)])
     };
     let route = vec![

@@ -52,14 +52,27 @@ impl KernelPoint {
 }
 
 /// Makes a point of each two neighbours of `snapshots`, which come in order of time. There is none where one of the two does not
-/// have the kernel; a reset begins anew, from zero.
+/// have the kernel; a reset begins anew, from zero. Where latencies are not in each snapshot, as in recordings of many kernels, each
+/// point has those of the time from one snapshot with them to the next.
 pub fn points<'a>(snapshots: impl IntoIterator<Item = &'a Snapshot>, kernel: &str) -> Vec<KernelPoint> {
     let mut before: Option<&Snapshot> = None;
-    let mut points = Vec::new();
+    let mut points: Vec<KernelPoint> = Vec::new();
+    // Points whose latencies come with a later snapshot.
+    let mut untold: Vec<usize> = Vec::new();
     for now in snapshots {
         let both = before.and_then(|before| Some((before.kernel(kernel)?, before.time, now.kernel(kernel)?)));
-        points.extend(both.map(|(then, at, kernel)| KernelPoint::between(then, at, kernel, now.time)));
         before = Some(now);
+        let Some((then, at, kernel)) = both else {
+            untold.clear();
+            continue;
+        };
+        let point = KernelPoint::between(then, at, kernel, now.time);
+        if !Arc::ptr_eq(&then.histogram, &kernel.histogram) {
+            untold.drain(..).for_each(|i| points[i].latency = Arc::clone(&point.latency));
+        } else if kernel.handled() > then.handled() {
+            untold.push(points.len());
+        }
+        points.push(point);
     }
     points
 }
@@ -100,5 +113,26 @@ mod tests {
         assert!(p50[0].is_some_and(|ms| (3.0..=5.0).contains(&ms)) && p50[1].is_none(), "{p50:?}");
         assert!(p50[2].is_some_and(|ms| (90.0..=110.0).contains(&ms)), "{p50:?}");
         assert!(super::points(&snapshots, "b").is_empty());
+    }
+
+    #[test]
+    fn latencies_that_come_later_are_those_of_the_time_between() {
+        let collector = TelemetryCollector::new(true);
+        let mut snapshots: Vec<Snapshot> = Vec::new();
+        for (second, tells) in [(1, true), (2, false), (3, false), (4, true), (5, false)] {
+            for _ in 0..3 {
+                collector.record_processed("a", Some(Duration::from_millis(second))).unwrap();
+            }
+            let mut snapshot = (*collector.snapshot().unwrap()).clone();
+            snapshot.time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            if !tells {
+                snapshot.kernels[0].histogram = Arc::clone(&snapshots.last().unwrap().kernels[0].histogram);
+            }
+            snapshots.push(snapshot);
+        }
+        let points = points(&snapshots, "a");
+        let counts: Vec<u64> = points.iter().map(|point| point.latency.count()).collect();
+        assert_eq!(counts, [9, 9, 9, 0]);
+        assert!(points.iter().all(|point| point.messages_per_second == 3.0));
     }
 }

@@ -110,10 +110,12 @@ impl Decoder {
         };
         let mut packed = Packed::new(Reader::new(body), learned);
         let shape = shape.unwrap_or_else(|| coding::shape(&mut packed, None));
-        let moment = moment(&mut packed, &shape, &mut counted, then.as_ref(), (Level::Full, None));
-        if packed.is_spent() {
+        // Whatever a shape says that is not there, nothing is made of it.
+        let is_told = !packed.is_spent();
+        let moment = is_told.then(|| moment(&mut packed, &shape, &mut counted, then.as_ref(), (Level::Full, None)));
+        let Some(moment) = moment.filter(|_| !packed.is_spent()) else {
             return Err(damaged("it says more than it has"));
-        }
+        };
         let (_, learned) = packed.finish();
         self.before = Some(Before { shape, moment: moment.clone(), learned, counted });
         self.advance(bytes);
@@ -133,7 +135,7 @@ impl Decoder {
 }
 
 pub(super) fn check_mark(mark: &[u8; MARK.len()]) -> Result<(), RecordingError> {
-    if mark[..VERSION_AT] != MARK[..VERSION_AT] {
+    if mark[..VERSION_AT] != MARK[..VERSION_AT] || mark[VERSION_AT + 1..] != MARK[VERSION_AT + 1..] {
         return Err(RecordingError::NotARecording);
     }
     match mark[VERSION_AT] {

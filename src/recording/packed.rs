@@ -4,7 +4,6 @@
 //! very word. How far it is from that is written as a number of bits and those bits, with chances of their own for how far it
 //! mostly is. Both directions run through the same functions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::range::{Bits, Chance, EVEN};
@@ -18,6 +17,8 @@ const MOST: usize = 1 << 20;
 const MOST_TEXT: usize = 1 << 20;
 /// Most that a bucket counts: sums of them stay numbers.
 const MOST_COUNTED: u64 = 1 << 48;
+/// How many numbers of bits there are.
+const OFF_BITS: usize = 65;
 /// Bits of what is a fraction in a mean.
 const FRACTION: u32 = 4;
 /// Bits of the length of a number's history.
@@ -27,11 +28,26 @@ const SLOW: u32 = 4;
 #[derive(Default)]
 pub(super) struct Learned {
     /// Of the words of each section, one after the other.
-    words: HashMap<u8, Vec<Past>>,
-    /// Of each kind of word, for each number of bits that they mostly are off by.
-    chances: HashMap<(u8, u8, u8), Box<Chances>>,
+    words: Vec<Vec<Past>>,
+    /// Of each section, of each kind of word, for each number of bits that they mostly are off by.
+    chances: Vec<Vec<Option<Box<Chances>>>>,
     /// Of each byte of a text, after the byte before it.
     texts: Vec<Chance>,
+}
+
+/// The one at that place, and room for it.
+fn at<T: Default>(all: &mut Vec<T>, place: usize) -> &mut T {
+    if all.len() <= place {
+        all.resize_with(place + 1, T::default);
+    }
+    &mut all[place]
+}
+
+impl Learned {
+    fn chances(&mut self, section: u8, field: u8, off: u8) -> &mut Chances {
+        let place = usize::from(field) * OFF_BITS + usize::from(off);
+        at(at(&mut self.chances, section.into()), place).get_or_insert_default()
+    }
 }
 
 /// Chances of one number's bits.
@@ -146,17 +162,11 @@ impl<B: Bits> Packed<B> {
     }
 
     fn past(&mut self) -> Past {
-        let words = self.learned.words.entry(self.section).or_default();
-        if words.len() <= self.at {
-            words.resize(self.at + 1, Past::default());
-        }
-        words[self.at]
+        *at(at(&mut self.learned.words, self.section.into()), self.at)
     }
 
     fn learn(&mut self, before: u64, now: u64) {
-        if let Some(past) = self.learned.words.get_mut(&self.section).and_then(|words| words.get_mut(self.at)) {
-            past.learn(before, now);
-        }
+        at(at(&mut self.learned.words, self.section.into()), self.at).learn(before, now);
         self.at += 1;
     }
 
@@ -172,7 +182,10 @@ impl<B: Bits> Packed<B> {
 
     /// A number that mostly has so many bits.
     fn number(&mut self, field: u8, off: u8, now: i64) -> i64 {
-        let chances = self.learned.chances.entry((self.section, field, off)).or_default();
+        if self.bits.is_spent() {
+            return 0;
+        }
+        let chances = self.learned.chances(self.section, field, off);
         if !self.bits.bit(&mut chances.is_zero, now != 0) {
             return 0;
         }

@@ -1,9 +1,11 @@
 //! Each trouble is found, each in its own way; load that changes is none.
 
-use ringscope::alert::anomaly::{FindingKind, Measure};
+use std::sync::Arc;
+
+use ringscope::alert::anomaly::{FindingKind, Measure, Watch};
 
 use super::generator::{Story, run};
-use super::watching::{Judged, judge};
+use super::watching::{Judged, judge, snapshots};
 
 fn judged(story: Story) -> Judged {
     judge(&run(story, 1))
@@ -79,6 +81,31 @@ fn load_that_changes_is_none() {
     for story in [Story::Steady, Story::Cycle, Story::Ramp, Story::Step, Story::Bursts, Story::Turns] {
         let judged = judged(story);
         assert!(judged.rightly.is_empty() && judged.wrongly.is_empty(), "{story:?}: {:#?}", says(&judged));
+    }
+}
+
+#[test]
+fn a_reset_and_a_kernel_that_comes_and_goes_are_none() {
+    let run = run(Story::Steady, 1);
+    let mut watch = Watch::new();
+    let mut base = None;
+    for (second, mut snapshot) in snapshots(&run).enumerate() {
+        let kernel = snapshot.kernels[0].clone();
+        match second {
+            ..900 => {}
+            900 => base = Some(kernel),
+            1200..1210 => snapshot.kernels.clear(),
+            _ => {}
+        }
+        if let (Some(base), Some(kernel)) = (&base, snapshot.kernels.first_mut()) {
+            kernel.messages_processed -= base.messages_processed;
+            kernel.errors -= base.errors;
+            kernel.histogram = Arc::new(kernel.histogram.since(&base.histogram));
+        }
+        let found = watch.push(&snapshot);
+        assert!(found.is_empty(), "{second}: {found:?}");
+        // Twice the same snapshot is no time.
+        assert!(watch.push(&snapshot).is_empty());
     }
 }
 

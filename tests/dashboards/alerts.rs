@@ -1,10 +1,14 @@
 //! Rules in a Prometheus that scrapes a run: each recorded series is there, each alert asks for something that is there, and
 //! those fire of which the condition holds.
 
-use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
 
 use crate::asked::{Scraped, results};
-use crate::receivers::wait_for;
+use crate::made::contents;
+use crate::receivers::{Alertmanager, wait_for};
 use crate::run::Run;
 
 /// Rules of a kind, as Prometheus has them, after each has been evaluated.
@@ -63,6 +67,41 @@ pub fn what_is_wrong_in_the_run_is_told(prometheus: &Scraped) {
     // Nothing is wrong with these.
     for name in ["RingscopeKernelFailed", "RingscopeCollectionFails", "RingscopeProcessGone", "RingscopeAbsent"] {
         assert!(results(&prometheus.query(&format!("ALERTS{{alertname=\"{name}\"}}"))).is_empty(), "{name}");
+    }
+}
+
+/// The made example of an Alertmanager, whose receivers are here.
+pub struct Told {
+    pub alertmanager: Alertmanager,
+    listener: TcpListener,
+}
+
+impl Told {
+    pub fn start() -> Option<Told> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let config = contents("alertmanager/alertmanager.yml");
+        assert_eq!(config.matches("localhost:8080").count(), 2);
+        let config = config.replace("localhost:8080", &listener.local_addr().unwrap().to_string());
+        Some(Told { alertmanager: Alertmanager::with_config(&config)?, listener })
+    }
+
+    /// Who is to be told at once of what is critical is told that a kernel hangs.
+    pub fn at_once_of_a_stall(&self) {
+        let is_stall = |alert: &Value| alert["labels"]["alertname"] == "RingscopeKernelStalled";
+        let alert = wait_for("the stall", || self.alertmanager.alerts().into_iter().find(is_stall));
+        assert_eq!(alert["receivers"], json!([{ "name": "at once" }]));
+        // Of others those are told who are told later; the first that comes at once is the one that is waited for.
+        loop {
+            let mut stream = wait_for("a notification", || self.listener.accept().ok()).0;
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = lines.next().unwrap().unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            if first.starts_with("POST /at-once ") {
+                return;
+            }
+            assert!(first.starts_with("POST /later "), "{first}");
+        }
     }
 }
 

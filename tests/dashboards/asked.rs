@@ -21,15 +21,15 @@ impl Deref for Scraped {
 }
 
 impl Scraped {
-    /// As it is made, with native histograms and without their classic twins, only more often.
-    pub fn native(run: &Run) -> Option<Scraped> {
-        Prometheus::with_config(&config(run)).map(Scraped)
+    /// As it is made, with native histograms and without their classic twins, only more often. It tells this Alertmanager.
+    pub fn native(run: &Run, alertmanager: String) -> Option<Scraped> {
+        Prometheus::with_config(&config(run, Some(alertmanager))).map(Scraped)
     }
 
     /// One that knows the text format alone.
     pub fn classic(run: &Run) -> Option<Scraped> {
         let protocols = "[PrometheusProto, OpenMetricsText1.0.0, PrometheusText0.0.4]";
-        let config = config(run);
+        let config = config(run, None);
         assert!(config.contains(protocols) && config.contains("action: drop"));
         let config = config.replace(protocols, "[PrometheusText0.0.4]").replace("action: drop", "action: keep");
         let config = config.replace("regex: ringscope", "regex: .*|ringscope");
@@ -53,10 +53,10 @@ impl Scraped {
     }
 }
 
-fn config(run: &Run) -> String {
+fn config(run: &Run, alertmanager: Option<String>) -> String {
     let mut options = Options::default();
     options.targets = vec![run.address.clone()];
-    options.alertmanager = None;
+    options.alertmanager = alertmanager;
     let rules = |name: &str| of_repository("dashboards/prometheus").join(name).display().to_string();
     options.rule_files = vec![rules("rules.yml"), rules("alerts.yml")];
     let file = files(&options).into_iter().find(|file| file.path == "prometheus/prometheus.yml").unwrap();

@@ -81,6 +81,7 @@ fn what_is_scraped() {
     let config = TelemetryConfig {
         stall_limit: Duration::from_secs(5),
         sample_interval: Duration::from_millis(200),
+        trace_records: 256,
         ..TelemetryConfig::default()
     };
     let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).telemetry(true).level(Level::Events);

@@ -13,7 +13,7 @@ await withBrowser(async (browser) => {
     await go(page, "kernels");
     await page.locator("tbody th a").first().waitFor();
     await page.locator("tbody th a").evaluateAll((links, name) => links.find(({ textContent }) => textContent === name).click(), name);
-    await until(`${name} has a page`, async () => (await page.locator("h2").textContent()) === name);
+    await until(`${name} has a page`, async () => (await page.locator("main h2").textContent()) === name);
     await until(`${name} has facts`, async () => (await page.locator(".facts dd[data-value]").count()) > 3);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert(wide <= 360, `${name}: ${wide}`);

@@ -7,16 +7,18 @@ RINGSCOPE_NAMES(idle, load, compute, store, wait_barrier)
 struct Orders {
     unsigned first, blocks;  // those that hang
     unsigned hang, ended;
-    unsigned pace;  // milliseconds for a tile
+    unsigned pace;    // milliseconds for a tile
+    unsigned ticket;  // the next block
 };
 
 extern "C" __global__ void island(ringscope::KernelRef telemetry, Orders* orders) {
-    ringscope::Recorder rec(telemetry);
+    unsigned block = atomicAdd(&orders->ticket, 1u);
+    ringscope::Recorder rec(telemetry, block, true);
     auto word = [](unsigned* p) { return __atomic_load_n(p, __ATOMIC_RELAXED); };
     auto sleep_ms = [](unsigned ms) {
         for (unsigned i = 0; i < ms; i++) __nanosleep(1000000);
     };
-    unsigned block = blockIdx.x, state = 2654435761u * (block + 1);
+    unsigned state = 2654435761u * (block + 1);
     for (unsigned tile = 0; word(&orders->ended) == 0; tile++) {
         state = state * 1664525u + 1013904223u;
         // Two kinds of tiles: their latencies have two modes.

@@ -15,8 +15,8 @@ await withBrowser(async (browser) => {
   const settled = (ms) => (page) => points(page).then(() => page.waitForTimeout(ms));
   await take("kernel", "kernel/attention", "light", 1000, settled(2000));
   await ask("hang");
-  await take("kernels", "kernels", "dark", 420, settled(1000));
-  await take("blocks", "blocks/attention", "dark", 560, async (page) => {
+  await take("kernels", "kernels", "dark", 440, settled(1000));
+  await take("blocks", "blocks/attention", "dark", 570, async (page) => {
     await page.locator(".grid .silent").first().waitFor();
     await page.locator(".grid .cell").nth(41).hover();
     await page.locator(".sentence", { hasText: "Block 41" }).waitFor();

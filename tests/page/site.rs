@@ -17,7 +17,7 @@ use crate::library;
 pub const PATIENCE: Duration = Duration::from_secs(120);
 const NAMES: [&str; 5] = ["idle", "load", "compute", "store", "wait_barrier"];
 /// A busy machine may keep a living block from its core for a while.
-const LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(4);
 /// The blocks of `attention`, and which of them hang.
 pub const BLOCKS: u32 = 64;
 pub static ISLAND: std::ops::Range<u32> = 41..47;
@@ -30,6 +30,7 @@ pub struct Orders {
     hang: AtomicU32,
     ended: AtomicU32,
     pace: u32,
+    ticket: AtomicU32,
 }
 
 /// All of it, served until it is dropped.
@@ -57,6 +58,7 @@ impl Site {
                 hang: AtomicU32::new(0),
                 ended: AtomicU32::new(0),
                 pace,
+                ticket: AtomicU32::new(0),
             }));
             let address = std::ptr::from_ref(orders).expose_provenance() as u64;
             // SAFETY: RINGSCOPE_ENTRY made it for the host device.

@@ -72,7 +72,8 @@ impl Stream {
                 self.text = rest;
                 return Some(block);
             }
-            self.text += std::str::from_utf8(&self.chunk()?).unwrap();
+            let chunk = self.chunk()?;
+            self.text += std::str::from_utf8(&chunk).unwrap();
         }
     }
 

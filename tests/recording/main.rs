@@ -5,6 +5,7 @@
 mod command;
 mod damage;
 mod files;
+mod real;
 mod roundtrip;
 mod sizes;
 mod traffic;

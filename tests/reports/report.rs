@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ringscope::alert::Severity;
+use ringscope::alert::{Alert, AlertState, Severity};
 use ringscope::feed::{Entry, EntryKind};
 use ringscope::recording::Reader;
 
@@ -209,6 +209,68 @@ fn gaps_resets_and_events_are_told() {
     let kernels = html::table(&read, "rate over time");
     assert_eq!(html::cell(&kernels, "worker", "messages"), "2,900");
     assert!(markdown.contains("gap in the recording"));
+}
+
+#[test]
+fn alerts_are_told_from_firing_to_resolved() {
+    let dir = Dir::new("report-alerts");
+    let recording = dir.0.join("alerts.rscope");
+    let mut made = Made::new();
+    let begin = made.now();
+    let at = |second: u64| begin + Duration::from_secs(second);
+    let mut alert = Alert::pending("p99", Severity::Critical, 0.3, at(4));
+    alert.labels = [("kernel".into(), "worker".into())].into();
+    alert.summary = "p99 of <worker> is 300 ms".into();
+    let mut other = Alert::pending("errors", Severity::Warning, 0.5, at(10));
+    other.summary = "half of the messages are refused".into();
+    for second in 0..20 {
+        made.handles("worker", 10, |_| 50);
+        (alert.state, other.state) = match second {
+            0..5 => (AlertState::Pending, AlertState::Pending),
+            5..9 => (AlertState::Firing, AlertState::Pending),
+            _ => (AlertState::Resolved, AlertState::Firing),
+        };
+        alert.fired_at = (second >= 5).then(|| at(5));
+        alert.resolved_at = (second >= 9).then(|| at(9));
+        other.fired_at = (second >= 9).then(|| at(11));
+        made.alerts = match second {
+            0..4 => Vec::new(),
+            4..=9 => vec![alert.clone()],
+            10 => Vec::new(),
+            _ => vec![other.clone()],
+        };
+        made.moment();
+    }
+    made.save(&recording);
+    let read = html::is_sound(&reports(&recording).0);
+    let told = html::table(&read, "in words");
+    let told: Vec<String> = told[1..].iter().map(|row| row.join(" | ")).collect();
+    assert_eq!(
+        told,
+        [
+            "02:24:10 | 4.0 s | alert | p99 | p99 of <worker> is 300 ms",
+            "02:24:16 | 8.0 s, to the end | alert | errors | half of the messages are refused",
+        ]
+    );
+    assert!(read["text"].as_str().unwrap().contains("2 alerts fired"));
+}
+
+#[test]
+fn many_kernels_are_folded_and_each_is_there() {
+    let dir = Dir::new("report-many");
+    let recording = dir.0.join("many.rscope");
+    let mut made = Made::new();
+    for second in 0..30 {
+        (0..120).for_each(|kernel| made.handles(&format!("worker_{kernel}"), 3, |n| 10 + n * second));
+        made.moment();
+    }
+    made.save(&recording);
+    let (page, markdown) = reports(&recording);
+    let read = html::is_sound(&page);
+    assert_eq!(html::table(&read, "rate over time").len(), 121);
+    assert_eq!(page.matches("<details class=\"kernel\">").count(), 120);
+    assert!(page.len() < 5_000_000 && markdown.len() < 2_000_000, "{} and {} bytes", page.len(), markdown.len());
+    assert!(read["text"].as_str().unwrap().contains("114 others"));
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn stopping_it_gives_the_terminal_back_and_going_on_takes_it_again() {
     let Some(mut terminal) = workload(&[]) else { return };
     terminal.types(CTRL_Z);
     assert_eq!(terminal.wait_until("stopped"), "stopped as-before");
-    assert!(!terminal.is_taken());
+    terminal.wait("given back", |_| !terminal.is_taken());
     terminal.signal("SIGCONT");
     terminal.wait("drawn again", |_| terminal.is_taken());
     terminal.types("7");
@@ -128,6 +128,9 @@ fn bytes_that_are_no_keys_do_no_harm() {
         // Nobody knows what a sequence that is not whole would have taken with it.
         std::thread::sleep(std::time::Duration::from_millis(300));
         terminal.types("\x1b");
+        terminal.wait("no filter", |screen| !screen.contains("Enter keeps it"));
+        // It may be held.
+        terminal.types("n");
         terminal.wait_for("live");
         terminal.types(CTRL_C);
         let (code, is_as_before, shown) = terminal.end();

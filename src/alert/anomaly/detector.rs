@@ -136,8 +136,7 @@ impl Detector {
             self.unit = x.abs();
         }
         let numbers = [x, self.means[0], self.means[1]];
-        let pattern =
-            Memory::pattern(numbers.map(|number| if x == 0.0 && self.unit == 0.0 { 0.0 } else { number / self.unit }));
+        let pattern = Memory::pattern(numbers.map(|number| if self.unit > 0.0 { number / self.unit } else { 0.0 }));
         let Some(nearest) = self.memory.nearest(&pattern) else {
             self.memory.insert(&pattern);
             return Off::default();

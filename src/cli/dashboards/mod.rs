@@ -1,45 +1,20 @@
 //! `ringscope dashboards`: dashboards and rules as files, and where to import each.
 
 pub mod args;
+pub mod error;
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ringscope::dashboard::{File, files};
-use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::cli::dashboards::args::DashboardsArgs;
+use crate::cli::dashboards::error::{DashboardsError, failed};
 use crate::cli::error::CliError;
 use crate::cli::term::terminal;
 use crate::cli::term::text::{Style, Text, plain, styled};
 use crate::cli::workload::input::shown;
-use crate::cli::workload::system;
-
-/// Why the files cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum DashboardsError {
-    /// Somebody may have changed them.
-    #[error(
-        "{}: there already, with other contents; nothing was written: --force writes over {}, or choose another folder with --out",
-        .files.join(", "), if .files.len() == 1 { "it" } else { "them" }
-    )]
-    Changed { files: Vec<String> },
-    /// The folder is none.
-    #[error("{path}: is not a folder: name another with --out")]
-    NoFolder { path: String },
-    /// The system refuses.
-    #[error("{path}: cannot be written: {source}{}", remedy(.source))]
-    Unwritable { path: String, source: io::Error },
-}
-
-fn remedy(error: &io::Error) -> &'static str {
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOSPC | Errno::DQUOT) => ": free some space, or name a folder on another disk with --out",
-        Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => ": name a folder of yours with --out",
-        _ => system::remedy(error),
-    }
-}
 
 /// What became of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -105,16 +80,6 @@ fn plan<'a>(folder: &Path, files: &'a [File]) -> Result<Vec<Planned<'a>>, Dashbo
         }
     };
     files.iter().map(done).collect()
-}
-
-fn failed(path: &Path, source: io::Error) -> DashboardsError {
-    match source.kind() {
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            let file = path.ancestors().skip(1).find(|parent| parent.is_file()).unwrap_or(path);
-            DashboardsError::NoFolder { path: shown(file) }
-        }
-        _ => DashboardsError::Unwritable { path: shown(path), source },
-    }
 }
 
 fn write(path: &Path, contents: &str) -> Result<(), DashboardsError> {

@@ -12,6 +12,7 @@ use super::{json, shown};
 use crate::cli::error::CliError;
 use crate::cli::past::{self, Past};
 use crate::cli::term::terminal;
+use crate::cli::term::text::{Style, plain, styled};
 use crate::cli::workload::input::shown as shown_path;
 
 /// Blocks that each recording is cut into, at most: so few that what is near in time is in one block, so many that they can be
@@ -47,7 +48,7 @@ fn read(path: &Path) -> Result<Past, DiffError> {
     terminal::progress(Some("reading the recordings"));
     let read =
         past::read(path, MOST_BLOCKS).map_err(|source| DiffError::Unreadable { path: shown_path(path), source })?;
-    read.damage.iter().for_each(|damage| terminal::say_error(damage));
+    read.damage.iter().for_each(|damage| terminal::say(&[styled(Style::Warn, "warning: "), plain(damage)]));
     Ok(read.past)
 }
 

@@ -243,12 +243,12 @@ mod tests {
 
         #[test]
         fn every_right_condition_is_read(
-            metric in 0..Metric::ALL.len(), sign in "[+-]", number in 0.0..1e6, comparator in "(>|>=|<|<=)"
+            metric in 0..Metric::ALL.len(), sign in "[+-]", number in 0.0..1e6_f64, comparator in "(>|>=|<|<=)"
         ) {
             let metric = Metric::ALL[metric];
             let read = Condition::parse(&format!("k?:{} {comparator} {sign}{number:.3} %", metric.name())).unwrap();
             let Limit::Relative(part) = read.limit else { panic!("{read:?}") };
-            let signed = if sign == "-" { -number } else { number };
+            let signed: f64 = if sign == "-" { -number } else { number };
             prop_assert!((part * 100.0 - signed).abs() < 0.001);
             prop_assert_eq!(read.metric, metric);
         }

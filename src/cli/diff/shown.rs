@@ -7,7 +7,7 @@ use super::sample::Sample;
 use super::shape::shape;
 use crate::cli::past::Past;
 use crate::cli::term::grid;
-use crate::cli::term::text::{Style, Text, plain, styled};
+use crate::cli::term::text::{Paint, Style, Text, plain, styled};
 use crate::cli::term::units::{self, NONE};
 
 /// Kernels whose distributions are shown, whether they differ or not.
@@ -72,7 +72,18 @@ fn kernel(compared: &Compared, width: usize) -> Vec<Text> {
     // The name stands where the explanation would.
     let name = vec![styled(Style::Bold, &compared.kernel)];
     lines.splice(..lines.len().min(2), [Text::from(name)]);
-    lines.into_iter().collect()
+    lines.into_iter().map(coloured).collect()
+}
+
+/// What became better or worse is seen at once.
+fn coloured(line: Text) -> Text {
+    let text = line.render(usize::MAX, Paint { on: false });
+    let ends = |verdict: Verdict| text.strip_suffix(verdict.name());
+    match (ends(Verdict::Worse), ends(Verdict::Better)) {
+        (Some(before), _) => Text::from(vec![plain(before), styled(Style::Bad, Verdict::Worse.name())]),
+        (_, Some(before)) => Text::from(vec![plain(before), styled(Style::Good, Verdict::Better.name())]),
+        _ => line,
+    }
 }
 
 fn row(one: &Comparison) -> Vec<String> {

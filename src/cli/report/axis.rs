@@ -70,6 +70,7 @@ impl Axis {
 
     /// Each decade as high as the next, with 1, 2 and 5 where there are few.
     pub fn decades(unit: Unit, least: f64, most: f64) -> Axis {
+        const MOST: usize = 10;
         let (least, most) = (least.max(1.0), most.max(1.0));
         let (low, high) = (least / 1.15, most * 1.15);
         let decades = (high / low).log10();
@@ -81,8 +82,9 @@ impl Axis {
         };
         let first = low.log10().floor() as i32;
         let all = (first..=high.log10().ceil() as i32).flat_map(|d| steps.iter().map(move |n| n * 10_f64.powi(d)));
-        let within = all.filter(|value| (low..=high).contains(value));
-        let ticks = within.map(|value| (value, unit.shown(value))).collect();
+        let within: Vec<f64> = all.filter(|value| (low..=high).contains(value)).collect();
+        let every = within.len().div_ceil(MOST).max(1);
+        let ticks = within.into_iter().step_by(every).map(|value| (value, unit.shown(value))).collect();
         Axis { low, high, logarithmic: true, ticks }
     }
 

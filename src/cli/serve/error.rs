@@ -21,8 +21,13 @@ pub enum ServeError {
     #[error("messages cannot be recorded for /trace.pftrace: {0}: --no-trace leaves it out")]
     Trace(ringscope::TelemetryError),
     /// The recording cannot be read.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
+    #[error("{path}: {source}")]
+    Recording {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: RecordingError,
+    },
 }
 
 fn remedy(error: &publish::ServeError) -> &'static str {

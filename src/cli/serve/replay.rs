@@ -15,6 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::term::signals;
 use crate::cli::term::terminal;
 use crate::cli::term::text::{Style, plain, styled};
+use crate::cli::workload::input::shown;
 
 /// How soon Ctrl-C is noticed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -23,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Serves the recording, and its last moment until Ctrl-C. Whether all of it could be read.
 pub fn serve(args: &ServeArgs, path: &Path, bound: BoundServer) -> Result<bool, CliError> {
-    let mut reader = Reader::open(path).map_err(ServeError::from)?;
+    let mut reader = Reader::open(path).map_err(|source| ServeError::Recording { path: shown(path), source })?;
     let stop = signals::stop_on_signals()?;
     let feed = Feed::new();
     let open_to_all = !bound.only_local();

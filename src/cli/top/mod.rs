@@ -6,6 +6,7 @@
 pub mod args;
 mod elsewhere;
 pub mod error;
+pub mod help;
 mod input;
 mod look;
 mod plain;

@@ -1,7 +1,7 @@
 //! What is on the dashboard.
 
-use super::Column::{Count, Last, Max, Percentile, Ranges, Sum, Time, Values};
-use super::{Chart, Data, Search, Shape};
+use super::model::Column::{Count, Last, Max, Percentile, Ranges, Sum, Time, Values};
+use super::model::{Chart, Column, Data, Search, Shape, handling};
 use crate::dashboard::metric::{HANDLING, STATE};
 
 const DURATION: &str = "event.duration";
@@ -14,12 +14,7 @@ const FAILED: &str = "event.outcome: \"failure\"";
 const HALF: (u32, u32) = (24, 12);
 const THIRD: (u32, u32) = (16, 12);
 
-/// The histogram of the times to handle messages.
-pub(super) fn handling() -> String {
-    format!("histogram.{}", HANDLING.classic.name())
-}
-
-fn percentiles(field: &str) -> [super::Column; 3] {
+fn percentiles(field: &str) -> [Column; 3] {
     [50, 95, 99].map(|percent| Percentile(field.to_owned(), percent))
 }
 

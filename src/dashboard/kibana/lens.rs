@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::model::{Chart, Column, Shape};
 use super::objects::{id_of, reference};
-use super::{Chart, Column, Shape};
 
 /// Of the saved object: Kibana 8.9 and later bring it up to their own.
 const VERSION: &str = "8.9.0";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Chart, Data, Search};
+use super::model::{Chart, Data, Search};
 
 const COLUMNS: u32 = 48;
 const LIST: (u32, u32) = (48, 12);

@@ -14,7 +14,7 @@ use super::entries::Entries;
 use super::health::HealthCheck;
 use super::live::Live;
 use super::past::{Past, Replayed};
-use super::routes::{Collected, Routes};
+use super::routes::{Collected, Routes, packed};
 #[cfg(feature = "page-tls")]
 use super::tls::{TlsError, acceptor};
 use super::token::Token;
@@ -250,8 +250,8 @@ impl BoundServer {
             collector,
             feed,
             hosts,
-            history: Worker::start("history", move |question| past.history(question))?,
-            trace: Worker::start("trace", move |seconds| tracing.write(*seconds))?,
+            history: Worker::start("history", move |(question, zip)| packed(past.history(question), *zip))?,
+            trace: Worker::start("trace", move |(seconds, zip)| packed(tracing.write(*seconds), *zip))?,
             replayed,
             streams: Streams::new(streams),
             pages: Pages::default(),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Coder, Shape};
+use super::coder::Coder;
+use super::whole::Shape;
 use crate::abi::MAX_SCALE;
 use crate::histogram::Histogram;
 use crate::metrics::{
@@ -12,6 +13,9 @@ use crate::metrics::{
 use crate::reader::ShardRange;
 use crate::snapshot::{KernelPlaces, Snapshot};
 use crate::trace::KernelNames;
+
+/// Most kernels, series, labels, whatever is said.
+const MOST: usize = 1 << 16;
 
 /// The shape of a snapshot with its blocks.
 pub(crate) struct WholeShape {
@@ -50,7 +54,7 @@ pub(crate) fn shape(coder: &mut impl Coder, now: Option<&WholeShape>) -> WholeSh
 
 /// Each of a list, of which a reader has none.
 pub(super) fn list<C: Coder, T, U>(coder: &mut C, now: &[T], mut one: impl FnMut(&mut C, Option<&T>) -> U) -> Vec<U> {
-    let count = coder.count(0, || now.len());
+    let count = coder.count(0, || now.len()).min(MOST);
     (0..count).map(|i| one(coder, now.get(i))).collect()
 }
 

@@ -50,6 +50,7 @@ pub fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) -> Drawn {
     let mut pen = Pen::new(buffer, theme);
     let body = frame::draw(&mut pen, app, area);
     pen.shape.lines = usize::from(body.height).max(1);
+    pen.inside = body;
     if let Some(first) = app.help {
         help::draw(&mut pen, body, first);
     } else if app.moment().is_none() {

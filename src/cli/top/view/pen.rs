@@ -17,6 +17,8 @@ const STEPS: [&str; 9] = [" ", "_", "_", ".", "-", "=", "+", "*", "#"];
 /// A screen that is being drawn.
 pub struct Pen<'a> {
     buffer: &'a mut Buffer,
+    /// What is outside of this stays as it is.
+    pub inside: Rect,
     /// How things look.
     pub theme: Theme,
     /// What can be clicked at, the topmost last.
@@ -28,7 +30,8 @@ pub struct Pen<'a> {
 impl<'a> Pen<'a> {
     /// Draws onto this.
     pub fn new(buffer: &'a mut Buffer, theme: Theme) -> Pen<'a> {
-        Pen { buffer, theme, targets: Vec::new(), shape: Shape { lines: 1, blocks: 1 } }
+        let inside = buffer.area;
+        Pen { buffer, inside, theme, targets: Vec::new(), shape: Shape { lines: 1, blocks: 1 } }
     }
 
     /// A click on this part of the screen is one at that.
@@ -38,15 +41,16 @@ impl<'a> Pen<'a> {
 
     /// Writes `text` at a place, in at most `width` columns; returns how many it takes. It holds what a terminal shows as it is.
     pub fn put(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
-        let area = self.buffer.area;
+        let area = self.inside;
         let is_outside = y < area.top() || y >= area.bottom() || x < area.left() || x >= area.right();
         if is_outside || width == 0 {
             return 0;
         }
+        let room = usize::from(width.min(area.right() - x));
         let (end, _) = if self.theme.unicode || text.is_ascii() {
-            self.buffer.set_stringn(x, y, text, width.into(), style)
+            self.buffer.set_stringn(x, y, text, room, style)
         } else {
-            self.buffer.set_stringn(x, y, ascii(text), width.into(), style)
+            self.buffer.set_stringn(x, y, ascii(text), room, style)
         };
         end.saturating_sub(x)
     }
@@ -71,7 +75,7 @@ impl<'a> Pen<'a> {
 
     /// Changes how a part of the screen looks, whatever is on it.
     pub fn paint(&mut self, area: Rect, style: Style) {
-        self.buffer.set_style(area.intersection(self.buffer.area), style);
+        self.buffer.set_style(area.intersection(self.inside), style);
     }
 
     /// Dims a part of the screen: it is not how it is now.

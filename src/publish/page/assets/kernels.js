@@ -45,6 +45,7 @@ export function view() {
   const node = el("section", {}, el("h2", { text: "Kernels" }), controls, list.node);
 
   function update() {
+    if (!state.frame) return;
     const part = wanted.toLowerCase();
     const all = [...state.kernels.values()];
     const rows = all.filter(({ id }) => id.toLowerCase().includes(part));

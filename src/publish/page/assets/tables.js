@@ -18,9 +18,11 @@ export function table({ caption, columns, keyOf, sort = null, none }) {
   const nothing = el("p", { class: "nothing", text: none });
   const grid = el("table", {}, el("caption", { class: "unseen", text: caption }), el("thead", {}, el("tr", {}, heads)), body);
   const scroller = el("div", { class: "scroller", role: "region", tabindex: "0", "aria-label": caption }, grid);
-  const node = el("div", { class: "table" }, scroller, nothing, more);
+  // Until it has been told its rows, it says nothing of them.
+  const node = el("div", { class: "table", hidden: true }, scroller, nothing, more);
 
   function show() {
+    node.hidden = false;
     const rows = sorted(state.rows, columns, state.sort);
     const shown = rows.slice(0, state.limit);
     const kept = new Map();
