@@ -13,8 +13,8 @@ usage() {
 usage: scripts/browser.sh [--help]
 
 Fetches what tests the page in a browser into .browser of this checkout, and prints the lines to export:
-  Debian, by apt-get       chromium, with the libraries that this system lacks (90 MB to download, 0.4 GB on disk)
-  npm                      ${drivers[*]} (12 MB); Node.js and npm must be on the PATH
+  Debian, by apt-get       chromium, with the libraries that this system lacks (0.12 GB to download, 0.4 GB on disk)
+  npm                      ${drivers[*]} (18 MB); Node.js and npm must be on the PATH
 Packages of Debian are not installed, only taken apart. Does nothing where they are already. Where RINGSCOPE_BROWSER names a
 Chromium or Chrome, that one is used. With RINGSCOPE_BROWSER=none it fetches nothing, and the tests of the page say that they
 are skipped, and pass. To remove it all, delete .browser.
@@ -73,10 +73,10 @@ fi
 mkdir -p "$root/.browser"
 if [[ -z ${RINGSCOPE_BROWSER-} ]]; then
     folder=$root/.browser/chromium
-    once "chromium, fonts-dejavu-core" "Fetching Debian's chromium (90 MB to download, 0.4 GB on disk)" fill_chromium
+    once "chromium, fonts-dejavu-core" "Fetching Debian's chromium (0.12 GB to download, 0.4 GB on disk)" fill_chromium
 fi
 folder=$root/.browser/drivers
-once "${drivers[*]}" "Fetching ${drivers[*]} (12 MB)" fill_drivers
+once "${drivers[*]}" "Fetching ${drivers[*]} (18 MB)" fill_drivers
 
 cat <<EXPORTS
 export RINGSCOPE_BROWSER='${RINGSCOPE_BROWSER:-$root/.browser/chromium/chromium}'

@@ -20,19 +20,23 @@ operator=(@kubernetes-models/prometheus-operator@6.0.0 @kubernetes-models/apimac
     cidr-regex@5.0.5 commander@2.20.3 discontinuous-range@1.0.0 extend@3.0.2 fast-deep-equal@3.1.3 fast-uri@3.1.9 is-cidr@6.0.4
     json-schema-traverse@1.0.0 moo@0.5.3 nearley@2.20.1 punycode@2.3.1 railroad-diagrams@1.0.0 randexp@0.4.6 re2-wasm@1.0.2
     require-from-string@2.0.2 ret@0.1.15 schemes@1.4.0 smtp-address-parser@1.1.0 uri-js@4.4.1)
+# What checks dashboards/: Grafana's own model of a dashboard, and jsonnet.
+dashboards=('grafana-foundation-sdk==1769699379!11.6.0' rjsonnet==0.5.6)
 
 usage() {
     cat <<USAGE
 usage: scripts/receivers.sh [--help]
 
-Fetches what the tests of the destinations send telemetry to, and what checks the files of deploy/, into .receivers of this
+Fetches what the tests of the destinations send telemetry to, and what checks the files of deploy/ and dashboards/, into .receivers of this
 checkout (0.4 GB), and prints the lines to export:
   Debian's suite forky     Prometheus 3.5 and promtool (0.2 GB)
   Debian's suite trixie    VictoriaMetrics 1.112
-  this system's own suite  Pushgateway, node exporter, Alertmanager (0.1 GB)
+  this system's own suite  Pushgateway, node exporter, Alertmanager and amtool (0.1 GB)
   Python's packages        ${elastic[0]} (the API of Elasticsearch), ${cloudwatch[0]} (of CloudWatch),
                            ${datadog[0]} (Datadog's parser of DogStatsD), ${schemas[0]} and
-                           ${schemas[1]} (schemas of Compose and Kubernetes) (0.1 GB together)
+                           ${schemas[1]} (schemas of Compose and Kubernetes),
+                           ${dashboards[0]} and ${dashboards[1]} (Grafana's models,
+                           jsonnet) (0.1 GB together)
   npm                      ${statsd[0]}, ${operator[0]} (the schema of PodMonitor);
                            Node.js and npm must be on the PATH
 Packages of Debian are not installed, only taken apart. Does nothing where they are already. With RINGSCOPE_RECEIVERS=none in
@@ -126,10 +130,11 @@ fill_exporters() {
     local here=.${installed//?//}
     LC_ALL=C sed -i "s#$installed#${here:0:${#installed}}#g" "$bin/prometheus-alertmanager"
     mv "$folder.part$installed"/*.tmpl "$bin"
-    rm -r "$folder.part/usr/share" "$bin/amtool"
+    rm -r "$folder.part/usr/share"
     runs prometheus-pushgateway --version
     runs prometheus-node-exporter --version
     runs prometheus-alertmanager --version
+    runs amtool --version
 }
 
 fill_elastic() {
@@ -170,6 +175,12 @@ fill_schemas() {
     npm_install "${operator[@]}"
 }
 
+fill_dashboards() {
+    pip_install "$folder.part" "${dashboards[@]}"
+    PYTHONPATH="$folder.part" python3 -c 'import grafana_foundation_sdk.models.dashboard, rjsonnet' ||
+        fail "${dashboards[*]} do not run, see above: they need Python 3.11 or later"
+}
+
 # receiver FOLDER WANTED MESSAGE
 receiver() {
     folder=$root/.receivers/$1
@@ -180,19 +191,20 @@ no_arguments "$@"
 if [[ ${RINGSCOPE_RECEIVERS-} == none ]]; then
     echo "$name: RINGSCOPE_RECEIVERS=none: nothing is fetched; every test that sends to a real receiver (Prometheus 3.5," \
         "VictoriaMetrics, Pushgateway, node exporter, Alertmanager, the APIs of Elasticsearch and CloudWatch, DogStatsD, statsd)" \
-        "or checks deploy/ by a schema will say that it is skipped, and pass." >&2
+        "or checks deploy/ or dashboards/ by a schema will say that it is skipped, and pass." >&2
     exit
 fi
 without="with RINGSCOPE_RECEIVERS=none the tests do without"
 mkdir -p "$root/.receivers"
 receiver prometheus3 "prometheus and promtool of forky" "Prometheus 3.5 (0.2 GB)"
 receiver victoria "victoria-metrics of trixie" "VictoriaMetrics"
-receiver exporters "pushgateway, node-exporter, alertmanager with templates" "Pushgateway, node exporter and Alertmanager (0.1 GB)"
+receiver exporters "pushgateway, node-exporter, alertmanager with templates, amtool" "Pushgateway, node exporter, Alertmanager and amtool (0.1 GB)"
 receiver elastic "${elastic[*]}" "${elastic[0]}"
 receiver cloudwatch "${cloudwatch[*]}" "${cloudwatch[0]}"
 receiver datadog "${datadog[*]}" "${datadog[0]}"
 receiver statsd "${statsd[*]}" "${statsd[0]}"
 receiver schemas "${schemas[*]} ${operator[*]}" "schemas of Compose, Kubernetes and PodMonitor"
+receiver dashboards "${dashboards[*]}" "Grafana's models of dashboards, and jsonnet"
 
 cat <<EXPORTS
 export RINGSCOPE_PROMETHEUS3='$root/.receivers/prometheus3/usr/bin/prometheus'
@@ -201,10 +213,12 @@ export RINGSCOPE_VICTORIA='$root/.receivers/victoria/usr/bin/victoria-metrics'
 export RINGSCOPE_PUSHGATEWAY='$root/.receivers/exporters/usr/bin/prometheus-pushgateway'
 export RINGSCOPE_NODE_EXPORTER='$root/.receivers/exporters/usr/bin/prometheus-node-exporter'
 export RINGSCOPE_ALERTMANAGER='$root/.receivers/exporters/usr/bin/prometheus-alertmanager'
+export RINGSCOPE_AMTOOL='$root/.receivers/exporters/usr/bin/amtool'
 export RINGSCOPE_ELASTIC='$root/.receivers/elastic/noida_db/noida-db'
 export RINGSCOPE_CLOUDWATCH='$root/.receivers/cloudwatch'
 export RINGSCOPE_DATADOG='$root/.receivers/datadog/datadog_serverless_compat/bin/linux-amd64/datadog-serverless-compat'
 export RINGSCOPE_STATSD='$root/.receivers/statsd/node_modules/statsd'
 export RINGSCOPE_SCHEMAS='$root/.receivers/schemas/python'
 export RINGSCOPE_OPERATOR_SCHEMAS='$root/.receivers/schemas/node_modules'
+export RINGSCOPE_DASHBOARD_MODELS='$root/.receivers/dashboards'
 EXPORTS

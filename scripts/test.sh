@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Everything that proves ringscope, on a machine with Rust, a C++ compiler and Python; a GPU is used if there is one.
 #
-# Installs, into the ignored folders .cuda, .nvrtc12, .libclang, .prometheus, .trace-tools and .receivers of this checkout,
+# Installs, into the ignored folders .cuda, .nvrtc12, .libclang, .prometheus, .trace-tools, .receivers and .browser of this checkout,
 # nvcc, NVRTC and nvdisasm (scripts/cuda-toolchain.sh), the NVRTC that makes the embedded PTX (scripts/ptx.sh), libclang
 # (scripts/libclang.sh), Prometheus and parsers of its formats (scripts/prometheus.sh), readers of traces
 # (scripts/trace-tools.sh), what the destinations are tested against (scripts/receivers.sh, 0.4 GB; with
-# RINGSCOPE_RECEIVERS=none these tests are skipped and say so), and nothing else. Steps: format, lints over every feature set,
-# documentation, tests, the package, examples, benchmarks once through, the sanitizers over the kernels, the kernels through
-# nvcc and NVRTC.
+# RINGSCOPE_RECEIVERS=none these tests are skipped and say so), a browser for the page (scripts/browser.sh, 0.4 GB; likewise with
+# RINGSCOPE_BROWSER=none), and nothing else. Steps: format, lints over every feature set, documentation, tests, the package,
+# examples, benchmarks once through, the sanitizers over the kernels, the kernels through nvcc and NVRTC.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,14 +18,16 @@ esac
 
 step() { printf '\n== %s\n' "$*"; }
 
-step "nvcc, NVRTC, libclang, Prometheus, readers of traces and receivers"
+step "nvcc, NVRTC, libclang, Prometheus, readers of traces, receivers and a browser"
 eval "$(scripts/cuda-toolchain.sh)"
 eval "$(scripts/libclang.sh)"
 eval "$(scripts/prometheus.sh)"
 eval "$(scripts/trace-tools.sh)"
 eval "$(scripts/receivers.sh)"
+eval "$(scripts/browser.sh)"
 export RINGSCOPE_REQUIRE_NVCC=1 RINGSCOPE_REQUIRE_PTX=1 RINGSCOPE_REQUIRE_PROMETHEUS=1 RINGSCOPE_REQUIRE_TRACE_TOOLS=1
 [ "${RINGSCOPE_RECEIVERS:-}" = none ] || export RINGSCOPE_REQUIRE_RECEIVERS=1
+[ "${RINGSCOPE_BROWSER:-}" = none ] || export RINGSCOPE_REQUIRE_BROWSER=1
 export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="-D warnings" RUST_BACKTRACE=0
 
 step "the embedded PTX is what the kernels compile to"

@@ -60,6 +60,8 @@
 //! * `publish` (feature `publish`, and one for each destination) sends snapshots, spans, operations and events to where people
 //!   look, with queues, retries and counts of what is lost: OpenTelemetry, Prometheus, Grafana Cloud, Elasticsearch, Datadog,
 //!   CloudWatch, Jaeger, files. docs/destinations.md says what arrives where, in which type.
+//! * `telemetry.serve("127.0.0.1:9464")?` (feature `page`) serves a page for browsers with live charts, the map of blocks, events and
+//!   alerts; and everything as JSON, by server-sent events, and for Prometheus. docs/page.md has the paths.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!
 //! # The names of ring-kernel telemetry elsewhere, and here
@@ -113,7 +115,8 @@
 //! a driver); `tracing` (what telemetry has to say of itself as `tracing` events, see the table in [`collector`];
 //! without it nothing is printed; and a layer for `tracing_subscriber` that records an application's own spans, see
 //! [`trace`]); `nvtx` (names what the host does in NVIDIA's profilers, see [`nvtx`]; needs a C compiler and libclang to
-//! build); and `cli`, the program, which implies
+//! build); `dashboard` (dashboards for Grafana and Kibana, rules and alerts for Prometheus, as the texts of files); and `cli`,
+//! the program, which implies
 //! `json`, `prometheus-protobuf`, `trace`, `system`, `nvml` and all destinations but `cloudwatch`.
 //!
 //! Destinations are features of their own, each of which implies `publish`, the way to any of them: `files` (Prometheus's
@@ -129,6 +132,8 @@ pub mod collector;
 #[cfg(feature = "alerts")]
 #[doc(hidden)]
 pub mod config;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 pub mod device;
 pub mod export;
 #[cfg(feature = "feed")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::anomaly;
 use super::life::{Life, Step};
 use super::observe::{Look, Of, detail, observe};
 use super::past::Past;
@@ -10,6 +11,7 @@ use super::raised::{Alert, AlertState, Judge, Labels};
 use super::rule::Rule;
 use super::rules::Rules;
 use super::text;
+use super::watch::Watch;
 use crate::snapshot::Snapshot;
 
 /// Finds alerts by [`Rules`]. It has no clock of its own: time is that of the snapshots, so that a replay finds what was found.
@@ -31,6 +33,8 @@ use crate::snapshot::Snapshot;
 pub struct Engine {
     rules: Arc<Rules>,
     past: Past,
+    /// Where some rule is of what is not as it was.
+    anomalies: Option<anomaly::Watch>,
     /// Of each rule, by labels.
     lives: Vec<BTreeMap<Labels, Life>>,
     looks: u64,
@@ -77,7 +81,9 @@ impl Engine {
         let windowed = rules.rules.iter().filter(|rule| rule.watch.kind().is_windowed);
         let past = Past::new(windowed.map(|rule| rule.over));
         let lives = rules.rules.iter().map(|_| BTreeMap::new()).collect();
-        Engine { rules: Arc::new(rules), past, lives, looks: 0, counts: EngineCounts::default() }
+        let is_of_anomalies = |rule: &Rule| matches!(rule.watch, Watch::Anomaly(_));
+        let anomalies = rules.rules.iter().any(is_of_anomalies).then(anomaly::Watch::new);
+        Engine { rules: Arc::new(rules), past, anomalies, lives, looks: 0, counts: EngineCounts::default() }
     }
 
     /// Returns the rules.
@@ -93,11 +99,13 @@ impl Engine {
     fn look(&mut self, now: &Arc<Snapshot>) -> Vec<Alert> {
         self.looks += 1;
         self.past.advance(now);
+        let findings = self.anomalies.as_mut().map(|watch| watch.push(now)).unwrap_or_default();
         let mut counts = self.counts.read();
         let (mut alerts, rules) = (Vec::new(), Arc::clone(&self.rules));
         for (rule, lives) in rules.rules.iter().zip(&mut self.lives) {
             let begin = self.past.begin_of(rule.over).map(|begin| &**begin);
-            let look = Look { now, begin, previous: self.past.previous().map(|previous| &**previous) };
+            let previous = self.past.previous().map(|previous| &**previous);
+            let look = Look { now, begin, previous, findings: &findings };
             let most = rules.most_alerts;
             let mut turn = Turn { rule, lives, number: self.looks, most, counts: &mut counts, alerts: &mut alerts };
             turn.take(&look);
@@ -119,6 +127,10 @@ impl Judge for Engine {
     fn judge(&mut self, snapshot: &Arc<Snapshot>) -> Arc<[Alert]> {
         self.look(snapshot).into()
     }
+
+    fn rules(&self) -> Vec<Arc<str>> {
+        self.rules.iter().map(|rule| format!("{} ({}): {rule}", rule.name, rule.severity).into()).collect()
+    }
 }
 
 /// One rule's look at one snapshot.
@@ -134,11 +146,11 @@ struct Turn<'a> {
 impl Turn<'_> {
     fn take(&mut self, look: &Look<'_>) {
         let rule = self.rule;
-        observe(rule, look, &mut |of, value| self.see(&of, value, look.now));
+        observe(rule, look, &mut |of, value| self.see(&of, value, look));
         let unseen = |life: &Life| life.seen != self.number;
         let gone: Vec<Labels> =
             self.lives.iter().filter(|(_, life)| unseen(life)).map(|(labels, _)| Arc::clone(labels)).collect();
-        gone.iter().for_each(|labels| self.step(labels, None, look.now));
+        gone.iter().for_each(|labels| self.step(labels, None, look));
         // In the order of their labels, those that were resolved among them.
         let mut own = std::mem::take(self.lives);
         self.alerts.extend(own.values().map(|life| life.alert.clone()));
@@ -146,7 +158,7 @@ impl Turn<'_> {
         *self.lives = own;
     }
 
-    fn see(&mut self, of: &Of<'_>, value: f64, now: &Snapshot) {
+    fn see(&mut self, of: &Of<'_>, value: f64, look: &Look<'_>) {
         let is_wrong = self.rule.is_wrong(value);
         if !is_wrong && self.lives.is_empty() {
             return;
@@ -160,29 +172,29 @@ impl Turn<'_> {
                 self.counts.dropped_total += 1;
                 return;
             }
-            self.lives.insert(Arc::clone(&labels), Life::new(self.rule, Arc::clone(&labels), value, now.time));
+            self.lives.insert(Arc::clone(&labels), Life::new(self.rule, Arc::clone(&labels), value, look.now.time));
         }
-        self.step(&labels, Some(value), now);
+        self.step(&labels, Some(value), look);
     }
 
-    fn step(&mut self, labels: &Labels, value: Option<f64>, now: &Snapshot) {
+    fn step(&mut self, labels: &Labels, value: Option<f64>, look: &Look<'_>) {
         let Some(life) = self.lives.get_mut(labels) else { return };
         life.seen = self.number;
-        match life.step(self.rule, value, now.time) {
+        match life.step(self.rule, value, look.now.time) {
             Step::Gone => return drop(self.lives.remove(labels)),
             Step::Fires => self.counts.fired_total += 1,
             Step::Resolved => self.counts.resolved_total += 1,
             Step::Stays => {}
         }
         if value.is_some() && life.alert.state != AlertState::Resolved {
-            life.alert.summary = summary(self.rule, &life.alert, now);
+            life.alert.summary = summary(self.rule, &life.alert, look);
         }
     }
 }
 
-fn summary(rule: &Rule, alert: &Alert, now: &Snapshot) -> Arc<str> {
+fn summary(rule: &Rule, alert: &Alert, look: &Look<'_>) -> Arc<str> {
     match &rule.summary {
         Some(template) => text::filled(template, rule, alert).into(),
-        None => detail(rule, now, &alert.labels).unwrap_or_else(|| text::sentence(rule, alert)).into(),
+        None => detail(rule, look, &alert.labels).unwrap_or_else(|| text::sentence(rule, alert)).into(),
     }
 }

@@ -7,8 +7,9 @@
 pub mod anomaly;
 mod engine;
 #[cfg(feature = "alerts")]
-mod from_toml;
+pub(crate) mod from_toml;
 mod life;
+mod notification;
 mod observe;
 mod past;
 mod pattern;
@@ -17,6 +18,8 @@ mod ready;
 mod rule;
 mod rules;
 mod silence;
+#[cfg(feature = "alerts")]
+mod teller;
 mod text;
 mod watch;
 
@@ -26,9 +29,15 @@ pub use from_toml::RulesError;
 #[cfg(feature = "alerts")]
 #[doc(hidden)]
 pub use from_toml::is_rules_file;
+pub use notification::{Notification, ToldAlert};
 pub use pattern::{Matcher, Pattern};
 pub use raised::{Alert, AlertState, Judge, Labels, Severity};
 pub use rule::Rule;
 pub use rules::Rules;
 pub use silence::Silence;
+#[cfg(feature = "alerts")]
+pub(crate) use teller::{Manner, Teller, Wanted};
 pub use watch::{MetricValue, MetricWatch, Side, Watch};
+
+#[cfg(test)]
+mod tests;

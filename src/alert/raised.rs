@@ -136,4 +136,9 @@ impl Alert {
 pub trait Judge: Send {
     /// Returns all alerts that are pending or firing with this snapshot, and those that it resolved.
     fn judge(&mut self, snapshot: &Arc<Snapshot>) -> Arc<[Alert]>;
+
+    /// Returns what it looks for, a sentence for each rule.
+    fn rules(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
 }

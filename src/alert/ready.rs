@@ -21,6 +21,7 @@ impl Rules {
     /// | a debugger at three in the morning | `KernelStalled`, `KernelFailed` | a block gives no sign of life; a kernel died; both critical, at once |
     /// | | `CollectionFailed`, `CollectionSlow` | snapshots fail, critical; a snapshot takes longer than 1 s |
     /// | | `TelemetryDropped`, `Undelivered` | telemetry's own queues or a destination's drop something |
+    /// | | `Anomaly` | something of a kernel is [not as it was](super::anomaly); for information |
     ///
     /// ```
     /// use ringscope::alert::Rules;
@@ -58,6 +59,7 @@ impl Rules {
             Rule::collection_slower_than(second).named("CollectionSlow"),
             Rule::telemetry_dropped().named("TelemetryDropped"),
             Rule::undelivered("*").named("Undelivered"),
+            Rule::anomaly("*").named("Anomaly"),
         ]
         .into_iter()
         .collect()

@@ -44,6 +44,8 @@ pub struct Rule {
 impl Rule {
     /// Default of [`over`](Self::over).
     pub const DEFAULT_OVER: Duration = Duration::from_secs(60);
+    /// Default of [`resolve_after`](Self::resolve_after) of [`anomaly`](Self::anomaly).
+    pub const DEFAULT_ANOMALY_LASTS: Duration = Duration::from_secs(300);
 
     /// Makes one of anything that can be watched, of all names. Most have a function of their own below.
     pub fn new(watch: Watch, side: Side, threshold: f64) -> Self {
@@ -156,6 +158,13 @@ impl Rule {
     /// Watches whether no kernel of that name runs.
     pub fn absent(kernel: impl Into<Pattern>) -> Self {
         Rule::any(Watch::Absent, kernel).severity(Severity::Critical)
+    }
+
+    /// Watches for what is not as it was: spikes, shifts, drifts, and latencies that are distributed in another way. An alert says
+    /// what was expected, what was seen and how sure that is, and is resolved 5 minutes after the last such finding.
+    pub fn anomaly(kernel: impl Into<Pattern>) -> Self {
+        let lasts = Rule::DEFAULT_ANOMALY_LASTS;
+        Rule::any(Watch::Anomaly(None), kernel).resolve_after(lasts).severity(Severity::Info)
     }
 
     // ---- the machine ---------------------------------------------------------------------------------
@@ -317,6 +326,11 @@ impl Rule {
     /// Returns the limit, in base units.
     pub fn threshold(&self) -> f64 {
         self.threshold
+    }
+
+    /// Returns how soon somebody should look.
+    pub fn severity_of(&self) -> Severity {
+        self.severity
     }
 
     /// Whether the value is wrong.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::anomaly::Measure;
 use super::pattern::Pattern;
 
 /// What a rule looks at.
@@ -39,6 +40,9 @@ pub enum Watch {
     TraceLost,
     /// Whether no kernel of that name runs: 1 or 0.
     Absent,
+    /// What is not as it was, of one measure or of all: how sure that is, 0 to 1, in the snapshot in which it is
+    /// [found](super::anomaly).
+    Anomaly(Option<Measure>),
     /// Utilization of the machine's processors, 0 to 1.
     Cpu,
     /// Memory of the machine in use, in bytes.
@@ -250,6 +254,7 @@ pub(crate) const KINDS: &[(Watch, Kind)] = &[
     (Watch::Dropped, of_kernels("dropped", Unit::Count, "the number of messages dropped").windowed().limit(0.0)),
     (Watch::TraceLost, of_kernels("trace_lost", Unit::Count, "the number of trace records lost").windowed().limit(0.0)),
     (Watch::Absent, of_kernels("absent", Unit::Truth, "the absence").limit(0.0)),
+    (Watch::Anomaly(None), of_kernels("anomaly", Unit::Ratio, "how sure it is that something is not as it was").limit(0.0)),
     (Watch::Cpu, of_machine("cpu", Unit::Ratio, "the CPU utilization")),
     (Watch::Memory, of_machine("memory", Unit::Bytes, "the memory in use")),
     (Watch::GpuMemory, of_gpus("gpu_memory", Unit::Ratio, "the memory in use")),

@@ -5,18 +5,29 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use ringscope::DeviceSpec;
 use ringscope::publish::serving::Listen;
 use ringscope::trace::TraceFilter;
-use ringscope::{Builtin, DeviceSpec};
 
+use crate::cli::alerts::args::AlertArgs;
 use crate::cli::anomalies::args::AnomaliesArgs;
+use crate::cli::anomalies::help as anomalies_help;
+use crate::cli::dashboards::args::{self as dashboards, DashboardsArgs};
+use crate::cli::diff::args::DiffArgs;
+use crate::cli::diff::help as diff_help;
 use crate::cli::help;
 use crate::cli::publish::args::PublishArgs;
 use crate::cli::record::args::RecordArgs;
+use crate::cli::record::help as record_help;
 use crate::cli::replay::args::ReplayArgs;
+use crate::cli::replay::help as replay_help;
 use crate::cli::report::args::ReportArgs;
+use crate::cli::report::help as report_help;
+use crate::cli::serve::args::PageArgs;
 use crate::cli::top::args::TopArgs;
-use crate::cli::values::{black_box, duration, fraction, interval, sample, slots, slow, whole};
+use crate::cli::top::help as top_help;
+use crate::cli::values::{sample, slow, whole};
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::input::Limit;
 
 /// See inside a CUDA kernel that never returns.
@@ -48,15 +59,19 @@ impl Cli {
             .after_help(help::program(width))
             .mut_subcommand("run", |command| command.after_help(help::run(width)))
             .mut_subcommand("serve", |command| short_usage(command.after_help(help::serve(width)), "serve", width))
-            .mut_subcommand("check", |command| command.after_help(help::check(width)))
-            .mut_subcommand("top", |command| short_usage(command.after_help(help::top(width)), "top", width))
+            .mut_subcommand("top", |command| short_usage(command.after_help(top_help::top(width)), "top", width))
+            .mut_subcommand("record", |command| {
+                short_usage(command.after_help(record_help::record(width)), "record", width)
+            })
+            .mut_subcommand("replay", |command| command.after_help(replay_help::replay(width)))
+            .mut_subcommand("report", |command| command.after_help(report_help::report(width)))
+            .mut_subcommand("diff", |command| command.after_help(diff_help::diff(width)))
             .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
-            .mut_subcommand("anomalies", |command| command.after_help(help::anomalies(width)))
+            .mut_subcommand("anomalies", |command| command.after_help(anomalies_help::anomalies(width)))
+            .mut_subcommand("dashboards", |command| command.after_help(dashboards::help(width)))
+            .mut_subcommand("check", |command| command.after_help(help::check(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
-            .mut_subcommand("record", |command| short_usage(command.after_help(help::record(width)), "record", width))
-            .mut_subcommand("replay", |command| command.after_help(help::replay(width)))
-            .mut_subcommand("report", |command| command.after_help(help::report(width)))
     }
 }
 
@@ -80,32 +95,10 @@ pub enum Command {
     ///
     /// Streams as `ringscope run` does, until Ctrl-C.
     Serve(ServeArgs),
-    /// Check a file of destinations, as `run` and `serve` take it with --config
-    ///
-    /// Nothing is sent. Every error is said with its line and column; without one, what is published where, and which secrets
-    /// come from where, never the secrets.
-    Check(CheckArgs),
-    /// Score each row of a file of values by how unusual it is, as the kernels' own measures are scored
-    ///
-    /// One value after the other, each by those before it alone. There is nothing to train and nothing to set.
-    Anomalies(AnomaliesArgs),
     /// Look at kernels, blocks, latencies, events and alerts on the terminal, live, over a network, or of a recording
     ///
     /// Without --connect the kernels of `ringscope run` work in the background until you quit. Press ? for the keys.
     Top(TopArgs),
-    /// Stream files as `run` does, and write what the kernels and the host did when as a trace, for Perfetto
-    ///
-    /// Every message that a kernel handles becomes a span on the track of its block, joined by arrows to where the host sent
-    /// it and took its reply. Kernels of your own add their events, spans, samples and log lines. The file is written again
-    /// and again while the kernels run, so that one that hangs can be looked at.
-    Trace(TraceArgs),
-    /// List the devices, test them and, where CUDA cannot be used, say why and what to do
-    Doctor(DoctorArgs),
-    /// Measure what telemetry costs on a device, and how fast its messages and snapshots are
-    ///
-    /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
-    /// Compare the ratios: absolute times depend on the machine.
-    Bench(BenchArgs),
     /// Stream files as `run` does, or look at a server, and record every reading, event and alert in a file
     ///
     /// The file is small, can be looked at while it is written, and survives the end of the program at any moment. `replay`,
@@ -120,30 +113,37 @@ pub enum Command {
     /// What happened when (hangs with where and why, failures, alerts, gaps), rates and latencies over time for each kernel, the
     /// machine, destinations, and what telemetry itself lost. The page needs nothing else: no script, no network, no other file.
     Report(ReportArgs),
-}
-
-/// What the kernels do with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Work {
-    /// Reply with the message's CRC-32C. From the replies the CRC of each whole file is computed
-    Crc32c,
-    /// Reply with the message itself
-    Echo,
-    /// Reply with the sum of the message's two halves, as vectors of f32, bit for bit as the host computes it (any NaN
-    /// equals any other). Zeros fill up the last message of a file to a multiple of 8 bytes
-    VectorAdd,
-}
-
-impl Work {
-    /// The built-in kernel that does it.
-    pub fn builtin(self) -> Builtin {
-        match self {
-            Work::Crc32c => Builtin::Crc32c,
-            Work::Echo => Builtin::Echo,
-            Work::VectorAdd => Builtin::VectorAdd,
-        }
-    }
+    /// Compare two recordings kernel by kernel, and fail where a condition holds
+    ///
+    /// Throughput, errors, percentiles of handling and of waiting, queue and load of A and B, whether each difference is more than
+    /// noise, and both distributions of latencies. With --fail-if, for a build that shall fail where something became slower.
+    Diff(DiffArgs),
+    /// Stream files as `run` does, and write what the kernels and the host did when as a trace, for Perfetto
+    ///
+    /// Every message that a kernel handles becomes a span on the track of its block, joined by arrows to where the host sent
+    /// it and took its reply. Kernels of your own add their events, spans, samples and log lines. The file is written again
+    /// and again while the kernels run, so that one that hangs can be looked at.
+    Trace(TraceArgs),
+    /// Score each row of a file of values by how unusual it is, as the kernels' own measures are scored
+    ///
+    /// One value after the other, each by those before it alone. There is nothing to train and nothing to set.
+    Anomalies(AnomaliesArgs),
+    /// Write dashboards for Grafana and Kibana, rules and alerts for Prometheus, an example for Alertmanager
+    ///
+    /// They are made of the list of what ringscope exports, and ask for nothing else.
+    Dashboards(DashboardsArgs),
+    /// Check a file of destinations, as `run` and `serve` take it with --config, or of rules, as they take it with --rules
+    ///
+    /// Nothing is sent. Every error is said with its line and column; without one, what is published where, and which secrets
+    /// come from where, never the secrets; or which rules raise alerts when, and who is notified.
+    Check(CheckArgs),
+    /// List the devices, test them and, where CUDA cannot be used, say why and what to do
+    Doctor(DoctorArgs),
+    /// Measure what telemetry costs on a device, and how fast its messages and snapshots are
+    ///
+    /// Kernels with and without telemetry are measured in turn within one run, as are snapshots and bare copies.
+    /// Compare the ratios: absolute times depend on the machine.
+    Bench(BenchArgs),
 }
 
 /// `ringscope run`: what is streamed, and where the telemetry goes.
@@ -156,6 +156,10 @@ pub struct RunAndPublishArgs {
     /// Where the telemetry goes.
     #[command(flatten)]
     pub publish: PublishArgs,
+
+    /// What raises an alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 }
 
 impl RunAndPublishArgs {
@@ -165,121 +169,11 @@ impl RunAndPublishArgs {
             let message = "--no-telemetry leaves nothing to publish: leave it out, or --publish and --config";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
+        if self.run.no_telemetry && self.alerts.rules.is_some() {
+            let message = "--no-telemetry leaves nothing to raise alerts of: leave it out, or --rules";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
         self.run.check()
-    }
-}
-
-/// What is streamed, by `run`, `serve` and `trace`.
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// Files to stream, one after the other [default: ringscope's own executable]
-    #[arg(value_name = "FILE")]
-    pub paths: Vec<PathBuf>,
-
-    /// What the kernels do with each message
-    #[arg(long, value_enum, default_value = "crc32c", value_name = "NAME")]
-    pub kernel: Work,
-
-    /// Number of ring kernels, 1 to 256, called worker_0, worker_1, …
-    #[arg(long, default_value_t = 3, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32, 1, 256>)]
-    pub kernels: u32,
-
-    /// Blocks of each kernel, 1 to 1024. They share its queue; on the host device each block
-    /// is a thread, and at most 256 threads a core in all
-    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u32, 1, 1024>)]
-    pub blocks: u32,
-
-    /// Size of a message in bytes, 1 to 1048576. The last message of a file may be shorter
-    #[arg(long, default_value_t = 4096, value_name = "BYTES", allow_negative_numbers = true, value_parser = whole::<u32, 1, { 1 << 20 }>)]
-    pub message_bytes: u32,
-
-    /// Messages that each kernel's queue holds: a power of two, 2 to 65536 [default: 256, or fewer if all queues
-    /// together would take more than 64 MB]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = slots)]
-    pub slots: Option<u32>,
-
-    /// Device to run on: auto, cuda, cuda:N or host. auto takes CUDA if it works, else the host, and says why
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    pub device: DeviceSpec,
-
-    /// Time between two readings of the telemetry, 10ms to 24h
-    #[arg(long, default_value = "500ms", value_name = "TIME", allow_hyphen_values = true, value_parser = interval)]
-    pub interval: Duration,
-
-    /// Repeat the files for this time, such as 500ms, 10s, 1.5m or 2h [default: stream them once]
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = duration, conflicts_with = "messages")]
-    pub duration: Option<Duration>,
-
-    /// Repeat the files until this many messages were sent [default: stream them once]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64, 1, { u64::MAX }>)]
-    pub messages: Option<u64>,
-
-    /// Fraction of the messages that the kernels refuse, 0 to 1, to see errors counted
-    #[arg(long, default_value_t = 0.0, value_name = "FRACTION", allow_hyphen_values = true, value_parser = fraction)]
-    pub inject_errors: f64,
-
-    /// Give up when no kernel has replied for this time while messages are under way
-    #[arg(long, default_value = "30s", value_name = "TIME", allow_hyphen_values = true, value_parser = duration)]
-    pub reply_timeout: Duration,
-
-    /// Launch kernels that were compiled without telemetry. Replies are checked all the same
-    #[arg(long)]
-    pub no_telemetry: bool,
-
-    /// Records that each block keeps in host memory, which can be read after its kernel died: a power of two, 64 to 16384,
-    /// or 0 for none. The error of a died kernel then says where it was. Each message costs stores over the link
-    #[arg(long, default_value_t = 0, value_name = "N", allow_negative_numbers = true, value_parser = black_box)]
-    pub black_box: u32,
-
-    /// Print one JSON document on stdout instead of the summary table
-    #[arg(long)]
-    pub json: bool,
-}
-
-impl RunArgs {
-    /// What no single option can know to be wrong.
-    pub fn check(&self) -> Result<(), clap::Error> {
-        let whole = self.kernel != Work::VectorAdd || self.message_bytes.is_multiple_of(8);
-        if whole {
-            return Ok(());
-        }
-        let message = format!(
-            "invalid value '{}' for '--message-bytes <BYTES>': --kernel vector_add adds two halves of f32, so it must be a \
-             multiple of 8",
-            self.message_bytes
-        );
-        Err(clap::Error::raw(ErrorKind::ValueValidation, message))
-    }
-
-    /// When the stream ends.
-    pub fn limit(&self) -> Limit {
-        match (self.duration, self.messages) {
-            (Some(time), _) => Limit::Time(time),
-            (None, Some(messages)) => Limit::Messages(messages),
-            (None, None) => Limit::OnePass,
-        }
-    }
-
-    /// Bytes that a slot must hold: a message, and a reply, of which a CRC is the smallest.
-    pub fn slot_bytes(&self) -> u32 {
-        self.message_bytes.max(16)
-    }
-
-    /// Slots of each ring: as asked, else as many as keep all rings together under 64 MB.
-    pub fn slots(&self) -> u32 {
-        const MOST_BYTES: u64 = 64 << 20;
-        let fits =
-            |slots: &u32| 2 * u64::from(*slots) * u64::from(self.kernels) * u64::from(self.slot_bytes()) <= MOST_BYTES;
-        let reduced = || [256, 128, 64, 32, 16, 8, 4].into_iter().find(fits).unwrap_or(2);
-        self.slots.unwrap_or_else(reduced)
-    }
-
-    /// Records of each ring: as many as keep all rings together under 64 MB.
-    pub fn ring_records(&self) -> u32 {
-        const MOST_BYTES: u64 = 64 << 20;
-        let shards = u64::from(self.kernels) * u64::from(self.blocks);
-        let fits = |records: &u32| shards * u64::from(*records) * 16 <= MOST_BYTES;
-        [16_384, 8192, 4096, 2048, 1024, 512, 256, 128].into_iter().find(fits).unwrap_or(64)
     }
 }
 
@@ -295,6 +189,10 @@ pub struct ServeArgs {
     #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS:PORT")]
     pub listen: Listen,
 
+    /// What is served, and to whom.
+    #[command(flatten)]
+    pub page: PageArgs,
+
     /// What is streamed.
     #[command(flatten)]
     pub run: RunArgs,
@@ -302,6 +200,10 @@ pub struct ServeArgs {
     /// Where the telemetry goes.
     #[command(flatten)]
     pub publish: PublishArgs,
+
+    /// What raises an alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 }
 
 impl ServeArgs {
@@ -311,6 +213,7 @@ impl ServeArgs {
             let message = "--no-telemetry leaves nothing to serve: leave it out, or use `ringscope run`";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
+        self.page.check(!self.run.paths.is_empty() || self.publish.is_wanted())?;
         self.run.check()
     }
 

@@ -1,6 +1,9 @@
 //! Why a command could not do its work, and what to do about it.
 
+use crate::cli::alerts::AlertsError;
 use crate::cli::anomalies::error::SeriesError;
+use crate::cli::dashboards::error::DashboardsError;
+use crate::cli::diff::error::DiffError;
 use crate::cli::publish::plan::PlanError;
 use crate::cli::publish::sending::SendingError;
 use crate::cli::record::error::RecordCommandError;
@@ -28,6 +31,8 @@ pub enum CliError {
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
+    Diff(#[from] DiffError),
+    #[error(transparent)]
     Record(#[from] RecordCommandError),
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -38,6 +43,8 @@ pub enum CliError {
     #[error(transparent)]
     TraceFile(#[from] TraceFileError),
     #[error(transparent)]
+    Dashboards(#[from] DashboardsError),
+    #[error(transparent)]
     Signal(#[from] SignalError),
     #[error(transparent)]
     Series(#[from] SeriesError),
@@ -45,6 +52,8 @@ pub enum CliError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Sending(#[from] SendingError),
+    #[error(transparent)]
+    Alerts(#[from] AlertsError),
 }
 
 impl CliError {
@@ -56,8 +65,13 @@ impl CliError {
         }
     }
 
-    /// Whether the command line is wrong.
+    /// Whether the command line is wrong, or is to be told from a result as if it were.
     pub fn is_usage(&self) -> bool {
-        matches!(self, CliError::Plan(error) if error.is_usage())
+        match self {
+            CliError::Plan(error) => error.is_usage(),
+            // Its 1 says that a condition holds.
+            CliError::Diff(_) => true,
+            _ => false,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::term::text::{Paint, Text, columns, paragraphs};
 
 /// A piece of a help page.
-enum Part {
+pub enum Part {
     /// The heading of what follows.
     Title(&'static str),
     /// A command, and what it does.
@@ -34,15 +34,19 @@ pub fn program(width: usize) -> String {
             Example("ringscope run", "stream ringscope's own executable"),
             Example("ringscope run --duration 10s disk.img", "repeat a file for 10 seconds"),
             Example("ringscope run --json disk.img | jq .summary", "the result as JSON"),
-            Example("ringscope serve", "metrics for Prometheus on port 9464"),
+            Example("ringscope serve", "a page and metrics on http://localhost:9464"),
             Example("ringscope top", "watch kernels on the terminal"),
             Example("ringscope check ringscope.toml", "a file of destinations: what is wrong with it"),
             Example("ringscope trace -o run.pftrace", "what happened when, for ui.perfetto.dev"),
+            Example("ringscope dashboards --out DIR", "for Grafana, Kibana, Prometheus"),
             Example("ringscope bench --quick", "what telemetry costs on this machine"),
             Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Example("ringscope record -o run.rscope", "every reading in a file"),
             Example("ringscope replay run.rscope", "the same once more"),
             Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope report run.rscope", "a recording's story as a page"),
+            Example("ringscope diff old.rscope new.rscope", "two recordings compared"),
+            Example("ringscope anomalies load.csv", "what is unusual in a series of values"),
             Title(""),
             Prose(
                 "`ringscope help run` shows the options, examples and exit codes of `run`; likewise for the other \
@@ -116,11 +120,17 @@ pub fn serve(width: usize) -> String {
             Example("ringscope serve", "stream ringscope's own executable"),
             Example("ringscope serve --messages 100000", "send 100,000 messages, then only serve"),
             Example("ringscope serve --listen 0.0.0.0:9464", "serve on every network interface"),
+            Example(
+                "ringscope serve --token-file token --tls-cert cert.pem --tls-key key.pem",
+                "to who has the token, encrypted",
+            ),
+            Example("ringscope serve --replay run.rscope --speed 10", "the page of a recording, ten times as fast"),
             Example("curl -s localhost:9464/metrics | grep processed", "read one metric"),
             Example("curl -s localhost:9464/snapshot.json | jq .kernels", "read the kernels' telemetry as JSON"),
             Example("curl -s localhost:9464/stuck", "read why a kernel hangs"),
             Example("curl -sf localhost:9464/healthz || echo trouble", "check the kernels from a script"),
             Title("Paths:"),
+            Term("/", "the page, for a browser: charts, blocks, events, alerts"),
             Term(
                 "/metrics",
                 "for Prometheus: classic text, OpenMetrics text, or protobuf with native histograms, as the Accept \
@@ -134,6 +144,12 @@ pub fn serve(width: usize) -> String {
                  Accept header or ?format=json asks for it",
             ),
             Term("/healthz", "200 if all kernels are healthy, else 503 and the reason"),
+            Term(
+                "/live",
+                "what changes, as server-sent events; /live.rscope as a recording, for `ringscope top --connect`",
+            ),
+            Term("/trace.pftrace", "the last seconds as a trace, which the page opens in ui.perfetto.dev"),
+            Term("/api", "a list of all paths; docs/page.md says what is in each"),
             Title("Publishing:"),
             Example("ringscope serve --config ringscope.toml", "to the destinations of a file"),
             Example(
@@ -179,6 +195,7 @@ pub fn check(width: usize) -> String {
             Example("ringscope check ringscope.toml", "every error with its line, or what is published where"),
             Example("ringscope check ringscope.toml --json", "the same as JSON"),
             Example("ringscope serve --config ringscope.toml", "what the file is for"),
+            Example("ringscope check rules.toml", "a file of rules: its errors, or what raises an alert when"),
             Title("In the file:"),
             File("service = \"trainer\""),
             File("[[publish]]"),
@@ -193,66 +210,6 @@ pub fn check(width: usize) -> String {
             Title("Exit codes:"),
             Term("0", "the file can be used"),
             Term("1", "it cannot; stderr says why, line by line"),
-            Term("2", "wrong usage"),
-        ],
-        width,
-    )
-}
-
-/// Below the options of `ringscope anomalies --help`.
-pub fn anomalies(width: usize) -> String {
-    page(
-        &[
-            Title("Examples:"),
-            Example("ringscope anomalies load.csv", "a score for each row, and what was found"),
-            Example("ringscope anomalies load.csv --findings", "only the rows with a finding"),
-            Example("ringscope anomalies load.csv --json | jq .findings", "the same as JSON"),
-            Title("The score:"),
-            Prose(
-                "From 0 to 1: how probable it is that ten thousand rows of a series that is as it was have none so unusual. A row \
-                 with 0.9 or more is a finding. While a change lasts, the score is high once. The first rows have the score 0: \
-                 there is nothing to compare them with. docs/anomalies.md has the formulas.",
-            ),
-            Title("Exit codes:"),
-            Term("0", "every row has a score, whether or not anything was found"),
-            Term("1", "the file cannot be used; stderr says why, with the line and the column"),
-            Term("2", "wrong usage"),
-        ],
-        width,
-    )
-}
-
-/// Below the options of `ringscope top --help`.
-pub fn top(width: usize) -> String {
-    page(
-        &[
-            Title("Examples:"),
-            Example("ringscope top", "three ring kernels on this machine, until q"),
-            Example("ringscope top --kernels 16 --blocks 64", "more of them, each with a map of its blocks"),
-            Example("ringscope top --inject-errors 0.1", "with errors to look at"),
-            Example("ringscope top --connect http://gpu7:9464", "a `ringscope serve`, or a program that serves itself"),
-            Title("Pages:"),
-            Term("1 kernels", "a table of all of them: sort by s or a click on a title, filter by /"),
-            Term("2 kernel", "one over time: latencies as a heat map, throughput, queue, errors, rates over windows"),
-            Term("3 blocks", "each block a cell, coloured by where it is: a hang is an island"),
-            Term("4 log", "what happened: kernels, events, failed and slow operations, alerts"),
-            Term("5 machine", "processors, memory, GPUs"),
-            Term("6 alerts", "what rules found"),
-            Term("7 telemetry", "what telemetry itself costs, and what it lost"),
-            Title("Keys:"),
-            Prose(
-                "? shows all keys. Enter looks closer, Esc goes back; Space holds what is shown, and , and . step through \
-                 the moments that are kept; + and - zoom the time; y copies what is selected; q quits. The mouse works too.",
-            ),
-            Title("Colours:"),
-            Prose(
-                "Colours are told apart by people who do not see all of them, and none stands alone: a sign or a word says \
-                 the same. NO_COLOR turns them off; COLORTERM=truecolor is for terminals with all of them. Without a UTF-8 \
-                 locale everything is drawn in ASCII.",
-            ),
-            Title("Exit codes:"),
-            Term("0", "you have quit; of a workload of its own: every reply was correct, as for `ringscope run`"),
-            Term("1", "as `ringscope run`; or there is no terminal that can be drawn on"),
             Term("2", "wrong usage"),
         ],
         width,
@@ -338,66 +295,6 @@ pub fn bench(width: usize) -> String {
     )
 }
 
-/// Below the options of `ringscope record --help`.
-pub fn record(width: usize) -> String {
-    page(
-        &[
-            Title("Examples:"),
-            Example("ringscope record", "a run of ringscope's own executable, in run.rscope"),
-            Example("ringscope record -o day.rscope --duration 24h", "a day"),
-            Example("ringscope record --connect http://gpu7:9464 -o gpu7.rscope", "what a server has to tell"),
-            Example("ringscope record --append", "go on with run.rscope"),
-            Title("Size:"),
-            Prose(
-                "Everything is recorded exactly, as long as that takes fewer than --bytes-per-day. Beyond that, latencies by \
-                 bucket are recorded every 10 to 20 s, blocks every 2 minutes and whenever a kernel's state changes, and times \
-                 to a thousandth of the interval; counts are exact always. docs/recordings.md has the format and the sizes.",
-            ),
-            Title("Exit codes:"),
-            Term("0", "everything was recorded, and of a workload every reply was correct, as for `ringscope run`"),
-            Term("1", "as `ringscope run`; or something could not be recorded; stderr says why"),
-            Term("2", "wrong usage"),
-            Term("130", "ended by a second Ctrl-C"),
-        ],
-        width,
-    )
-}
-
-/// Below the options of `ringscope replay --help`.
-pub fn replay(width: usize) -> String {
-    page(
-        &[
-            Title("Examples:"),
-            Example("ringscope replay run.rscope", "as fast as it happened"),
-            Example("ringscope replay run.rscope --speed 60", "a minute in a second"),
-            Example("ringscope replay run.rscope --from 2h --until 2h5m", "five minutes of it"),
-            Example("ringscope replay run.rscope --json | jq .snapshot.kernels", "each moment as JSON"),
-            Title("Exit codes:"),
-            Term("0", "the recording is whole, or was looked at up to --until"),
-            Term("1", "it is damaged, or cannot be read; stderr says where"),
-            Term("2", "wrong usage"),
-        ],
-        width,
-    )
-}
-
-/// Below the options of `ringscope report --help`.
-pub fn report(width: usize) -> String {
-    page(
-        &[
-            Title("Examples:"),
-            Example("ringscope report run.rscope", "write run.html"),
-            Example("ringscope report run.rscope -o report.html", "write another file"),
-            Example("ringscope report run.rscope -o - --format markdown", "Markdown on stdout"),
-            Title("Exit codes:"),
-            Term("0", "the report is written; of a damaged recording it says where it was cut"),
-            Term("1", "the recording cannot be read, or the report not be written; stderr says why"),
-            Term("2", "wrong usage"),
-        ],
-        width,
-    )
-}
-
 const INDENT: usize = 2;
 const GAP: usize = 2;
 /// Columns of the widest first column; what is longer stands above its explanation.
@@ -405,7 +302,9 @@ const WIDEST: usize = 40;
 /// Columns that an explanation needs beside the first column.
 const BESIDE: usize = 30;
 
-fn page(parts: &[Part], width: usize) -> String {
+/// Lays out a page.
+/// Lays a page out.
+pub fn page(parts: &[Part], width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for section in parts.chunk_by(|_, next| !matches!(next, Title(_))) {
         if !lines.is_empty() {
@@ -467,10 +366,20 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::anomalies::help::anomalies;
+    use crate::cli::dashboards::args::help as dashboards;
+    use crate::cli::diff::help::diff;
+    use crate::cli::record::help::record;
+    use crate::cli::replay::help::replay;
+    use crate::cli::report::help::report;
+    use crate::cli::top::help::top;
 
     #[test]
     fn every_page_fits_and_lines_up() {
-        for page in [program, run, serve, check, anomalies, trace, top, report, doctor, bench] {
+        let all = [
+            program, run, serve, check, top, trace, record, replay, report, diff, anomalies, dashboards, doctor, bench,
+        ];
+        for page in all {
             for width in [40, 60, 80, 100] {
                 let page = page(width);
                 assert!(page.lines().all(|line| columns(line) <= width && line.trim_end() == line), "{width}:\n{page}");

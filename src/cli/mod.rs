@@ -1,9 +1,12 @@
 //! The program: what was asked (`args`, `help`), opening a device (`opening`), one folder for each command, what a terminal shows (`term`), and what is
 //! streamed through the kernels (`workload`).
 
+mod alerts;
 mod anomalies;
 mod args;
 mod bench;
+mod dashboards;
+mod diff;
 mod doctor;
 mod error;
 mod help;
@@ -67,10 +70,12 @@ fn perform(command: Command) -> Result<bool, CliError> {
         Command::Trace(args) => trace::trace(&args),
         Command::Anomalies(args) => anomalies::anomalies(&args),
         Command::Check(args) => publish::check::check(&args),
+        Command::Dashboards(args) => dashboards::dashboards(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Record(args) => record::record(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Report(args) => report::report(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Doctor(args) if args.break_it => {
             doctor::deep::child::break_the_context(args.device.unwrap_or_default())
         }

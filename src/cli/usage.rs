@@ -8,6 +8,7 @@ use ringscope::trace::TraceFilter;
 
 use super::args::try_run_args as run;
 use super::args::*;
+use super::workload::args::Work;
 use super::workload::input::Limit;
 
 #[test]
@@ -127,9 +128,12 @@ fn help_fits_the_terminal() {
             ("replay", false),
             ("trace", true),
             ("trace", false),
+            ("dashboards", true),
+            ("dashboards", false),
             ("doctor", true),
             ("bench", true),
             ("report", true),
+            ("diff", true),
         ] {
             let args =
                 ["ringscope", command, if long { "--help" } else { "-h" }].into_iter().filter(|arg| !arg.is_empty());

@@ -53,6 +53,12 @@ pub fn sample(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "must be 1/N, N a power of two from 1 to 2^62, such as 1/64".to_owned())
 }
 
+/// Reads how much faster than real time.
+pub fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.01..=1e5).contains(speed));
+    speed.ok_or_else(|| "must be a number from 0.01 to 100000, such as 10".to_owned())
+}
+
 /// Reads a part of 1.
 pub fn fraction(text: &str) -> Result<f64, String> {
     let fraction = text.parse().ok().filter(|fraction| (0.0..=1.0).contains(fraction));

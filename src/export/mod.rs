@@ -97,6 +97,8 @@ mod traces;
 #[cfg(any(feature = "cloudwatch", feature = "datadog"))]
 mod weighted;
 
+#[cfg(feature = "dashboard")]
+pub(crate) use catalog::family;
 pub use catalog::{ExportedFamily, FamilyKind, catalog};
 pub(crate) use catalog::{LabelSet, Reading, samples_of};
 #[cfg(feature = "files")]

@@ -30,6 +30,8 @@
 
 #[cfg(any(feature = "elasticsearch", feature = "pushgateway", feature = "remote-write"))]
 mod address;
+#[cfg(feature = "alerts")]
+mod alerting;
 mod any;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
@@ -76,6 +78,8 @@ pub mod serving;
 mod spool;
 mod target;
 
+#[cfg(feature = "alerts")]
+pub use alerting::{Alerting, AlertingBuilder, AlertingError, AlertingFile, AlertingJudge, LogWanted, Notifier};
 pub use any::AnyDestination;
 #[cfg(feature = "cloudwatch")]
 pub use cloudwatch::{CloudWatch, CloudWatchBuilder, CloudWatchEmf};

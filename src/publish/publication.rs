@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::alert::Notification;
 use crate::collector::{ApplicationEvent, KernelEvent, NetworkRecord, OperationRecord};
 use crate::snapshot::Snapshot;
 use crate::trace::{Source, Trace};
@@ -31,6 +32,8 @@ pub struct Publication {
     pub events: Arc<[Arc<ApplicationEvent>]>,
     /// What happened to kernels since then.
     pub kernel_events: Arc<[KernelEvent]>,
+    /// What somebody is to be told of alerts; only where [`Alerting`](super::Alerting) publishes.
+    pub notifications: Arc<[Notification]>,
     /// Operations, network operations, events and spans that were gone before they could be published.
     pub missed: u64,
     /// Whether the program goes on; false in the last one.
@@ -51,6 +54,7 @@ impl Publication {
             network_operations: Arc::new([]),
             events: Arc::new([]),
             kernel_events: Arc::new([]),
+            notifications: Arc::new([]),
             missed: 0,
             running: true,
         }
@@ -60,7 +64,7 @@ impl Publication {
     pub(super) fn records(&self) -> u64 {
         let of_trace = self.trace.as_ref().map_or(0, |t| t.spans.len() + t.instants.len() + t.counters.len());
         let ended = self.operations.len() + self.network_operations.len();
-        (of_trace + ended + self.events.len() + self.kernel_events.len()) as u64
+        (of_trace + ended + self.events.len() + self.kernel_events.len() + self.notifications.len()) as u64
     }
 
     /// About how much memory it holds that nothing else may hold any more.

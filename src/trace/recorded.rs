@@ -1,8 +1,9 @@
 //! One trace: all that was recorded in a period.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::record::{CounterSample, Instant, Lost, Span};
+use super::record::{CounterSample, Instant, InstantKind, Lost, Span};
 use super::time::{DeviceClock, Time};
 use super::value::{Attribute, Name};
 
@@ -33,6 +34,15 @@ impl Trace {
     pub fn new(source: Source, begin: Time, end: Time) -> Self {
         let (spans, instants, counters, lost, clocks) = Default::default();
         Trace { source, begin, end, spans, instants, counters, lost, clocks }
+    }
+
+    /// Leaves out where messages were sent and answered that left no span, as a [filter](super::TraceFilter) has it.
+    pub fn leave_out_unspanned_messages(&mut self) {
+        let wanted: HashSet<_> = self.spans.iter().filter_map(|span| span.message.clone()).collect();
+        let received = self.instants.iter().filter(|instant| instant.kind == InstantKind::Receive);
+        let messages = received.filter_map(|instant| instant.message.clone());
+        let unwanted: HashSet<_> = messages.filter(|message| !wanted.contains(message)).collect();
+        self.instants.retain(|instant| instant.message.as_ref().is_none_or(|message| !unwanted.contains(message)));
     }
 }
 

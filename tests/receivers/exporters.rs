@@ -82,10 +82,15 @@ pub struct Alertmanager {
 
 impl Alertmanager {
     pub fn start() -> Option<Alertmanager> {
+        Alertmanager::with_config("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+    }
+
+    /// One that tells those whom this configuration names.
+    pub fn with_config(config: &str) -> Option<Alertmanager> {
         let program = found("RINGSCOPE_ALERTMANAGER")?;
+        let config = config.to_owned();
         let command = move |folder: &Path, ports: &[u16]| {
-            std::fs::write(folder.join("config.yml"), "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
-                .unwrap();
+            std::fs::write(folder.join("config.yml"), &config).unwrap();
             // It looks for them where it runs.
             for template in ["default.tmpl", "email.tmpl"] {
                 let _ = std::fs::copy(program.with_file_name(template), folder.join(template));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ringscope::TelemetryCollector;
-use ringscope::alert::Severity;
+use ringscope::alert::{Alert, Severity};
 use ringscope::feed::{Entry, EntryKind, Moment};
 use ringscope::recording::Encoder;
 
@@ -21,6 +21,8 @@ pub struct Made {
     pub frames: Vec<usize>,
     seconds: u64,
     entries: Vec<Entry>,
+    /// Those of the moments from now on.
+    pub alerts: Vec<Alert>,
 }
 
 impl Made {
@@ -28,7 +30,7 @@ impl Made {
         let mut encoder = Encoder::new();
         let bytes = encoder.header();
         let collector = TelemetryCollector::new(true);
-        Made { collector, encoder, bytes, frames: Vec::new(), seconds: 0, entries: Vec::new() }
+        Made { collector, encoder, bytes, frames: Vec::new(), seconds: 0, entries: Vec::new(), alerts: Vec::new() }
     }
 
     /// Messages of an actor that take so many microseconds each.
@@ -67,6 +69,7 @@ impl Made {
         snapshot.time = self.now();
         let mut moment = Moment::of_snapshot(Arc::new(snapshot));
         moment.entries = std::mem::take(&mut self.entries).into();
+        moment.alerts = self.alerts.clone().into();
         self.frames.push(self.bytes.len());
         self.bytes.extend(self.encoder.encode(&moment));
         self.seconds += 1;

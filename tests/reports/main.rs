@@ -2,6 +2,7 @@
 //! state the file is in.
 #![cfg(all(feature = "cli", feature = "host"))]
 
+mod diff;
 mod html;
 mod made;
 mod report;

@@ -39,7 +39,8 @@ impl Serving {
         let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
         let mut said = Vec::new();
         let address = lines.by_ref().find_map(|line| {
-            let served = line.split_once("serving http://").map(|(_, rest)| rest.to_owned());
+            let served =
+                line.split_once("serving http").and_then(|(_, rest)| Some(rest.split_once("://")?.1.to_owned()));
             said.push(line);
             Some(served?.split('/').next()?.to_owned())
         });

@@ -22,7 +22,7 @@ pub struct Scored {
 ///
 /// It keeps what the series has looked like: the value, its mean over some ten values and over some hundred, as one of at most 256
 /// patterns. The further a new pattern is from all of them, compared with how far new ones usually are, the higher is the score.
-/// That is why a cycle that was seen before is none, and why its absence is.
+/// That is why a cycle that was seen before is none.
 #[derive(Clone, Debug)]
 pub struct Detector {
     series: Arc<str>,
@@ -62,8 +62,8 @@ const ROUNDING: f64 = 1e-6;
 const LARGEST: f64 = 1e150;
 /// Values after a finding that say whether it is a spike.
 const SETTLES: u32 = 3;
-/// From this score on, it is a finding.
-pub(super) const FOUND: f64 = 0.9;
+/// From this score on it is a finding: it is no chance, more likely than not.
+pub(super) const FOUND: f64 = 0.5;
 
 impl Detector {
     /// Makes a detector that has seen nothing, of a series of this name.
@@ -97,11 +97,11 @@ impl Detector {
         let value = value.clamp(-LARGEST, LARGEST);
         let level = self.origin + self.means[0];
         let off = self.learn(value);
-        let deviations = match confidence(off.deviations) < FOUND || matters(level) {
+        let deviations = match confidence(chance_of(off.deviations)) < FOUND || matters(level) {
             true => self.said.filter(off.deviations),
             false => 0.0,
         };
-        let score = confidence(deviations);
+        let score = confidence(chance_of(deviations));
         let settled = self.settle(value);
         if score >= FOUND && self.unsettled.is_none() {
             self.unsettled = Some(Unsettled::new(time, score, off, level, value));
@@ -115,7 +115,7 @@ impl Detector {
     fn drift(&mut self, time: SystemTime, value: f64) -> Option<Finding> {
         let least = self.variance.sqrt();
         let found = self.drift.push(value - self.origin, least)?;
-        let score = (-Drift::chances(VALUES) * found.chance).exp();
+        let score = confidence(found.chance * Drift::chances(1.0));
         let values = (self.origin + found.from, self.origin + found.to);
         Some(Finding::new(time, &self.series, FindingKind::Drift, values, score))
     }
@@ -136,8 +136,7 @@ impl Detector {
             self.unit = x.abs();
         }
         let numbers = [x, self.means[0], self.means[1]];
-        let pattern =
-            Memory::pattern(numbers.map(|number| if x == 0.0 && self.unit == 0.0 { 0.0 } else { number / self.unit }));
+        let pattern = Memory::pattern(numbers.map(|number| if self.unit > 0.0 { number / self.unit } else { 0.0 }));
         let Some(nearest) = self.memory.nearest(&pattern) else {
             self.memory.insert(&pattern);
             return Off::default();
@@ -198,10 +197,16 @@ struct Off {
 /// Values of a series that is as it was, among which the chance of a finding is what is not sure.
 const VALUES: f64 = 10_000.0;
 
-/// Returns how sure it is that a distance so unusual is no chance: how probable it is that ten thousand values of a series
-/// that is as it was have none. The tail of the normal distribution is at most `exp(-z²/2) / 2`.
-pub(super) fn confidence(deviations: f64) -> f64 {
-    (-VALUES * 0.5 * (-0.5 * deviations * deviations).exp()).exp()
+/// Returns how sure it is that something of this probability is no chance: how probable it is that ten thousand values of a series
+/// that is as it was have none.
+pub(super) fn confidence(chance: f64) -> f64 {
+    (-VALUES * chance).exp()
+}
+
+/// Returns how probable a distance is that is so many deviations further than usual. Of noise with an exponential tail, one value in
+/// a hundred times two to the power of the deviations is so far off; of noise with a normal tail fewer are.
+fn chance_of(deviations: f64) -> f64 {
+    if deviations > 0.0 { 0.01 * (-deviations).exp2() } else { 1.0 }
 }
 
 /// What was said lately.

@@ -76,7 +76,8 @@ impl Distribution {
             return Scored { score: 0.0, finding: None };
         };
         let deviations = self.said.filter(self.surprise.push(distance.ratio()).max(0.0));
-        let score = confidence(deviations);
+        // Distances of samples have a normal tail, which is at most this.
+        let score = confidence(0.5 * (-0.5 * deviations * deviations).exp());
         let finding = (score >= FOUND).then(|| {
             let values = (distance.by_chance, distance.octaves);
             let moved = self.known[nearest].moved(&new);

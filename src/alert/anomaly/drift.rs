@@ -8,6 +8,8 @@ const SCALES: usize = 4;
 const STEPS: usize = 8;
 /// Blocks after which the range that they lay in is forgotten, in the order of magnitude.
 const REMEMBERED: f64 = 256.0;
+/// How far outside of that range is outside, as a part of it: peaks of a cycle are not all of one height.
+const BEYOND: f64 = 0.25;
 /// Blocks before those that are looked at, at least: else a cycle that begins is a drift.
 const KNOWN: u32 = STEPS as u32 + 1;
 
@@ -88,7 +90,8 @@ impl Scale {
             Some(_) => self.widen(oldest),
         }
         let is_known = self.seen >= STEPS as u32 + 1 + KNOWN;
-        let is_outside = block < self.low || block > self.high;
+        let beyond = (self.low - block).max(block - self.high);
+        let is_outside = beyond > BEYOND * (self.high - self.low);
         let found = (is_known && is_outside && self.rests == 0).then(|| self.trend()).flatten();
         if found.is_some_and(|found| found.chance < 1e-3) {
             self.rests = STEPS as u32;

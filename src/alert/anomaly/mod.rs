@@ -21,9 +21,9 @@
 //! assert!(found[0].score > 0.9 && found[0].expected > 99.0 && found[0].seen == 40.0);
 //! ```
 //!
-//! Findings are about series, not about causes: a planned change of the load is a change. What is slow enough to follow (a daily
-//! cycle, a ramp over many times the memory of a detector) is none. `docs/anomalies.md` has the formulas, and what the detectors
-//! reach on labelled series.
+//! A cycle that was seen before is none. How much a kernel is given to do is no finding of a [`Watch`]; of a
+//! single series nothing is known but its values, and there a load that changes is a change. `docs/anomalies.md` has the formulas,
+//! and what the detectors reach on labelled series.
 
 mod detector;
 mod distribution;

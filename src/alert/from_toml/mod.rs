@@ -7,11 +7,15 @@ mod time;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::rules::Rules;
 use crate::config::{Entry, Problem, Value, parse, unknown};
 
-use self::read::{Read, list_of_tables, texts, time as duration, truth};
+pub(crate) use self::read::{Read, text, texts, time as duration, whole};
+use self::read::{list_of_tables, truth};
+pub(crate) use self::rule::severity;
+pub(crate) use self::silence::matchers;
 
 /// Keys of a file outside of its tables.
 pub(crate) const TOP: &[&str] = &[
@@ -21,6 +25,7 @@ pub(crate) const TOP: &[&str] = &[
     "group_interval",
     "repeat",
     "alerts_per_rule",
+    "labels",
     "rule",
     "silence",
     "notify",
@@ -101,7 +106,7 @@ impl Rules {
     /// [`RulesError`] with everything that is wrong.
     pub fn from_toml(text: &str) -> Result<Rules, RulesError> {
         let mut problems = Vec::new();
-        let (rules, _) = read(text, &mut problems);
+        let rules = read(text, &mut problems).rules;
         problems.sort();
         problems.dedup();
         if problems.is_empty() { Ok(rules) } else { Err(RulesError::new(problems)) }
@@ -119,27 +124,39 @@ impl Rules {
     }
 }
 
-/// Reads a file's text; what is wrong is in `problems`. Returns its tables `[[notify]]` as they are.
-pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> (Rules, Vec<Read>) {
-    let mut rules = Rules::new();
-    let (mut own, mut notify) = (Vec::new(), Vec::new());
+/// What a file has.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) rules: Rules,
+    /// Its tables `[[notify]]` as they are.
+    pub(crate) notify: Vec<Read>,
+    /// Labels of all alerts that leave the process.
+    pub(crate) labels: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// Reads a file's text; what is wrong is in `problems`.
+pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Contents {
+    let mut contents = Contents::default();
+    let Contents { rules, notify, labels } = &mut contents;
+    let mut own = Vec::new();
     for entry in parse(text, problems) {
         let result = match entry.key.as_str() {
             "ready_made" => truth(&entry).map(|wanted| {
                 if wanted {
-                    rules = std::mem::take(&mut rules).with(Rules::ready_made());
+                    *rules = std::mem::take(rules).with(Rules::ready_made());
                 }
             }),
+            "labels" => rule::labels(&entry).map(|read| *labels = read),
             "group_by" => texts(&entry).map(|labels| rules.telling.group_by = labels),
             "group_wait" => duration(&entry).map(|time| rules.telling.wait = time),
             "group_interval" => duration(&entry).map(|time| rules.telling.interval = time),
             "repeat" => duration(&entry).map(|time| rules.telling.repeat = time),
-            "alerts_per_rule" => read::whole(&entry, 1, MOST_ALERTS).map(|most| rules.most_alerts = most as usize),
+            "alerts_per_rule" => whole(&entry, 1, MOST_ALERTS).map(|most| rules.most_alerts = most as usize),
             "rule" => list_of_tables(&entry, problems).map(|tables| own = tables),
             "silence" => list_of_tables(&entry, problems).map(|tables| {
                 rules.silences.extend(tables.iter().filter_map(|table| silence::silence(table, problems)));
             }),
-            "notify" => list_of_tables(&entry, problems).map(|tables| notify = tables),
+            "notify" => list_of_tables(&entry, problems).map(|tables| *notify = tables),
             key => {
                 problems.push(Problem::new(entry.key_place, unknown_at_the_top(key)));
                 Ok(())
@@ -161,10 +178,10 @@ pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> (Rules, Vec<Read>
                 let message = format!("there is another rule {}: name = \"…\" tells them apart", rule.name);
                 problems.push(Problem::new(table.place_of("name"), message));
             }
-            rules = rules.rule(rule);
+            *rules = std::mem::take(rules).rule(rule);
         }
     }
-    (rules, notify)
+    contents
 }
 
 /// Settings of a rule that stand before the first `[[rule]]` are a common mistake.

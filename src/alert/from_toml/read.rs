@@ -100,7 +100,7 @@ pub(crate) fn time(entry: &Entry) -> Result<Duration, String> {
     parse_duration(text, Duration::ZERO..=LONGEST, "must be at most 720h (30 days)")
 }
 
-pub(super) fn texts(entry: &Entry) -> Result<Vec<Arc<str>>, String> {
+pub(crate) fn texts(entry: &Entry) -> Result<Vec<Arc<str>>, String> {
     let Value::List(list) = &entry.value else { return Err(entry.must_be("a list of texts")) };
     let item = |(_, value): &(Place, Value)| match value {
         Value::Text(text) => Ok(text.as_str().into()),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::read::{Read, number, pairs, text, time, truth};
+use crate::alert::anomaly::Measure;
 use crate::alert::pattern::Pattern;
 use crate::alert::raised::Severity;
 use crate::alert::rule::Rule;
@@ -21,6 +22,7 @@ pub(super) const KEYS: &[&str] = &[
     "where",
     "of",
     "quantile",
+    "measure",
     "together",
     "above",
     "below",
@@ -57,6 +59,11 @@ pub(super) fn rule(table: &Read, problems: &mut Vec<Problem>) -> Option<Rule> {
     let kind = watch.kind();
     let (side, threshold) = limit(table, &watch, problems)?;
     let mut rule = Rule::new(watch, side, threshold);
+    if matches!(rule.watch, Watch::Anomaly(_)) {
+        rule.resolve_after = Rule::DEFAULT_ANOMALY_LASTS;
+    } else if let Some(measure) = table.get("measure") {
+        problems.push(Problem::new(measure.key_place, "measure: only kind anomaly has one: leave it out"));
+    }
     foreign_scopes(table, kind.scope, kind.name, problems);
     if !kind.scope.key().is_empty()
         && kind.scope != Scope::Metric
@@ -103,7 +110,10 @@ fn watch(table: &Read, problems: &mut Vec<Problem>) -> Option<Watch> {
         let foreign =
             |entry: &Entry| Problem::new(entry.key_place, format!("{}: {name} has none: leave it out", entry.key));
         problems.extend(only_own.map(foreign));
-        return Some(watch.clone());
+        return Some(match watch {
+            Watch::Anomaly(_) => Watch::Anomaly(table.take("measure", problems, measure)),
+            watch => watch.clone(),
+        });
     }
     match name {
         "metric" => metric(table, problems).map(Watch::Metric),
@@ -117,6 +127,11 @@ fn watch(table: &Read, problems: &mut Vec<Problem>) -> Option<Watch> {
             })
         }
     }
+}
+
+fn measure(entry: &Entry) -> Result<Measure, String> {
+    let known = || Measure::ALL.iter().map(|measure| measure.name()).collect::<Vec<_>>().join(", ");
+    Measure::from_name(text(entry)?).ok_or_else(|| format!("must be one of {}", known()))
 }
 
 fn kinds() -> Vec<&'static str> {
@@ -236,7 +251,7 @@ fn ratio(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "must be from 0 to 1, or \"0%\" to \"100%\"".to_owned())
 }
 
-fn severity(entry: &Entry) -> Result<Severity, String> {
+pub(crate) fn severity(entry: &Entry) -> Result<Severity, String> {
     let name = text(entry)?;
     let found = Severity::ALL.iter().find(|severity| severity.name() == name).copied();
     found.ok_or_else(|| "must be info, warning or critical".to_owned())
@@ -248,7 +263,7 @@ fn name(entry: &Entry) -> Result<&str, String> {
 }
 
 /// Labels that receivers take, and that do not hide what an alert is of.
-fn labels(entry: &Entry) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+pub(super) fn labels(entry: &Entry) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
     let labels = pairs(entry)?;
     let is_good = |name: &str| {
         let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');

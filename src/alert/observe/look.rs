@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::anomaly::Finding;
 use crate::alert::watch::Scope;
 use crate::machine::GpuMetrics;
 use crate::snapshot::Snapshot;
@@ -13,6 +14,8 @@ pub(in crate::alert) struct Look<'a> {
     pub(in crate::alert) now: &'a Snapshot,
     pub(in crate::alert) begin: Option<&'a Snapshot>,
     pub(in crate::alert) previous: Option<&'a Snapshot>,
+    /// What is not as it was.
+    pub(in crate::alert) findings: &'a [Finding],
 }
 
 impl Look<'_> {
@@ -28,6 +31,7 @@ pub(in crate::alert) enum Of<'a> {
     /// Something by the name of its scope.
     Named(Scope, &'a Arc<str>),
     Gpu(&'a GpuMetrics),
+    Finding(&'a Finding),
     Machine,
     Series(Vec<(Arc<str>, Arc<str>)>),
 }
@@ -40,6 +44,12 @@ impl Of<'_> {
             Of::Gpu(gpu) => {
                 let uuid = gpu.uuid.as_ref().map(|uuid| ("uuid".into(), Arc::clone(uuid)));
                 [("gpu".into(), gpu.index.to_string().into())].into_iter().chain(uuid).collect()
+            }
+            Of::Finding(finding) => {
+                let measure = finding.measure().map_or("", |measure| measure.name());
+                let kernel = finding.kernel().unwrap_or_default();
+                let labels = [(Scope::Kernels.key(), kernel), ("measure", measure), ("change", finding.kind.name())];
+                labels.map(|(name, value)| (name.into(), value.into())).into()
             }
             Of::Machine => Vec::new(),
             Of::Series(labels) => labels.clone(),

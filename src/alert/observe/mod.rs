@@ -6,10 +6,11 @@ mod machine;
 mod metrics;
 mod part;
 
+use super::anomaly::Finding;
 use super::raised::Labels;
 use super::rule::Rule;
 use super::watch::{Scope, Watch};
-use crate::snapshot::{Snapshot, StuckKernel};
+use crate::snapshot::StuckKernel;
 
 pub(super) use self::look::{Look, Of};
 use self::part::Part;
@@ -45,6 +46,15 @@ fn parts<'a>(rule: &'a Rule, look: &Look<'a>, each: &mut dyn FnMut(Of<'a>, Part)
             let is_absent = !look.now.kernels.iter().any(|kernel| runs(&kernel));
             each(Of::Named(Scope::Kernels, rule.of.text()), Part::truth(is_absent));
         }
+        Watch::Anomaly(measure) => {
+            let is_meant = |finding: &&Finding| {
+                let of_measure = measure.is_none() || finding.measure() == *measure;
+                of_measure && finding.kernel().is_some_and(|kernel| rule.of.matches(kernel))
+            };
+            for finding in look.findings.iter().filter(is_meant) {
+                each(Of::Finding(finding), Part::Worst(finding.score));
+            }
+        }
         Watch::Metric(metric) => metrics::values(metric, look, each),
         Watch::MetricAbsent(metric) => each(metrics::wanted(metric), Part::truth(metrics::is_absent(metric, look.now))),
         watch => match watch.kind().scope {
@@ -62,11 +72,19 @@ fn parts<'a>(rule: &'a Rule, look: &Look<'a>, each: &mut dyn FnMut(Of<'a>, Part)
 }
 
 /// What there is to say beside the value.
-pub(super) fn detail(rule: &Rule, now: &Snapshot, labels: &Labels) -> Option<String> {
+pub(super) fn detail(rule: &Rule, look: &Look<'_>, labels: &Labels) -> Option<String> {
     let kernel = labels.iter().find(|(name, _)| &**name == Scope::Kernels.key()).map(|(_, id)| &**id)?;
     match rule.watch {
-        Watch::Stalled => now.stuck_kernel(kernel).as_ref().map(StuckKernel::to_string),
-        Watch::Failed => Some(format!("{kernel} died: {}", now.kernel(kernel)?.last_error.as_deref()?)),
+        Watch::Stalled => look.now.stuck_kernel(kernel).as_ref().map(StuckKernel::to_string),
+        Watch::Failed => Some(format!("{kernel} died: {}", look.now.kernel(kernel)?.last_error.as_deref()?)),
+        Watch::Anomaly(_) => {
+            let own = |name: &str| labels.iter().find(|(known, _)| &**known == name).map_or("", |(_, value)| &**value);
+            let same = |finding: &&Finding| {
+                let measure = finding.measure().map_or("", |measure| measure.name());
+                finding.kernel() == Some(kernel) && measure == own("measure") && finding.kind.name() == own("change")
+            };
+            look.findings.iter().find(same).map(Finding::to_string)
+        }
         _ => None,
     }
 }

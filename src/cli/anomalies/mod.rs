@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod error;
+pub mod help;
 mod series;
 
 use ringscope::alert::anomaly::{Detector, Finding};

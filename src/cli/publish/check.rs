@@ -5,6 +5,7 @@ use std::path::Path;
 use ringscope::publish::Environment;
 use serde::Serialize;
 
+use crate::cli::alerts;
 use crate::cli::args::CheckArgs;
 use crate::cli::error::CliError;
 use crate::cli::publish::file::Problem;
@@ -40,6 +41,9 @@ struct Secret<'a> {
 
 /// Whether the file can be used; says what is wrong with it, or what it would do.
 pub fn check(args: &CheckArgs) -> Result<bool, CliError> {
+    if alerts::check::is_of_rules(&args.file) {
+        return Ok(alerts::check::check(&args.file, args.json)?);
+    }
     let (plan, problems) = plan::check(&args.file, &Environment::of_this_process());
     if args.json {
         terminal::print_json(&document(&args.file, &plan, &problems))?;

@@ -60,6 +60,11 @@ impl PlanError {
         PlanError { file: None, problems: vec![Problem::new(None, format!("{FLAG}: {message}"))] }
     }
 
+    /// Makes one of a file of another kind.
+    pub fn of_file(file: &Path, problems: &[Problem]) -> PlanError {
+        PlanError { file: Some(file.to_owned()), problems: problems.to_vec() }
+    }
+
     /// Each thing that is wrong, with its place.
     pub fn lines(&self) -> Vec<String> {
         lines(self.file.as_deref(), &self.problems)

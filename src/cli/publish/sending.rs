@@ -9,12 +9,12 @@ use ringscope::publish::{Periodic, PublishError};
 use ringscope::trace::{TraceFilter, Tracer, TracerConfig};
 use ringscope::{TelemetryCollector, TelemetryError};
 
-use crate::cli::args::RunArgs;
 use crate::cli::publish::args::PublishArgs;
 use crate::cli::publish::plan::Plan;
 use crate::cli::publish::report::Arrived;
 use crate::cli::term::terminal;
 use crate::cli::term::text::{Style, plain, styled};
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::launch::Traced;
 
 /// How long is waited for what kernels recorded last.

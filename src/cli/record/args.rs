@@ -7,9 +7,9 @@ use clap::error::ErrorKind;
 use ringscope::publish::{RecordingBuilder, SyncPolicy};
 use ringscope::recording::Encoder;
 
-use crate::cli::args::RunArgs;
 use crate::cli::top::source::address::Address;
 use crate::cli::values::whole;
+use crate::cli::workload::args::RunArgs;
 
 /// `ringscope record`: what is recorded, and where.
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use ringscope::publish::RecordingBuilder;
 use ringscope::recording::Decoder;
 
 use super::args::RecordArgs;
+use super::end::end;
 use super::error::RecordCommandError;
 use crate::cli::error::CliError;
 use crate::cli::term::signals;
@@ -56,7 +57,7 @@ pub fn record(args: &RecordArgs, address: &Address) -> Result<bool, CliError> {
             }
         };
     }
-    let (told, trouble) = super::end(recording);
+    let (told, trouble) = end(recording);
     trouble.iter().for_each(|trouble| terminal::say_error(trouble));
     terminal::say(&[plain(&told)]);
     Ok(trouble.is_none())

@@ -2,17 +2,18 @@
 
 pub mod args;
 mod connect;
+mod end;
 pub mod error;
-
-use ringscope::publish::Recording;
+pub mod help;
 
 use self::args::RecordArgs;
+use self::end::end;
 use self::error::RecordCommandError;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
 use crate::cli::term::live::{Last, Live};
+use crate::cli::term::terminal;
 use crate::cli::term::text::plain;
-use crate::cli::term::{terminal, units};
 use crate::cli::workload::input::shown;
 use crate::cli::workload::report::Kept;
 use crate::cli::workload::session::Session;
@@ -51,15 +52,4 @@ fn workload(args: &RecordArgs) -> Result<bool, CliError> {
     })?;
     terminal::say(&[plain(&told)]);
     Ok(right)
-}
-
-/// Ends it: what there is now, and what is missing.
-fn end(recording: Recording) -> (String, Option<String>) {
-    let path = shown(recording.path());
-    let status = recording.end();
-    let s = if status.moments == 1 { "" } else { "s" };
-    let told = format!("recorded {} moment{s}, {}: {path}", units::exact(status.moments), units::bytes(status.bytes));
-    let why = status.last_error.as_deref().unwrap_or("they came faster than they could be written");
-    let lost = status.failed + status.missed;
-    (told, (lost > 0 || status.last_error.is_some()).then(|| format!("{lost} moments were not recorded: {why}")))
 }

@@ -3,6 +3,7 @@
 pub mod args;
 mod clock;
 pub mod error;
+pub mod help;
 mod show;
 
 use ringscope::recording::Reader;

@@ -59,7 +59,9 @@ impl Axis {
         let rough = limit / STEPS;
         let magnitude = 10_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|n| n * magnitude).find(|step| *step >= rough * 0.999);
-        let step = step.unwrap_or(rough).max(f64::MIN_POSITIVE);
+        // Half a message does not wait.
+        let least = if unit == Unit::Messages { 1.0 } else { f64::MIN_POSITIVE };
+        let step = step.unwrap_or(rough).max(least);
         let count = (limit / step).ceil().max(1.0);
         let high = step * count;
         let ticks = (0..=count as u32).map(|n| f64::from(n) * step).map(|value| (value, unit.shown(value))).collect();
@@ -68,6 +70,7 @@ impl Axis {
 
     /// Each decade as high as the next, with 1, 2 and 5 where there are few.
     pub fn decades(unit: Unit, least: f64, most: f64) -> Axis {
+        const MOST: usize = 10;
         let (least, most) = (least.max(1.0), most.max(1.0));
         let (low, high) = (least / 1.15, most * 1.15);
         let decades = (high / low).log10();
@@ -79,8 +82,9 @@ impl Axis {
         };
         let first = low.log10().floor() as i32;
         let all = (first..=high.log10().ceil() as i32).flat_map(|d| steps.iter().map(move |n| n * 10_f64.powi(d)));
-        let within = all.filter(|value| (low..=high).contains(value));
-        let ticks = within.map(|value| (value, unit.shown(value))).collect();
+        let within: Vec<f64> = all.filter(|value| (low..=high).contains(value)).collect();
+        let every = within.len().div_ceil(MOST).max(1);
+        let ticks = within.into_iter().step_by(every).map(|value| (value, unit.shown(value))).collect();
         Axis { low, high, logarithmic: true, ticks }
     }
 
@@ -106,6 +110,7 @@ mod tests {
     fn ticks_are_round() {
         assert_eq!(ticks(Unit::PerSecond, &[0.0, 93_000.0]), ["0", "25 k", "50 k", "75 k", "100 k"]);
         assert_eq!(ticks(Unit::Messages, &[3.0]), ["0", "1", "2", "3"]);
+        assert_eq!(ticks(Unit::Messages, &[1.0]), ["0", "1"]);
         assert_eq!(ticks(Unit::Part, &[0.1]), ["0 %", "25 %", "50 %", "75 %", "100 %"]);
         assert_eq!(ticks(Unit::Latency, &[900.0, 21_000.0]), ["1 µs", "2 µs", "5 µs", "10 µs", "20 µs"]);
         assert_eq!(ticks(Unit::PerSecond, &[]), ["0"]);

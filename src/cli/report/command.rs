@@ -7,7 +7,7 @@ use super::{html, markdown, write};
 use crate::cli::error::CliError;
 use crate::cli::past::{self, Past};
 use crate::cli::term::terminal;
-use crate::cli::term::text::plain;
+use crate::cli::term::text::{Style, plain, styled};
 use crate::cli::workload::input::shown;
 
 /// Columns of time that a chart has at most.
@@ -34,7 +34,7 @@ pub fn report(args: &ReportArgs) -> Result<bool, CliError> {
         ReportFormat::Html => html::page(&document, decimals),
         ReportFormat::Markdown => markdown::page(&document, decimals),
     };
-    read.damage.iter().for_each(|damage| terminal::say_error(damage));
+    read.damage.iter().for_each(|damage| terminal::say(&[styled(Style::Warn, "warning: "), plain(damage)]));
     match &target {
         None => terminal::print_text(&text)?,
         Some(target) => {

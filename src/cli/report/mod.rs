@@ -7,6 +7,7 @@ mod chart;
 mod command;
 mod document;
 pub mod error;
+pub mod help;
 mod html;
 mod markdown;
 mod tell;

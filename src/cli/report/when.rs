@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn times_are_those_of_date() {
-        let at = |seconds, ms| UNIX_EPOCH + Duration::from_millis(seconds * 1000 + ms);
+        let at = |seconds: u64, ms: u64| UNIX_EPOCH + Duration::from_millis(seconds * 1000 + ms);
         assert_eq!(full(UNIX_EPOCH, 0), "1970-01-01 00:00:00 UTC");
         // date -u -d @1795314245
         assert_eq!(full(at(1_795_314_245, 678), 3), "2026-11-22 02:24:05.678 UTC");

@@ -1,5 +1,6 @@
 //! `ringscope run`: streams the input through the kernels until its end, and judges the counts.
 
+use crate::cli::alerts;
 use crate::cli::args::RunAndPublishArgs;
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
@@ -12,15 +13,18 @@ use crate::cli::workload::session::Session;
 /// Whether every reply was right and the device's counts equal the host's.
 pub fn run(args: &RunAndPublishArgs) -> Result<bool, CliError> {
     let plan = args.publish.plan(args.run.json)?;
-    let traced = traced(&args.publish, &args.run);
+    let (traced, alerts) = (traced(&args.publish, &args.run), alerts::plan(&args.alerts)?);
     let args = &args.run;
     let doing = "opening the device and launching the kernels";
     let mut session = opening(args.device, doing, || Session::start(args, args.limit(), traced.as_ref()))?;
     let sending = Sending::start_if(plan, session.runtime().collector(), None, traced.as_ref())?;
+    let alerting = alerts::feed_if(alerts, session.runtime().collector(), args.interval)?;
     let live = Live::start(session.view());
     let mut outcome = session.stream()?;
     // Nothing was checked.
     outcome.troubles.extend(outcome.no_input.take());
+    // Those who are told something are told before the end.
+    drop(alerting);
     // The summary takes the place of the live display, if that is where it goes.
     let replaced = !args.json && terminal::stdout_is_terminal();
     live.end(if replaced { Last::Erase } else { Last::Keep });

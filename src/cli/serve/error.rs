@@ -4,13 +4,31 @@ use std::io::ErrorKind;
 
 use ringscope::publish;
 use ringscope::publish::serving::ListenError;
+use ringscope::recording::RecordingError;
 
 use crate::cli::workload::system;
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}{remedy}", remedy = remedy(.0))]
-pub struct ServeError(#[from] publish::ServeError);
+pub enum ServeError {
+    /// The server cannot be started.
+    #[error("{0}{remedy}", remedy = remedy(.0))]
+    Server(#[from] publish::ServeError),
+    /// The token cannot be read.
+    #[error("the token cannot be read: {0}: write it with `openssl rand -hex 16 >FILE`")]
+    Token(publish::PublishError),
+    /// Messages cannot be recorded.
+    #[error("messages cannot be recorded for /trace.pftrace: {0}: --no-trace leaves it out")]
+    Trace(ringscope::TelemetryError),
+    /// The recording cannot be read.
+    #[error("{path}: {source}")]
+    Recording {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: RecordingError,
+    },
+}
 
 fn remedy(error: &publish::ServeError) -> &'static str {
     match error {

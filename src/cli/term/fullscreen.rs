@@ -79,7 +79,9 @@ fn take() -> std::io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     let taken = execute!(std::io::stdout(), EnterAlternateScreen, Hide, EnableMouseCapture);
-    taken.inspect_err(|_| drop(give_back()))
+    taken.inspect_err(|_| {
+        give_back();
+    })
 }
 
 /// So that what a panic says is read, and not in raw mode on a screen that is gone.
@@ -100,4 +102,55 @@ pub fn copy(text: &str) {
     let mut stdout = std::io::stdout().lock();
     // A terminal that takes nothing is found out by the next frame.
     let _ = write!(stdout, "\x1b]52;c;{coded}\x1b\\").and_then(|()| stdout.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Runs this very test program on a pseudo-terminal, and prints what that got, and `as before` if its settings are.
+    const ON_A_TERMINAL: &str = r"
+import os, pty, sys, termios
+master, slave = pty.openpty()
+before = termios.tcgetattr(slave)
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    for fd in (0, 1, 2):
+        os.dup2(slave, fd)
+    os.execv(sys.argv[1], sys.argv[1:])
+os.waitpid(pid, 0)
+os.set_blocking(master, False)
+sys.stdout.buffer.write(os.read(master, 1 << 20))
+print('as before' if termios.tcgetattr(slave) == before else 'changed')
+";
+
+    #[test]
+    #[ignore = "it takes the terminal and panics; the test below runs it"]
+    fn panics() {
+        let _taken = Fullscreen::take().unwrap();
+        std::thread::spawn(|| panic!("something is wrong")).join().unwrap_err();
+        assert!(is_broken() && !TAKEN.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn a_panic_on_any_thread_gives_the_terminal_back_before_it_is_told() {
+        let this = std::env::current_exe().unwrap();
+        let mut python = Command::new("python3");
+        python.args(["-c", ON_A_TERMINAL]).arg(this).args([
+            "--ignored",
+            "--exact",
+            "cli::term::fullscreen::tests::panics",
+        ]);
+        let Ok(output) = python.args(["--nocapture"]).env("RUST_BACKTRACE", "0").output() else {
+            eprintln!("NOT TESTED: a pseudo-terminal needs python3, and there is none");
+            return;
+        };
+        let got = String::from_utf8_lossy(&output.stdout).into_owned();
+        let at = |what: &str| got.find(what).unwrap_or_else(|| panic!("no {what:?} in {got:?}"));
+        let (taken, left, told) = (at("\x1b[?1049h"), at("\x1b[?1049l"), at("something is wrong"));
+        assert!(taken < left && left < told && at("\x1b[?25h") < told && at("\x1b[?1000l") < told, "{got:?}");
+        assert!(got.contains("1 passed") && got.trim_end().ends_with("as before"), "{got:?}");
+    }
 }

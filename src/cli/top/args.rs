@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::error::ErrorKind;
 
-use crate::cli::args::RunArgs;
+use crate::cli::alerts::args::AlertArgs;
 use crate::cli::top::source::address::Address;
+use crate::cli::top::state::link::SPEEDS;
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::input::Limit;
 
 /// `ringscope top`: where the moments come from.
@@ -27,6 +29,17 @@ pub struct TopArgs {
     #[arg(long, value_name = "FILE", requires = "connect")]
     pub token_file: Option<PathBuf>,
 
+    /// Show a recording, as `ringscope record` makes it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["RunArgs", "connect"])]
+    pub replay: Option<PathBuf>,
+
+    /// How many times as fast as it was a recording is played, 0.0625 to 4096
+    #[arg(long, value_name = "TIMES", requires = "replay", default_value_t = 1.0, allow_negative_numbers = true, value_parser = speed)]
+    pub speed: f64,
+    /// What raises an alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
+
     /// What is streamed.
     #[command(flatten)]
     pub run: RunArgs,
@@ -39,6 +52,11 @@ impl TopArgs {
             let message = "--no-telemetry leaves nothing to look at: leave it out, or use `ringscope run`";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
+        if self.connect.is_some() && self.alerts.rules.is_some() {
+            let message =
+                "--rules are those of the program that serves: give them to `ringscope serve`, or leave out --connect";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
         self.run.check()
     }
 
@@ -49,4 +67,10 @@ impl TopArgs {
             limit => limit,
         }
     }
+}
+
+/// Reads how fast a recording is played.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.trim_end_matches(['x', '×']).parse().ok().filter(|speed| SPEEDS.contains(speed));
+    speed.ok_or_else(|| format!("must be a number from {} to {}, such as 10", SPEEDS.start(), SPEEDS.end()))
 }

@@ -12,6 +12,22 @@ pub enum TopError {
         /// What the terminal says that it is.
         term: String,
     },
+    /// The recording cannot be read.
+    #[error("{}: {error}", path.display())]
+    Recording {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        error: ringscope::recording::RecordingError,
+    },
+    /// The token cannot be read.
+    #[error("cannot read a token from {}: {reason}; the token stands alone in it", path.display())]
+    Token {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// It cannot be taken.
     #[error("the terminal cannot be used: {0}; use `ringscope run` for lines on any terminal")]
     Terminal(#[source] std::io::Error),

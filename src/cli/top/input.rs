@@ -297,4 +297,28 @@ mod tests {
         assert_eq!(mouse(event(MouseEventKind::ScrollUp), None), Some(Action::Down(-NOTCH)));
         assert_eq!(mouse(event(MouseEventKind::Moved), Some(Target::Help)), None);
     }
+
+    /// The tables of keys of docs/top.md.
+    fn tables() -> String {
+        let row = |keys: &str, says: &str| format!("| {} | {says} |\n", keys.replace('|', "\\|"));
+        let table = |title: &str, rows: String| format!("### {title}\n\n| | |\n|---|---|\n{rows}\n");
+        let of = |bindings: &[Binding]| bindings.iter().map(|binding| row(binding.keys, binding.says)).collect();
+        let all: String = BINDINGS.iter().map(|(title, bindings)| table(title, of(bindings))).collect();
+        all + &table("Mouse", MOUSE.iter().map(|(what, says)| row(what, says)).collect())
+    }
+
+    #[test]
+    fn the_document_has_all_keys() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/top.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        const MARKS: [&str; 2] = ["<!-- keys -->\n", "<!-- end of keys -->\n"];
+        let (before, rest) = document.split_once(MARKS[0]).unwrap();
+        let (_, after) = rest.split_once(MARKS[1]).unwrap();
+        let wanted = [before, MARKS[0], &tables(), MARKS[1], after].concat();
+        if std::env::var_os("RINGSCOPE_WRITE_DOCS").is_some() {
+            std::fs::write(path, &wanted).unwrap();
+        } else {
+            assert!(document == wanted, "RINGSCOPE_WRITE_DOCS=1 cargo test --bin ringscope top::input writes it anew");
+        }
+    }
 }

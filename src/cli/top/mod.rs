@@ -4,13 +4,19 @@
 //! terminal.
 
 pub mod args;
+mod elsewhere;
 pub mod error;
+pub mod help;
 mod input;
 mod look;
+mod plain;
 mod run;
 pub mod source;
 mod state;
+#[cfg(test)]
+mod tests;
 mod view;
+mod words;
 mod workload;
 
 use self::args::TopArgs;
@@ -20,9 +26,14 @@ use crate::cli::term::terminal;
 
 /// Whether all that was streamed here was right; of other sources always.
 pub fn top(args: &TopArgs) -> Result<bool, CliError> {
-    if !terminal::can_take_over() {
-        let term = std::env::var("TERM").unwrap_or_else(|_| "not set".to_owned());
-        return Err(TopError::NoTerminal { term }.into());
+    let on_terminal = terminal::can_take_over();
+    match (&args.connect, &args.replay) {
+        (Some(address), _) => elsewhere::connect(address, args.token_file.as_deref(), on_terminal),
+        (None, Some(path)) => elsewhere::replay(path, args.speed, on_terminal),
+        (None, None) if on_terminal => workload::top(args),
+        (None, None) => {
+            let term = std::env::var("TERM").unwrap_or_else(|_| "not set".to_owned());
+            Err(TopError::NoTerminal { term }.into())
+        }
     }
-    workload::top(args)
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossterm::event::Event as Input;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 
 use crate::cli::term::fullscreen::{self, Fullscreen};
 use crate::cli::top::input;
@@ -47,12 +48,14 @@ pub fn run(
     let _taken = Fullscreen::take()?;
     let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout()));
     let mut shown = Shown { terminal: Terminal::new(backend)?, drawn: None };
+    // Not every terminal has a second screen.
+    shown.clear()?;
     let mut tick = Instant::now();
     let mut dirty = true;
     while !stop.load(Ordering::Relaxed) && !fullscreen::is_broken() {
         app.now = SystemTime::now();
         if fullscreen::was_taken_again() {
-            shown.terminal.clear()?;
+            shown.clear()?;
             dirty = true;
         }
         if std::mem::take(&mut dirty) {
@@ -93,6 +96,13 @@ struct Shown {
 }
 
 impl Shown {
+    /// Clears the terminal, so that the next frame draws all of it. Where the cursor is, which `Terminal::clear` asks, is nobody's
+    /// business, and not every terminal answers.
+    fn clear(&mut self) -> std::io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+    }
+
     fn draw(&mut self, app: &mut App, theme: Theme) -> std::io::Result<()> {
         let mut drawn = None;
         self.terminal.draw(|frame| drawn = Some(view::draw(app, theme, frame.area(), frame.buffer_mut())))?;
@@ -136,7 +146,7 @@ fn perform(app: &mut App, action: Action, shown: &mut Shown, orders: &mut dyn Or
             // The thread that handles signals gives the terminal back, and takes it again.
             let _ = signal_hook::low_level::raise(signal_hook::consts::SIGTSTP);
         }
-        Some(Effect::Redraw) => shown.terminal.clear()?,
+        Some(Effect::Redraw) => shown.clear()?,
         Some(Effect::Copy(text)) => fullscreen::copy(&text),
         Some(effect) => orders.order(&effect),
         None => {}

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use ringscope::feed::Feed;
 
+use crate::cli::alerts::{self, Log};
 use crate::cli::error::CliError;
 use crate::cli::opening::opening;
 use crate::cli::top::args::TopArgs;
@@ -22,11 +23,13 @@ use crate::cli::workload::view;
 
 /// Streams and shows that, until somebody wants the end. Whether every reply was right.
 pub fn top(args: &TopArgs) -> Result<bool, CliError> {
+    let alerts = alerts::plan(&args.alerts)?;
     let doing = "opening the device and launching the kernels";
     let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.limit(), None))?;
     let collector = session.runtime().collector().clone();
     collector.start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
-    let feed = Feed::start(&collector, None).map_err(TopError::from)?;
+    let judge = alerts.judge(&collector, Log::Shown)?;
+    let feed = Feed::start(&collector, Some(Box::new(judge))).map_err(TopError::from)?;
     let moments = feed.subscribe();
     let mut app =
         App::new(Origin::new(Kind::Workload, view::what(&args.run, session.runtime().device())), SystemTime::now());

@@ -1,13 +1,12 @@
 //! Writing the trace: again and again while the kernels run, and all of it at the end.
 
-use std::collections::HashSet;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ringscope::collector::TraceRecorder;
-use ringscope::trace::{InstantKind, Trace, TraceFilter};
+use ringscope::trace::TraceFilter;
 
 use super::output::{Output, TraceFileError};
 use crate::cli::args::{TraceArgs, TraceFormat};
@@ -94,7 +93,7 @@ impl Job {
     fn write(&self) -> Result<Written, TraceFileError> {
         let mut trace = self.recorder.trace();
         if self.filtered {
-            leave_out_unwanted(&mut trace);
+            trace.leave_out_unspanned_messages();
         }
         let json = |text: Result<String, serde_json::Error>| text.unwrap_or_default().into_bytes();
         let contents = match self.format {
@@ -111,13 +110,4 @@ impl Job {
             samples: count(trace.counters.len()),
         })
     }
-}
-
-/// Leaves out where messages were sent and answered that the kernel was to leave no span of.
-fn leave_out_unwanted(trace: &mut Trace) {
-    let wanted: HashSet<_> = trace.spans.iter().filter_map(|span| span.message.clone()).collect();
-    let received = trace.instants.iter().filter(|instant| instant.kind == InstantKind::Receive);
-    let unwanted: HashSet<_> =
-        received.filter_map(|instant| instant.message.clone()).filter(|message| !wanted.contains(message)).collect();
-    trace.instants.retain(|instant| instant.message.as_ref().is_none_or(|message| !unwanted.contains(message)));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::cli::args::Work;
+use crate::cli::workload::args::Work;
 
 /// What the kernel must answer to one message.
 #[derive(Clone, Debug, PartialEq)]

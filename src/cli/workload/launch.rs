@@ -8,8 +8,8 @@ use ringscope::device::{DeviceInfo, DeviceKind};
 use ringscope::trace::{TraceFilter, Tracer};
 use ringscope::{LaunchOptions, RingKernel, RingKernelRuntime, RuntimeError, TelemetryConfig};
 
-use crate::cli::args::RunArgs;
 use crate::cli::term::units;
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::silence::Silence;
 use crate::cli::workload::system;
 

@@ -1,5 +1,6 @@
 //! What is streamed through the kernels: the input, the messages made of it, and what a right reply to each is.
 
+pub mod args;
 pub mod check;
 pub mod counts;
 pub mod feed;

@@ -5,12 +5,12 @@ use ringscope::{Snapshot, Summary};
 use serde::Serialize;
 use std::sync::Arc;
 
-use crate::cli::args::RunArgs;
 use crate::cli::error::CliError;
 use crate::cli::publish::report::Arrived;
 use crate::cli::term::text::{Style, StyledText, Text, plain, styled};
 use crate::cli::term::{kernels, terminal, units};
 use crate::cli::trace::report::Recorded;
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::check::FileSum;
 use crate::cli::workload::input::Source;
 use crate::cli::workload::stream::Outcome;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringscope::{RingKernel, RingKernelRuntime, Snapshot};
 
-use crate::cli::args::RunArgs;
 use crate::cli::error::CliError;
 use crate::cli::term::live::View;
 use crate::cli::term::{signals, terminal};
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::feed::Feed;
 use crate::cli::workload::input::{Input, Limit, Source};
 use crate::cli::workload::launch;

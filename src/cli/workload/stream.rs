@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ringscope::abi::status::REFUSED;
 use ringscope::{Reply, RingKernel, RuntimeError};
 
-use crate::cli::args::Work;
+use crate::cli::workload::args::Work;
 use crate::cli::workload::check::{Assembly, Expected, FileSum, crc_told, pad};
 use crate::cli::workload::counts::HostCounts;
 use crate::cli::workload::feed::{Feed, Next, Part};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use ringscope::device::{DeviceInfo, DeviceKind};
 
-use crate::cli::args::RunArgs;
 use crate::cli::term::frame::Done;
 use crate::cli::term::text::{Style, StyledText, plain, styled};
+use crate::cli::workload::args::RunArgs;
 use crate::cli::workload::input::Limit;
 use crate::cli::workload::stream::Progress;
 

@@ -1,6 +1,6 @@
 //! The one list of what ringscope exports of its own: each family's name, type, unit, help text and labels, and how its
 //! samples are read from a snapshot. Every exporter walks this list, in this order, and the user's metrics after it;
-//! nothing else in this crate spells a family's name.
+//! nothing else in this crate spells a family's name, but to look it up here while it is compiled.
 //!
 //! The order of a page is that of the tables, then that of the kernels' registration, then of the names of the user's
 //! metrics; it is the same on every page.
@@ -27,6 +27,8 @@ pub use kind::FamilyKind;
 pub(crate) use sample::LabelSet;
 pub(super) use sample::{MetricHeader, Number, Quantiles, Sample, Sink, Values};
 pub use walk::catalog;
+#[cfg(feature = "dashboard")]
+pub(crate) use walk::family;
 pub(super) use walk::visit;
 
 #[cfg(test)]

@@ -21,6 +21,37 @@ pub fn catalog() -> impl Iterator<Item = &'static ExportedFamily> {
     tables.into_iter().flatten().chain([&snapshot::VALUES_DROPPED])
 }
 
+/// Returns the family of that name. In a constant, a name that is none does not compile: so dashboards and rules name families.
+#[cfg(feature = "dashboard")]
+pub(crate) const fn family(name: &str) -> &'static ExportedFamily {
+    const TABLES: [&[ExportedFamily]; 5] =
+        [kernels::KERNELS, snapshot::SNAPSHOT, operations::OPERATIONS, gpus::GPUS, publishers::PUBLISHERS];
+    let mut table = 0;
+    while table < TABLES.len() {
+        let mut row = 0;
+        while row < TABLES[table].len() {
+            if is_same(TABLES[table][row].name, name) {
+                return &TABLES[table][row];
+            }
+            row += 1;
+        }
+        table += 1;
+    }
+    assert!(is_same(snapshot::VALUES_DROPPED.name, name), "the catalog has no family of this name");
+    &snapshot::VALUES_DROPPED
+}
+
+/// `a == b`, in constants.
+#[cfg(feature = "dashboard")]
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut same = 0;
+    while same < a.len() && same < b.len() && a[same] == b[same] {
+        same += 1;
+    }
+    same == a.len() && same == b.len()
+}
+
 /// Hands everything of `snapshot` to `sink`, one family after the other; a family without a sample is left out.
 pub(in crate::export) fn visit<S: Sink>(snapshot: &Snapshot, sink: &mut S) {
     catalog().for_each(|family| family.visit(snapshot, sink));

@@ -31,8 +31,7 @@ use crate::snapshot::Snapshot;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
-/// A body that is smaller is not worth zipping.
-const LEAST_ZIPPED: usize = 8 << 10;
+const BYTES: &str = "application/octet-stream";
 /// How long is waited for the device where nothing was read yet.
 const READ_TIME: Duration = Duration::from_secs(5);
 /// Points of a history that is asked for without a number.
@@ -91,13 +90,15 @@ pub struct Routes {
     pub collector: Option<Collected>,
     pub feed: Feed,
     pub hosts: Hosts,
-    pub history: Worker<Question>,
-    /// Asked for so many seconds.
-    pub trace: Worker<usize>,
+    /// Asked for zipped bytes or plain ones.
+    pub history: Worker<(Question, bool)>,
+    /// Asked for so many seconds, zipped or not.
+    pub trace: Worker<(usize, bool)>,
     /// The newest snapshots of a replay.
     pub replayed: Replayed,
     pub streams: Streams,
-    pub pages: Pages<Page>,
+    /// Zipped and plain.
+    pub pages: Pages<(Page, bool)>,
     pub troubles: Mutex<Vec<String>>,
     pub entries: Arc<Entries>,
     pub live: Live,
@@ -119,6 +120,8 @@ pub enum Page {
     Metrics(PageFormat),
     Everything,
     Sums,
+    /// The snapshot with what happened.
+    Moment,
     /// Which kernels hang, in sentences or as JSON.
     Stuck {
         json: bool,
@@ -131,6 +134,7 @@ impl Page {
             Page::Metrics(format) => snapshot.export_page(format).into(),
             Page::Everything => snapshot.export_json_full()?.into(),
             Page::Sums => snapshot.export_json()?.into(),
+            Page::Moment => json::moment(&Moment::of_snapshot(Arc::new(snapshot.clone())))?,
             Page::Stuck { json: false } => stuck::text(snapshot).into(),
             Page::Stuck { json: true } => stuck::json(snapshot)?.into(),
         })
@@ -140,7 +144,7 @@ impl Page {
         match self {
             Page::Metrics(format) => format.content_type(),
             Page::Stuck { json: false } => TEXT,
-            Page::Everything | Page::Sums | Page::Stuck { json: true } => JSON,
+            Page::Everything | Page::Sums | Page::Moment | Page::Stuck { json: true } => JSON,
         }
     }
 }
@@ -148,9 +152,8 @@ impl Page {
 impl Handler for Routes {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let zip = takes_gzip(request.headers());
-        let answer = self.route(&request).await;
+        let mut answer = self.route(&request, zip).await;
         let is_static = answer.headers().contains_key(ETAG);
-        let mut answer = if zip { smaller(answer) } else { answer };
         let headers = answer.headers_mut();
         let mut set = |name: HeaderName, value| headers.insert(name, HeaderValue::from_static(value));
         set(CONTENT_SECURITY_POLICY, POLICY);
@@ -182,7 +185,7 @@ impl Routes {
         self.live.push(moment, missed);
     }
 
-    async fn route(&self, request: &Request<Incoming>) -> Answer {
+    async fn route(&self, request: &Request<Incoming>, zip: bool) -> Answer {
         if !is_asked(&self.hosts, request) {
             return plain(StatusCode::FORBIDDEN, FOREIGN_HOST);
         }
@@ -206,22 +209,22 @@ impl Routes {
             ),
             "/" => varied(plain(StatusCode::OK, INDEX)),
             "/api" => plain(StatusCode::OK, INDEX),
-            "/metrics" => varied(self.page(Page::Metrics(PageFormat::negotiate(&accept))).await),
-            "/snapshot.json" => self.page(Page::Everything).await,
-            "/summary.json" => self.page(Page::Sums).await,
+            "/metrics" => varied(self.page(Page::Metrics(PageFormat::negotiate(&accept)), zip).await),
+            "/snapshot.json" => self.page(Page::Everything, zip).await,
+            "/summary.json" => self.page(Page::Sums, zip).await,
             "/stuck" => {
                 let json = stuck::wants_json(request.uri().query(), &accept);
-                varied(self.page(Page::Stuck { json }).await)
+                varied(self.page(Page::Stuck { json }, zip).await)
             }
             "/healthz" => self.healthy(admitted).await,
-            "/moment.json" => self.moment().await,
-            "/history.json" => self.history(&query).await,
-            "/entries.json" => self.entries(&query),
+            "/moment.json" => self.moment(zip).await,
+            "/history.json" => self.history(&query, zip).await,
+            "/entries.json" => self.entries(&query, zip),
             "/alerts.json" => written(json::alerts(self.feed.latest().as_deref(), &self.rules)),
             "/blocks.json" => self.blocks(&query).await,
             "/live" => self.live(),
             "/live.rscope" => self.recorded.answer(&self.streams),
-            "/trace.pftrace" => self.trace(&query).await,
+            "/trace.pftrace" => self.trace(&query, zip).await,
             _ => file.map_or_else(|| plain(StatusCode::NOT_FOUND, INDEX), |file| file_answer(file, request)),
         }
     }
@@ -244,12 +247,28 @@ impl Routes {
     }
 
     /// The newest snapshot as this page.
-    async fn page(&self, page: Page) -> Answer {
+    async fn page(&self, page: Page, zip: bool) -> Answer {
         let snapshot = match self.snapshot().await {
             Ok(snapshot) => snapshot,
             Err(answer) => return answer,
         };
-        match self.pages.page(page, &snapshot, |snapshot| page.write(snapshot)) {
+        self.written(page, zip, &snapshot, |snapshot| page.write(snapshot))
+    }
+
+    /// What is written once for each snapshot, zipped where it may and should be.
+    fn written(
+        &self,
+        page: Page,
+        zip: bool,
+        snapshot: &Arc<Snapshot>,
+        write: impl FnOnce(&Snapshot) -> Result<Bytes, serde_json::Error>,
+    ) -> Answer {
+        let zip = zip && page.content_type() == JSON;
+        match self
+            .pages
+            .page((page, zip), snapshot, |snapshot| Ok::<_, serde_json::Error>(packed(write(snapshot)?, zip)))
+        {
+            Ok(bytes) if page.content_type() == JSON => marked(respond(StatusCode::OK, JSON, bytes), zip),
             Ok(bytes) => respond(StatusCode::OK, page.content_type(), bytes),
             Err(_) => unwritable(),
         }
@@ -269,17 +288,18 @@ impl Routes {
         respond(status, JSON, serde_json::to_vec(&health).unwrap_or_default().into())
     }
 
-    async fn moment(&self) -> Answer {
-        if let Some(moment) = self.feed.latest() {
-            return written(json::moment(&moment));
-        }
-        match self.snapshot().await {
-            Ok(snapshot) => written(json::moment(&Moment::of_snapshot(snapshot))),
-            Err(answer) => answer,
-        }
+    async fn moment(&self, zip: bool) -> Answer {
+        let moment = match (self.feed.latest(), self.snapshot()) {
+            (Some(moment), _) => moment,
+            (None, snapshot) => match snapshot.await {
+                Ok(snapshot) => Arc::new(Moment::of_snapshot(snapshot)),
+                Err(answer) => return answer,
+            },
+        };
+        self.written(Page::Moment, zip, &moment.snapshot, |_| json::moment(&moment))
     }
 
-    async fn history(&self, query: &Query) -> Answer {
+    async fn history(&self, query: &Query, zip: bool) -> Answer {
         let points = match query.number("points", POINTS, 2..=MOST_POINTS) {
             Ok(points) => points,
             Err(why) => return plain(StatusCode::BAD_REQUEST, why),
@@ -292,15 +312,18 @@ impl Routes {
                 Err(answer) => return answer,
             }
         }
-        match self.history.ask(Question { kernel, points }).await {
-            Some(bytes) => respond(StatusCode::OK, JSON, bytes),
+        match self.history.ask((Question { kernel, points }, zip)).await {
+            Some(bytes) => marked(respond(StatusCode::OK, JSON, bytes), zip),
             None => too_many("too many ask for the history at this moment: ask again\n"),
         }
     }
 
-    fn entries(&self, query: &Query) -> Answer {
+    fn entries(&self, query: &Query, zip: bool) -> Answer {
         match query.number("limit", 1000, 1..=super::entries::MOST) {
-            Ok(limit) => written(json::entries(&self.entries.newest(limit))),
+            Ok(limit) => match json::entries(&self.entries.newest(limit)) {
+                Ok(bytes) => marked(respond(StatusCode::OK, JSON, packed(bytes, zip)), zip),
+                Err(_) => unwritable(),
+            },
             Err(why) => plain(StatusCode::BAD_REQUEST, why),
         }
     }
@@ -317,13 +340,13 @@ impl Routes {
         }
     }
 
-    async fn trace(&self, query: &Query) -> Answer {
+    async fn trace(&self, query: &Query, zip: bool) -> Answer {
         let seconds = match query.number("seconds", trace::SECONDS, 1..=trace::MOST_SECONDS) {
             Ok(seconds) => seconds,
             Err(why) => return plain(StatusCode::BAD_REQUEST, why),
         };
-        match self.trace.ask(seconds).await {
-            Some(bytes) => respond(StatusCode::OK, "application/octet-stream", bytes),
+        match self.trace.ask((seconds, zip)).await {
+            Some(bytes) => marked(respond(StatusCode::OK, BYTES, bytes), zip),
             None => too_many("the trace is not ready: ask again\n"),
         }
     }
@@ -370,7 +393,9 @@ fn too_many(why: &'static str) -> Answer {
 }
 
 fn varied(mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    let zips = answer.headers().contains_key(VARY);
+    let on = if zips { "Accept, Accept-Encoding" } else { "Accept" };
+    answer.headers_mut().insert(VARY, HeaderValue::from_static(on));
     answer
 }
 
@@ -381,9 +406,7 @@ fn file_answer(file: &Asset, request: &Request<Incoming>) -> Answer {
         true => respond(StatusCode::NOT_MODIFIED, file.content_type(), Bytes::new()),
         false => respond(StatusCode::OK, file.content_type(), file.bytes(zip)),
     };
-    if zip && !known {
-        answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
+    answer = marked(answer, zip && !known);
     if let Ok(tag) = HeaderValue::from_str(file.tag()) {
         answer.headers_mut().insert(ETAG, tag);
     }
@@ -396,23 +419,17 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     stuck::weight(&all, "gzip") > 0.0
 }
 
-/// The answer with its body zipped, where that is worth it.
-fn smaller(answer: Answer) -> Answer {
-    let worth = |of: &HeaderValue| of == JSON || of == "application/octet-stream";
-    let is_worth_it = answer.headers().get(CONTENT_TYPE).is_some_and(worth);
-    let (mut parts, body) = answer.into_parts();
-    let body = match body {
-        Body::Whole(whole) if is_worth_it && !parts.headers.contains_key(CONTENT_ENCODING) => {
-            match whole.into_inner().filter(|bytes| bytes.len() >= LEAST_ZIPPED) {
-                Some(bytes) => {
-                    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-                    Bytes::from(zipped(&bytes, Compression::fast())).into()
-                }
-                None => Body::from(Bytes::new()),
-            }
-        }
-        body => body,
-    };
-    Response::from_parts(parts, body)
+/// The bytes of an answer that may be zipped: a small one is zipped as well, so that it is known without looking.
+pub fn packed(bytes: Bytes, zip: bool) -> Bytes {
+    if zip { zipped(&bytes, Compression::fast()).into() } else { bytes }
+}
+
+/// The answer with the headers that say whether it is zipped.
+fn marked(mut answer: Answer, zip: bool) -> Answer {
+    let headers = answer.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if zip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    answer
 }

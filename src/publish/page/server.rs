@@ -14,13 +14,13 @@ use super::entries::Entries;
 use super::health::HealthCheck;
 use super::live::Live;
 use super::past::{Past, Replayed};
-use super::routes::{Collected, Routes};
+use super::routes::{Collected, Routes, packed};
 #[cfg(feature = "page-tls")]
 use super::tls::{TlsError, acceptor};
 use super::token::Token;
 use super::trace::Tracing;
 use super::worker::Worker;
-use crate::alert::Judge;
+use crate::alert::{Engine, Judge, Rules};
 use crate::collector::{TelemetryCollector, TraceRecorder};
 use crate::feed::{Feed, FeedError};
 
@@ -77,6 +77,7 @@ pub struct BoundServer {
     connections: usize,
     streams: usize,
     judge: Option<Box<dyn Judge>>,
+    rules: Vec<Arc<str>>,
     token: Option<Token>,
     door: Door,
     recorder: Option<TraceRecorder>,
@@ -130,7 +131,12 @@ impl TelemetryServerBuilder {
         self
     }
 
-    /// Sets who finds alerts. Default: nobody.
+    /// Sets the rules for alerts; `Rules::new()` is none. Default: the [ready-made](Rules::ready_made) ones.
+    pub fn rules(self, rules: Rules) -> Self {
+        self.judge(Box::new(Engine::new(rules)))
+    }
+
+    /// Sets who finds alerts. Default: an engine with the rules that are [ready-made](crate::alert::Rules::ready_made).
     pub fn judge(mut self, judge: Box<dyn Judge>) -> Self {
         self.judge = Some(judge);
         self
@@ -168,7 +174,8 @@ impl TelemetryServerBuilder {
         let listeners = listen.bind()?;
         let hosts = listen.hosts(&listeners);
         let TelemetryServerBuilder { connections, streams, judge, .. } = self;
-        Ok(BoundServer { listeners, hosts, connections, streams, judge, token, door, recorder: None })
+        let rules = judge.as_ref().map(|judge| judge.rules()).unwrap_or_default();
+        Ok(BoundServer { listeners, hosts, connections, streams, judge, rules, token, door, recorder: None })
     }
 
     /// Serves what `collector` reads, from now on until the server is dropped.
@@ -181,6 +188,14 @@ impl TelemetryServerBuilder {
 }
 
 impl BoundServer {
+    /// Sets who finds alerts, as [`TelemetryServerBuilder::judge`] does: one that needs the collector is made after the address
+    /// is taken.
+    pub fn judge(mut self, judge: Box<dyn Judge>) -> Self {
+        self.rules = judge.rules();
+        self.judge = Some(judge);
+        self
+    }
+
     /// Returns whether only this machine can ask.
     pub fn only_local(&self) -> bool {
         self.hosts.only_local()
@@ -215,7 +230,9 @@ impl BoundServer {
     /// [`ServeError::System`].
     pub fn serve_feed(self, feed: &Feed) -> Result<TelemetryServer, ServeError> {
         let replayed = Replayed::default();
-        self.start(feed.clone(), None, replayed.clone(), Past::Replay(replayed))
+        // What a recording has of alerts is what was found then.
+        let bound = BoundServer { rules: Vec::new(), ..self };
+        bound.start(feed.clone(), None, replayed.clone(), Past::Replay(replayed))
     }
 
     fn start(
@@ -225,7 +242,7 @@ impl BoundServer {
         replayed: Replayed,
         past: Past,
     ) -> Result<TelemetryServer, ServeError> {
-        let BoundServer { listeners, hosts, connections, streams, judge: _, token, door, recorder } = self;
+        let BoundServer { listeners, hosts, connections, streams, judge: _, rules, token, door, recorder } = self;
         let entries = Arc::new(Entries::default());
         let tracing = Tracing { past: past.clone(), entries: Arc::clone(&entries), recorder };
         let scheme = door.scheme();
@@ -233,8 +250,8 @@ impl BoundServer {
             collector,
             feed,
             hosts,
-            history: Worker::start("history", move |question| past.history(question))?,
-            trace: Worker::start("trace", move |seconds| tracing.write(*seconds))?,
+            history: Worker::start("history", move |(question, zip)| packed(past.history(question), *zip))?,
+            trace: Worker::start("trace", move |(seconds, zip)| packed(tracing.write(*seconds), *zip))?,
             replayed,
             streams: Streams::new(streams),
             pages: Pages::default(),
@@ -242,7 +259,7 @@ impl BoundServer {
             entries,
             live: Live::default(),
             recorded: Recorded::default(),
-            rules: Vec::new(),
+            rules,
             token,
         };
         let routes = Arc::new(routes);
@@ -260,7 +277,7 @@ impl TelemetryServer {
             listen: address.parse().map_err(bad),
             connections: TelemetryServerBuilder::DEFAULT_CONNECTIONS,
             streams: TelemetryServerBuilder::DEFAULT_STREAMS,
-            judge: None,
+            judge: Some(Box::new(Engine::new(Rules::ready_made()))),
             token: None,
             #[cfg(feature = "page-tls")]
             tls: None,

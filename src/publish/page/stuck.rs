@@ -79,16 +79,4 @@ mod tests {
         assert_eq!(text(&snapshot), "no kernel hangs\n");
         assert_eq!(json(&snapshot).unwrap(), b"{\"stuck\":[]}");
     }
-
-    #[cfg(feature = "host")]
-    #[test]
-    fn a_kernel_that_hangs_is_told_as_a_line_and_as_json() {
-        let snapshot = crate::cli::term::stuck::tests::of_a_kernel_in_one_long_message();
-        let line = text(&snapshot);
-        assert!(line.starts_with("w hangs since ") && line.ends_with(" in the handler: message 0\n"), "{line}");
-        let page: serde_json::Value = serde_json::from_slice(&json(&snapshot).unwrap()).unwrap();
-        assert_eq!(page["stuck"][0]["sentence"], line.trim_end());
-        assert_eq!(page["stuck"][0]["kernel_id"], "w");
-        assert_eq!(page["stuck"][0]["groups"][0]["look_at"]["place"]["ring"], "handler");
-    }
 }

@@ -35,7 +35,11 @@ impl Tracing {
         let end = self.past.newest().map_or_else(SystemTime::now, |newest| newest.time);
         let begin = end.checked_sub(Duration::from_secs(seconds as u64)).unwrap_or(UNIX_EPOCH);
         let mut trace = match &self.recorder {
-            Some(recorder) => since(recorder.trace(), unix_ns(begin)),
+            Some(recorder) => {
+                let mut trace = since(recorder.trace(), unix_ns(begin));
+                trace.leave_out_unspanned_messages();
+                trace
+            }
             None => Trace::new(Source::this_process("ringscope"), time(begin), time(end)),
         };
         if let (None, Some(collector)) = (&self.recorder, self.past.collector()) {

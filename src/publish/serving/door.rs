@@ -59,12 +59,15 @@ impl Door {
 
 #[cfg(feature = "page-tls")]
 async fn handshake(acceptor: &TlsAcceptor, mut stream: TcpStream) -> Result<Channel> {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     /// What a record of a handshake begins with.
     const HANDSHAKE: u8 = 22;
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
         stream.write_all(NO_TLS.as_bytes()).await?;
+        stream.shutdown().await?;
+        // Closed with bytes unread, the answer would be taken back.
+        while stream.read(&mut [0; 1024]).await? > 0 {}
         return Err(std::io::ErrorKind::InvalidData.into());
     }
     Ok(Channel::Tls(Box::new(acceptor.accept(stream).await?)))

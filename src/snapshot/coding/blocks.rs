@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Coder;
+use super::coder::Coder;
 use crate::abi::{at, wait};
 use crate::reader::BlockWords;
 use crate::snapshot::{KernelPlaces, KernelTelemetry, Places, ReadClock};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Coder, text};
+use super::coder::{Coder, text};
 use crate::machine::{GpuMetrics, THROTTLE_REASONS};
 
 const WORDS: usize = 13;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Coder;
+use super::coder::Coder;
 use crate::histogram::Histogram;
 use crate::metrics::{Distribution, ExplicitHistogram, Value};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::coder::{Coder, text, time_of, time_word};
 use super::histogram::histogram;
-use super::{Coder, text, time_of, time_word};
 use crate::histogram::Histogram;
 use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, TraceRecords, Waiting, WindowCounts};
 

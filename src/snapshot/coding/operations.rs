@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Coder;
+use super::coder::Coder;
 use super::histogram::histogram;
 use crate::histogram::Histogram;
 use crate::snapshot::{ListCounts, NetworkTelemetry, OperationCounts, OperationTelemetry, OperationsTelemetry};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Coder, text, time_of, time_word};
+use super::coder::{Coder, text, time_of, time_word};
 use crate::snapshot::{DropReason, PublisherTelemetry};
 
 const WORDS: usize = 12;

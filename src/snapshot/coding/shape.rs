@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Coder, Shape};
+use super::coder::Coder;
+use super::whole::Shape;
 use crate::abi::MAX_SCALE;
 use crate::histogram::Histogram;
 use crate::metrics::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{Coder, time_of, time_word};
+use super::coder::{Coder, time_of, time_word};
 use crate::snapshot::{BlockState, BlockStatus, Place, RingPlace, Stall, WaitsFor};
 
 const WORDS: usize = 13;
@@ -119,7 +119,7 @@ fn stall_of(w: &[u64; WORDS], name: Arc<str>) -> Stall {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Reader, Writer};
+    use super::super::varint::{Reader, Writer};
     use super::*;
     use proptest::prelude::*;
 

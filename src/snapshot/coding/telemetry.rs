@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Coder;
+use super::coder::Coder;
 use super::histogram::histogram;
 use crate::machine::SystemMetrics;
 use crate::snapshot::{Dropped, SelfMetrics};

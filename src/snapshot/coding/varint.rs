@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Coder;
+use super::coder::Coder;
 
 pub(crate) struct Writer(pub(crate) Vec<u8>);
 

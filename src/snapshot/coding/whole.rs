@@ -4,7 +4,8 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Coder, histogram, kernel, operations, publishers, stall, telemetry, time_of, time_word};
+use super::coder::{Coder, time_of, time_word};
+use super::{histogram, kernel, operations, publishers, stall, telemetry};
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, Series};
 use crate::snapshot::{DeviceClock, KernelTelemetry, Places, RatesBuilder, SelfMetrics, Snapshot};

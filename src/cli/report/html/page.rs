@@ -94,6 +94,7 @@ fn figure(figure: &Figure, decimals: usize) -> String {
         Picture::Lanes(all) => (lanes::lanes(all, title, says), lanes::legend(all)),
     };
     let wide = if figure.wide { " class=\"wide\"" } else { "" };
+    let picture = format!("<div class=\"scroll\" tabindex=\"0\">{picture}</div>");
     let (title, says) = (escape::text(title), escape::text(says));
     let numbers = table::table(&figure.table, decimals);
     format!(

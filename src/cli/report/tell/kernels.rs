@@ -120,7 +120,7 @@ fn between(past: &Past, range: &Range<usize>) -> Option<(SystemTime, SystemTime)
 
 /// Latencies of all messages of the kernel.
 fn percentiles(kernel: &KernelPast) -> Table {
-    let titles = vec!["nanoseconds of", "values", "mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max"];
+    let titles = vec!["latency of", "values", "mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max"];
     let row = |what: &str, all: &Histogram| {
         let mut row = vec![Cell::Text(what.to_owned()), Cell::Number(units::exact(all.count()))];
         row.push(or_none((all.count() > 0).then(|| all.mean()), units::latency));
@@ -158,7 +158,7 @@ impl View<'_> {
         if self.kernel.waiting().count() > 0 {
             figures.push(self.waiting());
         }
-        if self.kernel.most_waiting() > 0 {
+        if self.sums.iter().flatten().any(|sums| sums.deepest > 0) {
             figures.push(self.queue());
         }
         if self.kernel.last.blocks > 0 {

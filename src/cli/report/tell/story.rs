@@ -26,12 +26,42 @@ pub fn blocks(past: &Past, about: &About) -> Vec<Block> {
         return blocks;
     }
     let titles = vec!["when", "lasted", "what", "of", "in words"];
-    blocks.push(Block::Table(Table { titles, rows: told.iter().map(row).collect() }));
+    blocks.push(Block::Table(Table { titles, rows: list(told) }));
     if past.happened.left_out > 0 {
         let left_out = format!("{} more happened, of the least severity.", units::exact(past.happened.left_out));
         blocks.push(Block::Prose(left_out));
     }
     blocks
+}
+
+/// A row for each; where many kernels were launched or ended one after the other, a row for each thing that happened to them.
+fn list(told: &[Happening]) -> Vec<Vec<Cell>> {
+    const MANY: usize = 4;
+    let is_lifecycle = |happening: &Happening| happening.what == What::Lifecycle;
+    let together = told.chunk_by(|a, b| is_lifecycle(a) && is_lifecycle(b));
+    together.flat_map(|run| if run.len() > MANY { by_text(run) } else { run.iter().map(row).collect() }).collect()
+}
+
+fn by_text(run: &[Happening]) -> Vec<Vec<Cell>> {
+    const MOST: usize = 12;
+    let mut texts: Vec<&str> = Vec::new();
+    run.iter().for_each(|one| {
+        if !texts.contains(&one.text.as_str()) {
+            texts.push(&one.text)
+        }
+    });
+    let of_text = |text: &&str| {
+        let of: Vec<&Happening> = run.iter().filter(|one| one.text == *text).collect();
+        let names: Vec<&str> = of.iter().take(MOST).map(|one| &*one.subject).collect();
+        let more = if of.len() > MOST { format!(", and {} more", of.len() - MOST) } else { String::new() };
+        let mut cells = of.first().map(|first| row(first)).unwrap_or_default();
+        if of.len() > 1 && cells.len() > 4 {
+            cells[3] = Cell::Text(format!("{} kernels", of.len()));
+            cells[4] = Cell::Sentence(format!("{text}: {}{more}", names.join(", ")));
+        }
+        cells
+    };
+    texts.iter().map(of_text).collect()
 }
 
 fn row(happening: &Happening) -> Vec<Cell> {

@@ -2,5 +2,8 @@
 //! what it knows by a queue.
 
 pub mod address;
+pub mod connect;
 pub mod events;
+pub mod order;
 pub mod pump;
+pub mod replay;

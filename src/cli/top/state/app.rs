@@ -8,7 +8,7 @@ use ringscope::feed::Moment;
 use crate::cli::top::state::action::Action;
 use crate::cli::top::state::blocks::BlockMap;
 use crate::cli::top::state::history::History;
-use crate::cli::top::state::link::{Kind, Link, Origin, is_stale};
+use crate::cli::top::state::link::{Kind, Link, Origin, SPEEDS, is_stale};
 use crate::cli::top::state::log::Log;
 use crate::cli::top::state::page::Page;
 use crate::cli::top::state::table::{Row, Table, names};
@@ -123,7 +123,11 @@ impl App {
         self.log.push(&moment);
         self.history.push(moment);
         self.heard = Some(self.now);
-        self.origin.link = Link::Up;
+        // Kernels whose stream is over are read all the same.
+        let is_over = self.origin.kind == Kind::Workload && matches!(self.origin.link, Link::Ended { .. });
+        if !is_over {
+            self.origin.link = Link::Up;
+        }
         // What is held leaves the history at last.
         self.held = self.held.and_then(|held| Some(held.clamp(self.history.oldest()?, self.history.newest()?)));
         if self.origin.kind == Kind::Recording && self.held.is_some() {
@@ -211,11 +215,11 @@ impl App {
             Action::Help => self.help = if self.help.is_some() { None } else { Some(0) },
             Action::Open => self.open(),
             Action::Back => self.back(),
-            Action::Down(lines) => self.go(lines, false),
-            Action::PageDown(pages) => self.go(pages.saturating_mul(self.shape.lines.max(1) as isize), true),
+            Action::Down(lines) => self.go(lines),
+            Action::PageDown(pages) => self.go(pages.saturating_mul(self.shape.lines.max(1) as isize)),
             Action::Right(places) => self.go_sideways(places),
-            Action::First => self.go(isize::MIN / 2, false),
-            Action::Last => self.go(isize::MAX / 2, false),
+            Action::First => self.go(isize::MIN / 2),
+            Action::Last => self.go(isize::MAX / 2),
             Action::Select(line) => self.select(line),
             Action::SortFurther(places) => {
                 let column = self.table.by.further(places);
@@ -349,7 +353,7 @@ impl App {
         }
     }
 
-    fn go(&mut self, lines: isize, _page: bool) {
+    fn go(&mut self, lines: isize) {
         if let Some(first) = self.help {
             // The page of help knows where it ends.
             self.help = Some(first.saturating_add_signed(lines).min(1000));
@@ -389,11 +393,11 @@ impl App {
             self.held = Some(newest);
             return Some(Effect::Next);
         }
-        let to = from.saturating_add_signed(moments as i64);
-        if to < oldest {
-            self.say("older moments are not kept here; [ goes back in a recording");
+        let to = i64::try_from(from).unwrap_or(i64::MAX).saturating_add(moments as i64);
+        if to < oldest as i64 {
+            self.say("older moments are not kept here");
         }
-        self.held = Some(to.clamp(oldest, newest));
+        self.held = Some(u64::try_from(to).unwrap_or(0).clamp(oldest, newest));
         self.select_something();
         (!was_held).then_some(Effect::Hold)
     }
@@ -416,7 +420,7 @@ impl App {
             self.say("only a recording is played faster or slower");
             return None;
         };
-        playing.speed = (playing.speed * 2.0_f64.powi(times as i32)).clamp(1.0 / 16.0, 4096.0);
+        playing.speed = (playing.speed * 2.0_f64.powi(times as i32)).clamp(*SPEEDS.start(), *SPEEDS.end());
         Some(Effect::Speed(playing.speed))
     }
 

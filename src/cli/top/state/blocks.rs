@@ -141,12 +141,14 @@ fn is_due(status: &BlockStatus) -> bool {
 
 fn cell(status: &BlockStatus) -> Cell {
     let waits_for = match status.waits_for {
-        Some(WaitsFor::Due { resource: 0, expected, seen }) => Some(format!("expects {expected}, has seen {seen}")),
-        Some(WaitsFor::Due { resource, expected, seen }) => {
-            Some(format!("expects {expected} of resource {resource}, has seen {seen}"))
+        Some(WaitsFor::Due { resource: 0, expected, seen }) => {
+            Some(format!("the value {expected}; it has seen {seen}"))
         }
-        Some(WaitsFor::Something) => Some("waits for something that is due".to_owned()),
-        Some(WaitsFor::Work) => Some("waits for work".to_owned()),
+        Some(WaitsFor::Due { resource, expected, seen }) => {
+            Some(format!("the value {expected} of resource {resource}; it has seen {seen}"))
+        }
+        Some(WaitsFor::Something) => Some("something that is due".to_owned()),
+        Some(WaitsFor::Work) => Some("work".to_owned()),
         _ => None,
     };
     Cell {

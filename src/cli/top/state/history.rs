@@ -60,10 +60,11 @@ impl History {
     }
 
     fn add_points(&mut self, before: Option<&Snapshot>, now: &Snapshot) {
-        let mut total =
-            TotalPoint { cpu: now.system.map(|system| system.cpu_utilization_percent), ..TotalPoint::default() };
-        let points = before.into_iter().flat_map(|before| now.kernels.iter().zip(points_between(before, now)));
-        for (kernel, point) in points.filter_map(|(kernel, point)| Some((kernel, point?))) {
+        let cpu = now.system.map(|system| system.cpu_utilization_percent);
+        let memory = now.system.map(|system| system.memory_used_mb * 1e6);
+        let mut total = TotalPoint { cpu, memory, ..TotalPoint::default() };
+        let points = before.into_iter().flat_map(|before| points_between(before, now));
+        for (kernel, point) in now.kernels.iter().zip(points).filter_map(|(kernel, point)| Some((kernel, point?))) {
             total.messages += point.messages_per_second;
             total.errors += point.errors_per_second;
             total.queue = total.queue.saturating_add(point.queue_depth);
@@ -129,11 +130,6 @@ impl History {
     pub fn series(&self, kernel: &str) -> Option<&Series> {
         self.series.get(kernel)
     }
-
-    /// Returns how many moments charts can show.
-    pub fn len(&self) -> usize {
-        self.times.len()
-    }
 }
 
 fn at<T>(of: &VecDeque<T>, next: u64, number: u64) -> Option<&T> {
@@ -154,7 +150,7 @@ mod tests {
             sample.work(0, n);
             history.push(sample.moment());
         }
-        assert_eq!((history.newest(), history.oldest(), history.len()), (Some(4), Some(0), 5));
+        assert_eq!((history.newest(), history.oldest(), history.times.len()), (Some(4), Some(0), 5));
         let series = history.series("worker_0").unwrap();
         let rates: Vec<Option<f32>> = (0..6).map(|n| series.at(n).map(|point| point.messages)).collect();
         assert_eq!(rates, [None, Some(1.0), Some(2.0), Some(3.0), Some(4.0), None]);
@@ -170,11 +166,11 @@ mod tests {
         for _ in 0..2 * MOST_POINTS {
             history.push(sample.moment());
         }
-        assert_eq!((history.len(), history.moments.len()), (MOST_POINTS, MOST_POINTS));
+        assert_eq!((history.times.len(), history.moments.len()), (MOST_POINTS, MOST_POINTS));
         let newest = history.newest().unwrap();
         assert!(history.moment(newest - MOST_POINTS as u64).is_none() && history.time(0).is_none());
         history.push(first);
-        assert_eq!((history.len(), history.newest(), history.oldest()), (1, Some(newest + 1), Some(newest + 1)));
+        assert_eq!((history.times.len(), history.newest(), history.oldest()), (1, Some(newest + 1), Some(newest + 1)));
         assert!(history.time(newest).is_none() && history.moment(newest).is_none());
     }
 }

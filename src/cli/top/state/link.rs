@@ -34,6 +34,9 @@ pub enum Link {
     },
 }
 
+/// How many times as fast as it was a recording can be played.
+pub const SPEEDS: std::ops::RangeInclusive<f64> = 0.0625..=4096.0;
+
 /// How a recording is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Playing {

@@ -8,14 +8,14 @@ use ringscope::histogram::slot_bounds;
 const ROWS_AN_OCTAVE: f64 = 4.0;
 
 /// Returns the row of a heat map that a latency of so many nanoseconds is in.
-pub fn heat_row(ns: f64) -> u8 {
+fn heat_row(ns: f64) -> u8 {
     // Saturates.
-    (ns.max(1.0).log2() * ROWS_AN_OCTAVE) as u8
+    heat_row_of(ns) as u8
 }
 
-/// Returns the smallest latency of a row, in nanoseconds.
-pub fn heat_row_starts(row: u8) -> f64 {
-    (f64::from(row) / ROWS_AN_OCTAVE).exp2()
+/// Returns where between the rows of a heat map a latency of so many nanoseconds is.
+pub fn heat_row_of(ns: f64) -> f64 {
+    ns.max(1.0).log2() * ROWS_AN_OCTAVE
 }
 
 /// One kernel between one moment and the next.
@@ -84,4 +84,6 @@ pub struct TotalPoint {
     pub queue: u64,
     /// Utilization of the machine's processors in percent, where it is known.
     pub cpu: Option<f64>,
+    /// Its memory in use in bytes, where that is known.
+    pub memory: Option<f64>,
 }

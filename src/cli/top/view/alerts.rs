@@ -8,7 +8,7 @@ use crate::cli::top::input::Target;
 use crate::cli::top::state::app::App;
 use crate::cli::top::view::pen::{Pen, first_shown, top};
 use crate::cli::top::view::theme::Role;
-use crate::cli::top::view::words::{ago, so_many};
+use crate::cli::top::words::{ago, so_many};
 
 /// Draws the page.
 pub fn draw(pen: &mut Pen, app: &App, area: Rect) {

@@ -10,37 +10,45 @@ use crate::cli::top::state::app::App;
 use crate::cli::top::state::blocks::{BlockMap, Cell, Doing, Group};
 use crate::cli::top::view::pen::{Pen, bottom, first_shown, top, wide};
 use crate::cli::top::view::theme::{BlockInk, Role};
-use crate::cli::top::view::words::{ago, clock, so_many};
+use crate::cli::top::words::{ago, clock, so_many};
 
 /// Columns of a line's number.
 const NUMBER: u16 = 6;
 
 /// Draws the page.
 pub fn draw(pen: &mut Pen, app: &App, area: Rect) {
+    let stuck = app.moment().and_then(|moment| moment.snapshot.stuck_kernel(app.kernel.as_ref()?));
+    draw_map(pen, app, app.blocks().as_ref(), stuck.map(|stuck| stuck.to_string()), area);
+}
+
+/// Draws the page of these blocks; `stuck` is why the kernel hangs.
+pub fn draw_map(pen: &mut Pen, app: &App, map: Option<&BlockMap>, stuck: Option<String>, area: Rect) {
     let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let (heading, rest) = top(area, 1);
     let name = app.kernel.as_deref().unwrap_or_default();
-    let Some(map) = app.blocks() else {
+    let Some(map) = map else {
         let style = pen.theme.style(Role::Title);
         pen.name(heading.x, heading.y, heading.width, name, style);
-        let says = "It has no blocks that are known: an actor of the host, or a moment of which no blocks are kept.";
-        pen.write(rest.x, rest.y, if rest.height > 0 { rest.width } else { 0 }, says, Role::Dim);
+        let says =
+            ["It has no blocks that are known: it is an actor of the host,", "or blocks are not kept of that moment."];
+        for (line, y) in says.iter().zip(rest.y..rest.bottom()) {
+            pen.write(rest.x, y, rest.width, line, Role::Dim);
+        }
         return;
     };
-    draw_heading(pen, &map, name, heading);
-    let stuck = app.moment().and_then(|moment| Some(moment.snapshot.stuck_kernel(app.kernel.as_ref()?)?.to_string()));
+    draw_heading(pen, map, name, heading);
     let (told, rest) = top(rest, u16::from(stuck.is_some() && rest.height > 6));
-    if let Some(says) = stuck {
+    if let (Some(says), true) = (stuck, told.height > 0) {
         let style = pen.theme.style(Role::Bad);
-        pen.name(told.x, told.y, if told.height > 0 { told.width } else { 0 }, &says, style);
+        pen.name(told.x, told.y, told.width, &says, style);
     }
-    let (legend, rest) = top(rest, legend_lines(pen, &map, rest.width).min(rest.height / 3));
-    draw_legend(pen, &map, legend);
+    let (legend, rest) = top(rest, legend_lines(map, rest.width).min(rest.height / 3));
+    draw_legend(pen, map, legend);
     let (cells, selected) = bottom(rest, if rest.height >= 8 { 5 } else { rest.height.min(2) / 2 * 2 });
-    draw_cells(pen, app, &map, cells);
+    draw_cells(pen, app, map, cells);
     let cell = map.cells.get(app.block.min(map.cells.len().saturating_sub(1)));
     if let Some(cell) = cell {
-        draw_selected(pen, app, &map, cell, selected);
+        draw_selected(pen, app, map, cell, selected);
     }
 }
 
@@ -69,7 +77,7 @@ fn ink(group: &Group) -> BlockInk {
 }
 
 /// The sign of a group; a waypoint's is a letter, the others' say what they are.
-fn sign(pen: &Pen, group: &Group, number: usize) -> String {
+fn sign(pen: &Pen, group: &Group) -> String {
     match &group.doing {
         Doing::NotStarted => pen.theme.sign("·", ".").to_owned(),
         Doing::Ended => pen.theme.sign("·", ".").to_owned(),
@@ -79,14 +87,14 @@ fn sign(pen: &Pen, group: &Group, number: usize) -> String {
         Doing::Ring(RingPlace::Handler) => "w".to_owned(),
         Doing::Ring(RingPlace::Room) => "r".to_owned(),
         Doing::Ring(_) => "p".to_owned(),
-        Doing::Waypoint(..) => char::from(b'A' + (number % 26) as u8).to_string(),
+        Doing::Waypoint(_, number) => char::from(b'A' + (number % 26) as u8).to_string(),
     }
 }
 
 /// How a block looks: a square of its colour with its sign, and `!` where it is silent.
 fn look(pen: &Pen, map: &BlockMap, group: usize, silent: bool) -> (String, Style) {
     let of = &map.legend[group];
-    let sign = sign(pen, of, group);
+    let sign = sign(pen, of);
     let style = pen.theme.block(ink(of));
     let is_absent = ink(of) == BlockInk::Absent;
     let text = if silent { format!("{sign}!") } else { format!("{sign} ") };
@@ -110,7 +118,7 @@ fn legend_text(group: &Group) -> String {
     format!("{} {}{due}{silent}", units::exact(group.blocks as u64), group.doing.words())
 }
 
-fn legend_lines(pen: &Pen, map: &BlockMap, width: u16) -> u16 {
+fn legend_lines(map: &BlockMap, width: u16) -> u16 {
     let (mut lines, mut taken) = (1, 0_u16);
     for group in &map.legend {
         let wide = wide(&crate::cli::term::text::escaped(&legend_text(group))) + 6;
@@ -119,7 +127,6 @@ fn legend_lines(pen: &Pen, map: &BlockMap, width: u16) -> u16 {
         }
         taken = taken.saturating_add(wide);
     }
-    let _ = pen;
     lines
 }
 
@@ -140,17 +147,16 @@ fn draw_legend(pen: &mut Pen, map: &BlockMap, area: Rect) {
     }
 }
 
-/// How wide a cell is, its gap included, and the lines from one row of cells to the next.
+/// Sizes of cells, their gaps included: columns and rows. In the largest there is room for a number.
+const SIZES: [(u16, u16); 4] = [(7, 3), (3, 2), (3, 1), (2, 1)];
+
+/// The largest size in which all cells are seen.
 fn size(cells: usize, area: Rect) -> (u16, u16) {
-    let room = |width: u16, height: u16| {
-        let columns = usize::from((area.width.saturating_sub(NUMBER) / width).max(1));
-        usize::from(area.height / height) * columns >= cells
+    let fits = |(wide, high): &(u16, u16)| {
+        let columns = columns(area.width.saturating_sub(NUMBER), *wide, cells);
+        usize::from((area.height + high - 1) / high) * columns >= cells
     };
-    match () {
-        () if room(3, 2) => (3, 2),
-        () if room(3, 1) => (3, 1),
-        () => (2, 1),
-    }
+    SIZES.into_iter().find(fits).unwrap_or((2, 1))
 }
 
 fn draw_cells(pen: &mut Pen, app: &App, map: &BlockMap, area: Rect) {
@@ -160,32 +166,43 @@ fn draw_cells(pen: &mut Pen, app: &App, map: &BlockMap, area: Rect) {
     let (_, area) = top(area, u16::from(area.height > 3));
     let (wide, high) = size(map.cells.len(), area);
     let columns = columns(area.width - NUMBER, wide, map.cells.len());
-    pen.shape.blocks = columns;
     let rows = map.cells.len().div_ceil(columns);
-    let shown = usize::from(area.height.div_ceil(high)).max(1);
-    pen.shape.lines = shown;
+    let shown = usize::from((area.height + high - 1) / high).max(1);
+    (pen.shape.blocks, pen.shape.lines) = (columns, shown);
     let at = app.block.min(map.cells.len().saturating_sub(1));
     let first = first_shown(at / columns, rows, shown);
     for (line, row) in map.cells.chunks(columns).enumerate().skip(first).take(shown) {
         let y = area.y + (line - first) as u16 * high;
         let style = pen.theme.style(Role::Line);
-        pen.right(area.x, y, NUMBER - 1, &(line * columns).to_string(), style);
+        pen.right(area.x, y, NUMBER - 2, &(line * columns).to_string(), style);
         for (n, cell) in row.iter().enumerate() {
             let x = area.x + NUMBER + n as u16 * wide;
             let number = line * columns + n;
-            let (text, style) = look(pen, map, cell.doing, cell.silent);
-            pen.put(x, y, 2, &text, style);
-            if number == at {
-                let style = pen.theme.chosen();
-                let open = pen.theme.sign("▶", ">");
-                pen.put(x.saturating_sub(1), y, 1, if wide > 2 { open } else { "" }, pen.theme.style(Role::Accent));
-                pen.paint(
-                    Rect { x, y, width: 2, height: 1 },
-                    if wide > 2 { style.add_modifier(Modifier::UNDERLINED) } else { style },
-                );
-            }
-            pen.target(Rect { x, y, width: 2, height: 1 }, Target::Line(number, number == at));
+            let height = (high.max(2) - 1).min(area.bottom().saturating_sub(y));
+            let place = Rect { x, y, width: wide.max(3) - 1, height };
+            draw_cell(pen, map, cell, place, number == at);
+            pen.target(place, Target::Line(number, number == at));
         }
+    }
+}
+
+fn draw_cell(pen: &mut Pen, map: &BlockMap, cell: &Cell, place: Rect, selected: bool) {
+    let (text, style) = look(pen, map, cell.doing, cell.silent);
+    let style = if selected { pen.theme.cursor() } else { style };
+    if place.width > 2 {
+        // A large one has its number, and its sign below.
+        let width = usize::from(place.width);
+        pen.put(place.x, place.y, place.width, &format!("{:>1$} ", cell.block, width - 1), style);
+        if place.height > 1 {
+            pen.put(place.x, place.y + 1, place.width, &format!("{text:>0$} ", width - 1), style);
+        }
+    } else {
+        pen.put(place.x, place.y, 2, &text, style);
+    }
+    if selected && place.x > 0 {
+        let role = pen.theme.style(Role::Accent);
+        let sign = pen.theme.sign("▶", ">");
+        pen.put(place.x - 1, place.y, 1, sign, role);
     }
 }
 
@@ -210,7 +227,7 @@ fn draw_selected(pen: &mut Pen, app: &App, map: &BlockMap, cell: &Cell, area: Re
     let message = cell.message.map(|message| units::exact(message));
     let lines = [
         ("where", Some(format!("{doing}{since}"))),
-        ("waits", cell.waits_for.clone()),
+        ("waits for", cell.waits_for.clone()),
         ("message", message),
         ("sign of life", sign),
     ];

@@ -7,7 +7,7 @@ use crate::cli::top::state::history::Series;
 use crate::cli::top::state::point::Point;
 use crate::cli::top::view::pen::Pen;
 use crate::cli::top::view::theme::Role;
-use crate::cli::top::view::words::age;
+use crate::cli::top::words::age;
 
 /// Returns the moments of so many columns, from left to right: each column is a range of numbers, aligned so that columns do not
 /// change as time goes on.

@@ -10,7 +10,7 @@ use crate::cli::top::state::link::{Kind, Link};
 use crate::cli::top::state::page::Page;
 use crate::cli::top::view::pen::{Pen, bottom, top, wide};
 use crate::cli::top::view::theme::Role;
-use crate::cli::top::view::words::{age, clock};
+use crate::cli::top::words::{age, clock};
 
 /// Draws it, and returns what is left for the page.
 pub fn draw(pen: &mut Pen, app: &App, area: Rect) -> Rect {

@@ -67,7 +67,9 @@ pub fn draw(pen: &mut Pen, area: Rect, first: usize) {
                 let says = STATES.iter().find(|(known, _)| known == state).map_or("", |(_, says)| says);
                 pen.write(inside.x + 1 + KEYS, y, inside.width.saturating_sub(KEYS + 1), says, Role::Plain);
             }
-            Line::Words(words) => drop(pen.write(inside.x + 1, y, inside.width.saturating_sub(1), words, Role::Plain)),
+            Line::Words(words) => {
+                pen.write(inside.x + 1, y, inside.width.saturating_sub(1), words, Role::Plain);
+            }
             Line::Nothing => {}
         }
     }

@@ -4,15 +4,13 @@ use ratatui::layout::Rect;
 
 use crate::cli::term::units;
 use crate::cli::top::state::app::App;
-use crate::cli::top::state::point::{Point, heat_row_starts};
+use crate::cli::top::state::point::Point;
 use crate::cli::top::state::table::Row;
-use crate::cli::top::view::chart::{Chart, moments, of_series, span};
-use crate::cli::top::view::pen::{Pen, bottom, left, top, wide};
+use crate::cli::top::view::chart::{Chart, of_series};
+use crate::cli::top::view::heat;
+use crate::cli::top::view::pen::{Pen, bottom, top, wide};
 use crate::cli::top::view::theme::Role;
-use crate::cli::top::view::words::{age, ago, latency};
-
-/// Columns of what stands left of the heat map.
-const LABELS: u16 = 9;
+use crate::cli::top::words::{age, ago};
 
 /// Draws the page.
 pub fn draw(pen: &mut Pen, app: &App, area: Rect) {
@@ -27,7 +25,7 @@ pub fn draw(pen: &mut Pen, app: &App, area: Rect) {
     let (told, rest) = top(rest, facts_lines(&facts, area.width).min(rest.height / 3).min(5));
     draw_facts(pen, &facts, told);
     let (map, charts) = bottom(rest, if rest.height >= 12 { (rest.height / 3).clamp(4, 9) } else { 0 });
-    draw_heat(pen, app, map);
+    heat::draw(pen, app, map, "latency");
     draw_charts(pen, app, &row, charts);
 }
 
@@ -137,91 +135,6 @@ fn draw_facts(pen: &mut Pen, facts: &[(String, String)], area: Rect) {
         }
         x += pen.write(x, y, area.right().saturating_sub(x), &fact.0, Role::Dim) + 1;
         x += pen.write(x, y, area.right().saturating_sub(x), &fact.1, Role::Plain) + BETWEEN;
-    }
-}
-
-/// Latencies over time: a column for some moments, a row for a range of latencies, the more messages the brighter.
-fn draw_heat(pen: &mut Pen, app: &App, area: Rect) {
-    if area.height < 3 || area.width < LABELS + 4 {
-        return;
-    }
-    let Some(series) = app.kernel.as_ref().and_then(|kernel| app.history.series(kernel)) else { return };
-    let (heading, rest) = top(area, 1);
-    let (labels, map) = left(rest, LABELS);
-    let columns: Vec<Vec<(u8, u32)>> = moments(app, map.width, app.zoom)
-        .into_iter()
-        .map(|(first, last)| {
-            let points = (first..=last).filter_map(|number| series.at(number));
-            points.flat_map(|point| point.heat.iter().copied()).collect()
-        })
-        .collect();
-    let newest = app.row().and_then(|row| row.point.cloned());
-    let (p50, p99) = newest.map_or((None, None), |point: Point| (point.p50, point.p99));
-    let title = format!("latency  p50 {}  p99 {}", latency(p50), latency(p99));
-    pen.heading(heading, &title, &format!("over {}", span(app, map.width, app.zoom)));
-    let all = columns.iter().flatten().map(|(row, _)| *row);
-    let Some((low, high)) = all.clone().min().zip(all.max()) else {
-        pen.write(map.x, map.y, map.width, "no message was handled in this time", Role::Dim);
-        return;
-    };
-    let heat = Heat::new(&columns, (low, high), map.height);
-    heat.draw(pen, map);
-    heat.label(pen, labels);
-}
-
-struct Heat {
-    /// Of each column how many messages are in each row, from the bottom.
-    columns: Vec<Vec<u64>>,
-    most: u64,
-    /// The first row of latencies, and how many of them a row of the screen has.
-    low: u8,
-    each: f64,
-}
-
-impl Heat {
-    fn new(columns: &[Vec<(u8, u32)>], (low, high): (u8, u8), height: u16) -> Heat {
-        // A little room, so that one latency alone is not a wall.
-        let low = low.saturating_sub(1);
-        let rows = f64::from(high - low) + 2.0;
-        let each = (rows / f64::from(height)).max(1.0);
-        let of = |column: &Vec<(u8, u32)>| {
-            let mut counts = vec![0_u64; height.into()];
-            for (row, count) in column {
-                let at = (f64::from(row - low) / each) as usize;
-                if let Some(sum) = counts.get_mut(at) {
-                    *sum += u64::from(*count);
-                }
-            }
-            counts
-        };
-        let columns: Vec<Vec<u64>> = columns.iter().map(of).collect();
-        let most = columns.iter().flatten().copied().max().unwrap_or(0);
-        Heat { columns, most, low, each }
-    }
-
-    fn draw(&self, pen: &mut Pen, map: Rect) {
-        let start = map.right().saturating_sub(self.columns.len() as u16);
-        for (x, column) in (start..map.right()).zip(&self.columns) {
-            for (row, count) in column.iter().enumerate().filter(|(_, count)| **count > 0) {
-                // By orders of magnitude: a few slow messages among millions are what one looks for.
-                let part = (1.0 + *count as f64).ln() / (1.0 + self.most as f64).ln();
-                let (sign, style) = pen.theme.heat(part);
-                let y = map.bottom().saturating_sub(1 + row as u16);
-                pen.put(x, y, 1, sign, style);
-            }
-        }
-    }
-
-    /// Says every few rows where it begins.
-    fn label(&self, pen: &mut Pen, labels: Rect) {
-        let step = if labels.height > 8 { 4 } else { 2 };
-        for row in (0..labels.height).step_by(step) {
-            let starts = f64::from(self.low) + f64::from(row) * self.each;
-            let ns = heat_row_starts(starts.min(255.0) as u8);
-            let style = pen.theme.style(Role::Dim);
-            let y = labels.bottom() - 1 - row;
-            pen.right(labels.x, y, labels.width - 1, &units::latency(ns), style);
-        }
     }
 }
 

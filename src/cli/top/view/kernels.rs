@@ -3,18 +3,22 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::cli::term::text::{escaped, shortened};
 use crate::cli::term::units;
 use crate::cli::top::input::Target;
 use crate::cli::top::state::app::App;
 use crate::cli::top::state::point::Point;
 use crate::cli::top::state::table::{Column, Row};
 use crate::cli::top::view::chart::{Chart, moments, most, of_series, span};
-use crate::cli::top::view::pen::{Pen, first_shown, left, top};
+use crate::cli::top::view::heat;
+use crate::cli::top::view::pen::{Pen, bottom, first_shown, left, top};
 use crate::cli::top::view::theme::Role;
-use crate::cli::top::view::words::{latency, rate, so_many};
+use crate::cli::top::words::{latency, rate, so_many};
 
 /// Rows from which there is room for charts of all kernels together.
 const CHARTS_FROM: u16 = 18;
+/// Fewest and most rows of the latencies below the table.
+const BELOW: (u16, u16) = (7, 14);
 /// Fewest and most columns of a sparkline.
 const SPARK: (u16, u16) = (6, 24);
 
@@ -31,7 +35,17 @@ pub fn draw(pen: &mut Pen, app: &App, area: Rect) {
     if charts.height > 0 {
         draw_charts(pen, app, charts);
     }
-    draw_table(pen, app, rest);
+    let rows = app.rows();
+    // What is left below a short table shows the selected kernel.
+    let left = rest.height.saturating_sub(rows.len() as u16 + 2);
+    let (table, below) = bottom(rest, if left >= BELOW.0 { left.min(BELOW.1) } else { 0 });
+    draw_table(pen, app, &rows, table);
+    if below.height > 0
+        && let Some(kernel) = &app.kernel
+    {
+        let inside = Rect { x: below.x + 1, width: below.width.saturating_sub(2), ..below };
+        heat::draw(pen, app, inside, &format!("{}  latency", shortened(&escaped(kernel), 30)));
+    }
 }
 
 fn draw_charts(pen: &mut Pen, app: &App, area: Rect) {
@@ -128,12 +142,11 @@ fn fit(rows: &[Row], width: u16) -> (Vec<&'static Shown>, u16, u16) {
     (shown, name, spark)
 }
 
-fn draw_table(pen: &mut Pen, app: &App, area: Rect) {
-    let rows = app.rows();
+fn draw_table(pen: &mut Pen, app: &App, rows: &[Row], area: Rect) {
     let (titles, body) = top(area, u16::from(area.height > 1));
     let inside = |area: Rect| Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let (shown, name, spark) = fit(&rows, inside(area).width);
-    draw_titles(pen, app, inside(titles), &shown, name, spark, &rows);
+    let (shown, name, spark) = fit(rows, inside(area).width);
+    draw_titles(pen, app, inside(titles), &shown, name, spark, rows);
     let selected = rows.iter().position(|row| Some(&row.kernel.kernel_id) == app.kernel.as_ref()).unwrap_or(0);
     let lines = usize::from(body.height);
     pen.shape.lines = lines.max(1);
@@ -172,7 +185,9 @@ fn draw_titles(pen: &mut Pen, app: &App, area: Rect, shown: &[&Shown], name: u16
         let title = if is_sorted { format!("{title}{arrow}") } else { title };
         let style = pen.theme.style(if is_sorted { Role::Accent } else { Role::Dim });
         match one.column {
-            Column::Kernel => drop(pen.name(field.x, field.y, field.width, &title, style)),
+            Column::Kernel => {
+                pen.name(field.x, field.y, field.width, &title, style);
+            }
             Column::State => {
                 pen.put(field.x + 1, field.y, field.width.saturating_sub(1), &title, style);
             }

@@ -9,7 +9,7 @@ use crate::cli::top::input::Target;
 use crate::cli::top::state::app::App;
 use crate::cli::top::view::pen::{Pen, first_shown, top, wide};
 use crate::cli::top::view::theme::Role;
-use crate::cli::top::view::words::clock;
+use crate::cli::top::words::clock;
 
 /// Draws the page.
 pub fn draw(pen: &mut Pen, app: &App, area: Rect) {

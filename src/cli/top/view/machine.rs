@@ -6,6 +6,7 @@ use ringscope::machine::GpuMetrics;
 use crate::cli::term::units;
 use crate::cli::top::input::Target;
 use crate::cli::top::state::app::App;
+use crate::cli::top::state::point::TotalPoint;
 use crate::cli::top::view::chart::{Chart, moments};
 use crate::cli::top::view::pen::{Pen, top};
 use crate::cli::top::view::theme::Role;
@@ -48,19 +49,35 @@ fn draw_machine(pen: &mut Pen, app: &App, area: Rect) {
         pen.write(area.x, area.y, area.width, "The machine's processors and memory are not known so far.", Role::Dim);
         return;
     };
-    let memory = units::bytes((system.memory_used_mb.max(0.0) * 1e6) as u64);
-    let values = |(first, last): (u64, u64)| {
-        let of = |number| app.history.total(number)?.cpu;
-        (first..=last).filter_map(of).reduce(f64::max)
+    let width = area.width / 2;
+    let values = |of: fn(&TotalPoint) -> Option<f64>| {
+        let column = |(first, last): (u64, u64)| {
+            let values = (first..=last).filter_map(|number| of(app.history.total(number)?));
+            values.reduce(f64::max)
+        };
+        moments(app, width.saturating_sub(2), app.zoom).into_iter().map(column).collect()
     };
-    let chart = Chart {
-        title: "processors",
-        now: format!("{:.0} %, memory in use {memory}", system.cpu_utilization_percent),
-        values: moments(app, area.width, app.zoom).into_iter().map(values).collect(),
-        unit: |value| format!("{value:.0} %"),
-        role: Role::Rate,
-    };
-    chart.draw(pen, Rect { height: area.height.saturating_sub(1).max(area.height.min(2)), ..area });
+    let bytes = |value: f64| units::bytes(value.max(0.0) as u64);
+    let charts = [
+        Chart {
+            title: "processors",
+            now: format!("{:.0} %", system.cpu_utilization_percent),
+            values: values(|total| total.cpu),
+            unit: |value| format!("{value:.0} %"),
+            role: Role::Rate,
+        },
+        Chart {
+            title: "memory in use",
+            now: bytes(system.memory_used_mb * 1e6),
+            values: values(|total| total.memory),
+            unit: bytes,
+            role: Role::Queue,
+        },
+    ];
+    let height = area.height.saturating_sub(1).max(area.height.min(2));
+    for (chart, x) in charts.iter().zip([area.x, area.x + width]) {
+        chart.draw(pen, Rect { x, width: width.saturating_sub(2), height, ..area });
+    }
 }
 
 fn draw_gpu(pen: &mut Pen, gpu: &GpuMetrics, area: Rect, selected: bool) {

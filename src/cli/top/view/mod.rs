@@ -4,6 +4,7 @@ mod alerts;
 mod blocks;
 mod chart;
 mod frame;
+mod heat;
 mod help;
 mod kernel;
 mod kernels;
@@ -12,7 +13,6 @@ mod machine;
 mod pen;
 mod telemetry;
 pub mod theme;
-mod words;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -32,6 +32,12 @@ pub struct Drawn {
 }
 
 impl Drawn {
+    /// Returns all that can be clicked at.
+    #[cfg(test)]
+    pub fn targets(&self) -> &[(Rect, Target)] {
+        &self.targets
+    }
+
     /// Returns what is at a place of the screen.
     pub fn at(&self, x: u16, y: u16) -> Option<Target> {
         let here = |(area, _): &&(Rect, Target)| area.contains((x, y).into());
@@ -44,6 +50,7 @@ pub fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) -> Drawn {
     let mut pen = Pen::new(buffer, theme);
     let body = frame::draw(&mut pen, app, area);
     pen.shape.lines = usize::from(body.height).max(1);
+    pen.inside = body;
     if let Some(first) = app.help {
         help::draw(&mut pen, body, first);
     } else if app.moment().is_none() {
@@ -62,5 +69,19 @@ pub fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) -> Drawn {
             pen.dim(body);
         }
     }
+    Drawn { targets: pen.targets, shape: pen.shape }
+}
+
+/// Draws the page of blocks that are given, and why their kernel hangs.
+#[cfg(test)]
+pub fn draw_blocks(
+    app: &App,
+    theme: Theme,
+    map: Option<(&crate::cli::top::state::blocks::BlockMap, &str)>,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Drawn {
+    let mut pen = Pen::new(buffer, theme);
+    blocks::draw_map(&mut pen, app, map.map(|(map, _)| map), map.map(|(_, stuck)| stuck.to_owned()), area);
     Drawn { targets: pen.targets, shape: pen.shape }
 }

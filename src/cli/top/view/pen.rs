@@ -17,6 +17,8 @@ const STEPS: [&str; 9] = [" ", "_", "_", ".", "-", "=", "+", "*", "#"];
 /// A screen that is being drawn.
 pub struct Pen<'a> {
     buffer: &'a mut Buffer,
+    /// What is outside of this stays as it is.
+    pub inside: Rect,
     /// How things look.
     pub theme: Theme,
     /// What can be clicked at, the topmost last.
@@ -28,7 +30,8 @@ pub struct Pen<'a> {
 impl<'a> Pen<'a> {
     /// Draws onto this.
     pub fn new(buffer: &'a mut Buffer, theme: Theme) -> Pen<'a> {
-        Pen { buffer, theme, targets: Vec::new(), shape: Shape { lines: 1, blocks: 1 } }
+        let inside = buffer.area;
+        Pen { buffer, inside, theme, targets: Vec::new(), shape: Shape { lines: 1, blocks: 1 } }
     }
 
     /// A click on this part of the screen is one at that.
@@ -38,15 +41,16 @@ impl<'a> Pen<'a> {
 
     /// Writes `text` at a place, in at most `width` columns; returns how many it takes. It holds what a terminal shows as it is.
     pub fn put(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
-        let area = self.buffer.area;
+        let area = self.inside;
         let is_outside = y < area.top() || y >= area.bottom() || x < area.left() || x >= area.right();
         if is_outside || width == 0 {
             return 0;
         }
+        let room = usize::from(width.min(area.right() - x));
         let (end, _) = if self.theme.unicode || text.is_ascii() {
-            self.buffer.set_stringn(x, y, text, width.into(), style)
+            self.buffer.set_stringn(x, y, text, room, style)
         } else {
-            self.buffer.set_stringn(x, y, ascii(text), width.into(), style)
+            self.buffer.set_stringn(x, y, ascii(text), room, style)
         };
         end.saturating_sub(x)
     }
@@ -71,25 +75,13 @@ impl<'a> Pen<'a> {
 
     /// Changes how a part of the screen looks, whatever is on it.
     pub fn paint(&mut self, area: Rect, style: Style) {
-        self.buffer.set_style(area.intersection(self.buffer.area), style);
+        self.buffer.set_style(area.intersection(self.inside), style);
     }
 
     /// Dims a part of the screen: it is not how it is now.
     pub fn dim(&mut self, area: Rect) {
         let grey = self.theme.style(Role::Dim).add_modifier(Modifier::DIM);
         self.paint(area, grey.remove_modifier(Modifier::BOLD));
-    }
-
-    /// Clears a part of the screen.
-    pub fn clear(&mut self, area: Rect) {
-        let area = area.intersection(self.buffer.area);
-        for y in area.top()..area.bottom() {
-            for x in area.left()..area.right() {
-                if let Some(cell) = self.buffer.cell_mut((x, y)) {
-                    cell.reset();
-                }
-            }
-        }
     }
 
     /// Draws a line with a title in it, and what belongs to the right end of it.
@@ -128,7 +120,8 @@ impl<'a> Pen<'a> {
     pub fn columns(&mut self, area: Rect, values: &[Option<f64>], most: f64, style: Style) {
         let shown = &values[values.len().saturating_sub(area.width.into())..];
         let start = area.right().saturating_sub(shown.len() as u16);
-        let levels = usize::from(area.height) * 8;
+        // One line alone leaves room to the line above.
+        let levels = (usize::from(area.height) * 8).max(8) - usize::from(area.height == 1);
         for (x, value) in (start..area.right()).zip(shown) {
             let Some(value) = value.filter(|value| value.is_finite()) else { continue };
             let part = if most > 0.0 { (value / most).clamp(0.0, 1.0) } else { 0.0 };

@@ -91,7 +91,7 @@ fn losses(of: &SelfMetrics, app: &App) -> Vec<Fact> {
         ("for trace streams", dropped.trace_streams),
         ("for hooks", dropped.hooks),
         ("series", dropped.series),
-        ("look-ups without a metric", of.lookup_misses_total),
+        ("look-ups of no metric", of.lookup_misses_total),
         ("panics of hooks", of.hook_panics_total),
         ("for event subscribers", dropped.event_subscribers),
         ("moments not shown here", app.origin.lost),
@@ -105,8 +105,8 @@ fn losses(of: &SelfMetrics, app: &App) -> Vec<Fact> {
 
 /// Draws them in columns, and returns what is left below.
 fn draw_facts(pen: &mut Pen, facts: &[Fact], area: Rect) -> Rect {
-    const NAME: u16 = 26;
-    let columns = (area.width / 52).clamp(1, 3);
+    const NAME: u16 = 28;
+    let columns = (area.width / 38).clamp(1, if area.width < 150 { 2 } else { 3 });
     let lines = (facts.len() as u16).div_ceil(columns);
     let width = area.width / columns;
     for (n, (name, value, role)) in facts.iter().enumerate() {
@@ -115,7 +115,7 @@ fn draw_facts(pen: &mut Pen, facts: &[Fact], area: Rect) -> Rect {
         if line >= area.height {
             continue;
         }
-        let name_width = NAME.min(width / 2 + 4);
+        let name_width = NAME.min(width * 5 / 8);
         pen.write(x + 1, y, name_width.saturating_sub(1), name, Role::Dim);
         pen.write(x + name_width, y, width.saturating_sub(name_width), value, *role);
     }

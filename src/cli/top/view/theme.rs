@@ -89,7 +89,8 @@ pub struct Theme {
 impl Theme {
     /// Returns how something of this meaning looks.
     pub fn style(&self, role: Role) -> Style {
-        let plain = Style::new();
+        // Over what was drawn before.
+        let plain = Style::new().fg(Color::Reset);
         match (role, self.depth) {
             (Role::Plain, _) => plain,
             (Role::Title, _) => plain.add_modifier(Modifier::BOLD),
@@ -136,6 +137,14 @@ impl Theme {
         match self.color(SKY) {
             Some(color) => Style::new().fg(Color::Black).bg(color).add_modifier(Modifier::BOLD),
             None => Style::new().add_modifier(Modifier::REVERSED),
+        }
+    }
+
+    /// Returns how the block that is selected looks.
+    pub fn cursor(&self) -> Style {
+        match self.depth {
+            Depth::None => Style::new().add_modifier(Modifier::REVERSED | Modifier::UNDERLINED),
+            _ => Style::new().fg(Color::Black).bg(Color::White).add_modifier(Modifier::BOLD),
         }
     }
 

@@ -5,7 +5,7 @@ import { clock } from "./format.js";
 import { colour } from "./theme.js";
 
 const HEIGHT = 168;
-const MOST_ROWS = 120;
+const MOST_ROWS = 240;
 
 // Makes a chart of `lines`: {label, colour, dash?}; `format` writes a value, `log` chooses a logarithmic axis.
 export function chart({ title, lines, format, log = false }) {
@@ -61,7 +61,7 @@ function options(lines, format, log, width, say) {
     points: { show: (self, at) => self.data[at].filter((value) => value !== null).length < 2 },
     spanGaps: false,
   });
-  const splits = (self, values) => values.map((value) => (value === null ? null : format(value)));
+  const labels = (self, values) => values.map((value) => (value === null ? null : format(value)));
   return {
     width,
     height: HEIGHT,
@@ -71,7 +71,7 @@ function options(lines, format, log, width, say) {
     scales: { y: log ? { distr: 3, range: logRange } : { range: (self, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
       { ...axis, size: 28, values: (self, times) => times.map((time) => clock(time).split(" ").at(-1)), space: 76 },
-      { ...axis, size: 66, values: splits, space: 32 },
+      { ...axis, size: 66, values: labels, space: 32, ...(log ? { splits: logSplits, filter: (self, values) => values } : {}) },
     ],
     series: [{}, ...lines.map(line)],
     hooks: { setCursor: [(self) => say(self.cursor.idx)] },
@@ -82,6 +82,15 @@ function options(lines, format, log, width, say) {
 function logRange(self, low, high) {
   if (!(low > 0)) return [1, 10];
   return [low / 1.5, Math.max(high, low * 1.2) * 1.5];
+}
+
+function logSplits(self, axis, low, high) {
+  const splits = [];
+  const steps = high / low > 300 ? [1] : [1, 2, 5];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power += 1) {
+    splits.push(...steps.map((step) => step * 10 ** power).filter((value) => value >= low && value <= high));
+  }
+  return splits;
 }
 
 function rowsOf(times, columns, format) {

@@ -35,7 +35,9 @@ export function view(id) {
     el("div", { class: "title" }, el("h2", { text: id }), badge, blocks),
     stuck, problem,
     el("div", { class: "controls" }, el("label", { for: "range", text: "Charts show" }), choose, el("span", { class: "hint", text: "Drag over a chart to zoom, double-click to leave." })),
-    el("div", { class: "charts" }, charts.map(([{ node }]) => node), heat.node),
+    el("div", { class: "charts" }, charts.slice(0, 2).map(([{ node }]) => node)),
+    heat.node,
+    el("div", { class: "charts narrow" }, charts.slice(2).map(([{ node }]) => node)),
     el("section", { class: "panel" }, el("h3", { text: "Now" }), now.node),
     el("section", { class: "panel" }, el("h3", { text: "In all" }), life.node));
 

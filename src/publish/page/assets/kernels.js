@@ -1,4 +1,4 @@
-// All kernels: a table that sorts, with a line of the last minute beside each rate.
+// All kernels: a table that sorts, with a small line of the last points beside each rate.
 
 import { el, setAttribute, setText } from "./dom.js";
 import { count, nanoseconds, percent, rate } from "./format.js";
@@ -15,13 +15,13 @@ const columns = [
   { key: "id", label: "Kernel", value: (k) => k.id, fill: (cell, k) => link(cell, k.id) },
   { key: "state", label: "State", value: (k) => ORDER.indexOf(k.state), fill: (cell, k) => stateBadge(cell, k.state) },
   { key: "rate", label: "Messages", unit: "/s", numeric: true, value: (k) => k.messages_per_second, text: (k) => rate(k.messages_per_second) },
-  { key: "rates", label: "Last minute", priority: 2, fill: (cell, k) => spark(cell, seriesOf(k.id).messages_per_second, "sky") },
+  { key: "rates", label: "Trend", of: "Messages", priority: 2, fill: (cell, k) => spark(cell, seriesOf(k.id).messages_per_second, "sky") },
   { key: "errors_rate", label: "Errors", unit: "/s", numeric: true, priority: 2, value: (k) => k.errors_per_second, text: (k) => rate(k.errors_per_second) },
   { key: "p50", label: "p50", numeric: true, priority: 1, value: (k) => k.p50_ns, text: (k) => nanoseconds(k.p50_ns) },
   { key: "p99", label: "p99", numeric: true, value: (k) => k.p99_ns, text: (k) => nanoseconds(k.p99_ns) },
-  { key: "p99s", label: "Last minute", priority: 3, fill: (cell, k) => spark(cell, seriesOf(k.id).p99_ns, "orange") },
+  { key: "p99s", label: "Trend", of: "p99", priority: 3, fill: (cell, k) => spark(cell, seriesOf(k.id).p99_ns, "orange") },
   { key: "queue", label: "Queue", numeric: true, value: (k) => k.queue_depth, text: (k) => count(k.queue_depth) },
-  { key: "queues", label: "Last minute", priority: 3, fill: (cell, k) => spark(cell, seriesOf(k.id).queue_depth, "purple") },
+  { key: "queues", label: "Trend", of: "Queue", priority: 3, fill: (cell, k) => spark(cell, seriesOf(k.id).queue_depth, "purple") },
   { key: "busy", label: "Busy", numeric: true, priority: 2, value: (k) => k.busy_ratio, text: (k) => percent(k.busy_ratio) },
   { key: "processed", label: "Processed", numeric: true, priority: 1, value: (k) => k.messages_processed, text: (k) => count(k.messages_processed) },
   { key: "errors", label: "Failed", numeric: true, priority: 1, value: (k) => k.errors, text: (k) => count(k.errors) },
@@ -45,6 +45,7 @@ export function view() {
   const node = el("section", {}, el("h2", { text: "Kernels" }), controls, list.node);
 
   function update() {
+    if (!state.frame) return;
     const part = wanted.toLowerCase();
     const all = [...state.kernels.values()];
     const rows = all.filter(({ id }) => id.toLowerCase().includes(part));

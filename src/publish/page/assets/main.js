@@ -48,7 +48,7 @@ function draw() {
   setText(part("lost"), state.lost ? `${count(state.lost)} frames lost: this page was slower than the telemetry` : "");
   document.title = `${shown.title} – ringscope`;
   if (state.paused && !turned) return;
-  notice();
+  notice(shown.tellsOfHangs);
   shown.update(turned);
   turned = false;
 }

@@ -10,10 +10,12 @@ const MOST_SHOWN = 4;
 export function makeNotice(list, aloud) {
   const made = new Map();
   let known = new Set();
-  return () => {
+  // The map of the blocks tells of hangs itself, of all of them.
+  return (tellsOfHangs) => {
     const all = [...hangs(), ...fires()];
-    const shown = all.slice(0, MOST_SHOWN);
-    if (all.length > shown.length) shown.push({ key: "more", href: to("alerts"), name: "", text: `and ${all.length - shown.length} more` });
+    const wanted = tellsOfHangs ? all.filter(({ kind }) => kind !== "hang") : all;
+    const shown = wanted.slice(0, MOST_SHOWN);
+    if (wanted.length > shown.length) shown.push({ key: "more", href: to("alerts"), name: "", text: `and ${wanted.length - shown.length} more` });
     setChildren(list, shown.map(({ key, kind, href, name, text }) => {
       if (!made.has(key)) made.set(key, el("li", { class: kind }, el("a", {}), el("span")));
       const item = made.get(key);
@@ -23,7 +25,7 @@ export function makeNotice(list, aloud) {
       setText(item.lastChild, text);
       return item;
     }));
-    list.hidden = !all.length;
+    list.hidden = !wanted.length;
     const fresh = all.filter(({ key }) => !known.has(key)).map(({ aloud: words }) => words);
     if (fresh.length) setText(aloud, fresh.join(". "));
     else if (!all.length && known.size) setText(aloud, "No kernel hangs, and no alert is firing any more.");

@@ -4,7 +4,7 @@ import { el, setAttribute, setChildren, setText } from "./dom.js";
 
 const STEP = 200;
 
-// Makes a table of `columns`: {key, label, unit?, hint?, numeric?, priority?, value(row), text?(row), fill?(cell, row)}. What `value`
+// Makes a table of `columns`: {key, label, of?, unit?, hint?, numeric?, priority?, value(row), text?(row), fill?(cell, row)}. What `value`
 // returns is sorted by, and is in the cell as data-value. `sort`: [key, ascending], or null where the order of the rows stays.
 export function table({ caption, columns, keyOf, sort = null, none }) {
   const state = { sort, rows: [], limit: STEP, made: new Map() };
@@ -18,9 +18,11 @@ export function table({ caption, columns, keyOf, sort = null, none }) {
   const nothing = el("p", { class: "nothing", text: none });
   const grid = el("table", {}, el("caption", { class: "unseen", text: caption }), el("thead", {}, el("tr", {}, heads)), body);
   const scroller = el("div", { class: "scroller", role: "region", tabindex: "0", "aria-label": caption }, grid);
-  const node = el("div", { class: "table" }, scroller, nothing, more);
+  // Until it has been told its rows, it says nothing of them.
+  const node = el("div", { class: "table", hidden: true }, scroller, nothing, more);
 
   function show() {
+    node.hidden = false;
     const rows = sorted(state.rows, columns, state.sort);
     const shown = rows.slice(0, state.limit);
     const kept = new Map();
@@ -48,7 +50,7 @@ function classes({ numeric, priority }) {
 
 function head(column, sorts, click) {
   const cell = el("th", { scope: "col", class: classes(column), title: column.hint });
-  const label = [column.label, column.unit ? el("span", { class: "unit", text: ` ${column.unit}` }) : null];
+  const label = [column.of ? el("span", { class: "unseen", text: `${column.of}: ` }) : null, column.label, column.unit ? el("span", { class: "unit", text: ` ${column.unit}` }) : null];
   cell.append(...(sorts && column.value ? [el("button", { type: "button", on: { click } }, label)] : label.filter(Boolean)));
   return cell;
 }
