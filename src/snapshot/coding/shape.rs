@@ -26,7 +26,13 @@ pub(crate) struct WholeShape {
 impl WholeShape {
     /// Takes that of a snapshot.
     pub(crate) fn from_snapshot(snapshot: &Snapshot) -> Self {
-        WholeShape { numbers: Shape::from_snapshot(snapshot), places: Arc::clone(&snapshot.places.kernels) }
+        let mut numbers = Shape::from_snapshot(snapshot);
+        // A reader does not have these values: what is told first differs from nothing.
+        for family in &mut numbers.metrics {
+            let empty = empty(&family.description);
+            family.series.iter_mut().for_each(|series| series.value = empty.clone());
+        }
+        WholeShape { numbers, places: Arc::clone(&snapshot.places.kernels) }
     }
 
     /// Whether a snapshot has this shape.
