@@ -116,7 +116,7 @@ fn series_of(story: Story) -> &'static [&'static str] {
     match story {
         Story::Hang => &["throughput", "queue_depth"],
         Story::SlowBlocks | Story::Pause => &["p99"],
-        Story::Leak => &["p50"],
+        Story::Leak => &["mean"],
         Story::Errors => &["error_rate"],
         Story::Bimodal => &[],
         Story::Steady | Story::Cycle | Story::Bursts => &["throughput", "p99"],
@@ -162,7 +162,7 @@ fn value(series: &str, before: &Snapshot, now: &Snapshot) -> f64 {
     match series {
         "throughput" => processed,
         "error_rate" => errors / (processed + errors).max(1.0),
-        "p50" => latency.quantile(0.5),
+        "mean" => latency.mean(),
         "p99" => latency.quantile(0.99),
         _ => now.queue_depth as f64,
     }

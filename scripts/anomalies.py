@@ -119,7 +119,7 @@ def scored(program, path):
 
 PANELS = [
     ("slow_blocks/p99_0.csv", "p99 of the latency, ms: two blocks of eight become four times as slow", 1e-6),
-    ("leak/p50_0.csv", "median of the latency, ms: each message takes a little longer than the one before", 1e-6),
+    ("leak/mean_0.csv", "mean of the latency, ms: each message takes a little longer than the one before", 1e-6),
     ("cycle/throughput_0.csv", "messages a second: the load rises and falls, and nothing is wrong", 1),
 ]
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, GAP = 860, 120, 60, 20, 34, 56
@@ -153,9 +153,9 @@ def picture(program, made):
             out.append(f'<line x1="{where:.1f}" x2="{where:.1f}" y1="{top}" y2="{top + HEIGHT}" class="found"><title>{escape(says)}</title></line>')
         says = [finding["kind"].replace("_", " ") for finding in document["findings"]]
         what = "found: " + ", ".join(says) if says else "nothing found"
-        out.append(f'<text x="{WIDTH - RIGHT}" y="{top + HEIGHT + 16}" class="says" text-anchor="end">{escape(what)}</text>')
+        out.append(f'<text x="{WIDTH - RIGHT}" y="{top - 10}" class="says" text-anchor="end">{escape(what)}</text>')
         for minute in range(0, len(rows) // 60 + 1, 10):
-            out.append(f'<text x="{x(min(minute * 60, len(rows) - 1)):.1f}" y="{top + HEIGHT + 16}" class="axis" text-anchor="middle">{minute} min</text>')
+            out.append(f'<text x="{x(min(minute * 60, len(rows) - 1)):.1f}" y="{top + HEIGHT + 16}" class="axis" text-anchor="{"end" if minute * 60 >= len(rows) - 1 else "middle"}">{minute} min</text>')
     height = TOP + len(PANELS) * (HEIGHT + GAP) - GAP + 30
     style = """
     svg { background: #fff; font: 12px sans-serif } .grid { stroke: #ddd } .axis { fill: #666; font-size: 11px }

@@ -196,13 +196,22 @@ def draw_heat(drawing, area, panel, answers, since, until):
     step = (w - 56) * max((until - since) / POINTS, 1) / (until - since)
     paths = {}
     drawing.box(x + 56, y, w - 56, h - 6, "#f3f3f3")
+    # Cells beside each other of one colour are one box.
+    rows = {}
     for t, low, high, count in cells:
-        left = x + 56 + (w - 56) * (t - since) / (until - since)
-        top = y + (highest - math.log2(high)) * scale
-        width, height = min(step + 0.4, x + w - left), (math.log2(high) - math.log2(low)) * scale + 0.4
-        if width > 0:
-            box = f"M{left:.1f},{top:.1f}h{width:.1f}v{height:.1f}h-{width:.1f}z"
-            paths.setdefault(colour_of(round(16 * math.sqrt(count / most)) / 16), []).append(box)
+        rows.setdefault((low, high), []).append((t, colour_of(round(10 * math.sqrt(count / most)) / 10)))
+    for (low, high), row in rows.items():
+        top, height = y + (highest - math.log2(high)) * scale, (math.log2(high) - math.log2(low)) * scale + 0.4
+        runs = []
+        for t, colour in sorted(row):
+            left = x + 56 + (w - 56) * (t - since) / (until - since)
+            right = min(left + step + 0.4, x + w)
+            if runs and runs[-1][2] == colour and left <= runs[-1][1]:
+                runs[-1][1] = right
+            elif right > left:
+                runs.append([left, right, colour])
+        for left, right, colour in runs:
+            paths.setdefault(colour, []).append(f"M{left:.0f},{top:.1f}H{right:.0f}v{height:.1f}H{left:.0f}z")
     for colour, boxes in sorted(paths.items()):
         drawing.parts.append(f'<path d="{"".join(boxes)}" fill="{colour}"/>')
     for i in range(5):

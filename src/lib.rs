@@ -60,6 +60,8 @@
 //! * `publish` (feature `publish`, and one for each destination) sends snapshots, spans, operations and events to where people
 //!   look, with queues, retries and counts of what is lost: OpenTelemetry, Prometheus, Grafana Cloud, Elasticsearch, Datadog,
 //!   CloudWatch, Jaeger, files. docs/destinations.md says what arrives where, in which type.
+//! * `telemetry.serve("127.0.0.1:9464")?` (feature `page`) serves a page for browsers with live charts, the map of blocks, events and
+//!   alerts; and everything as JSON, by server-sent events, and for Prometheus. docs/page.md has the paths.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!
 //! # The names of ring-kernel telemetry elsewhere, and here

@@ -17,7 +17,7 @@ use crate::library;
 pub const PATIENCE: Duration = Duration::from_secs(120);
 const NAMES: [&str; 5] = ["idle", "load", "compute", "store", "wait_barrier"];
 /// A busy machine may keep a living block from its core for a while.
-const LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(4);
 /// The blocks of `attention`, and which of them hang.
 pub const BLOCKS: u32 = 64;
 pub static ISLAND: std::ops::Range<u32> = 41..47;

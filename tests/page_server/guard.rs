@@ -81,7 +81,10 @@ fn a_browser_may_load_the_page_and_nothing_else() {
     let browser = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
     let page = get_with(&address, "/", browser);
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    assert_eq!((page.header("vary"), page.header("cache-control")), (Some("accept"), Some("no-cache")));
+    assert_eq!(
+        (page.header("vary"), page.header("cache-control")),
+        (Some("accept, accept-encoding"), Some("no-cache"))
+    );
     assert!(page.text().contains("<html"));
     for path in ["/", "/snapshot.json", "/nothing", "/history.json?points=x"] {
         let answer = get_with(&address, path, browser);

@@ -268,7 +268,8 @@ impl Routes {
             .pages
             .page((page, zip), snapshot, |snapshot| Ok::<_, serde_json::Error>(packed(write(snapshot)?, zip)))
         {
-            Ok(bytes) => marked(respond(StatusCode::OK, page.content_type(), bytes), zip),
+            Ok(bytes) if page.content_type() == JSON => marked(respond(StatusCode::OK, JSON, bytes), zip),
+            Ok(bytes) => respond(StatusCode::OK, page.content_type(), bytes),
             Err(_) => unwritable(),
         }
     }
@@ -392,7 +393,9 @@ fn too_many(why: &'static str) -> Answer {
 }
 
 fn varied(mut answer: Answer) -> Answer {
-    answer.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+    let zips = answer.headers().contains_key(VARY);
+    let on = if zips { "Accept, Accept-Encoding" } else { "Accept" };
+    answer.headers_mut().insert(VARY, HeaderValue::from_static(on));
     answer
 }
 
@@ -424,7 +427,7 @@ pub fn packed(bytes: Bytes, zip: bool) -> Bytes {
 /// The answer with the headers that say whether it is zipped.
 fn marked(mut answer: Answer, zip: bool) -> Answer {
     let headers = answer.headers_mut();
-    headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     if zip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }

@@ -35,7 +35,7 @@ export function view(of) {
   const places = new Places();
   const read = reader(() => `blocks.json?kernel=${encodeURIComponent(chosen())}`, PAUSE_MS, (blocks) => {
     setText(counted, told(blocks));
-    blocks.forEach((block) => places.add(placeOf(block)));
+    blocks.forEach((block) => places.add(placeOf(block), block.place?.waypoint?.index ?? 0));
     grid.update(blocks, places);
     places.show(legend, blocks);
   });
@@ -58,12 +58,17 @@ function told(blocks) {
   return `${blocks.length} ${blocks.length === 1 ? "block" : "blocks"}, ${silent} silent for too long${shown}`;
 }
 
-// Colours and letters of places, in the order in which they were seen.
+// Colours and letters of places: by the number that the kernel's author gave them, or the next that is free.
 class Places {
   #known = new Map();
 
-  add(name) {
-    if (!this.#known.has(name)) this.#known.set(name, this.#known.size);
+  add(name, number) {
+    if (this.#known.has(name)) return;
+    const taken = new Set(this.#known.values());
+    let free = number;
+    while (taken.has(free)) free += 1;
+    this.#known.set(name, free);
+    this.#known = new Map([...this.#known].sort(([, a], [, b]) => a - b));
   }
 
   index(name) {

@@ -5,7 +5,7 @@ import { clock } from "./format.js";
 import { colour } from "./theme.js";
 
 const HEIGHT = 168;
-const MOST_ROWS = 120;
+const MOST_ROWS = 240;
 
 // Makes a chart of `lines`: {label, colour, dash?}; `format` writes a value, `log` chooses a logarithmic axis.
 export function chart({ title, lines, format, log = false }) {
