@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(60);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "island.rscope".to_owned());
     // How long a block may be silent; 10 s unless it is set.
-    let config = TelemetryConfig { stall_limit: Duration::from_secs(1), ..TelemetryConfig::default() };
+    let config = TelemetryConfig { stall_limit: Duration::from_millis(500), ..TelemetryConfig::default() };
     let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).kernel("compute").telemetry(true).slots(64);
     let runtime = builder.telemetry_config(config).build()?;
     runtime.collector().start_collection(Duration::from_millis(200))?;

@@ -1,7 +1,7 @@
 //! The blocks of one kernel: each a cell, coloured by what it does, and what is known of the one that is selected.
 
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
+use ratatui::style::{Color, Modifier, Style};
 use ringscope::snapshot::RingPlace;
 
 use crate::cli::term::units;
@@ -100,7 +100,8 @@ fn look(pen: &Pen, map: &BlockMap, group: usize, silent: bool) -> (String, Style
     let text = if silent { format!("{sign}!") } else { format!("{sign} ") };
     match style.fg {
         Some(color) if !is_absent => {
-            let dark = Style::new().fg(ratatui::style::Color::Black).bg(color);
+            let letter = if ink(of) == BlockInk::Idle { Color::Reset } else { Color::Black };
+            let dark = Style::new().fg(letter).bg(color);
             (text, if silent { dark.add_modifier(Modifier::BOLD) } else { dark })
         }
         _ if silent => (text, style.add_modifier(Modifier::REVERSED | Modifier::BOLD)),

@@ -220,7 +220,8 @@ impl Theme {
     pub fn block(&self, what: BlockInk) -> Style {
         let ink = match what {
             BlockInk::Absent => DARK,
-            BlockInk::Idle => GREY,
+            // So that what does something stands out.
+            BlockInk::Idle => DARK,
             BlockInk::Works => GREEN,
             BlockInk::Waits => ORANGE,
             BlockInk::Waypoint(number) => WAYPOINTS[number % WAYPOINTS.len()],
