@@ -46,7 +46,7 @@ fn a_moment_is_the_snapshot_with_what_happened() {
     assert_eq!(json(&address, "/blocks.json?kernel=parser+%3C%26%3E"), json!([]), "a host actor has no blocks");
     let alerts = json(&address, "/alerts.json");
     assert!(
-        alerts["rules"].as_array().unwrap().iter().any(|rule| rule.as_str().unwrap().starts_with("KernelStalled: "))
+        alerts["rules"].as_array().unwrap().iter().any(|rule| rule.as_str().unwrap().starts_with("KernelStalled "))
     );
 }
 
