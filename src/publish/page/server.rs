@@ -161,7 +161,7 @@ impl TelemetryServerBuilder {
     /// Takes the address, so that one that cannot be had is known before anything else is begun.
     ///
     /// # Errors
-    /// [`ServeError::BadAddress`], [`ServeError::BadToken`], [`ServeError::Tls`], [`ServeError::Listen`].
+    /// [`ServeError::BadAddress`], [`ServeError::BadToken`], [`ServeError::Listen`]; with TLS also `ServeError::Tls`.
     pub fn bind(self) -> Result<BoundServer, ServeError> {
         let listen = self.listen?;
         let token = self.token.map(Token::new).transpose().map_err(|remedy| ServeError::BadToken { remedy })?;
