@@ -47,7 +47,7 @@ await withBrowser(async (browser) => {
   const history = await (await fetch(`${url}history.json?points=600`)).json();
   const opened = await late.page.evaluate(() => performance.timeOrigin / 1000);
   assert(history.time.filter((time) => time < opened).length > 3, "there is a past");
-  const behind = late.page.locator(".chart", { has: page.getByRole("heading", { name: "Throughput" }) }).locator("details");
+  const behind = late.page.locator(".chart", { has: late.page.getByRole("heading", { name: "Throughput" }) }).locator("details");
   await behind.locator("summary").click();
   const rows = async () => behind.locator("tbody tr").evaluateAll((lines) => lines.map((line) => [...line.children].map(({ textContent }) => textContent)));
   const clock = (time) => new Date(time * 1000).toTimeString().slice(0, 8);
@@ -64,7 +64,7 @@ await withBrowser(async (browser) => {
       return new Set(new Uint32Array(data.buffer)).size > 5;
     }));
   }
-  const heat = late.page.locator(".chart", { has: page.getByRole("heading", { name: "Latency heat map" }) }).locator("details");
+  const heat = late.page.locator(".chart", { has: late.page.getByRole("heading", { name: "Latency heat map" }) }).locator("details");
   await heat.locator("summary").click();
   await until("the heat map has its numbers", async () => (await heat.locator("tbody tr").count()) > 3);
   assert.deepEqual([...complaints, ...late.complaints], []);
