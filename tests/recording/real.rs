@@ -114,7 +114,7 @@ fn a_real_run_exports_as_it_did() {
         assert_eq!(new.export_json_metrics(true).unwrap(), old.export_json_metrics(true).unwrap());
         assert_eq!(new.export_prometheus_protobuf(), old.export_prometheus_protobuf());
         assert_eq!(new.export_openmetrics(), old.export_openmetrics());
-        assert_eq!((&new.gpus, &new.kernels, &new.metrics), (&old.gpus, &old.kernels, &old.metrics));
+        assert_eq!((&new.gpus, new.totals(), new.tasks()), (&old.gpus, old.totals(), old.tasks()));
         assert_eq!((new.blocks("busy"), new.stuck()), (old.blocks("busy"), old.stuck()));
         assert_eq!((&now.entries, &now.alerts, now.missed), (&then.entries, &then.alerts, then.missed));
     }
