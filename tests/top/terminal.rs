@@ -176,6 +176,21 @@ impl Terminal {
         }
     }
 
+    /// Types keys in turn until the screen is as wanted. A key that comes together with another size, or behind a thousand bytes, is read
+    /// with the next one (crossterm 0.29 waits for an edge of its input that has passed).
+    pub fn type_until(&mut self, keys: &[&str], is_so: impl Fn(&str) -> bool) {
+        let start = Instant::now();
+        for key in keys.iter().cycle() {
+            if is_so(&self.shows()) {
+                return;
+            }
+            assert!(start.elapsed() < LIMIT, "{keys:?} changes nothing:\n{}", self.shows());
+            self.types(key);
+            // Esc and a letter that come together are the letter with Alt.
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+
     /// Waits until the driver says something that begins so, and returns it.
     pub fn wait_until(&self, begin: &str) -> String {
         let start = Instant::now();
