@@ -33,6 +33,8 @@ fn a_moment_is_the_snapshot_with_what_happened() {
     let entries = json(&address, "/entries.json?limit=5");
     assert_eq!((&entries[0]["kind"], &entries[0]["subject"]), (&json!("operation"), &json!("resize")));
     assert!(entries[0]["text"].as_str().unwrap().ends_with("no room"), "{entries}");
+    // What happened is read after the snapshot that it comes with, which may be of the time before.
+    until("a snapshot with the kernel", || collector.latest().filter(|snapshot| !snapshot.kernels.is_empty()));
     // Nobody reads any more, so that both are of the same snapshot.
     collector.stop_collection();
     let (moment, snapshot) = until("the newest moment", || {
