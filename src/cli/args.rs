@@ -67,7 +67,9 @@ impl Cli {
             .mut_subcommand("report", |command| command.after_help(report_help::report(width)))
             .mut_subcommand("diff", |command| command.after_help(diff_help::diff(width)))
             .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
-            .mut_subcommand("anomalies", |command| command.after_help(anomalies_help::anomalies(width)))
+            .mut_subcommand("anomalies", |command| {
+                short_usage(command.after_help(anomalies_help::anomalies(width)), "anomalies", width)
+            })
             .mut_subcommand("dashboards", |command| command.after_help(dashboards::help(width)))
             .mut_subcommand("check", |command| command.after_help(help::check(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
@@ -75,10 +77,11 @@ impl Cli {
     }
 }
 
-/// The line is not wrapped by clap, and those of these two are the longest.
+/// The line is not wrapped by clap, and those of some commands are the longest.
 fn short_usage(command: clap::Command, name: &str, width: usize) -> clap::Command {
-    match width < 42 {
-        true => command.override_usage(format!("ringscope {name} [OPTIONS]\n       [FILE]...")),
+    let what = if name == "anomalies" { "<FILE.csv>" } else { "[FILE]..." };
+    match width < 50 {
+        true => command.override_usage(format!("ringscope {name} [OPTIONS]\n       {what}")),
         false => command,
     }
 }

@@ -42,16 +42,19 @@ pub fn read(path: &Path) -> Result<Vec<Row>, SeriesError> {
 }
 
 /// Reads all rows of what is called `path`.
-fn rows(input: impl std::io::Read, path: &str) -> Result<Vec<Row>, SeriesError> {
-    let mut reader = ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(input);
+fn rows(mut input: impl std::io::Read, path: &str) -> Result<Vec<Row>, SeriesError> {
+    let mut text = Vec::new();
+    let unreadable = |source| SeriesError::Unreadable { path: path.to_owned(), source };
+    input.read_to_end(&mut text).map_err(unreadable)?;
+    let mut reader = ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(&text[..]);
     let columns = Columns::find(reader.headers().map_err(|error| broken(error, path))?, path)?;
     let mut rows: Vec<Row> = Vec::new();
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| broken(error, path))? {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = || line_of(&text, record.position());
         let row = columns.row(&record, line, path)?;
         if rows.last().is_some_and(|last| row.time < last.time) {
-            return Err(SeriesError::Backwards { path: path.to_owned(), line, cell: cell(&row.timestamp) });
+            return Err(SeriesError::Backwards { path: path.to_owned(), line: line(), cell: cell(&row.timestamp) });
         }
         rows.push(row);
     }
@@ -59,6 +62,14 @@ fn rows(input: impl std::io::Read, path: &str) -> Result<Vec<Row>, SeriesError> 
         return Err(SeriesError::NoRows { path: path.to_owned() });
     }
     Ok(rows)
+}
+
+/// The line on which a record begins. The reader's own count is that of the empty lines before it.
+fn line_of(text: &[u8], position: Option<&csv::Position>) -> u64 {
+    let begin = position.map_or(0, |position| position.byte() as usize).min(text.len());
+    let empty = text[begin..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+    let newlines = text[..begin].iter().chain(empty).filter(|byte| **byte == b'\n');
+    1 + newlines.count() as u64
 }
 
 /// Where the two columns are.
@@ -87,17 +98,17 @@ impl Columns {
         Ok(Columns { timestamp: find(TIMESTAMP)?, value: find(VALUE)? })
     }
 
-    fn row(&self, record: &StringRecord, line: u64, path: &str) -> Result<Row, SeriesError> {
+    fn row(&self, record: &StringRecord, line: impl Fn() -> u64, path: &str) -> Result<Row, SeriesError> {
         let path = || path.to_owned();
         let get = |at: usize, column| {
             let cell = record.get(at).filter(|cell| !cell.is_empty());
-            cell.ok_or_else(|| SeriesError::NoCell { path: path(), line, column })
+            cell.ok_or_else(|| SeriesError::NoCell { path: path(), line: line(), column })
         };
         let (timestamp, value) = (get(self.timestamp, TIMESTAMP)?, get(self.value, VALUE)?);
         let time = time(timestamp);
-        let time = time.ok_or_else(|| SeriesError::NotATime { path: path(), line, cell: cell(timestamp) })?;
+        let time = time.ok_or_else(|| SeriesError::NotATime { path: path(), line: line(), cell: cell(timestamp) })?;
         let number = value.parse().ok().filter(|value: &f64| value.is_finite());
-        let number = number.ok_or_else(|| SeriesError::NotANumber { path: path(), line, cell: cell(value) })?;
+        let number = number.ok_or_else(|| SeriesError::NotANumber { path: path(), line: line(), cell: cell(value) })?;
         Ok(Row { timestamp: timestamp.to_owned(), time, value: number })
     }
 }
