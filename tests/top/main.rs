@@ -127,7 +127,7 @@ fn bytes_that_are_no_keys_do_no_harm() {
         terminal.types(CTRL_L);
         // A filter may be written, and it may be held.
         terminal.type_until(&["\x1b", "n"], |screen| screen.contains("● live"));
-        terminal.types(CTRL_C);
+        terminal.signal("SIGTERM");
         let (code, is_as_before, shown) = terminal.end();
         assert_eq!((code, is_as_before), (0, true), "seed {seed}: {shown}");
     }

@@ -6,9 +6,13 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::cursor::{Hide, Show};
-use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::execute;
+use crossterm::style::Print;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+
+/// Clicks and the wheel are told, with places beyond column 223. Where the mouse moves is nobody's business.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 
 /// Whether the terminal is taken, and has to be given back.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -45,7 +49,7 @@ pub fn give_back() -> bool {
     let taken = TAKEN.swap(false, Ordering::SeqCst);
     if taken {
         // Whoever cannot be written to has nothing to be put right.
-        let _ = execute!(std::io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
+        let _ = execute!(std::io::stdout(), Print(MOUSE_OFF), LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }
     taken
@@ -78,7 +82,7 @@ pub fn is_broken() -> bool {
 fn take() -> std::io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    let taken = execute!(std::io::stdout(), EnterAlternateScreen, Hide, EnableMouseCapture);
+    let taken = execute!(std::io::stdout(), EnterAlternateScreen, Hide, Print(MOUSE_ON));
     taken.inspect_err(|_| {
         give_back();
     })
