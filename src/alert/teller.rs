@@ -305,7 +305,7 @@ mod tests {
     fn the_first_waits_for_others_and_the_end_waits_for_nothing() {
         let mut teller = teller(Rules::new().group_wait(seconds(5)).group_by(["rule"]), all(), Manner::Grouped);
         let (x, y, b) = (alert("A", "x", 0), alert("A", "y", 2), alert("B", "x", 2));
-        assert!(teller.step(&[x.clone()], at(0)).is_empty());
+        assert!(teller.step(std::slice::from_ref(&x), at(0)).is_empty());
         assert!(teller.step(&[x.clone(), y.clone(), b.clone()], at(2)).is_empty());
         assert_eq!(told(&teller.step(&[x.clone(), y.clone(), b.clone()], at(5))), ["firing A/x, firing A/y"]);
         assert_eq!(told(&teller.end(at(6))), ["firing B/x"]);

@@ -8,7 +8,7 @@ use super::packed::Packed;
 use super::range::Bits;
 use super::whole::snapshot;
 use super::windows::Counted;
-use crate::alert::{Alert, AlertState, Severity};
+use crate::alert::{Alert, AlertState, Labels, Severity};
 use crate::feed::{Entry, EntryKind, Moment};
 use crate::snapshot::coding::{Coder, WholeShape, time_of, time_word};
 
@@ -42,7 +42,7 @@ fn text(coder: &mut impl Coder, now: Option<&Arc<str>>) -> Arc<str> {
     coder.text(|| now.cloned().unwrap_or_default())
 }
 
-fn labels(coder: &mut impl Coder, now: Option<&Arc<[(Arc<str>, Arc<str>)]>>) -> Arc<[(Arc<str>, Arc<str>)]> {
+fn labels(coder: &mut impl Coder, now: Option<&Labels>) -> Labels {
     let now = now.map_or(&[][..], |now| now);
     let pair = |coder: &mut _, now: Option<&(Arc<str>, Arc<str>)>| {
         (text(coder, now.map(|now| &now.0)), text(coder, now.map(|now| &now.1)))

@@ -278,12 +278,14 @@ impl<B: Bits> Coder for Packed<B> {
         let [first, last, total] = self.words(&was, is.as_ref());
         let more = u128::from(total.saturating_sub(was[2]));
         let all = u128::from(was[2].max(1));
-        for slot in (first as usize).min(slots)..(last as usize).saturating_add(1).min(slots) {
-            let expected = (u128::from(counts[slot]) * more / all) as u64;
-            let difference = now.map_or(0, |now| now.count_in(slot).wrapping_sub(counts[slot]).wrapping_sub(expected));
+        let first = (first as usize).min(slots);
+        let range = first..(last as usize).saturating_add(1).clamp(first, slots);
+        for (slot, count) in counts[range.clone()].iter_mut().enumerate().map(|(i, count)| (range.start + i, count)) {
+            let expected = (u128::from(*count) * more / all) as u64;
+            let difference = now.map_or(0, |now| now.count_in(slot).wrapping_sub(*count).wrapping_sub(expected));
             let difference = self.number(253, bits_of(expected), difference as i64);
-            let count = counts[slot].wrapping_add(expected).wrapping_add(difference as u64);
-            counts[slot] = count.min(MOST_COUNTED);
+            let now = count.wrapping_add(expected).wrapping_add(difference as u64);
+            *count = now.min(MOST_COUNTED);
         }
         counts
     }

@@ -201,6 +201,7 @@ mod tests {
         fn bits_come_out_as_they_went_in(
             bits in prop::collection::vec((0usize..3, prop::bool::weighted(0.03), 0u32..65, any::<u64>()), 0..600)
         ) {
+            #[allow(clippy::type_complexity)] // one of the two directions
             let code = |coder: &mut dyn FnMut(usize, &mut Chance, bool, u32, u64) -> (bool, u64)| {
                 let mut chances = [EVEN; 3];
                 bits.iter().map(|(i, bit, count, raw)| coder(*i, &mut chances[*i], *bit, *count, *raw)).collect::<Vec<_>>()

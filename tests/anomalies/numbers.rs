@@ -75,7 +75,8 @@ fn what_was_seen_before_is_usual_and_what_comes_instead_is_not() {
 #[test]
 fn the_scores_mean_what_they_say() {
     let mut chance = Chance::new(5);
-    let noises: [(&str, fn(&mut Chance) -> f64); 3] = [
+    type Noise = fn(&mut Chance) -> f64;
+    let noises: [(&str, Noise); 3] = [
         ("normal", |chance| chance.normal()),
         ("uniform", |chance| chance.uniform()),
         ("exponential", |chance| -(1.0 - chance.uniform()).ln()),

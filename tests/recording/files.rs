@@ -182,7 +182,7 @@ fn kill_9_loses_at_most_the_last_frame() {
         writer.wait().unwrap();
         let mut rest = String::new();
         said.read_to_string(&mut rest).unwrap();
-        let written = rest.lines().filter_map(number).last().unwrap_or(written);
+        let written = rest.lines().filter_map(number).next_back().unwrap_or(written);
         let mut reader = Reader::open(&path).unwrap();
         let read: Vec<u64> = reader.by_ref().map(|moment| moment.snapshot.sequence).collect();
         assert_eq!(read, range(1, read.len() as u64), "no gap");

@@ -7,5 +7,6 @@ mod damage;
 mod files;
 mod real;
 mod roundtrip;
+#[allow(dead_code)] // the benchmark uses more of it
 mod sizes;
 mod traffic;

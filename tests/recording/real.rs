@@ -24,9 +24,9 @@ fn gpus(seed: u32) -> Arc<[GpuMetrics]> {
     gpu.uuid = Some("GPU-0001".into());
     gpu.utilization_percent = Some(seed);
     gpu.memory_used_bytes = Some(0);
-    gpu.temperature_celsius = (seed % 2 == 0).then_some(70);
+    gpu.temperature_celsius = (seed.is_multiple_of(2)).then_some(70);
     gpu.power_watts = Some(250.5 + f64::from(seed));
-    gpu.throttle_reasons = Some(if seed % 2 == 0 { Vec::new() } else { vec!["sw_power_cap", "hw_slowdown"] });
+    gpu.throttle_reasons = Some(if seed.is_multiple_of(2) { Vec::new() } else { vec!["sw_power_cap", "hw_slowdown"] });
     [gpu, GpuMetrics::default()].into()
 }
 

@@ -61,21 +61,20 @@ impl Traffic {
         let mut random = Random(7);
         let kernel = |k: u32| {
             let telemetry = collector.register(&format!("worker_{k}"), blocks).expect("a kernel");
-            let kernel = Kernel {
+            Kernel {
                 telemetry,
                 blocks,
                 messages_per_second: 10f64.powf(2.0 + 1.5 * random.unit()),
                 fixed_bytes: 64 + (4096.0 * random.unit()) as u64,
                 // Every other kernel has messages of one size.
-                varying_bytes: if k % 2 == 0 { 0.0 } else { 2000.0 * random.unit() },
+                varying_bytes: if k.is_multiple_of(2) { 0.0 } else { 2000.0 * random.unit() },
                 reply_bytes: 4,
                 latency_ns: 10f64.powf(4.3 + 1.5 * random.unit()),
                 spread: 0.25 + 0.25 * random.unit(),
-                fails: if k % 5 == 0 { 0.002 } else { 0.0 },
+                fails: if k.is_multiple_of(5) { 0.002 } else { 0.0 },
                 stride: 3 * LINE,
                 handled: 0,
-            };
-            kernel
+            }
         };
         let kernels = (0..kernels).map(kernel).collect::<Vec<_>>();
         let traffic = Traffic { collector, kernels, random, device };

@@ -109,8 +109,11 @@ pub(crate) fn texts(entry: &Entry) -> Result<Vec<Arc<str>>, String> {
     list.iter().map(item).collect()
 }
 
+/// A name and its text.
+pub(crate) type Pair = (Arc<str>, Arc<str>);
+
 /// Names and texts, such as labels.
-pub(crate) fn pairs(entry: &Entry) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+pub(crate) fn pairs(entry: &Entry) -> Result<Vec<Pair>, String> {
     let Value::Table(table) = &entry.value else {
         return Err(entry.must_be("a table such as { team = \"gpu\" }"));
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::read::{Read, number, pairs, text, time, truth};
+use super::read::{Pair, Read, number, pairs, text, time, truth};
 use crate::alert::anomaly::Measure;
 use crate::alert::pattern::Pattern;
 use crate::alert::raised::Severity;
@@ -263,7 +263,7 @@ fn name(entry: &Entry) -> Result<&str, String> {
 }
 
 /// Labels that receivers take, and that do not hide what an alert is of.
-pub(super) fn labels(entry: &Entry) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+pub(super) fn labels(entry: &Entry) -> Result<Vec<Pair>, String> {
     let labels = pairs(entry)?;
     let is_good = |name: &str| {
         let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');

@@ -108,7 +108,7 @@ impl AlertingFile {
         let mut file = AlertingFile { rules: contents.rules, notifiers: Vec::new(), logs: Vec::new(), labels };
         for table in &contents.notify {
             match notifier(table, environment, &mut problems) {
-                Some(Told::Notifier(notifier)) => file.notifiers.push(notifier),
+                Some(Told::Notifier(notifier)) => file.notifiers.push(*notifier),
                 Some(Told::Log(settings)) => file.logs.push(LogWanted(settings)),
                 None => {}
             }
@@ -131,7 +131,7 @@ impl AlertingFile {
 }
 
 enum Told {
-    Notifier(Notifier),
+    Notifier(Box<Notifier>),
     Log(Settings),
 }
 
@@ -162,7 +162,7 @@ fn notifier(table: &Read, environment: &Environment, problems: &mut Vec<Problem>
     match (kind, problems.len() == before) {
         (_, false) => None,
         ("log", true) => Some(Told::Log(settings)),
-        (_, true) => made.map(|notifier| Told::Notifier(settings.of(notifier))),
+        (_, true) => made.map(|notifier| Told::Notifier(Box::new(settings.of(notifier)))),
     }
 }
 

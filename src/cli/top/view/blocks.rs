@@ -155,7 +155,7 @@ const SIZES: [(u16, u16); 4] = [(7, 3), (3, 2), (3, 1), (2, 1)];
 fn size(cells: usize, area: Rect) -> (u16, u16) {
     let fits = |(wide, high): &(u16, u16)| {
         let columns = columns(area.width.saturating_sub(NUMBER), *wide, cells);
-        usize::from((area.height + high - 1) / high) * columns >= cells
+        usize::from(area.height.div_ceil(*high)) * columns >= cells
     };
     SIZES.into_iter().find(fits).unwrap_or((2, 1))
 }
@@ -168,7 +168,7 @@ fn draw_cells(pen: &mut Pen, app: &App, map: &BlockMap, area: Rect) {
     let (wide, high) = size(map.cells.len(), area);
     let columns = columns(area.width - NUMBER, wide, map.cells.len());
     let rows = map.cells.len().div_ceil(columns);
-    let shown = usize::from((area.height + high - 1) / high).max(1);
+    let shown = usize::from(area.height.div_ceil(high)).max(1);
     (pen.shape.blocks, pen.shape.lines) = (columns, shown);
     let at = app.block.min(map.cells.len().saturating_sub(1));
     let first = first_shown(at / columns, rows, shown);
@@ -225,7 +225,7 @@ fn draw_selected(pen: &mut Pen, app: &App, map: &BlockMap, cell: &Cell, area: Re
     let since = ago(now, cell.since).zip(cell.since);
     let since = since.map_or(String::new(), |(ago, at)| format!(" since {} ({})", units::elapsed(ago), clock(at)));
     let sign = ago(now, cell.sign_of_life).map(|ago| format!("{} ago", units::elapsed(ago)));
-    let message = cell.message.map(|message| units::exact(message));
+    let message = cell.message.map(units::exact);
     let lines = [
         ("where", Some(format!("{doing}{since}"))),
         ("waits for", cell.waits_for.clone()),

@@ -95,12 +95,15 @@ fn draw_charts(pen: &mut Pen, app: &App, area: Rect) {
     }
 }
 
+/// What of a point a sparkline draws.
+type Measure = fn(&Point) -> Option<f64>;
+
 /// A column of the table: what it is sorted by, how wide it is, and which are left out first.
 struct Shown {
     column: Column,
     width: u16,
     /// Whether a sparkline is beside it.
-    spark: Option<(fn(&Point) -> Option<f64>, Role)>,
+    spark: Option<(Measure, Role)>,
     /// The highest are left out first; 0 never.
     rank: u8,
 }

@@ -120,7 +120,7 @@ fn draw_gpu(pen: &mut Pen, gpu: &GpuMetrics, area: Rect, selected: bool) {
         ("power", or(gpu.power_watts.map(|watts| format!("{watts:.0} W")))),
         ("SM clock", or(gpu.sm_clock_mhz.map(|mhz| format!("{mhz} MHz")))),
         ("memory clock", or(gpu.memory_clock_mhz.map(|mhz| format!("{mhz} MHz")))),
-        ("ECC errors", or(gpu.ecc_errors_uncorrected.map(|n| units::exact(n)))),
+        ("ECC errors", or(gpu.ecc_errors_uncorrected.map(units::exact))),
         (
             "slowed by",
             or(gpu.throttle_reasons.as_ref().map(|all| if all.is_empty() { "nothing".into() } else { all.join(", ") })),
