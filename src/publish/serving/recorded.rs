@@ -28,12 +28,18 @@ struct Shared {
     frames: broadcast::Sender<Frame>,
 }
 
-#[derive(Default)]
 struct Encoding {
     encoder: Encoder,
     /// Somebody cannot read what only differs from the moment before.
     wants_whole: bool,
     newest: Option<Arc<Moment>>,
+}
+
+impl Default for Encoding {
+    fn default() -> Self {
+        // Nothing is kept, so nothing has to be left out: who looks sees every block in every moment.
+        Encoding { encoder: Encoder::new().bytes_per_day(None), wants_whole: false, newest: None }
+    }
 }
 
 #[derive(Clone)]
@@ -94,7 +100,7 @@ impl Recorded {
         let (first, frames) = {
             let mut encoding = self.0.encoding();
             encoding.wants_whole = true;
-            let mut own = Encoder::new();
+            let mut own = Encoder::new().bytes_per_day(None);
             let mut first = own.header();
             first.extend(encoding.newest.as_ref().map(|moment| own.encode(moment)).unwrap_or_default());
             (first.into(), self.0.frames.subscribe())
