@@ -38,9 +38,9 @@ cargo fmt --check
 for example in bring-your-own-kernel own-ring-kernel; do (cd "examples/$example" && cargo fmt --check); done
 
 step "lints, over every feature set"
-for features in "" host cuda "host serde" "cuda serde" json trace prometheus-protobuf "cuda host" "host serde system" "cuda nvml" "host cli" "cuda cli" "cuda host cli" nvtx \
+for features in "" host cuda "cuda host" json trace prometheus-protobuf "host serde system" "cuda nvml" "host cli" "cuda cli" nvtx \
     tracing publish files prometheus-server otlp otlp-grpc remote-write pushgateway elasticsearch grafana-cloud datadog cloudwatch \
-    tls "otlp-grpc tls" "files remote-write" "cuda host cli nvtx tracing"; do
+    tls "otlp-grpc tls" "files remote-write" feed alerts recording dashboard page page-tls "cuda host cli nvtx tracing"; do
     echo "-- features: ${features:-none}"
     # Unit tests and the program with every set; the other tests and the benchmarks with the full one below.
     RINGSCOPE_NVCC=none cargo clippy --quiet -p ringscope --no-default-features --features "$features" --lib --bins -- -D warnings

@@ -66,7 +66,7 @@ pub fn secret_file(path: &str) -> Result<SecretString, PublishError> {
     }
 }
 
-#[cfg(feature = "http-client")]
+#[cfg(any(feature = "elasticsearch", feature = "otlp", feature = "pushgateway", feature = "remote-write"))]
 impl Environment {
     /// The headers in variable `name`, or in the file that `name` with `_FILE` names: `name=value,name=value`, as OpenTelemetry
     /// writes them.

@@ -1,10 +1,10 @@
 //! Lists in environment variables, as OpenTelemetry writes them: `name=value,name=value`, values percent-encoded.
 
-#[cfg(feature = "http-client")]
+#[cfg(any(feature = "elasticsearch", feature = "otlp", feature = "pushgateway", feature = "remote-write"))]
 use super::error::PublishError;
 
 /// The pairs of such a list. Errors name `variable` and no value: some are keys.
-#[cfg(feature = "http-client")]
+#[cfg(any(feature = "elasticsearch", feature = "otlp", feature = "pushgateway", feature = "remote-write"))]
 pub(super) fn pairs(variable: &str, text: &str) -> Result<Vec<(String, String)>, PublishError> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let pair = |entry: &str| match entry.split_once('=') {
@@ -30,7 +30,7 @@ pub(super) fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-#[cfg(all(test, feature = "http-client"))]
+#[cfg(all(test, any(feature = "elasticsearch", feature = "otlp", feature = "pushgateway", feature = "remote-write")))]
 mod tests {
     use super::*;
 

@@ -22,9 +22,8 @@ mod whole;
 
 #[cfg(feature = "recording")]
 pub(crate) use blocks::{blocks, blocks_again, canonical};
-pub(crate) use coder::Coder;
 #[cfg(feature = "recording")]
-pub(crate) use coder::{text, time_of, time_word};
+pub(crate) use coder::{Coder, text, time_of, time_word};
 #[cfg(feature = "recording")]
 pub(crate) use gpus::gpus;
 #[cfg(feature = "recording")]
