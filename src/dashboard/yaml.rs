@@ -151,8 +151,8 @@ mod tests {
             item(vec![pair("c", flow(["x", "y:1"])), pair("d", vec![item("e"), item(vec![pair("f", "g")])])]),
         ];
         let expected = "top:\n  # what\n  # this is\n  - a: 1 + 1\n    b: |-\n      x\n        or y\n\n  - c: [x, \"y:1\"]\n    \
-                        d:\n      - e\n      - f: g\nn: \"2\"\nis: true\n";
-        let top = vec![pair("top", list), pair("n", "2"), pair("is", Yaml::Bool(true))];
+                        d:\n      - e\n      - f: g\nnine: \"2\"\nis: true\n";
+        let top = vec![pair("top", list), pair("nine", "2"), pair("is", Yaml::Bool(true))];
         assert_eq!(document(top), expected);
     }
 }
