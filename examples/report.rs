@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use ringscope::alert::{Engine, Rule, Rules};
 use ringscope::{DeviceSpec, LaunchOptions, RingKernelRuntime, TelemetryConfig};
 
 const LENGTH: Duration = Duration::from_secs(24);
@@ -16,7 +17,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let builder = RingKernelRuntime::builder().device(DeviceSpec::Host).kernel("compute").telemetry(true).slots(64);
     let runtime = builder.telemetry_config(config).build()?;
     runtime.collector().start_collection(Duration::from_millis(100))?;
-    let recording = runtime.collector().record(&path).overwrite().start()?;
+    let slow = Rule::p99_above("*", Duration::from_millis(5)).over(Duration::from_secs(2)).hold(Duration::from_secs(1));
+    let refused = Rule::failure_rate_above("*", 0.1).over(Duration::from_secs(2));
+    let rules = Rules::ready_made().rule(slow.named("slow")).rule(refused.named("refused"));
+    let recording = runtime.collector().record(&path).alerts(Box::new(Engine::new(rules))).overwrite().start()?;
     for id in ["tokenize", "attend", "sample"] {
         runtime.launch_blocking(id, &LaunchOptions::new())?;
         runtime.activate_blocking(id)?;

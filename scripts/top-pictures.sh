@@ -17,7 +17,7 @@ target=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["targe
 cd "$work"
 draw() { python3 "$OLDPWD/scripts/terminal-picture.py" "$@"; }
 draw --size 120x32 "until:the recording is over" "picture:$work/top-kernels.svg" key:Down key:2 wait:1 "picture:$work/top-kernel.svg" \
-    key:4 wait:1 "picture:$work/top-log.svg" -- "$target/ringscope" top --replay run.rscope --speed 64
+    key:4 wait:1 "picture:$work/top-log.svg" key:6 wait:1 "picture:$work/top-alerts.svg" -- "$target/ringscope" top --replay run.rscope --speed 64
 draw --size 120x32 "until:the recording is over" key:3 wait:1 "picture:$work/top-blocks.svg" \
     -- "$target/ringscope" top --replay island.rscope --speed 64
 draw --size 80x24 --env LC_ALL=C --env NO_COLOR=1 "until:the recording is over" "picture:$work/top-plain.svg" \

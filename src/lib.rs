@@ -62,6 +62,8 @@
 //!   CloudWatch, Jaeger, files. docs/destinations.md says what arrives where, in which type.
 //! * `telemetry.serve("127.0.0.1:9464")?` (feature `page`) serves a page for browsers with live charts, the map of blocks, events and
 //!   alerts; and everything as JSON, by server-sent events, and for Prometheus. docs/page.md has the paths.
+//! * `telemetry.record(path)` (feature `recording`) keeps all of it in a file; [`alert`] has rules and detectors of what is unusual, and `publish::Alerting` (feature `alerts`)
+//!   tells people.
 //! * [`device`] has the devices: CUDA, loaded at run time, and the CPU, which runs the same kernel sources on threads.
 //!
 //! # The names of ring-kernel telemetry elsewhere, and here
@@ -123,7 +125,8 @@
 //! textfile collector, JSON, JSON lines); `prometheus-server` (a server that Prometheus scrapes); `otlp` (OpenTelemetry's protocol
 //! over HTTP, and Jaeger), `otlp-grpc`; `remote-write` and `pushgateway` (Prometheus); `elasticsearch`; `grafana-cloud`
 //! (implies `otlp`, `remote-write` and `tls`); `datadog` (DogStatsD); `cloudwatch` (by the AWS SDK, which brings some hundred
-//! crates). `tls` adds `https://` to those over HTTP, by rustls; `http-client` is what these share. A library with none of them
+//! crates). What people look at: `page` (the server with the page for browsers; `page-tls` for `https://`), `recording`, `alerts` (rules from
+//! TOML, notifications); `feed` is what these share. `tls` adds `https://` to the destinations over HTTP, by rustls; `http-client` is what these share. A library with none of them
 //! resolves the same crates as before there were any.
 
 pub mod abi;

@@ -58,32 +58,31 @@ impl Cli {
             .term_width(width)
             .after_help(help::program(width))
             .mut_subcommand("run", |command| command.after_help(help::run(width)))
-            .mut_subcommand("serve", |command| short_usage(command.after_help(help::serve(width)), "serve", width))
-            .mut_subcommand("top", |command| short_usage(command.after_help(top_help::top(width)), "top", width))
-            .mut_subcommand("record", |command| {
-                short_usage(command.after_help(record_help::record(width)), "record", width)
-            })
+            .mut_subcommand("serve", |command| command.after_help(help::serve(width)))
+            .mut_subcommand("top", |command| command.after_help(top_help::top(width)))
+            .mut_subcommand("record", |command| command.after_help(record_help::record(width)))
             .mut_subcommand("replay", |command| command.after_help(replay_help::replay(width)))
             .mut_subcommand("report", |command| command.after_help(report_help::report(width)))
             .mut_subcommand("diff", |command| command.after_help(diff_help::diff(width)))
-            .mut_subcommand("trace", |command| short_usage(command.after_help(help::trace(width)), "trace", width))
-            .mut_subcommand("anomalies", |command| {
-                short_usage(command.after_help(anomalies_help::anomalies(width)), "anomalies", width)
-            })
+            .mut_subcommand("trace", |command| command.after_help(help::trace(width)))
+            .mut_subcommand("anomalies", |command| command.after_help(anomalies_help::anomalies(width)))
             .mut_subcommand("dashboards", |command| command.after_help(dashboards::help(width)))
             .mut_subcommand("check", |command| command.after_help(help::check(width)))
             .mut_subcommand("doctor", |command| command.after_help(help::doctor(width)))
             .mut_subcommand("bench", |command| command.after_help(help::bench(width)))
+            .mut_subcommands(|command| short_usage(command, width))
     }
 }
 
-/// The line is not wrapped by clap, and those of some commands are the longest.
-fn short_usage(command: clap::Command, name: &str, width: usize) -> clap::Command {
-    let what = if name == "anomalies" { "<FILE.csv>" } else { "[FILE]..." };
-    match width < 50 {
-        true => command.override_usage(format!("ringscope {name} [OPTIONS]\n       {what}")),
-        false => command,
+/// Breaks the line of usage, which clap does not, where a terminal is narrow.
+fn short_usage(mut command: clap::Command, width: usize) -> clap::Command {
+    const NARROW: usize = 50;
+    if width >= NARROW {
+        return command;
     }
+    let usage = command.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").replacen(" [OPTIONS] ", " [OPTIONS]\n       ", 1);
+    command.override_usage(format!("ringscope {usage}"))
 }
 
 /// The subcommands.
