@@ -10,8 +10,14 @@ use ringscope::alert::anomaly::{Detector, Distribution};
 use ringscope::histogram::Histogram;
 
 fn main() {
-    let is_quick = std::env::args().any(|argument| argument == "--quick");
-    let rounds = if is_quick { 20 } else { 200 };
+    let asked = |what: &str| std::env::args().any(|argument| argument == what);
+    let rounds = if asked("--test") {
+        1
+    } else if asked("--quick") {
+        20
+    } else {
+        200
+    };
     let mut chance = Chance(1);
     let calm: Vec<f64> = (0..10_000).map(|_| 100.0 + chance.uniform()).collect();
     let mut at = 0.0;

@@ -110,8 +110,14 @@ step "examples"
 for example in examples/*.rs; do
     name=$(basename "$example" .rs)
     echo "-- $name"
-    cargo run --quiet --release --features trace,tracing --example "$name"
+    case $name in report | island) to=("target/$name.rscope") ;; *) to=() ;; esac
+    cargo run --quiet --release --features trace,tracing --example "$name" -- "${to[@]}"
 done
+
+step "a recording told, and compared with itself"
+cargo run --quiet --release -- report target/report.rscope -o target/report.html
+cargo run --quiet --release -- diff target/report.rscope target/report.rscope --fail-if 'p99 > +0 %'
+cargo run --quiet --release -- replay target/report.rscope --speed 4096 >/dev/null
 
 step "the program, as the README starts it"
 cargo run --quiet --release -- run --messages 20000
@@ -122,6 +128,6 @@ cargo run --quiet --release -- doctor --deep --device host
 cargo run --quiet --release -- bench --quick --device host
 
 step "benchmarks, once through"
-cargo bench --quiet --bench async --bench metrics --bench operations --bench record --bench snapshot --bench export --bench publish_encode --bench trace -- --test
+cargo bench --quiet --bench anomaly --bench async --bench metrics --bench operations --bench record --bench snapshot --bench export --bench publish_encode --bench recording --bench trace -- --test
 
 step "all of it passed"
