@@ -56,7 +56,7 @@ fn what_cannot_be_is_said() {
     let file = path.to_str().unwrap();
     for (args, code, says) in [
         (&["replay", file][..], 1, "this is not a recording"),
-        (&["replay", "/nowhere/run.rscope"], 1, "cannot read /nowhere/run.rscope"),
+        (&["replay", "/nowhere/run.rscope"], 1, "/nowhere/run.rscope: cannot be read"),
         (&["replay", file, "--speed", "0"], 2, "must be a number"),
         (&["record", "-o", file, "--append", "--device", "host"], 1, "cannot append to"),
         (

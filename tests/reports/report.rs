@@ -341,7 +341,7 @@ fn what_cannot_be_read_or_written_is_said() {
     let recording = dir.0.join("good.rscope");
     Made::new().save(&recording);
     for (args, says) in [
-        (vec!["report", path(&nothing)], "cannot read"),
+        (vec!["report", path(&nothing)], "cannot be read"),
         (vec!["report", path(&text)], "not a recording"),
         (vec!["report", path(&recording), "-o", path(&recording)], "would replace the recording"),
         (vec!["report", path(&recording), "-o", path(&dir.0)], "is a directory"),

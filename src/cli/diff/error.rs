@@ -2,10 +2,12 @@
 
 use ringscope::recording::RecordingError;
 
+use crate::cli::past::named;
+
 /// What went wrong, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum DiffError {
-    #[error("{path}: {source}")]
+    #[error("{}", named(path, source))]
     Unreadable { path: String, source: RecordingError },
     #[error("--fail-if '{condition}' is about no kernel that both recordings have; they have {both}")]
     NoKernel { condition: String, both: String },

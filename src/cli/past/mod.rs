@@ -11,5 +11,5 @@ mod run;
 pub use column::{Column, Sums, merge};
 pub use happening::{Happening, What};
 pub use kernel::KernelPast;
-pub use open::read;
+pub use open::{named, read};
 pub use run::{GpuColumn, MachineColumn, Past};

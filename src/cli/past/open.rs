@@ -37,3 +37,11 @@ pub fn read(path: &Path, most_columns: usize) -> Result<Read, RecordingError> {
     let damage = reader.damage().iter().map(ToString::to_string).collect();
     Ok(Read { past, facts, damage })
 }
+
+/// What is wrong with a recording, after its name.
+pub fn named(path: &str, error: &RecordingError) -> String {
+    match error {
+        RecordingError::File { reason, .. } => format!("{path}: cannot be read: {reason}"),
+        other => format!("{path}: {other}"),
+    }
+}

@@ -2,12 +2,13 @@
 
 use ringscope::recording::RecordingError;
 
+use crate::cli::past::named;
 use crate::cli::workload::system;
 
 /// What went wrong, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    #[error("{path}: {source}")]
+    #[error("{}", named(path, source))]
     Unreadable { path: String, source: RecordingError },
     #[error("{path}: the report would replace the recording: name another file with --output")]
     Same { path: String },

@@ -6,6 +6,7 @@ use ringscope::publish;
 use ringscope::publish::serving::ListenError;
 use ringscope::recording::RecordingError;
 
+use crate::cli::past::named;
 use crate::cli::workload::system;
 
 /// Why nothing is served.
@@ -21,7 +22,7 @@ pub enum ServeError {
     #[error("messages cannot be recorded for /trace.pftrace: {0}: --no-trace leaves it out")]
     Trace(ringscope::TelemetryError),
     /// The recording cannot be read.
-    #[error("{path}: {source}")]
+    #[error("{}", named(path, source))]
     Recording {
         /// The file.
         path: String,

@@ -1,5 +1,7 @@
 //! Why nothing can be shown.
 
+use crate::cli::past::named;
+
 /// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum TopError {
@@ -13,7 +15,7 @@ pub enum TopError {
         term: String,
     },
     /// The recording cannot be read.
-    #[error("{}: {error}", path.display())]
+    #[error("{}", named(&path.display().to_string(), error))]
     Recording {
         /// Which file.
         path: std::path::PathBuf,
