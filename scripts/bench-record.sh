@@ -15,6 +15,9 @@ rm -rf target/criterion
 cargo build --quiet --release --package ringscope --features cli
 kernels=$(target/release/ringscope bench --device host)
 futures=$(cargo bench --quiet --bench async)
+anomalies=$(cargo bench --quiet --bench anomaly)
+recordings=$(cargo bench --quiet --bench recording)
+frames=$(cargo test --quiet --release --bin ringscope top::tests::measure -- --ignored --nocapture | grep ' takes ')
 cargo bench --quiet --bench metrics --bench record --bench snapshot --bench export --bench publish_encode --bench trace >&2
 
 {
@@ -31,6 +34,18 @@ cargo bench --quiet --bench metrics --bench record --bench snapshot --bench expo
     echo "### Messages a second of futures and of threads"
     echo
     printf '```text\n%s\n```\n' "$futures"
+    echo
+    echo "### Anomaly detectors"
+    echo
+    printf '```text\n%s\n```\n' "$anomalies"
+    echo
+    echo "### Recordings of busy kernels of four blocks, read each second"
+    echo
+    printf '```text\n%s\n```\n' "$recordings"
+    echo
+    echo "### ringscope top: drawing"
+    echo
+    printf '```text\n%s\n```\n' "$frames"
     echo
     echo "### Criterion: median [95 % interval]"
     echo
