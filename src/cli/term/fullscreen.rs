@@ -46,13 +46,23 @@ impl Drop for Fullscreen {
 
 /// Gives the terminal back, if it is taken; whether it was.
 pub fn give_back() -> bool {
+    // A frame that is being drawn is drawn first.
+    let mut stdout = std::io::stdout().lock();
     let taken = TAKEN.swap(false, Ordering::SeqCst);
     if taken {
         // Whoever cannot be written to has nothing to be put right.
-        let _ = execute!(std::io::stdout(), Print(MOUSE_OFF), LeaveAlternateScreen, Show);
+        let _ = execute!(stdout, Print(MOUSE_OFF), LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }
     taken
+}
+
+/// Draws, if the terminal is taken; until that is done it is not given back. A frame behind that would hide the cursor of who has it
+/// then.
+pub fn while_taken<T>(draw: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<Option<T>> {
+    // The lock of who writes to it: whoever has it may take it again.
+    let _held = std::io::stdout().lock();
+    TAKEN.load(Ordering::SeqCst).then(draw).transpose()
 }
 
 /// Takes the terminal again, after it was given back because the program was stopped.

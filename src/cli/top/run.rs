@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossterm::event::Event as Input;
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal};
 
 use crate::cli::term::fullscreen::{self, Fullscreen};
 use crate::cli::top::input;
@@ -100,12 +100,15 @@ impl Shown {
     /// business, and not every terminal answers.
     fn clear(&mut self) -> std::io::Result<()> {
         let size = self.terminal.size()?;
-        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+        fullscreen::while_taken(|| self.terminal.resize(Rect::new(0, 0, size.width, size.height))).map(|_| ())
     }
 
     fn draw(&mut self, app: &mut App, theme: Theme) -> std::io::Result<()> {
         let mut drawn = None;
-        self.terminal.draw(|frame| drawn = Some(view::draw(app, theme, frame.area(), frame.buffer_mut())))?;
+        fullscreen::while_taken(|| {
+            let view = |frame: &mut Frame<'_>| drawn = Some(view::draw(app, theme, frame.area(), frame.buffer_mut()));
+            self.terminal.draw(view).map(|_| ())
+        })?;
         if let Some(drawn) = &drawn {
             app.shape = drawn.shape;
         }
