@@ -122,6 +122,7 @@ struct Stream {
     bool started = false;
     bool destroyed = false;
     bool stuck = false;
+    bool resident = false;  // a kernel that stays was put in it, and not a look at the clock
     MarkRef tail;
     std::deque<Op> queue;
 };

@@ -284,6 +284,8 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
         if (faults && entry == nullptr) kill(d, ILLEGAL_ADDRESS, false);
     };
     s.counts["launches"]++;
+    s.counts["late_residents"] += stays && op.never;
+    stream->resident |= stays;
     enqueue(stream, std::move(op));
     return SUCCESS;
 }

@@ -36,7 +36,10 @@ API int cuStreamQuery(Stream* handle) {
     CALL();
     auto stream = stream_of(call.device, handle);
     if (!stream) return INVALID_HANDLE;
-    if (call.fault == FAULT_NOT_READY) stream->stuck = true;
+    if (call.fault == FAULT_NOT_READY) {
+        stream->stuck = true;
+        state().counts["late_residents"] += stream->resident;
+    }
     return stream->stuck || !stream->queue.empty() ? NOT_READY : SUCCESS;
 }
 API int cuStreamSynchronize(Stream* handle) {

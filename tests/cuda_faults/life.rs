@@ -21,6 +21,10 @@ pub const LATE_LIMIT: Duration = Duration::from_millis(200);
 /// What anything else is waited for, which comes at once, or on a busy machine somewhat later.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
+/// Calls without which a copy never ends, and a kernel never does.
+const COPIES: [&str; 3] = ["cuMemcpyDtoHAsync_v2", "cuEventRecord", "cuEventQuery"];
+pub const KERNELS: [&str; 2] = ["cuLaunchKernel", "cuStreamQuery"];
+
 pub const LATE_FAULTS: [Fault; 2] = [Fault::NotReady, Fault::Never];
 /// Parts of a runtime's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,12 +123,8 @@ impl Failed {
     /// A limit of the host's own ran out: the driver has not answered, so there is no CUresult to name.
     pub fn is_patience(&self, call: &str) -> bool {
         match (self, self.device()) {
-            (_, Some(DeviceError::CopyTimedOut { waited: LATE_LIMIT })) => {
-                ["cuMemcpyDtoHAsync_v2", "cuEventRecord", "cuEventQuery"].contains(&call)
-            }
-            (Failed::Runtime(RuntimeError::StopTimedOut { waited: LATE_LIMIT, .. }), _) => {
-                ["cuLaunchKernel", "cuStreamQuery"].contains(&call)
-            }
+            (_, Some(DeviceError::CopyTimedOut { waited: LATE_LIMIT })) => COPIES.contains(&call),
+            (Failed::Runtime(RuntimeError::StopTimedOut { waited: LATE_LIMIT, .. }), _) => KERNELS.contains(&call),
             // A kernel that never starts is seen not to.
             (Failed::Runtime(RuntimeError::NotStarted { started: 0, waited: LATE_LIMIT, .. }), _) => {
                 call == "cuLaunchKernel"
@@ -140,8 +140,23 @@ impl Failed {
     }
 }
 
+/// What the parts of a life are waited for.
+#[derive(Clone, Copy)]
+struct Limits {
+    copy: Duration,
+    start: Duration,
+    stop: Duration,
+}
+impl Limits {
+    /// Short for what waits for a call that is late: on a busy machine all else may take longer than that by itself.
+    fn of(late: Option<&str>) -> Self {
+        let of = |calls: &[&str]| if late.is_some_and(|call| calls.contains(&call)) { LATE_LIMIT } else { LIMIT };
+        Self { copy: of(&COPIES), start: of(&["cuLaunchKernel"]), stop: of(&KERNELS) }
+    }
+}
+
 /// A short life: every phase goes on after an error, as an application would that does not look.
-fn live(driver: &StandIn, limit: Duration) -> Outcome {
+fn live(driver: &StandIn, limits: Limits) -> Outcome {
     let mut outcome = Outcome::default();
     // The thread has a context of its own, that of the other device.
     driver.enter(1);
@@ -173,9 +188,16 @@ fn live(driver: &StandIn, limit: Duration) -> Outcome {
         }
     };
     at(Phase::Build);
-    let config = TelemetryConfig { max_blocks: 4, copy_limit: limit, ..TelemetryConfig::default() };
+    let config = TelemetryConfig { max_blocks: 4, copy_limit: limits.copy, ..TelemetryConfig::default() };
     let builder = RingKernelRuntime::builder().on(device).kernel("crc32c").telemetry(true).telemetry_config(config);
-    let runtime = match builder.slots(8).slot_bytes(64).max_kernels(2).stop_limit(limit).start_limit(limit).build() {
+    let runtime = match builder
+        .slots(8)
+        .slot_bytes(64)
+        .max_kernels(2)
+        .stop_limit(limits.stop)
+        .start_limit(limits.start)
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             at(Phase::Drop);
@@ -211,7 +233,7 @@ fn live(driver: &StandIn, limit: Duration) -> Outcome {
     let _ =
         (runtime.reset_telemetry_blocking(None), runtime.summary_blocking(), runtime.launch_blocking("x", &options));
     at(Phase::Drop);
-    runtime.shutdown_blocking(limit);
+    runtime.shutdown_blocking(limits.stop);
     drop(runtime);
     ended(outcome)
 }
@@ -237,9 +259,9 @@ pub fn run(driver: &StandIn, plan: Option<(&Site, Fault)>) -> Result<Outcome, St
         driver.fault(&site.call, site.phase as u32, site.nth, fault);
     }
     let (done, ended) = std::sync::mpsc::channel();
-    let late = plan.is_some_and(|(site, fault)| site.phase > Phase::Build && LATE_FAULTS.contains(&fault));
-    let limit = if late { LATE_LIMIT } else { LIMIT };
-    std::thread::spawn(move || done.send(live(&StandIn, limit)));
+    let late = plan.filter(|(site, fault)| site.phase > Phase::Build && LATE_FAULTS.contains(fault));
+    let limits = Limits::of(late.map(|(site, _)| site.call.as_str()));
+    std::thread::spawn(move || done.send(live(&StandIn, limits)));
     match ended.recv_timeout(HANGS) {
         Ok(outcome) => Ok(outcome),
         Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(format!("hangs for {HANGS:?}")),
