@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Everything that proves ringscope, on a machine with Rust, a C++ compiler and Python; a GPU is used if there is one.
 #
-# Installs, into the ignored folders .cuda, .nvrtc12, .libclang, .prometheus, .trace-tools, .receivers and .browser of this checkout,
-# nvcc, NVRTC and nvdisasm (scripts/cuda-toolchain.sh), the NVRTC that makes the embedded PTX (scripts/ptx.sh), libclang
-# (scripts/libclang.sh), Prometheus and parsers of its formats (scripts/prometheus.sh), readers of traces
+# Installs, into the ignored folders .cuda, .nvrtc12, .libclang, .prometheus, .trace-tools, .receivers, .browser and .page-tools
+# of this checkout, nvcc, NVRTC and nvdisasm (scripts/cuda-toolchain.sh), the NVRTC that makes the embedded PTX (scripts/ptx.sh),
+# libclang (scripts/libclang.sh), Prometheus and parsers of its formats (scripts/prometheus.sh), readers of traces
 # (scripts/trace-tools.sh), what the destinations are tested against (scripts/receivers.sh, 0.4 GB; with
 # RINGSCOPE_RECEIVERS=none these tests are skipped and say so), a browser for the page (scripts/browser.sh, 0.4 GB; likewise with
-# RINGSCOPE_BROWSER=none), and nothing else. Steps: format, lints over every feature set, documentation, tests, the package,
-# examples, benchmarks once through, the sanitizers over the kernels, the kernels through nvcc and NVRTC.
+# RINGSCOPE_BROWSER=none), what makes the page's one file of its modules (scripts/page.sh), and nothing else. Steps: format,
+# lints over every feature set, documentation, tests, the package, examples, benchmarks once through, the sanitizers over the
+# kernels, the kernels through nvcc and NVRTC.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
     "") ;;
-    *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit $([ "$1" = --help ] && echo 0 || echo 2) ;;
 esac
 
 step() { printf '\n== %s\n' "$*"; }
@@ -32,6 +33,9 @@ export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="-D warnings" RUST_BA
 
 step "the embedded PTX is what the kernels compile to"
 scripts/ptx.sh --check
+
+step "the page's one file is what its modules come to"
+scripts/page.sh --check
 
 step "format"
 cargo fmt --check

@@ -26,37 +26,16 @@ macro_rules! assets {
     };
 }
 
-/// All files of the page, by their paths in `assets/`.
+/// All files of the page, by their paths in `assets/`. `page.js` is made of `modules/` by scripts/page.sh.
 static ASSETS: LazyLock<Box<[Asset]>> = LazyLock::new(|| {
     Box::new(assets![
-        "alerts.js",
-        "api.js",
-        "blocks.js",
-        "charts.js",
-        "cost.js",
-        "dom.js",
-        "events.js",
-        "format.js",
-        "heat.js",
         "icon.svg",
         "index.html",
-        "kernel.js",
-        "kernels.js",
-        "live.js",
-        "machine.js",
-        "main.js",
-        "notice.js",
         "page.css",
-        "perfetto.js",
-        "route.js",
-        "spark.js",
-        "state.js",
-        "tables.js",
-        "theme.js",
+        "page.js",
         "vendor/uPlot.LICENSE",
         "vendor/uPlot.iife.min.js",
         "vendor/uPlot.min.css",
-        "words.js",
     ])
 });
 

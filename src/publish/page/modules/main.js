@@ -43,6 +43,7 @@ function turn(moved) {
 
 function draw() {
   drawing = false;
+  if (shown === null) return;
   setText(part("status-text"), statusText());
   setAttribute(part("status"), "data-status", state.paused ? "paused" : state.connection.status);
   setText(part("lost"), state.lost ? `${count(state.lost)} frames lost: this page was slower than the telemetry` : "");
@@ -99,5 +100,6 @@ part("token").addEventListener("cancel", (event) => event.preventDefault());
 addEventListener("hashchange", () => turn(true));
 perfetto.start(part("perfetto"), (text) => setText(part("said"), text));
 theme.start(part("theme"));
-turn(false);
+// The browser first shows what it has.
+requestAnimationFrame(() => turn(false));
 connect(askToken);
