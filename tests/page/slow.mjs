@@ -6,10 +6,12 @@ const [url] = process.argv.slice(2);
 await withBrowser(async (browser) => {
   const { page, complaints } = await open(browser, url);
   await isLive(page);
-  assert.equal(await page.locator("#lost").textContent(), "");
+  // On a busy machine it may have lost some already.
+  const before = await page.locator("#lost").textContent();
   await until("it has lost frames", async () => {
     await page.evaluate(() => { const end = performance.now() + 3000; while (performance.now() < end); });
-    return /^[\d,.]+ ?[kM]? frames lost: this page was slower than the telemetry$/.test(await page.locator("#lost").textContent());
+    const text = await page.locator("#lost").textContent();
+    return text !== before && /^[\d,.]+ ?[kM]? frames lost: this page was slower than the telemetry$/.test(text);
   });
   assert.deepEqual(complaints, []);
 });
