@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-const KERNELS: [&str; 5] = ["crc32c", "vector_add", "echo", "compute", "probe/probe"];
+const KERNELS: [&str; 6] = ["crc32c", "vector_add", "echo", "compute", "matmul_f32", "probe/probe"];
 
 fn main() {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
@@ -14,15 +14,19 @@ fn main() {
     host::compile(&kernels);
     #[cfg(feature = "cuda")]
     cuda::compile(&kernels);
-    let _: (&Path, [&str; 5]) = (&kernels, KERNELS);
+    let _: (&Path, [&str; 6]) = (&kernels, KERNELS);
 }
 
 #[cfg(feature = "host")]
 mod host {
     use super::{KERNELS, Path};
 
+    /// Set it to 1 for a shared library that programs load with dlopen: see kernels/host/clock.h.
+    const DLOPEN: &str = "RINGSCOPE_HOST_DLOPEN";
+
     /// The shim once, the kernels at each level.
     pub fn compile(kernels: &Path) {
+        println!("cargo::rerun-if-env-changed={DLOPEN}");
         let mut shim = build(kernels);
         shim.file(kernels.join("host/shim.cpp")).file(kernels.join("host/introspect.cpp"));
         compiled(shim.try_compile("ringscope_shim"));
@@ -64,6 +68,9 @@ mod host {
             .flag("c++")
             .define("RINGSCOPE_CPU", None)
             .include(kernels.join("include"));
+        if std::env::var(DLOPEN).is_ok_and(|set| set == "1") {
+            build.define(DLOPEN, None);
+        }
         build
     }
 }

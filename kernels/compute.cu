@@ -7,7 +7,7 @@ struct Compute {
     __device__ unsigned handle(ringscope::Context&, const ringscope::Message& in, ringscope::Reply& out) {
         using namespace ringscope;
         if (in.bytes != 16) return RINGSCOPE_BAD_MESSAGE;
-        const Word16 message = *reinterpret_cast<const Word16*>(in.data);
+        const Word16 message = in.word(0);
         unsigned long long x = message.z | (unsigned long long)message.w << 32;
         for (unsigned round = 0; round < message.x; ++round) {
             x ^= x << 13;

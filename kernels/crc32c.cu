@@ -55,26 +55,56 @@ struct Tables {
 template <unsigned Lanes>
 __device__ const Tables<Lanes> tables = Tables<Lanes>();
 
+// One row further: the words of all lanes, and this lane's own.
+template <unsigned Lanes>
+__device__ __forceinline__ void fold(const Tables<Lanes>& t, bool begins, const Word16& w, unsigned& crc) {
+    if (Lanes > 1) {
+        crc = t.row[0][crc & 0xff] ^ t.row[1][(crc >> 8) & 0xff] ^ t.row[2][(crc >> 16) & 0xff] ^ t.row[3][crc >> 24];
+    }
+    // The initial inversion.
+    const unsigned parts[4] = {w.x ^ crc ^ (begins ? 0xffffffffu : 0u), w.y, w.z, w.w};
+    crc = 0;
+    RINGSCOPE_UNROLL
+    for (unsigned k = 0; k < 4; ++k) {
+        const unsigned behind = 12 - 4 * k;
+        crc ^= t.slice[behind + 3][parts[k] & 0xff] ^ t.slice[behind + 2][(parts[k] >> 8) & 0xff] ^
+               t.slice[behind + 1][(parts[k] >> 16) & 0xff] ^ t.slice[behind][parts[k] >> 24];
+    }
+}
+
+// The look-ups of a row come after those of the row before: their results would need the registers of rows that are on their way.
+__device__ __forceinline__ void in_turn(Word16& w, unsigned& crc) {
+#if RINGSCOPE_CUDA
+    asm volatile("" : "+r"(w.x), "+r"(w.y), "+r"(w.z), "+r"(w.w), "+r"(crc));
+#else
+    (void)w, (void)crc;
+#endif
+}
+
 // What lane `lane` of `Lanes` adds to the state after `count` whole words; all lanes' parts add up by XOR.
 template <unsigned Lanes>
-__device__ __forceinline__ unsigned lane_part(const Word16* words, unsigned count, unsigned lane) {
+__device__ __forceinline__ unsigned lane_part(const Message& in, unsigned count, unsigned lane) {
+    constexpr unsigned ROWS = Message::ROWS;
     const Tables<Lanes>& t = tables<Lanes>;
+    const auto* words = reinterpret_cast<const Word16*>(in.data);
     unsigned before = (Lanes - count % Lanes) % Lanes;  // zero words in front of the first
     unsigned crc = 0;
-    for (unsigned i = lane; i < before + count; i += Lanes) {
-        if (Lanes > 1) {
-            crc = t.row[0][crc & 0xff] ^ t.row[1][(crc >> 8) & 0xff] ^ t.row[2][(crc >> 16) & 0xff] ^
-                  t.row[3][crc >> 24];
-        }
-        Word16 w = i < before ? Word16{0, 0, 0, 0} : words[i - before];
-        if (i == before) w.x ^= 0xffffffffu;  // the initial inversion
-        const unsigned parts[4] = {w.x ^ crc, w.y, w.z, w.w};
-        crc = 0;
+    for (unsigned first = 0; first < before + count; first += ROWS * Lanes) {
+        // All on their way before the first is folded in: the rows behind the first are full.
+        Word16 row[ROWS];
         RINGSCOPE_UNROLL
-        for (unsigned k = 0; k < 4; ++k) {
-            const unsigned behind = 12 - 4 * k;
-            crc ^= t.slice[behind + 3][parts[k] & 0xff] ^ t.slice[behind + 2][(parts[k] >> 8) & 0xff] ^
-                   t.slice[behind + 1][(parts[k] >> 16) & 0xff] ^ t.slice[behind][parts[k] >> 24];
+        for (unsigned k = 0; k < ROWS; ++k) {
+            const unsigned i = first + k * Lanes;
+            row[k] = Word16{0, 0, 0, 0};
+            if (i != 0 && i < before + count) row[k] = words[i + lane - before];
+        }
+        if (first == 0) row[0] = in.word(lane < before ? ~0u : lane - before);
+        RINGSCOPE_UNROLL
+        for (unsigned k = 0; k < ROWS; ++k) {
+            const unsigned i = first + k * Lanes;
+            if (i >= before + count) break;
+            in_turn(row[k], crc);
+            fold<Lanes>(t, i + lane == before, row[k], crc);
         }
     }
     if (Lanes == 1) return crc;
@@ -86,17 +116,16 @@ __device__ __forceinline__ unsigned lane_part(const Word16* words, unsigned coun
 
 struct Crc32c {
     __device__ unsigned handle(Context&, const Message& in, Reply& out) {
-        unsigned words = in.bytes / 16;
-        unsigned crc = words == 0 ? 0xffffffffu
-                             : xor_lanes(lane_part<LANES_PER_WARP>(reinterpret_cast<const Word16*>(in.data), words, lane_index()));
+        unsigned words = in.bytes / 16, left = in.bytes % 16;
         // Slots are padded to whole words: the bytes that remain come in one load, not one by one over the link.
-        unsigned left = in.bytes % 16;
-        Word16 last = left == 0 ? Word16{0, 0, 0, 0} : reinterpret_cast<const Word16*>(in.data)[words];
-        const unsigned parts[4] = {last.x, last.y, last.z, last.w};
+        const unsigned last = in.element<unsigned>(4 * words + lane_index() % 4);
+        unsigned crc = words == 0 ? 0xffffffffu
+                             : xor_lanes(lane_part<LANES_PER_WARP>(in, words, lane_index()));
         RINGSCOPE_UNROLL
         for (unsigned i = 0; i < 16; ++i) {
             if (i >= left) break;
-            crc = (crc >> 8) ^ tables<LANES_PER_WARP>.slice[0][(crc ^ (parts[i / 4] >> (8 * (i % 4)))) & 0xff];
+            const unsigned part = LANES_PER_WARP > 1 ? from_lane(last, i / 4) : in.element<unsigned>(4 * words + i / 4);
+            crc = (crc >> 8) ^ tables<LANES_PER_WARP>.slice[0][(crc ^ (part >> (8 * (i % 4)))) & 0xff];
         }
         out.put(~crc);
         return RINGSCOPE_OK;

@@ -11,7 +11,7 @@ use bytemuck::{Pod, Zeroable};
 compile_error!("ringscope's shared memory holds 64-bit addresses: build it for a 64-bit target");
 
 /// Version of the layout; a kernel writes the one it was built with into its shards.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 /// Bytes of one line. A shard has three.
 pub const LINE_BYTES: usize = 128;
 /// Words of one line.
@@ -72,9 +72,10 @@ pub enum Word {
     QueuedNotMinNs = 12,
     QueuedMaxNs = 13,
     LookupMisses = 14,
+    RoleMisses = 15,
 }
 /// Number of [`Word`]s.
-pub const SINGLE_WORDS: usize = 15;
+pub const SINGLE_WORDS: usize = 16;
 
 /// Words of a shard's line 2: where the block is, and what it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,7 +255,7 @@ pub struct Shard {
 pub struct KernelRef {
     /// Device address of `shard_count` [`Shard`]s, or 0.
     pub shards: u64,
-    /// Device address of `shard_count` rows of bucket counts: of handling, then of waiting in the queue.
+    /// Device address of `row_mask + 1` rows of bucket counts: of handling, then of waiting in the queue.
     pub buckets: u64,
     /// Device address of `metric_count` [`MetricRef`]s, or 0.
     pub metrics: u64,
@@ -282,6 +283,10 @@ pub struct KernelRef {
     pub record_count: u32,
     /// Records of each black box, a power of two.
     pub box_count: u32,
+    /// Rows - 1, the rows being a power of two: shard `i` counts in row `i & row_mask`.
+    pub row_mask: u32,
+    /// Roles of each block, each with a shard; 0 is one.
+    pub roles: u32,
 }
 
 impl KernelRef {
@@ -390,8 +395,7 @@ metric_refs! {
     GaugeFamilyRef,
     /// Histograms of one name, chosen by `at(index)`. `ringscope::HistogramFamilyRef` there.
     HistogramFamilyRef,
-    /// Histograms of exponential buckets and of one name, chosen by `at(index)`: half the code. `ringscope::ExponentialFamilyRef`
-    /// there; made of a [`HistogramFamilyRef`] by [`HistogramFamilyRef::exponential`].
+    /// The same with exponential buckets, half the code: [`HistogramFamilyRef::exponential`]. `ringscope::ExponentialFamilyRef` there.
     ExponentialFamilyRef,
 }
 
@@ -423,7 +427,9 @@ pub struct RingDevice {
     pub seen_tail: u64,
     /// The host's command as far as any block has seen it.
     pub seen_command: u64,
-    pad1: [u64; 14],
+    /// When a block last asked the host while the kernel is held, by the device's clock.
+    pub polled_ns: u64,
+    pad1: [u64; 13],
     /// The next reply slot.
     pub out_ticket: u64,
     pad2: [u64; 15],
@@ -471,10 +477,14 @@ pub struct RingArgs {
     pub telemetry: KernelRef,
     /// Device address of [`RingHost`].
     pub host: u64,
+    /// Device address of what the host posted: the words `tail` and `command` of [`RingHost`], there or in a copy.
+    pub posted: u64,
     /// Device address of [`RingDevice`].
     pub device: u64,
     /// Device address of the message slots.
     pub input: u64,
+    /// Device address of the slots' words `done`, in mapped memory.
+    pub done: u64,
     /// Device address of the reply slots.
     pub output: u64,
     /// Slots of each ring, a power of two.
@@ -483,8 +493,8 @@ pub struct RingArgs {
     pub slot_stride: u32,
     /// Bytes of the largest payload.
     pub slot_bytes: u32,
-    /// 0.
-    pub reserved: u32,
+    /// Bytes from one of the words `done` to the next.
+    pub done_stride: u32,
     /// Messages whose 32-bit hash is below are refused.
     pub refuse_below: u64,
 }

@@ -36,7 +36,8 @@
 //!   (`DEP_RINGSCOPE_INCLUDE` in your build script), or as [`device::HEADERS`] for NVRTC. See
 //!   `examples/bring-your-own-kernel`.
 //! * A ring kernel of your own is a handler over `<ringscope/ring.cuh>`, with arguments, state and metrics:
-//!   [`ring_kernel!`] names it, [`LaunchOptions::args`] gives it its arguments. See `examples/own-ring-kernel`.
+//!   [`ring_kernel!`] names it, [`LaunchOptions::args`] gives it its arguments. See `examples/own-ring-kernel`, with a
+//!   kernel of one warp and one of 128 threads a block.
 //! * A kernel that hangs is explained while it runs: [`Snapshot::stuck`] groups its blocks by where they are and what they wait
 //!   for, [`Snapshot::blocks`] has each of them. Waypoints are named by
 //!   [`waypoints`](collector::KernelRegistration::waypoints) or in the kernel's source; ring kernels have places of their own.
@@ -71,7 +72,7 @@
 //! | elsewhere | here |
 //! |---|---|
 //! | `RingKernelRuntime(enable_telemetry=True)` | `RingKernelRuntime::builder().telemetry(true)` (off by default; off costs nothing) |
-//! | `await runtime.launch("w")`, `activate`, `send`, `receive(timeout)` | the same, async on tokio, plus `deactivate`, `terminate`, `call`, `send_timeout`, `send_batch`, `try_receive`, and `…_blocking` forms usable without tokio |
+//! | `await runtime.launch("w")`, `activate`, `send`, `receive(timeout)` | the same, async on tokio, plus `deactivate`, `terminate`, `call`, `send_timeout`, `try_receive`; `send_batch`, `receive_batch` and `receive_into`, which allocate nothing for a message; and `…_blocking` forms usable without tokio |
 //! | `runtime.get_telemetry(id)`, `get_summary()`, `reset_telemetry(id or all)` | `runtime.telemetry(id)`, `summary()`, `reset_telemetry(Option<&str>)` |
 //! | `KernelTelemetry`: kernel_id, state, messages_received, messages_sent, messages_processed, errors, start_time, last_message_time, throughput, uptime, error_rate | [`KernelTelemetry`]: the same, plus latencies of handling and of waiting, queue depth, high water and full events, bytes, busy_ratio, rates over windows, stalls |
 //! | `TelemetryCollector(enabled)`: record_receive, record_send, record_error(id, error), get_telemetry, get_all_telemetry, get_summary, reset | [`TelemetryCollector`]: the same without `get_`; a handle (`collector.actor("w")?`) for the hot path, which costs no look-up and no lock |
@@ -117,7 +118,7 @@
 //! a driver); `tracing` (what telemetry has to say of itself as `tracing` events, see the table in [`collector`];
 //! without it nothing is printed; and a layer for `tracing_subscriber` that records an application's own spans, see
 //! [`trace`]); `nvtx` (names what the host does in NVIDIA's profilers, see [`nvtx`]; needs a C compiler and libclang to
-//! build); `dashboard` (dashboards for Grafana and Kibana, rules and alerts for Prometheus, as the texts of files); and `cli`,
+//! build); `capi` (the functions of `include/ringscope.h`, for hosts in C, C++ and Python: `scripts/capi.sh` builds the libraries, docs/c-api.md); `dashboard` (dashboards for Grafana and Kibana, rules and alerts for Prometheus, as the texts of files); and `cli`,
 //! the program, which implies
 //! `json`, `prometheus-protobuf`, `trace`, `system`, `nvml` and all destinations but `cloudwatch`.
 //!
@@ -131,6 +132,8 @@
 
 pub mod abi;
 pub mod alert;
+#[cfg(feature = "capi")]
+mod capi;
 pub mod collector;
 #[cfg(feature = "alerts")]
 #[doc(hidden)]
@@ -158,7 +161,10 @@ pub use abi::KernelRef;
 pub use collector::{ActorHandle, HookKind, Subscription, TelemetryCollector, TelemetryConfig, TelemetryError};
 pub use device::{Builtin, DeviceError, DeviceSpec, KernelArgs, KernelSource, Level};
 pub use metrics::{Counter, Gauge, Histogram, MetricError};
-pub use runtime::{LaunchOptions, Reply, RingKernel, RingKernelRuntime, RuntimeBuilder, RuntimeError};
+pub use runtime::{
+    InputRing, LaunchOptions, MeasuredInputRing, Replies, Reply, ReplyRef, RingKernel, RingKernelRuntime,
+    RuntimeBuilder, RuntimeError, SentBatch,
+};
 pub use snapshot::{KernelState, KernelTelemetry, Latency, Snapshot, Summary, Tasks, Totals};
 
 /// The README's examples are tests.

@@ -4,6 +4,7 @@
 //! the one that their counters speak of; the others' histograms are shared with the reading before.
 
 mod blocks;
+mod rows;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,18 +13,21 @@ use std::time::{Duration, Instant};
 use crate::abi::{COUNTERS, Counter, KernelRef, Word, block_state};
 pub(crate) use crate::device::ShardRange;
 use crate::device::{
-    ClockSample, Copier, DeviceError, Internal, LatencyKind, Memory, SharedDevice, SlabLayout, Timekeeper, Timeline,
-    shard,
+    ClockSample, Copier, DeviceError, Internal, LatencyKind, Memory, RowRange, SharedDevice, SlabLayout, SlabRange,
+    Timekeeper, Timeline, shard,
 };
 use crate::histogram::{Histogram, slot_of};
 use crate::nvtx;
 
 pub use blocks::BlockWords;
 use blocks::{Blocks, Turn};
+use rows::Wanted;
 
 /// How long nothing may have begun or ended where blocks that never began do not count any more. One that begins later than
 /// others waits for room, and gets it when one of them ends.
 const SETTLED_NS: u64 = 1_000_000_000;
+/// Copies that could be started while one is waited for.
+const ROUND_TRIP: usize = 2;
 
 /// What the blocks of one kernel have recorded, added up.
 #[derive(Clone, Debug)]
@@ -80,6 +84,8 @@ pub struct ShardSums {
     pub queued_max_ns: u64,
     /// Look-ups of metrics that found none.
     pub lookup_misses: u64,
+    /// Pens of roles that there are not.
+    pub role_misses: u64,
 }
 
 impl Default for ShardSums {
@@ -105,6 +111,7 @@ impl Default for ShardSums {
             queued_min_ns: u64::MAX,
             queued_max_ns: 0,
             lookup_misses: 0,
+            role_misses: 0,
         }
     }
 }
@@ -205,6 +212,8 @@ pub struct Reading {
     pub unix_ns: u64,
     /// Look-ups of metrics by all kernels so far that found none.
     pub lookup_misses: u64,
+    /// Pens that kernels made of roles that there are not.
+    pub role_misses: u64,
 }
 
 impl Reading {
@@ -221,6 +230,7 @@ impl Reading {
             timeline: None,
             unix_ns: clock.unix_ns,
             lookup_misses: 0,
+            role_misses: 0,
         }
     }
 }
@@ -237,25 +247,32 @@ pub struct Reader {
     totals: Vec<KernelSums>,
     blocks: Blocks,
     row: Vec<u64>,
+    /// Look-ups in vain, and pens of roles that are not there, of kernels that are not read any more.
+    misses_before: [u64; 2],
+}
+
+/// Look-ups in vain, and pens of roles that are not there.
+fn misses(totals: &[KernelSums]) -> [u64; 2] {
+    let sum = |of: fn(&KernelSums) -> u64| totals.iter().map(of).sum();
+    [sum(|totals| totals.lines.lookup_misses), sum(|totals| totals.lines.role_misses)]
 }
 
 impl Reader {
-    /// Allocates a slab of `shards` shards with histograms of `scale`; no copy waits longer than `limit`.
+    /// Allocates a slab of that layout; no copy waits longer than `limit`.
     ///
     /// # Errors
     /// [`DeviceError::OutOfMemory`], or the failed call.
-    pub fn new(device: SharedDevice, shards: u32, scale: u32, limit: Duration) -> Result<Self, DeviceError> {
-        let layout = SlabLayout::new(shards, scale);
+    pub(crate) fn new(device: SharedDevice, layout: SlabLayout, limit: Duration) -> Result<Self, DeviceError> {
         let time = device.timekeeper(Internal(()))?;
         let slab = device.allocate(layout.bytes())?;
         let copier = device.copier(&slab)?;
-        let row = vec![0; layout.buckets()];
-        Ok(Reader { device, time, slab, layout, copier, limit, totals: Vec::new(), blocks: Blocks::default(), row })
+        let (row, totals, blocks) = (vec![0; layout.buckets()], Vec::new(), Blocks::default());
+        Ok(Reader { device, time, slab, layout, copier, limit, totals, blocks, row, misses_before: [0; 2] })
     }
 
-    /// Shards of the slab.
-    pub fn shards(&self) -> u32 {
-        self.layout.shards()
+    /// How the slab is laid out.
+    pub(crate) fn layout(&self) -> SlabLayout {
+        self.layout
     }
 
     /// The slab itself, for callers that must keep it alive: blocks that are still running write to it.
@@ -263,31 +280,51 @@ impl Reader {
         self.slab.clone()
     }
 
-    /// What a kernel needs to record in these shards.
+    /// What a kernel needs to record in that range of the slab.
     ///
     /// # Panics
-    /// If the span is not in the slab.
-    pub fn kernel_ref(&self, span: ShardRange) -> KernelRef {
+    /// If it is not in the slab.
+    pub fn kernel_ref(&self, span: SlabRange) -> KernelRef {
         self.layout.kernel_ref(self.slab.device_address(), span)
     }
 
-    /// Reads the shards of `spans`, which are neighbours in the slab and keep their place from call to call;
-    /// new ones come at the end. [`totals`](Self::totals) has what was read.
+    /// Says that the kernels of the next reading are others than those of the last: for each of them, which of those it was.
+    pub fn rearrange(&mut self, from: &[Option<usize>]) {
+        let before = std::mem::take(&mut self.totals);
+        let new = || KernelSums::new(Arc::new(Histogram::new(self.layout.scale())));
+        self.totals = from.iter().map(|was| was.and_then(|i| before.get(i).cloned()).unwrap_or_else(new)).collect();
+        let gone = std::iter::zip(misses(&before), misses(&self.totals)).map(|(all, kept)| all - kept);
+        self.misses_before.iter_mut().zip(gone).for_each(|(sum, gone)| *sum += gone);
+    }
+
+    /// Makes shards and rows zero that nobody writes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); some of them may be zero then.
+    pub fn clean(&mut self, part: SlabRange) -> Result<(), DeviceError> {
+        for range in [self.layout.lines(part.shards), self.layout.rows(part.rows)] {
+            self.copier.clear(Internal(()), range, self.limit)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the shards and rows of `spans`, which keep their place from call to call, unless [`rearrange`](Self::rearrange) says
+    /// otherwise; new ones come at the end. [`totals`](Self::totals) has what was read.
     ///
     /// # Errors
     /// [`DeviceError::CopyTimedOut`], or what the device died of.
-    pub fn read(&mut self, spans: &[ShardRange]) -> Result<Reading, DeviceError> {
+    pub fn read(&mut self, spans: &[SlabRange]) -> Result<Reading, DeviceError> {
         let _range = nvtx::range("ringscope: read");
         let clock = self.device.clock()?;
         let at = Instant::now();
-        let used: u32 = spans.iter().map(|s| s.first + s.count).max().unwrap_or(0);
+        let used: u32 = spans.iter().map(|s| s.shards.first + s.shards.count).max().unwrap_or(0);
         let mut ranges = Vec::new();
         if used > 0 {
-            let used = ShardRange { first: 0, count: used };
-            ranges.push(self.layout.lines(used));
+            ranges.push(self.layout.lines(ShardRange { first: 0, count: used }));
             // Where another copy costs more than these bytes, take the rows along.
-            let rows = self.layout.rows(used);
-            if rows.len() <= self.copier.batch_bytes() {
+            let rows = spans.iter().map(|s| s.rows.end()).max().unwrap_or(0);
+            let rows = self.layout.rows(RowRange { first: 0, count: rows });
+            if rows.len() <= ROUND_TRIP * self.copier.batch_bytes() {
                 ranges.push(rows);
             }
         }
@@ -297,8 +334,8 @@ impl Reader {
         let certain_ns = clock.device_ns.saturating_sub(clock.uncertainty_ns);
         let mut blocks = self.blocks.turn(used as usize, clock.device_ns);
         for (totals, span) in totals.iter_mut().zip(spans) {
-            add_up(self.copier.words(), *span, &mut blocks, &mut totals.lines);
-            totals.lines.settle(span.count, certain_ns);
+            add_up(self.copier.words(), span.shards, &mut blocks, &mut totals.lines);
+            totals.lines.settle(span.shards.count, certain_ns);
         }
         self.totals = totals;
         // What the blocks wrote was written by now.
@@ -306,8 +343,9 @@ impl Reader {
         self.time.copied(newest.unwrap_or(0));
         self.refresh_histograms(spans, &mut ranges)?;
         let copied_bytes = ranges.iter().map(Range::len).sum();
-        let lookup_misses = self.totals.iter().map(|totals| totals.lines.lookup_misses).sum();
-        let read = Reading { at, copied_bytes, lookup_misses, ..Reading::at(&clock) };
+        let [lookups, roles] = misses(&self.totals);
+        let [lookup_misses, role_misses] = [self.misses_before[0] + lookups, self.misses_before[1] + roles];
+        let read = Reading { at, copied_bytes, lookup_misses, role_misses, ..Reading::at(&clock) };
         Ok(Reading { copy_duration: at.elapsed(), timeline: self.time.timeline(), ..read })
     }
 
@@ -317,31 +355,29 @@ impl Reader {
     }
 
     /// Reads the histograms that are stale, and adds what it copies for them to `ranges`.
-    fn refresh_histograms(&mut self, spans: &[ShardRange], ranges: &mut Vec<Range<usize>>) -> Result<(), DeviceError> {
+    fn refresh_histograms(&mut self, spans: &[SlabRange], ranges: &mut Vec<Range<usize>>) -> Result<(), DeviceError> {
         let all = (0..spans.len()).flat_map(|i| LatencyKind::ALL.map(|part| (i, part)));
         let dirty: Vec<(usize, LatencyKind)> = all.filter(|(i, part)| self.totals[*i].is_stale(*part)).collect();
         let rows_are_here = ranges.len() > 1;
         if !rows_are_here && !dirty.is_empty() {
+            let slots = |(i, part): (usize, LatencyKind)| Wanted {
+                rows: spans[i].rows,
+                part,
+                slots: self.likely_slots(i, part),
+            };
+            let wanted: Vec<Wanted> = dirty.iter().copied().map(slots).collect();
             let start = ranges.len();
-            let rows =
-                |(i, part): &(usize, LatencyKind)| self.layout.slots(spans[*i], *part, self.likely_slots(*i, *part));
-            ranges.extend(dirty.iter().flat_map(rows));
-            if self.copier.batch_bytes() > 0 {
-                // One copy of everything between is dearer in bytes and cheaper in time.
-                let covering = ranges[start].start..ranges[start..].iter().map(|r| r.end).max().unwrap_or(0);
-                ranges.truncate(start);
-                ranges.push(covering);
-            }
+            ranges.extend(rows::ranges(self.layout, &wanted, self.copier.batch_bytes()));
             self.copy(&ranges[start..])?;
         }
         for (i, part) in dirty {
-            let mut histogram = self.histogram(spans[i], part, self.likely_slots(i, part), i);
+            let mut histogram = self.histogram(spans[i].rows, part, self.likely_slots(i, part), i);
             let before = self.totals[i].histogram(part).count();
             if !rows_are_here && histogram.count() < self.totals[i].values(part).max(before) {
                 // The extremes lag behind the buckets: take all slots.
-                let rows: Vec<_> = self.layout.slots(spans[i], part, 0..self.row.len()).collect();
+                let rows: Vec<_> = self.layout.slots(spans[i].rows, part, 0..self.row.len()).collect();
                 self.copy(&rows)?;
-                histogram = self.histogram(spans[i], part, 0..self.row.len(), i);
+                histogram = self.histogram(spans[i].rows, part, 0..self.row.len(), i);
                 ranges.extend(rows);
             }
             let totals = &mut self.totals[i];
@@ -353,14 +389,11 @@ impl Reader {
         Ok(())
     }
 
-    /// The slots between a kernel's extremes, where its values are. Where copies are not for nothing, all of them:
-    /// then rows come in one piece.
+    /// The slots between a kernel's extremes, where its values are.
     fn likely_slots(&self, kernel: usize, part: LatencyKind) -> Range<usize> {
         match self.totals[kernel].lines.extremes(part) {
-            Some((min, max)) if self.copier.batch_bytes() == 0 => {
-                slot_of(min, self.layout.scale())..slot_of(max, self.layout.scale()) + 1
-            }
-            _ => 0..self.row.len(),
+            Some((min, max)) => slot_of(min, self.layout.scale())..slot_of(max, self.layout.scale()) + 1,
+            None => 0..self.row.len(),
         }
     }
 
@@ -375,10 +408,10 @@ impl Reader {
     }
 
     /// A histogram of a kernel whose rows were copied, of these slots of them.
-    fn histogram(&mut self, span: ShardRange, part: LatencyKind, slots: Range<usize>, kernel: usize) -> Histogram {
+    fn histogram(&mut self, of: RowRange, part: LatencyKind, slots: Range<usize>, kernel: usize) -> Histogram {
         let row = &mut self.row[slots.clone()];
         row.fill(0);
-        for rows in self.layout.slots(span, part, slots.clone()) {
+        for rows in self.layout.slots(of, part, slots.clone()) {
             let counts = &self.copier.words()[rows.start / 8..rows.end / 8];
             row.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
         }
@@ -399,6 +432,7 @@ fn add_up(copied: &[u64], span: ShardRange, blocks: &mut Turn<'_>, totals: &mut 
         }
         let word = |w: Word| shard.words[w as usize];
         totals.lookup_misses = totals.lookup_misses.wrapping_add(word(Word::LookupMisses));
+        totals.role_misses = totals.role_misses.wrapping_add(word(Word::RoleMisses));
         totals.blocks_in_state[word(Word::State).min(block_state::ENDED) as usize] += 1;
         if word(Word::State) == block_state::NONE {
             continue;
@@ -442,6 +476,6 @@ fn add_up(copied: &[u64], span: ShardRange, blocks: &mut Turn<'_>, totals: &mut 
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Reader({} shards of {})", self.shards(), self.device.info().name)
+        write!(f, "Reader({} shards of {})", self.layout.shards(), self.device.info().name)
     }
 }

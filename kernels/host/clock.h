@@ -25,8 +25,25 @@ struct ringscope_host_anchor {
 };
 #if defined(__linux__) && defined(__x86_64__) && !defined(RINGSCOPE_HOST_OWN_CLOCK)
 #define RINGSCOPE_HOST_COUNTER 1
-// Without a call in position-independent code, whose registers would have to be saved.
+// Without a call in position-independent code, whose registers would have to be saved. But a shared library with it can only
+// be loaded by dlopen (as Python does) if all of its thread-local memory is tiny, and __shared__ memory is that.
+#ifdef RINGSCOPE_HOST_DLOPEN
+extern __thread ringscope_host_anchor ringscope_host_anchored;
+#else
 extern __thread ringscope_host_anchor ringscope_host_anchored __attribute__((tls_model("initial-exec")));
+#endif
+#endif
+
+// The threads of a block have one OS thread's pair in common, which the thread sanitizer would take for a race.
+#if defined(__SANITIZE_THREAD__)
+#define RINGSCOPE_HOST_CLOCK_UNSEEN __attribute__((no_sanitize("thread"), noinline))
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RINGSCOPE_HOST_CLOCK_UNSEEN __attribute__((no_sanitize("thread"), noinline))
+#endif
+#endif
+#ifndef RINGSCOPE_HOST_CLOCK_UNSEEN
+#define RINGSCOPE_HOST_CLOCK_UNSEEN
 #endif
 
 namespace ringscope_host {
@@ -46,7 +63,7 @@ inline unsigned long long event_ns() { return clock_ns(); }
 // Takes a new pair, and returns the time.
 unsigned long long anchor();
 
-inline unsigned long long scaled(unsigned long long ticks) {
+RINGSCOPE_HOST_CLOCK_UNSEEN inline unsigned long long scaled(unsigned long long ticks) {
     const ringscope_host_anchor& last = ringscope_host_anchored;
     unsigned long long since = ticks - last.ticks;
     if (__builtin_expect(since >= last.valid, 0)) return anchor();

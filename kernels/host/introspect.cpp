@@ -18,6 +18,7 @@ struct Fact {
 const Fact facts[] = {
     TYPE(ringscope_shard), FIELD(ringscope_shard, counters), FIELD(ringscope_shard, words),
     TYPE(ringscope_kernel_ref), FIELD(ringscope_kernel_ref, shards), FIELD(ringscope_kernel_ref, buckets),
+    FIELD(ringscope_kernel_ref, row_mask), FIELD(ringscope_kernel_ref, roles),
     FIELD(ringscope_kernel_ref, shard_count), FIELD(ringscope_kernel_ref, bucket_stride),
     FIELD(ringscope_kernel_ref, scale), FIELD(ringscope_kernel_ref, metrics),
     FIELD(ringscope_kernel_ref, metric_count),
@@ -54,16 +55,17 @@ const Fact facts[] = {
     TYPE(ringscope_ring_host), FIELD(ringscope_ring_host, tail), FIELD(ringscope_ring_host, command),
     FIELD(ringscope_ring_host, out_head), FIELD(ringscope_ring_host, clock_answer),
     TYPE(ringscope_ring_device), FIELD(ringscope_ring_device, ticket), FIELD(ringscope_ring_device, seen_tail),
-    FIELD(ringscope_ring_device, seen_command), FIELD(ringscope_ring_device, out_ticket),
+    FIELD(ringscope_ring_device, seen_command), FIELD(ringscope_ring_device, polled_ns), FIELD(ringscope_ring_device, out_ticket),
     TYPE(ringscope_slot_in), FIELD(ringscope_slot_in, done), FIELD(ringscope_slot_in, seq),
     FIELD(ringscope_slot_in, bytes), FIELD(ringscope_slot_in, sent_ns),
     TYPE(ringscope_slot_out), FIELD(ringscope_slot_out, ready), FIELD(ringscope_slot_out, seq),
     FIELD(ringscope_slot_out, bytes), FIELD(ringscope_slot_out, status),
     FIELD(ringscope_slot_out, time_ns),
     TYPE(ringscope_ring_args), FIELD(ringscope_ring_args, telemetry), FIELD(ringscope_ring_args, host),
+    FIELD(ringscope_ring_args, posted), FIELD(ringscope_ring_args, done),
     FIELD(ringscope_ring_args, device), FIELD(ringscope_ring_args, in), FIELD(ringscope_ring_args, out),
     FIELD(ringscope_ring_args, slots), FIELD(ringscope_ring_args, slot_stride),
-    FIELD(ringscope_ring_args, slot_bytes), FIELD(ringscope_ring_args, reserved),
+    FIELD(ringscope_ring_args, slot_bytes), FIELD(ringscope_ring_args, done_stride),
     FIELD(ringscope_ring_args, refuse_below),
     CONSTANT(RINGSCOPE_ABI_VERSION), CONSTANT(RINGSCOPE_LINE_BYTES), CONSTANT(RINGSCOPE_WORDS),
     CONSTANT(RINGSCOPE_RECEIVED), CONSTANT(RINGSCOPE_SENT), CONSTANT(RINGSCOPE_PROCESSED),
@@ -77,7 +79,7 @@ const Fact facts[] = {
     CONSTANT(RINGSCOPE_LATENCY_NOT_MIN_NS), CONSTANT(RINGSCOPE_LATENCY_MAX_NS), CONSTANT(RINGSCOPE_ABI),
     CONSTANT(RINGSCOPE_LAST_ERROR_NS), CONSTANT(RINGSCOPE_QUEUED_SUM_NS),
     CONSTANT(RINGSCOPE_QUEUED_NOT_MIN_NS), CONSTANT(RINGSCOPE_QUEUED_MAX_NS),
-    CONSTANT(RINGSCOPE_LOOKUP_MISSES),
+    CONSTANT(RINGSCOPE_LOOKUP_MISSES), CONSTANT(RINGSCOPE_ROLE_MISSES),
     CONSTANT(RINGSCOPE_SINGLE_WORDS),
     CONSTANT(RINGSCOPE_STATE_NONE), CONSTANT(RINGSCOPE_STATE_HELD), CONSTANT(RINGSCOPE_STATE_ACTIVE),
     CONSTANT(RINGSCOPE_STATE_ENDED),
@@ -94,6 +96,22 @@ extern "C" const char* ringscope_host_fact(std::size_t i, unsigned long long* va
     *value = facts[i].value;
     return facts[i].name;
 }
+
+namespace {
+// Of a block of any number of threads: what each finds that its neighbour wrote into shared memory, the launch's where there is
+// some. One of them, by its number, traps.
+void neighbours(unsigned* found, unsigned traps) {
+    __shared__ unsigned own[1024];
+    auto* given = static_cast<unsigned*>(ringscope::shared_memory());
+    unsigned* words = given != nullptr ? given : own;
+    const unsigned mine = threadIdx.x, count = blockDim.x;
+    words[mine] = 1000 * ringscope::block_index() + mine;
+    ringscope::sync_block();
+    if (mine == traps) ringscope::detail::trap();
+    found[ringscope::block_index() * count + mine] = words[(mine + 1) % count] + (unsigned)__syncthreads_count(mine % 2 == 0);
+}
+}  // namespace
+RINGSCOPE_ENTRY(neighbours)
 
 extern "C" unsigned ringscope_host_bucket_slot(unsigned long long v, unsigned scale) {
     return ringscope::detail::bucket_slot(v, scale);

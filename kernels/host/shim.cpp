@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 #if defined(__linux__)
 #include <sys/prctl.h>
@@ -11,6 +12,10 @@
 
 thread_local uint3 ringscope_block_index;
 thread_local dim3 ringscope_grid_dim;
+__thread uint3 ringscope_thread_index = {0, 0, 0};
+__thread uint3 ringscope_block_size = {1, 1, 1};
+__thread ringscope_host_threads* ringscope_host_block = nullptr;
+__thread void* ringscope_shared_memory = nullptr;
 unsigned ringscope_running_blocks = 0;
 
 namespace ringscope_host {
@@ -20,28 +25,62 @@ struct Trap {};
 using ringscope_host::Trap;
 
 namespace {
-thread_local bool is_trapped = false;
+__thread bool is_trapped = false;
 }  // namespace
+
+#include "threads.h"
 
 void ringscope_host::trap() {
     is_trapped = true;
     throw Trap{};
 }
 bool ringscope_host::trapped() { return is_trapped; }
+int ringscope_host::meet(bool predicate) { return ringscope_host_block->meet(predicate); }
+bool ringscope_host::give_way(unsigned& attempt) { return ringscope_host_block->give_way(attempt); }
+void ringscope_host::now_and_then() { ringscope_host_block->now_and_then(); }
 
-extern "C" bool ringscope_host_run_block(void (*entry)(void**), void** args, const unsigned* block, const unsigned* grid) {
-    ringscope_block_index = {block[0], block[1], block[2]};
-    ringscope_grid_dim = {grid[0], grid[1], grid[2]};
-    __atomic_fetch_add(&ringscope_running_blocks, 1u, __ATOMIC_RELAXED);
-    is_trapped = false;
-    bool returned = true;
-    try {
-        entry(args);
-    } catch (const Trap&) {
-        returned = false;
+namespace {
+// The calling OS thread runs that block of a grid, until this goes.
+class Running {
+   public:
+    Running(const unsigned* block, const unsigned* grid, unsigned threads, void* shared) {
+        ringscope_block_index = {block[0], block[1], block[2]};
+        ringscope_grid_dim = {grid[0], grid[1], grid[2]};
+        ringscope_thread_index = {0, 0, 0};
+        ringscope_block_size = {threads, 1, 1};
+        ringscope_shared_memory = shared;
+        __atomic_fetch_add(&ringscope_running_blocks, 1u, __ATOMIC_RELAXED);
+        is_trapped = false;
     }
-    __atomic_fetch_sub(&ringscope_running_blocks, 1u, __ATOMIC_RELAXED);
-    return returned;
+    ~Running() {
+        ringscope_thread_index = {0, 0, 0};
+        ringscope_block_size = {1, 1, 1};
+        ringscope_shared_memory = nullptr;
+        __atomic_fetch_sub(&ringscope_running_blocks, 1u, __ATOMIC_RELAXED);
+    }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+};
+}  // namespace
+
+extern "C" bool ringscope_host_run_block(void (*entry)(void**), void** args, const unsigned* block, const unsigned* grid,
+                                         ringscope_host_stacks* stacks, void* shared) {
+    Running running(block, grid, stacks == nullptr ? 1 : stacks->threads, shared);
+    if (stacks == nullptr) {
+        try {
+            entry(args);
+        } catch (const Trap&) {
+            is_trapped = true;
+        }
+        return !is_trapped;
+    }
+    auto fibers = std::make_unique<Fiber[]>(stacks->threads);
+    ringscope_host_threads all{entry, args, fibers.get(), stacks->threads, stacks->threads, stacks->threads, {}};
+    ringscope_host_block = &all;
+    all.prepare(*stacks);
+    all.run();
+    ringscope_host_block = nullptr;
+    return !is_trapped;
 }
 
 // ---- the clock ---------------------------------------------------------------------------------------------------
@@ -118,7 +157,7 @@ bool agree(Word a, Word b) {
 }
 
 // The latest time that the thread may have been given until now.
-Word given(const ringscope_host_anchor& last, Word ticks) {
+RINGSCOPE_HOST_CLOCK_UNSEEN Word given(const ringscope_host_anchor& last, Word ticks) {
     Word since = ticks - last.ticks;
     return last.ns + ((since < last.valid ? since : last.valid) * last.rate >> 32);
 }
@@ -126,7 +165,7 @@ Word given(const ringscope_host_anchor& last, Word ticks) {
 
 __thread ringscope_host_anchor ringscope_host_anchored;
 
-Word ringscope_host::anchor() {
+RINGSCOPE_HOST_CLOCK_UNSEEN Word ringscope_host::anchor() {
     Word now = steady_ns();
     if (!is_a_clock()) return now;
     ringscope_host_anchor& last = ringscope_host_anchored;
@@ -161,5 +200,7 @@ extern "C" unsigned long long ringscope_host_clock_ns() {
 }
 // How far from it a kernel's times may be.
 extern "C" unsigned long long ringscope_host_clock_error_ns() { return is_a_clock() ? RINGSCOPE_HOST_CLOCK_ERROR_NS : 0; }
+// The same clock as kernels read it where some 100 ns do not matter: for senders, to whom the system's call is dear.
+extern "C" unsigned long long ringscope_host_event_clock_ns() { return ringscope_host::event_ns(); }
 // A kernel's time.
 extern "C" unsigned long long ringscope_host_kernel_clock_ns() { return ringscope_host::clock_ns(); }

@@ -1,14 +1,15 @@
 // shim.h: compiles the kernels' own sources with a host C++ compiler, one OS thread for each block.
 //
-// A block has one thread and a warp one lane, so code that loops in strides of blockDim.x, or of
-// ringscope::LANES_PER_WARP, runs its sequential case. GCC and Clang on 64-bit targets. What of CUDA C++ there is:
+// A warp has one lane: code that loops in strides of ringscope::LANES_PER_WARP runs its sequential case, and each thread of
+// a block of several is a warp of its own. GCC and Clang on 64-bit targets. What of CUDA C++ there is:
 //
 //   __global__ __device__ __host__ __constant__   nothing; a kernel is a function
-//   __shared__                                    thread-local to the block; zero at first here, uninitialized on CUDA; not
-//                                                 `extern __shared__`, whose size a launch says
+//   __shared__                                    the block's; zero at first here, uninitialized on CUDA; not
+//                                                 `extern __shared__`: ringscope::shared_memory() is for both
 //   __forceinline__ __launch_bounds__ __restrict__ __grid_constant__
-//   dim3 uint3 threadIdx blockIdx blockDim gridDim   blockDim is 1, 1, 1; a grid has one to three dimensions
-//   __syncthreads(_count, _and, _or) __syncwarp   nothing to wait for
+//   dim3 uint3 threadIdx blockIdx blockDim gridDim   blocks of one dimension; a grid has one to three
+//   __syncthreads(_count, _and, _or)              a barrier of all threads of the block that have not returned
+//   __syncwarp                                    one lane: nothing to wait for
 //   __threadfence (_block, _system)               a fence
 //   atomicAdd Sub Exch Min Max And Or Xor Inc Dec CAS   with _block and _system, of the types that CUDA has them for; relaxed
 //   __popc __popcll __clz __clzll __ffs __ffsll __brev __brevll
@@ -16,8 +17,10 @@
 //   __ldg __nanosleep clock64
 //   asm of PTX, shuffles, votes, matches, reductions of a warp, textures   not there: a compiler's error says so
 //
-// A kernel that needs several threads in a block does not run here, and nothing can see that in its code: its author says
-// so to the launch, which refuses (HostDevice::launch, Grid::threads).
+// How many threads a block has, the launch says (HostDevice::launch, Grid::threads), or RINGSCOPE_RING_KERNEL_BLOCK. They take
+// turns on the block's OS thread (threads.h), so a thread that waits for another one of its block has to let it have its turn:
+// by __syncthreads, __nanosleep, an atomic or a fence of those above, or ringscope's own waiting. A loop that only looks at a
+// volatile variable waits for ever here.
 #ifndef RINGSCOPE_HOST_SHIM_H
 #define RINGSCOPE_HOST_SHIM_H
 
@@ -50,21 +53,47 @@ struct dim3 {
 // Set by the thread that runs the block, before the kernel's entry.
 extern thread_local uint3 ringscope_block_index;
 extern thread_local dim3 ringscope_grid_dim;
+// Of the thread of that block whose turn it is. Not thread_local: that would ask at each use whether it was made.
+extern __thread uint3 ringscope_thread_index;
+extern __thread uint3 ringscope_block_size;
+// The block, where it has several threads; null else.
+struct ringscope_host_threads;
+extern __thread ringscope_host_threads* ringscope_host_block;
+// What the launch gave it of shared memory.
+extern __thread void* ringscope_shared_memory;
 // Blocks of all kernels of this process; a plain word, accessed with atomic operations.
 extern unsigned ringscope_running_blocks;
 #define blockIdx ringscope_block_index
 #define gridDim ringscope_grid_dim
-static const uint3 threadIdx = {0, 0, 0};
-static const dim3 blockDim = {1, 1, 1};
+#define threadIdx ringscope_thread_index
+#define blockDim ringscope_block_size
 
-inline void __syncthreads() {}
-inline int __syncthreads_count(int predicate) { return predicate != 0; }
-inline int __syncthreads_and(int predicate) { return predicate != 0; }
-inline int __syncthreads_or(int predicate) { return predicate != 0; }
+namespace ringscope_host {
+// Of a block of several threads. A barrier, and how many of those who meet say `predicate`.
+int meet(bool predicate);
+// Others have their turn. Returns true, and nobody else had one, where all who can go on have given way: then the OS thread may
+// wait, as for an attempt of that number.
+bool give_way(unsigned& attempt);
+// The same, of a few of many calls.
+void now_and_then();
+inline void in_passing() {
+    if (__builtin_expect(ringscope_host_block != nullptr, 0)) now_and_then();
+}
+}  // namespace ringscope_host
+
+inline int __syncthreads_count(int predicate) {
+    return ringscope_host_block == nullptr ? predicate != 0 : ringscope_host::meet(predicate != 0);
+}
+inline void __syncthreads() { __syncthreads_count(0); }
+inline int __syncthreads_and(int predicate) { return __syncthreads_count(predicate == 0) == 0; }
+inline int __syncthreads_or(int predicate) { return __syncthreads_count(predicate) != 0; }
 inline void __syncwarp(unsigned = 0xffffffffu) {}
-inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline void __threadfence_block() {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    ringscope_host::in_passing();
+}
+inline void __threadfence() { __threadfence_block(); }
+inline void __threadfence_system() { __threadfence_block(); }
 
 // ---- atomics, relaxed as CUDA's ----------------------------------------------------------------------------------
 
@@ -73,6 +102,7 @@ namespace ringscope_host {
 template <class Type, class Next>
 inline Type change(Type* p, Next next) {
     Type old, now;
+    in_passing();
     __atomic_load(p, &old, __ATOMIC_RELAXED);
     do {
         now = next(old);
@@ -112,6 +142,7 @@ RINGSCOPE_HOST_ATOMIC_(atomicDec, unsigned, old == 0 || old > v ? v : old - 1)
 
 #define RINGSCOPE_HOST_CAS_(T)                                                                       \
     inline T atomicCAS(T* p, T seen, T v) {                                                          \
+        ringscope_host::in_passing();                                                                \
         __atomic_compare_exchange(p, &seen, &v, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);          \
         return seen;                                                                                 \
     }                                                                                                \
@@ -169,7 +200,7 @@ inline Type __ldg(const Type* p) {
     return *p;
 }
 
-// ---- what one thread cannot do --------------------------------------------------------------------------------------
+// ---- what one lane cannot do --------------------------------------------------------------------------------------
 
 namespace ringscope_host {
 template <class...>
@@ -209,15 +240,26 @@ struct ringscope_host_kernel {
     unsigned args_bytes;  // of the author's arguments; 0 without
     unsigned args_align;
     const char* names;    // of RINGSCOPE_NAMES, as they stand there; null without
+    unsigned threads;     // of a block
+    unsigned reserved;
 };
-static_assert(sizeof(ringscope_host_kernel) == 32, "src/device/source.rs has the same fields");
+static_assert(sizeof(ringscope_host_kernel) == 40, "src/device/source.rs has the same fields");
 
-// Runs one block of a grid on this thread: `block` and `grid` are x, y, z. Returns whether it ended by itself, and was not
+// Stacks for the threads of a block of 1 to 1,024; null if there is no memory for them, or no way to change from one to
+// another here (has_threads says which).
+struct ringscope_host_stacks;
+extern "C" ringscope_host_stacks* ringscope_host_stacks_new(unsigned threads);
+extern "C" void ringscope_host_stacks_free(ringscope_host_stacks* stacks);
+extern "C" bool ringscope_host_has_threads();
+
+// Runs one block of a grid on this OS thread: `block` and `grid` are x, y, z. Without stacks it has one thread, else as many as
+// there are; `shared` is what the launch gives it of shared memory, or null. Returns whether it ended by itself, and was not
 // trapped.
-extern "C" bool ringscope_host_run_block(void (*entry)(void**), void** args, const unsigned* block, const unsigned* grid);
+extern "C" bool ringscope_host_run_block(void (*entry)(void**), void** args, const unsigned* block, const unsigned* grid,
+                                         ringscope_host_stacks* stacks, void* shared);
 
 namespace ringscope_host {
-// Ends the calling block where it stands. Objects on its stack are destroyed, unlike on CUDA.
+// Ends the calling block where it stands, all of its threads. Objects on their stacks are destroyed, unlike on CUDA.
 [[noreturn]] void trap();
 // Whether this thread's block is being ended so.
 bool trapped();
@@ -228,9 +270,14 @@ inline unsigned processor() {
 }
 
 // The same of a grid of one dimension.
-inline void run_block(void (*entry)(void**), void** args, unsigned block, unsigned blocks) {
+inline bool run_block(void (*entry)(void**), void** args, unsigned block, unsigned blocks, unsigned threads = 1,
+                      void* shared = nullptr) {
     const unsigned at[3] = {block, 0, 0}, grid[3] = {blocks, 1, 1};
-    ringscope_host_run_block(entry, args, at, grid);
+    ringscope_host_stacks* stacks = threads == 1 ? nullptr : ringscope_host_stacks_new(threads);
+    if (threads != 1 && stacks == nullptr) __builtin_trap();
+    bool returned = ringscope_host_run_block(entry, args, at, grid, stacks, shared);
+    ringscope_host_stacks_free(stacks);
+    return returned;
 }
 
 // Calls a kernel with CUDA's array of pointers to arguments.
@@ -246,18 +293,24 @@ void call(void (*kernel)(Given...), void** args) {
 // Spins while an answer is near, gives the core to other threads, then sleeps up to half a millisecond: an idle
 // kernel costs next to nothing, a busy one answers in microseconds. Of a crowd of blocks each sleeps longer, and none
 // spins, so that thousands of idle ones leave the cores to those that have work; but not for so long that a block which
-// tells its heartbeat with every 64th sleep would look dead.
+// tells its heartbeat with every 64th sleep would look dead. It gives the core away for some 0.1 ms, as long as a host takes to
+// send or to receive what a ring holds: a block that slept then would make it wait for a timer.
 inline void relax(unsigned attempt) {
-    constexpr unsigned SPINS = 512, YIELDS = 64, CROWD = 32;
+    if (ringscope_host_block != nullptr && !give_way(attempt)) return;
+    constexpr unsigned SPINS = 128, YIELDS = 256, CROWD = 32;
     constexpr long NAP = 500000, LONGEST_NAP = 64000000;
     const unsigned crowds = __atomic_load_n(&ringscope_running_blocks, __ATOMIC_RELAXED) / CROWD;
     if (crowds != 0) attempt += SPINS + YIELDS;
     if (attempt < SPINS) {
+        // A look takes the word's line from the thread that is to write it: looks that follow at once hold that up.
+        constexpr unsigned PAUSES = 4;
+        for (unsigned i = 0; i < PAUSES; ++i) {
 #if defined(__x86_64__)
-        __builtin_ia32_pause();
+            __builtin_ia32_pause();
 #elif defined(__aarch64__)
-        asm volatile("yield");
+            asm volatile("yield");
 #endif
+        }
     } else if (attempt < SPINS + YIELDS) {
         sched_yield();
     } else {
@@ -272,6 +325,8 @@ inline void relax(unsigned attempt) {
 }  // namespace ringscope_host
 
 inline void __nanosleep(unsigned ns) {
+    unsigned attempt = 0;
+    if (ringscope_host_block != nullptr && !ringscope_host::give_way(attempt)) return;
     timespec t = {0, (long)(ns < 1000000u ? ns : 1000000u)};
     nanosleep(&t, nullptr);
 }

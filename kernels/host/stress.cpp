@@ -9,11 +9,14 @@
 #include <vector>
 
 #include "../crc32c.cu"
+#include "../matmul_f32.cu"
 
 namespace {
 using Word = unsigned long long;
 
 constexpr unsigned SLOTS = 16, SLOT_BYTES = 1024, STRIDE = 1152, BLOCKS = 3;
+// Fewer than blocks: some blocks share a row of buckets.
+constexpr unsigned ROWS = 2;
 constexpr Word MESSAGES = 20000;
 constexpr unsigned RECORDS = 64, BOX_RECORDS = 8, BOX_STRIDE = RINGSCOPE_BOX_WORDS + BOX_RECORDS * RINGSCOPE_RECORD_WORDS;
 
@@ -41,7 +44,7 @@ struct alignas(128) Fixture {
     ringscope_ring_host host{};
     ringscope_ring_device device{};
     ringscope_shard shards[BLOCKS]{};
-    Word buckets[BLOCKS][1056]{};
+    Word buckets[ROWS][1056]{};
     Word records[BLOCKS][RECORDS * RINGSCOPE_RECORD_WORDS]{};
     Word heads[BLOCKS][RINGSCOPE_HEAD_WORDS]{};
     Word boxes[BLOCKS][BOX_STRIDE]{};
@@ -54,6 +57,7 @@ struct alignas(128) Fixture {
         a.telemetry.shards = shards;
         a.telemetry.buckets = &buckets[0][0];
         a.telemetry.shard_count = BLOCKS;
+        a.telemetry.row_mask = ROWS - 1;
         a.telemetry.bucket_stride = 1056;
         a.telemetry.scale = 3;
         a.telemetry.records = &records[0][0];
@@ -63,11 +67,12 @@ struct alignas(128) Fixture {
         a.telemetry.box = &boxes[0][0];
         a.telemetry.box_count = BOX_RECORDS;
         a.host = &host;
+        a.posted = &host.tail;
         a.device = &device;
-        a.in = in;
+        a.in = a.done = in;
         a.out = out;
         a.slots = SLOTS;
-        a.slot_stride = STRIDE;
+        a.slot_stride = a.done_stride = STRIDE;
         a.slot_bytes = SLOT_BYTES;
         a.refuse_below = 1ull << 30;  // a quarter
         return a;
@@ -241,7 +246,7 @@ void warp_crc() {
     for (unsigned bytes = 16; bytes <= sizeof data; bytes += 16) {
         unsigned crc = 0;
         for (unsigned lane = 0; lane < 32; ++lane) {
-            crc ^= lane_part<32>(reinterpret_cast<const ringscope::Word16*>(data), bytes / 16, lane);
+            crc ^= lane_part<32>(ringscope::Message{0, data, bytes}, bytes / 16, lane);
         }
         check(~crc == crc_bitwise(data, bytes), "crc of 32 lanes", ~crc, crc_bitwise(data, bytes));
     }
@@ -363,9 +368,15 @@ void one_shard() {
     }
     std::printf("one shard: %llu records of %u roles and their extremes are exact\n", all, METRIC_BLOCKS);
 }
+
 }  // namespace
 
+#include "stress_blocks.h"
+
 int main() {
+    trapped();
+    rotations();
+    products();
     warp_crc();
     too_large();
     metrics();

@@ -14,7 +14,7 @@ typedef struct ringscope_probe_args {
     ringscope_u64 rounds;
     ringscope_u64 scale;
 } ringscope_probe_args;
-RINGSCOPE_ASSERT_ABI(sizeof(ringscope_probe_args) == 152, "src/device/probe has the same nineteen words");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_probe_args) == 160, "src/device/probe has the same twenty words");
 
 enum ringscope_probe {
     PROBE_SLOTS = 0,         // out[i] = the bucket slot of in[i]

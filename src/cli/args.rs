@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use ringscope::DeviceSpec;
 use ringscope::publish::serving::Listen;
 use ringscope::trace::TraceFilter;
+use ringscope::{DeviceSpec, InputRing};
 
 use crate::cli::alerts::args::AlertArgs;
 use crate::cli::anomalies::args::AnomaliesArgs;
@@ -314,7 +314,7 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub deep: bool,
 
-    /// Device to examine with --deep: auto, cuda, cuda:N or host [default: auto]
+    /// The one device to examine with --deep: auto, cuda, cuda:N or host [default: auto]
     #[arg(long, requires = "deep", value_name = "DEVICE")]
     pub device: Option<DeviceSpec>,
 
@@ -334,7 +334,7 @@ pub struct DoctorArgs {
 /// `ringscope bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Device to measure: auto, cuda, cuda:N or host
+    /// The one device to measure: auto, cuda, cuda:N or host
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: DeviceSpec,
 
@@ -350,6 +350,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SECTION")]
     pub only: Vec<BenchSection>,
 
+    /// Where kernels find their messages
+    #[arg(long, value_name = "MEMORY", default_value = "mapped")]
+    pub input_ring: BenchRing,
+
     /// Print one JSON document on stdout instead of tables
     #[arg(long)]
     pub json: bool,
@@ -364,10 +368,28 @@ pub enum BenchSection {
     Events,
     /// What one record costs
     Record,
-    /// Reading all telemetry, against a bare copy
+    /// Reading all telemetry, against a bare copy of the counters
     Snapshot,
     /// Round trips, and messages a second
     Messages,
+}
+
+/// The rings that `bench` measures with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchRing {
+    /// In host memory that the device reads over the link
+    Mapped,
+    /// In device memory, to which the host copies them
+    DeviceMemory,
+}
+
+impl From<BenchRing> for InputRing {
+    fn from(ring: BenchRing) -> Self {
+        match ring {
+            BenchRing::Mapped => InputRing::Mapped,
+            BenchRing::DeviceMemory => InputRing::DeviceMemory,
+        }
+    }
 }
 
 /// The arguments of a right `ringscope run`, for tests.

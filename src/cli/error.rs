@@ -69,6 +69,7 @@ impl CliError {
     pub fn is_usage(&self) -> bool {
         match self {
             CliError::Plan(error) => error.is_usage(),
+            CliError::Launch(LaunchError::FewerKernelsThanDevices { .. }) => true,
             // Its 1 says that a condition holds.
             CliError::Diff(_) => true,
             _ => false,

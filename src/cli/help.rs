@@ -76,6 +76,7 @@ pub fn run(width: usize) -> String {
                 "ringscope run --device cuda:1 --kernels 8 --blocks 4 --message-bytes 65536",
                 "choose the GPU and the load",
             ),
+            Example("ringscope run --device cuda:all --kernels 16", "kernels on every GPU, in turn"),
             Title("Publishing:"),
             Example("ringscope run --publish json-file:run.json", "all metrics at the end, in a file"),
             Example(
@@ -280,6 +281,7 @@ pub fn bench(width: usize) -> String {
             Example("ringscope bench", "measure everything; takes some minutes"),
             Example("ringscope bench --quick --device host", "a shorter measurement on the CPU"),
             Example("ringscope bench --only messages", "the messages alone"),
+            Example("ringscope bench --only messages --input-ring device-memory", "with messages in device memory"),
             Example("ringscope bench --json >bench.json", "JSON on stdout, progress on stderr"),
             Title(""),
             Prose(

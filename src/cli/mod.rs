@@ -1,4 +1,4 @@
-//! The program: what was asked (`args`, `help`), opening a device (`opening`), one folder for each command, what a terminal shows (`term`), and what is
+//! The program: what was asked (`args`, `help`), opening devices (`devices`, `opening`), one folder for each command, what a terminal shows (`term`), and what is
 //! streamed through the kernels (`workload`).
 
 mod alerts;
@@ -6,6 +6,7 @@ mod anomalies;
 mod args;
 mod bench;
 mod dashboards;
+mod devices;
 mod diff;
 mod doctor;
 mod error;

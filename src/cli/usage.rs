@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clap::Parser;
-use ringscope::DeviceSpec;
 use ringscope::trace::TraceFilter;
 
 use super::args::try_run_args as run;
 use super::args::*;
+use super::devices::Devices;
 use super::workload::args::Work;
 use super::workload::input::Limit;
 
@@ -19,15 +19,24 @@ fn the_definition_is_sound() {
 #[test]
 fn defaults() {
     let args = run(&[]).unwrap();
-    assert_eq!((args.kernels, args.blocks, args.message_bytes, args.slots()), (3, 1, 4096, 256));
-    assert_eq!((args.kernel, args.device, args.limit()), (Work::Crc32c, DeviceSpec::Auto, Limit::OnePass));
+    assert_eq!(
+        (args.kernels(1), args.kernels(8), args.blocks, args.message_bytes, args.slots(3)),
+        (3, 8, 1, 4096, 256)
+    );
+    assert_eq!(
+        (args.kernel, args.device.clone(), args.limit()),
+        (Work::Crc32c, "auto".parse::<Devices>().unwrap(), Limit::OnePass)
+    );
     assert_eq!((args.interval, args.black_box), (Duration::from_millis(500), 0));
     assert_eq!(run(&["--black-box", "256"]).unwrap().black_box, 256);
 }
 
 #[test]
 fn rings_stay_small() {
-    let slots = |args: &[&str]| run(args).unwrap().slots();
+    let slots = |args: &[&str]| {
+        let args = run(args).unwrap();
+        args.slots(args.kernels(1))
+    };
     assert_eq!(slots(&["--message-bytes", "1048576"]), 8);
     assert_eq!(slots(&["--message-bytes", "1048576", "--kernels", "256"]), 2);
     assert_eq!(slots(&["--message-bytes", "1048576", "--slots", "1024"]), 1024);
@@ -61,8 +70,12 @@ fn wrong_usage() {
         &["--inject-errors", "1.5"],
         &["--inject-errors", "nan"],
         &["--device", "gpu"],
+        &["--device", "cuda:0,,host"],
+        &["--device", "host,auto"],
+        &["--device", "cuda,cuda:0"],
         &["--kernel", "sha256"],
         &["--kernel", "vector_add", "--message-bytes", "1001"],
+        &["--kernel", "matmul_f32", "--message-bytes", "131073"],
         &["--publish-interval", "1ms"],
         &["--publish-interval", "25h"],
         &["--publish-spans", "1/3"],
@@ -71,7 +84,16 @@ fn wrong_usage() {
         // What was given stands in the message, and what is allowed.
         let given = if args.contains(&"--messages") { args[0] } else { args[args.len() - 1] };
         assert!(error.contains(given), "{args:?}: {error}");
-        let says = ["must be", "[possible values:", "names no device", "cannot be used with", "needs a unit"];
+        let says = [
+            "must be",
+            "[possible values:",
+            "names no device",
+            "is empty",
+            "stands alone",
+            "same GPU",
+            "cannot be used with",
+            "needs a unit",
+        ];
         assert!(says.iter().any(|says| error.contains(says)), "{args:?}: {error}");
     }
 }

@@ -26,10 +26,14 @@ pub const MAX_WINDOWS: usize = 8;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryConfig {
-    /// Most kernels and host actors, including those that have ended; at least 1. Default:
-    /// [`DEFAULT_MAX_KERNELS`](Self::DEFAULT_MAX_KERNELS).
+    /// Most kernels and host actors, including those that have ended; at least 1. Fewer take less memory on the device: see
+    /// [`max_blocks`](Self::max_blocks). Default: [`DEFAULT_MAX_KERNELS`](Self::DEFAULT_MAX_KERNELS).
     pub max_kernels: usize,
-    /// Most blocks of all device kernels together, at least 1; each has a shard of 384 bytes and its buckets. Default:
+    /// Most blocks of all device kernels together, at least 1; each has a shard of 384 bytes. The blocks of a kernel share its
+    /// rows of buckets, at most 8, and where there are up to 8 blocks each has one of its own; a row has 8,448 bytes at the
+    /// default scale. A device has rows for eight to each of `max_kernels`, or for one to each of them and one to every 8
+    /// blocks, whichever are fewer, and 64 to spare: where those are taken, kernels get fewer rows, which costs them time
+    /// where their blocks record at the same moment, and no count. The same is pinned twice on the host for copies. Default:
     /// [`DEFAULT_MAX_BLOCKS`](Self::DEFAULT_MAX_BLOCKS).
     pub max_blocks: u32,
     /// Most metrics that [kernels count in](crate::metrics::Builder::on_device), at most 2^20; a family of up to eight

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
 
-use super::actor::Actor;
 use super::boxes::Boxes;
 use super::clock::SteadyClock;
-use super::collect::{Collection, Transition};
+use super::collect::{Collection, OneDevice, Transition};
 use super::config::TelemetryConfig;
 use super::counts::Counts;
 use super::error::TelemetryError;
@@ -21,12 +20,10 @@ use super::periodic::{Periodic, kept_interval};
 use super::publishers::Publishers;
 use super::registry::{Entry, Registry};
 use super::trace::Drain;
-use crate::abi::KernelRef;
-use crate::device::{DeviceError, Memory, SharedDevice};
-use crate::metrics::{Capacity, DeviceMetrics, Registry as MetricRegistry};
-use crate::reader::Reader;
+use crate::device::{DeviceError, Memory};
+use crate::metrics::{DeviceMetrics, Registry as MetricRegistry};
 use crate::snapshot::{BlackBox, KernelState, Snapshot};
-use crate::trace::{KernelNames, Stream, StreamConfig, TraceFilter, TracedKernel};
+use crate::trace::{Queue, Stream, StreamConfig, TraceFilter};
 
 /// What all clones of a collector share.
 pub(super) struct Core {
@@ -39,13 +36,13 @@ pub(super) struct Core {
     /// Destinations that something is published to.
     #[cfg_attr(not(feature = "publish"), allow(dead_code))]
     pub(super) publishers: Arc<Publishers>,
-    /// Events and spans, where they are kept.
-    pub(super) drain: Option<Drain>,
-    /// Where kernels leave their last words.
-    pub(super) boxes: Option<Boxes>,
+    /// Events and spans, where they are kept, by device.
+    pub(super) drains: Vec<Drain>,
+    /// Where kernels leave their last words, by device.
+    pub(super) boxes: Vec<Boxes>,
     registry: RwLock<Registry>,
-    counts: Arc<Counts>,
-    clock: SteadyClock,
+    pub(super) counts: Arc<Counts>,
+    pub(super) clock: SteadyClock,
     collection: Mutex<Collection>,
     latest: ArcSwapOption<Snapshot>,
     history: Mutex<History>,
@@ -56,8 +53,8 @@ pub(super) struct Core {
 
 impl Core {
     /// With a config that was checked.
-    pub(super) fn new(enabled: bool, config: &TelemetryConfig, device: Option<(Reader, DeviceMetrics)>) -> Self {
-        let (reader, device_metrics) = device.unzip();
+    pub(super) fn new(enabled: bool, config: &TelemetryConfig, devices: Vec<(OneDevice, DeviceMetrics)>) -> Self {
+        let (devices, device_metrics) = devices.into_iter().unzip();
         let metrics = match enabled {
             true => MetricRegistry::new(config.max_series, config.scale, device_metrics),
             false => MetricRegistry::disabled(config.max_series, config.scale),
@@ -68,10 +65,10 @@ impl Core {
         let ops = Arc::new(Switch::new(config.scale, clock, Arc::clone(&counts)));
         let publishers = Arc::<Publishers>::default();
         let shared = (Arc::clone(&ops), Arc::clone(&publishers), Arc::clone(&counts));
-        let collection = Collection::new(config, clock, reader, Arc::clone(&metrics), shared);
+        let collection = Collection::new(config, clock, devices, Arc::clone(&metrics), shared);
         Core {
-            drain: None,
-            boxes: None,
+            drains: Vec::new(),
+            boxes: Vec::new(),
             enabled,
             started: SystemTime::now(),
             metrics,
@@ -89,73 +86,23 @@ impl Core {
         }
     }
 
-    /// Allocates what kernels of a device count in.
-    pub(super) fn on_device(device: &SharedDevice, config: &TelemetryConfig) -> Result<Self, TelemetryError> {
-        let reader = Reader::new(Arc::clone(device), config.max_blocks, config.scale, config.copy_limit)?;
-        let room = Capacity { metrics: config.device_metrics, buckets: config.device_buckets };
-        let metrics = DeviceMetrics::new(device, room, config.copy_limit)?;
-        let boxes = match config.black_box_records {
-            0 => None,
-            records => Some(Boxes::new(device, config.max_blocks, records)?),
-        };
-        let mut core = Core { boxes, ..Self::new(true, config, Some((reader, metrics))) };
-        if config.trace_records > 0 {
-            let shared = (Arc::clone(&core.counts), Arc::clone(&core.ops), core.clock);
-            core.drain = Some(Drain::new(device, config, shared)?);
-        }
-        Ok(core)
-    }
-
-    /// Registers a kernel, and returns what it takes by value.
-    pub(super) fn add_kernel(
-        &self,
-        id: &str,
-        shards: u32,
-        names: KernelNames,
-        filter: TraceFilter,
-    ) -> Result<KernelRef, TelemetryError> {
-        let filter = filter.word()?;
-        if !self.enabled {
-            return Ok(KernelRef::default());
-        }
-        let collection = self.collection();
-        let all = collection.shards().ok_or(TelemetryError::NoDevice)?;
-        let mut registry = self.registry_mut();
-        let (shards, index) = registry.add_kernel(id, shards, all, names.clone())?;
-        let table = self.metrics.table();
-        let (metrics, metric_count) = table.map_or((0, 0), |t| (t.memory.device_address(), t.places));
-        let mut to = KernelRef { metrics, metric_count, ..collection.kernel_ref(shards) };
-        if let Some(drain) = &self.drain {
-            let kernel = TracedKernel { id: id.into(), names };
-            match drain.add_kernel(kernel, (shards, index), filter, &mut to) {
-                Ok(counted) => registry.set_traced(index, counted),
-                Err(error) => {
-                    registry.remove_newest(id);
-                    return Err(error.into());
-                }
-            }
-        }
-        self.boxes.iter().for_each(|boxes| boxes.tell(shards, &mut to));
-        Ok(to)
-    }
-
-    /// Takes back a registration of which nothing was launched, if it is the newest.
-    pub(super) fn forget(&self, id: &str) {
-        let _collection = self.collection();
-        if self.registry_mut().remove_newest(id) {
-            self.drain.iter().for_each(|drain| drain.remove_newest(id));
-        }
-    }
-
-    /// Makes a stream of what kernels record from now on.
+    /// Makes a stream of what kernels record from now on, on each device that can be read.
     pub(super) fn trace_stream(&self, config: StreamConfig) -> Result<Stream, TelemetryError> {
         self.check_enabled()?;
-        self.drain.as_ref().ok_or(TelemetryError::NoTraceRecords)?.open(config)
+        if self.drains.is_empty() {
+            return Err(TelemetryError::NoTraceRecords);
+        }
+        let (queue, stream) = Queue::open(config, self.drains.len());
+        let opened: Vec<_> = self.drains.iter().map(|drain| drain.open(&queue)).collect();
+        match opened.iter().any(Result::is_ok) {
+            true => Ok(stream),
+            false => opened.into_iter().collect::<Result<Vec<()>, _>>().map(|_| stream),
+        }
     }
 
-    /// Looks at the rings so far, from 1; 0 while nobody reads them.
-    pub(super) fn trace_looks(&self) -> u64 {
-        self.counts.trace_looks.load(Ordering::Acquire)
+    /// Looks at the rings of each device so far, from 1; 0 while nobody reads them.
+    pub(super) fn trace_looks(&self) -> Vec<u64> {
+        self.drains.iter().map(Drain::looks).collect()
     }
 
     /// Places of rings that were written while there were streams, by all kernels.
@@ -169,9 +116,9 @@ impl Core {
         self.check_enabled()?;
         let word = filter.word()?;
         let index = self.index_of(id)?;
-        let counted = self.registry().entries()[index].traced.get().cloned();
-        match (&self.drain, counted) {
-            (Some(drain), Some(counted)) => Ok(drain.set_filter(index, &counted, word)?),
+        let entry = Arc::clone(&self.registry().entries()[index]);
+        match (entry.device().and_then(|device| self.drains.get(device)), entry.traced.get()) {
+            (Some(drain), Some(counted)) => Ok(drain.set_filter(index, counted, word)?),
             _ => Err(TelemetryError::NotTraced { id: id.to_owned() }),
         }
     }
@@ -199,13 +146,17 @@ impl Core {
 
     // ---- kernels and actors --------------------------------------------------------------------------
 
-    pub(super) fn actor(&self, id: &str) -> Result<Arc<Actor>, TelemetryError> {
-        let known = self.registry().actor(id)?;
-        known.map_or_else(|| self.registry_mut().actor_or_new(id), Ok)
+    /// What kernels write to on a device.
+    pub(super) fn memory(&self, device: usize) -> Vec<Memory> {
+        let slab = self.collection().slabs().nth(device);
+        let traces = self.drains.get(device).map(Drain::memory);
+        let boxes = self.boxes.get(device).map(Boxes::memory);
+        let metrics = self.metrics.table(device).map(|table| table.memory);
+        [slab, traces, boxes, metrics].into_iter().flatten().map(Memory::opaque).collect()
     }
 
-    pub(super) fn memory(&self) -> Option<Memory> {
-        self.collection().slab()
+    pub(super) fn device_count(&self) -> usize {
+        self.collection().slabs().count()
     }
 
     pub(super) fn index_of(&self, id: &str) -> Result<usize, TelemetryError> {
@@ -214,22 +165,16 @@ impl Core {
     }
 
     /// Notes and tells what state a kernel was commanded to.
-    pub(super) fn set_state(&self, id: &str, state: KernelState) {
-        let entry = self.registry().get(id).cloned();
-        if let Some(entry) = entry {
-            entry.set_state(state);
-            self.announce(&entry, state, None);
-        }
+    pub(super) fn set_state(&self, entry: &Entry, state: KernelState) {
+        entry.set_state(state);
+        self.announce(entry, state, None);
     }
 
     /// Notes and tells that a kernel is dead, and of what.
-    pub(super) fn set_failed(&self, id: &str, died_of: &str) {
-        let entry = self.registry().get(id).cloned();
-        if let Some(entry) = entry {
-            entry.set_failed(died_of);
-            if self.announce(&entry, KernelState::Failed, entry.failure()) {
-                self.notifier.say(Message::KernelFailed { kernel_id: id, reason: died_of });
-            }
+    pub(super) fn set_failed(&self, entry: &Entry, died_of: &str) {
+        entry.set_failed(died_of);
+        if self.announce(entry, KernelState::Failed, entry.failure()) {
+            self.notifier.say(Message::KernelFailed { kernel_id: &entry.id, reason: died_of });
         }
     }
 
@@ -238,28 +183,31 @@ impl Core {
         self.check_enabled()?;
         let index = self.index_of(id)?;
         let entry = self.registry().entries().get(index).cloned();
-        let boxes = self.boxes.as_ref().zip(entry).and_then(|(boxes, entry)| boxes.read(&entry));
+        let boxes = entry.and_then(|entry| self.boxes_of(&entry));
         boxes.ok_or_else(|| TelemetryError::NoBlackBox { id: id.to_owned() })
     }
 
     /// What a kernel died of, with what its black boxes say of it.
-    pub(super) fn quoted(&self, id: &str, died_of: DeviceError) -> DeviceError {
-        let entry = self.registry().get(id).cloned();
-        match entry.and_then(|entry| self.quote(&entry)) {
+    pub(super) fn quoted(&self, entry: &Entry, died_of: DeviceError) -> DeviceError {
+        match self.quote(entry) {
             Some(quote) => died_of.quoting(&quote),
             None => died_of,
         }
     }
 
+    pub(super) fn boxes_of(&self, entry: &Entry) -> Option<Vec<BlackBox>> {
+        self.boxes.get(entry.device()?)?.read(entry)
+    }
+
     fn quote(&self, entry: &Entry) -> Option<String> {
-        BlackBox::quote(&self.boxes.as_ref()?.read(entry)?)
+        BlackBox::quote(&self.boxes_of(entry)?)
     }
 
     /// The same as text, where the device's death was found by a reading.
     fn reason(&self, entry: &Entry, died_of: &TelemetryError) -> Arc<str> {
         match (entry.failure(), died_of) {
             (Some(known), _) => Arc::clone(known),
-            (None, TelemetryError::Device(error)) => self.quoted(&entry.id, error.clone()).to_string().into(),
+            (None, TelemetryError::Device(error)) => self.quoted(entry, error.clone()).to_string().into(),
             (None, other) => other.to_string().into(),
         }
     }
@@ -302,15 +250,20 @@ impl Core {
     }
 
     /// Reads, publishes and tells, while nobody else does: so that snapshots and events come in their order.
-    fn collect(&self, collection: &mut Collection) -> Outcome {
+    pub(super) fn collect(&self, collection: &mut Collection) -> Outcome {
         let dropped_before = self.counts.dropped_series.load(Ordering::Relaxed);
         let reading = match collection.read(&self.registry) {
             Ok(reading) => reading,
             Err(error) => return self.collection_failed(collection, error),
         };
-        let misses_before = self.latest.load().as_ref().map_or(0, |latest| latest.self_metrics.lookup_misses_total);
+        let before = self.latest.load_full();
+        let misses_before = before
+            .as_ref()
+            .map_or((0, 0), |latest| (latest.self_metrics.lookup_misses_total, latest.self_metrics.role_misses_total));
         let planned = Duration::from_nanos(self.planned_ns.load(Ordering::Relaxed));
-        let derived = collection.derive(&reading, planned);
+        let reason = |entry: &Entry, error: &TelemetryError| self.reason(entry, error);
+        let derived = collection.derive(&reading, planned, (before.as_deref(), &reason));
+        drop(before);
         let snapshot = Arc::new(derived.snapshot);
         // Before its events: whoever hears of one finds it in the newest snapshot.
         self.latest.store(Some(Arc::clone(&snapshot)));
@@ -319,51 +272,76 @@ impl Core {
             let (stall, died_of) = (kernel.stall.as_ref(), kernel.last_error.as_ref());
             self.notifier.event_with(&kernel.kernel_id, transition.kind, stall, died_of);
         }
+        let errors = collection.errors();
+        let failed = self.tell_failed(derived.failed, &errors);
         self.notifier.snapshot(&snapshot);
         let dropped = self.counts.dropped_series.load(Ordering::Relaxed);
         let series_dropped = (dropped > dropped_before).then_some(dropped);
-        let misses = reading.lookup_misses;
-        let lookup_misses = (misses > misses_before).then_some(misses);
-        Outcome { series_dropped, lookup_misses, transitions: derived.transitions, ..Outcome::new(Ok(snapshot)) }
+        let more = |now: u64, before: u64| (now > before).then_some(now);
+        let lookup_misses = more(reading.lookup_misses, misses_before.0);
+        let role_misses = more(reading.role_misses, misses_before.1);
+        let transitions = derived.transitions;
+        Outcome { series_dropped, lookup_misses, role_misses, transitions, failed, errors, result: Ok(snapshot) }
     }
 
     /// The last good numbers stay, and say that nothing newer could be read; their device kernels are `Failed`, unless the
     /// copy was merely late.
     fn collection_failed(&self, collection: &mut Collection, error: TelemetryError) -> Outcome {
-        let died_of = (!is_late_copy(&error)).then_some(&error);
         let mut newest = self.latest.load_full().as_deref().cloned();
-        let reason = died_of.map(|error| |entry: &Entry| self.reason(entry, error));
-        let mut failed = collection.fail(&mut newest, reason);
+        let failed = collection.fail(&mut newest, &|entry, error| self.reason(entry, error));
         let newest = newest.map(Arc::new);
         newest.iter().for_each(|newest| self.latest.store(Some(Arc::clone(newest))));
-        failed.retain(|entry| self.announce(entry, KernelState::Failed, Some(&self.reason(entry, &error))));
+        let errors = collection.errors();
+        let failed = self.tell_failed(failed, &errors);
         newest.iter().for_each(|newest| self.notifier.snapshot(newest));
-        Outcome { failed, ..Outcome::new(Err(error)) }
+        Outcome {
+            failed,
+            errors,
+            transitions: Vec::new(),
+            series_dropped: None,
+            lookup_misses: None,
+            role_misses: None,
+            result: Err(error),
+        }
+    }
+
+    /// Tells which kernels their devices took with them, by those devices' errors. Returns those that were not told before,
+    /// with why.
+    fn tell_failed(&self, failed: Vec<Arc<Entry>>, errors: &[Option<TelemetryError>]) -> Vec<(Arc<Entry>, Arc<str>)> {
+        let why = |entry: Arc<Entry>| {
+            let error = errors.get(entry.device()?)?.as_ref()?;
+            let reason = self.reason(&entry, error);
+            self.announce(&entry, KernelState::Failed, Some(&reason)).then_some((entry, reason))
+        };
+        failed.into_iter().filter_map(why).collect()
     }
 
     /// Says what there is to say of a collection, when the lock is free again: the user's subscriber may collect itself.
-    fn say(&self, outcome: &Outcome) {
+    pub(super) fn say(&self, outcome: &Outcome) {
         let say = |message: Message<'_>| self.notifier.say(message);
         self.notifier.say_dropped();
-        match &outcome.result {
-            Ok(snapshot) => {
-                for transition in &outcome.transitions {
-                    self.say_transition(transition, snapshot);
-                }
+        if let Ok(snapshot) = &outcome.result {
+            for transition in &outcome.transitions {
+                self.say_transition(transition, snapshot);
             }
-            Err(error) if is_late_copy(error) => say(Message::CollectionFailed { error }),
-            Err(error) => say(Message::DeviceFailed { error }),
         }
-        if let Err(error) = &outcome.result {
-            for entry in &outcome.failed {
-                say(Message::KernelFailed { kernel_id: &entry.id, reason: &self.reason(entry, error) });
-            }
+        for error in outcome.errors.iter().flatten() {
+            say(match error.is_late_copy() {
+                true => Message::CollectionFailed { error },
+                false => Message::DeviceFailed { error },
+            });
+        }
+        for (entry, reason) in &outcome.failed {
+            say(Message::KernelFailed { kernel_id: &entry.id, reason });
         }
         if let Some(dropped) = outcome.series_dropped {
             say(Message::SeriesDropped { dropped });
         }
         if let Some(misses) = outcome.lookup_misses {
             say(Message::MetricNotFound { misses });
+        }
+        if let Some(misses) = outcome.role_misses {
+            say(Message::RoleNotFound { misses });
         }
     }
 
@@ -433,23 +411,16 @@ impl Core {
 }
 
 /// What came of one collection.
-struct Outcome {
-    result: Result<Arc<Snapshot>, TelemetryError>,
+pub(super) struct Outcome {
+    pub(super) result: Result<Arc<Snapshot>, TelemetryError>,
     transitions: Vec<Transition>,
-    /// The kernels that the device took with it.
-    failed: Vec<Arc<Entry>>,
+    /// The kernels that a device took with it, and what they died of.
+    failed: Vec<(Arc<Entry>, Arc<str>)>,
+    /// Why devices could not be read, by their indices.
+    errors: Vec<Option<TelemetryError>>,
     /// All series that had no room so far, if there are more of them now.
     series_dropped: Option<u64>,
     /// All look-ups of metrics by kernels that found none, if there are more of them now.
     lookup_misses: Option<u64>,
-}
-
-impl Outcome {
-    fn new(result: Result<Arc<Snapshot>, TelemetryError>) -> Self {
-        Outcome { result, transitions: Vec::new(), failed: Vec::new(), series_dropped: None, lookup_misses: None }
-    }
-}
-
-fn is_late_copy(error: &TelemetryError) -> bool {
-    matches!(error, TelemetryError::Device(DeviceError::CopyTimedOut { .. }))
+    role_misses: Option<u64>,
 }

@@ -14,10 +14,9 @@ pub(super) struct Counts {
     pub(super) dropped_hooks: AtomicU64,
     pub(super) dropped_subscribers: AtomicU64,
     pub(super) dropped_series: AtomicU64,
+    pub(super) dropped_kernels: AtomicU64,
     pub(super) dropped_event_subscribers: AtomicU64,
     pub(super) dropped_trace_streams: AtomicU64,
-    /// Looks at the rings of events and spans that have ended, plus one; 0 while nobody reads them.
-    pub(super) trace_looks: AtomicU64,
     pub(super) hook_calls: AtomicU64,
     pub(super) hook_panics: AtomicU64,
     pub(super) hook_slow: AtomicU64,

@@ -20,11 +20,23 @@ pub enum TelemetryError {
         /// How many there are.
         registered: usize,
     },
-    /// The name is taken.
-    #[error("a kernel `{id}` is registered already: choose another id, ids stay taken after the kernel's end")]
+    /// The name is taken: by a kernel that has not ended, or by a host actor.
+    #[error(
+        "a kernel `{id}` is registered already: choose another id, or end that kernel first (terminate(\"{id}\") of a runtime; of a kernel that you launched yourself, retire(\"{id}\") once its stream is done)"
+    )]
     AlreadyRegistered {
         /// The name.
         id: String,
+    },
+    /// Blocks of a kernel that was to be retired have begun, and have not said that they ended.
+    #[error(
+        "{blocks} blocks of kernel `{id}` have not ended: wait for its stream before you retire it, and let each block end its recorder"
+    )]
+    StillRunning {
+        /// The name.
+        id: String,
+        /// How many blocks.
+        blocks: u32,
     },
     /// An empty name.
     #[error("a kernel id cannot be empty: give it a name")]
@@ -40,7 +52,7 @@ pub enum TelemetryError {
         limit: usize,
     },
     /// The bound on kernels is reached.
-    #[error("{limit} kernels are registered, no more fit: raise max_kernels in the TelemetryConfig")]
+    #[error("{limit} kernels are registered and none of them has ended: raise max_kernels in the TelemetryConfig")]
     TooManyKernels {
         /// The bound.
         limit: usize,
@@ -52,9 +64,19 @@ pub enum TelemetryError {
     TooManyBlocks {
         /// Blocks of this kernel.
         asked: u32,
-        /// Shards left.
+        /// Shards left that lie behind one another.
         free: u32,
         /// Shards of the slab.
+        limit: u32,
+    },
+    /// The slab has no row of buckets left.
+    #[error(
+        "all {limit} rows of buckets are taken, none is left for kernel `{id}`: raise max_blocks in the TelemetryConfig"
+    )]
+    NoBuckets {
+        /// The name.
+        id: String,
+        /// Rows of the slab.
         limit: u32,
     },
     /// A kernel with 0 blocks.
@@ -63,9 +85,41 @@ pub enum TelemetryError {
         /// The name.
         id: String,
     },
+    /// Shards that are not as many for each block as it has roles.
+    #[error(
+        "kernel `{id}` has {shards} shards and {roles} roles a block, which do not go together: give it .shards(blocks * roles) and at least one role"
+    )]
+    BadRoles {
+        /// The name.
+        id: String,
+        /// Shards of all blocks.
+        shards: u32,
+        /// Roles of each block.
+        roles: u32,
+    },
     /// A device kernel was registered with a collector that has no device.
     #[error("this collector has no device: make it with TelemetryCollector::on_device")]
     NoDevice,
+    /// A collector was given a device twice.
+    #[error("device {second} is device {first} again, {name}: give each device once")]
+    DeviceTwice {
+        /// The index of the one that was given first.
+        first: usize,
+        /// The index of the same one.
+        second: usize,
+        /// Its name.
+        name: String,
+    },
+    /// No device of that index.
+    #[error(
+        "this collector has no device {device}, it has {devices}: they are counted from 0, in the order in which it was given them"
+    )]
+    UnknownDevice {
+        /// The index asked for.
+        device: usize,
+        /// How many there are.
+        devices: usize,
+    },
     /// A host call tried to count for a kernel that counts for itself.
     #[error("kernel `{id}` counts for itself on the device: record host actors under an id of their own")]
     CountsForItself {
@@ -149,6 +203,11 @@ pub enum TelemetryError {
 }
 
 impl TelemetryError {
+    /// Whether a copy from a device was late, and the device may live.
+    pub(super) fn is_late_copy(&self) -> bool {
+        matches!(self, TelemetryError::Device(error) if error.is_late_copy())
+    }
+
     pub(super) fn no_thread(what: &'static str, error: &std::io::Error) -> Self {
         TelemetryError::NoThread { what, message: error.to_string(), remedy: thread_remedy(error) }
     }

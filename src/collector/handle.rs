@@ -1,7 +1,6 @@
 //! The collector as its users have it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -16,8 +15,8 @@ use super::publishers::CountsPublishing;
 use super::registration::KernelRegistration;
 use super::standard::StandardMetrics;
 use crate::abi::KernelRef;
-use crate::device::{DeviceError, Memory, MetricTable, SharedDevice};
-use crate::snapshot::{BlackBox, KernelState, KernelTelemetry, Snapshot, Summary};
+use crate::device::{Memory, MetricTable, SharedDevice};
+use crate::snapshot::{BlackBox, KernelTelemetry, Snapshot, Summary};
 use crate::trace::{Stream, StreamConfig, TraceFilter};
 
 /// Collects what kernels count: device kernels by reading their slab, host actors by their handles' cells.
@@ -33,7 +32,7 @@ pub struct TelemetryCollector {
 impl TelemetryCollector {
     /// Makes a collector of host actors with the default config. One that is not enabled records nothing.
     pub fn new(enabled: bool) -> Self {
-        Self::from_core(Core::new(enabled, &TelemetryConfig::default(), None))
+        Self::from_core(Core::new(enabled, &TelemetryConfig::default(), Vec::new()))
     }
 
     /// Makes a collector of host actors with bounds and times of one's own.
@@ -42,20 +41,19 @@ impl TelemetryCollector {
     /// [`TelemetryError::BadSetting`], as [`TelemetryConfig::check`].
     pub fn with_config(enabled: bool, config: TelemetryConfig) -> Result<Self, TelemetryError> {
         config.check()?;
-        Ok(Self::from_core(Core::new(enabled, &config, None)))
+        Ok(Self::from_core(Core::new(enabled, &config, Vec::new())))
     }
 
     /// Makes a collector of the kernels of `device`, and of host actors. Allocates its slab: make it before the first
-    /// launch.
+    /// launch. [`builder`](Self::builder) makes one of several devices.
     ///
     /// # Errors
     /// [`TelemetryError::BadSetting`], as [`TelemetryConfig::check`]; [`TelemetryError::Device`].
     pub fn on_device(device: SharedDevice, config: TelemetryConfig) -> Result<Self, TelemetryError> {
-        config.check()?;
-        Ok(Self::from_core(Core::on_device(&device, &config)?))
+        Self::builder().device(device).config(config).build()
     }
 
-    fn from_core(core: Core) -> Self {
+    pub(super) fn from_core(core: Core) -> Self {
         TelemetryCollector { core: Arc::new(core) }
     }
 
@@ -77,7 +75,7 @@ impl TelemetryCollector {
 
     // ---- device kernels ------------------------------------------------------------------------------
 
-    /// Registers a kernel of `blocks` blocks, and returns what to pass to it by value; a null reference, with which the
+    /// Registers a kernel of `blocks` blocks on the first device, and returns what to pass to it by value; a null reference, with which the
     /// kernel counts nothing, from a collector that is off. The kernel's state is what its blocks say. The reference is for
     /// one launch: another with the same one would add to its counts and start its clock again. The collector, or its
     /// [`memory`](Self::memory), must outlive the kernel.
@@ -97,47 +95,23 @@ impl TelemetryCollector {
     /// Returns the memory that registered kernels and their metrics write to. It must outlive their blocks; the collector
     /// keeps it as well. Empty without a device. The host cannot write to it, on no device: kernels follow addresses in it.
     pub fn memory(&self) -> Vec<Memory> {
-        let core = &self.core;
-        let traces = core.drain.iter().map(|drain| drain.memory());
-        let boxes = core.boxes.iter().map(|boxes| boxes.memory());
-        core.memory()
-            .into_iter()
-            .chain(traces)
-            .chain(boxes)
-            .chain(self.metric_table().map(|table| table.memory))
-            .map(Memory::opaque)
-            .collect()
+        (0..self.core.device_count()).flat_map(|device| self.core.memory(device)).collect()
     }
 
-    /// Returns where kernels look up the metrics that were made for them; `None` without a device.
+    /// What kernels of one device write to.
+    pub(crate) fn memory_of(&self, device: usize) -> Vec<Memory> {
+        self.core.memory(device)
+    }
+
+    /// Returns where kernels of the first device look up the metrics that were made for them; `None` without a device.
     pub fn metric_table(&self) -> Option<MetricTable> {
-        self.core.metrics.table()
+        self.metric_table_of(0)
     }
 
-    /// Takes back a registration of which nothing was launched. If something was registered since, its place stays
-    /// taken.
-    pub(crate) fn forget(&self, id: &str) {
-        self.core.forget(id);
-    }
-
-    /// Says what state a kernel is in, as its commander knows it.
-    pub(crate) fn set_state(&self, id: &str, state: KernelState) {
-        self.core.set_state(id, state);
-    }
-
-    /// Says that a kernel is dead, and of what, which its telemetry carries from now on.
-    pub(crate) fn set_failed(&self, id: &str, died_of: &str) {
-        self.core.set_failed(id, died_of);
-    }
-
-    /// What a kernel died of, with what its black boxes say of it.
-    pub(crate) fn quoted(&self, id: &str, died_of: DeviceError) -> DeviceError {
-        self.core.quoted(id, died_of)
-    }
-
-    /// Where the kernel's senders count that its queue was full.
-    pub(crate) fn queue_full(&self, id: &str) -> Arc<AtomicU64> {
-        self.core.registry().get(id).map(|entry| Arc::clone(&entry.queue_full)).unwrap_or_default()
+    /// Returns where kernels of the device of that index look up the metrics that were made for them; `None` if there is no
+    /// such device.
+    pub fn metric_table_of(&self, device: usize) -> Option<MetricTable> {
+        self.core.metrics.table(device)
     }
 
     /// Returns what the black box says of each shard of kernel `id` that has begun, in the order of the shards:
@@ -218,8 +192,9 @@ impl TelemetryCollector {
     /// all.
     ///
     /// # Errors
-    /// [`TelemetryError::Disabled`]; [`TelemetryError::Device`] if the device failed: then [`latest`](Self::latest)
-    /// has the last good numbers, with its kernels `Failed` unless the copy was merely late or they had ended before.
+    /// [`TelemetryError::Disabled`]; [`TelemetryError::Device`] if all devices failed: then [`latest`](Self::latest)
+    /// has the last good numbers, with their kernels `Failed` unless the copy was merely late or they had ended before. Of
+    /// several devices one that can be read is enough: which ones could not, [`Snapshot::devices`] says.
     pub fn snapshot(&self) -> Result<Arc<Snapshot>, TelemetryError> {
         self.core.snapshot()
     }

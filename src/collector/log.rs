@@ -13,6 +13,7 @@ pub(super) enum Message<'a> {
     UnknownKernel { kernel_id: &'a str },
     UnknownMetric { metric: &'a str },
     MetricNotFound { misses: u64 },
+    RoleNotFound { misses: u64 },
     SeriesDropped { dropped: u64 },
     KernelStalled { kernel_id: &'a str, block: u32, stuck: &'a str },
     KernelRecovered { kernel_id: &'a str },
@@ -131,6 +132,7 @@ mod with_tracing {
             Message::UnknownKernel { .. } => "unknown kernel",
             Message::UnknownMetric { .. } => "unknown metric",
             Message::MetricNotFound { .. } => "metric not found",
+            Message::RoleNotFound { .. } => "role not found",
             Message::SeriesDropped { .. } => "series dropped",
             Message::KernelStalled { .. } => "kernel stalled",
             Message::KernelRecovered { .. } => "kernel recovered",
@@ -163,6 +165,9 @@ mod with_tracing {
             }
             Message::MetricNotFound { misses } => {
                 event!(target: METRICS, Level::WARN, misses, suppressed, "{text}");
+            }
+            Message::RoleNotFound { misses } => {
+                event!(target: COLLECTOR, Level::WARN, misses, suppressed, "{text}");
             }
             Message::SeriesDropped { dropped } => {
                 event!(target: COLLECTOR, Level::WARN, dropped, suppressed, "{text}");

@@ -14,7 +14,7 @@ impl TelemetryCollector {
     /// # Errors
     /// None: what is wrong with the name shows when it is registered.
     pub fn counter(&self, name: &str, help: &str) -> Result<CounterBuilder, TelemetryError> {
-        self.builder(name, help)
+        self.metric_builder(name, help)
     }
 
     /// Starts the registration of a gauge; see [`metrics`](crate::metrics).
@@ -22,7 +22,7 @@ impl TelemetryCollector {
     /// # Errors
     /// As [`counter`](Self::counter).
     pub fn gauge(&self, name: &str, help: &str) -> Result<GaugeBuilder, TelemetryError> {
-        self.builder(name, help)
+        self.metric_builder(name, help)
     }
 
     /// Starts the registration of a histogram; see [`metrics`](crate::metrics).
@@ -30,10 +30,10 @@ impl TelemetryCollector {
     /// # Errors
     /// As [`counter`](Self::counter).
     pub fn histogram(&self, name: &str, help: &str) -> Result<HistogramBuilder, TelemetryError> {
-        self.builder(name, help)
+        self.metric_builder(name, help)
     }
 
-    fn builder<T: Instrument>(&self, name: &str, help: &str) -> Result<Builder<T>, TelemetryError> {
+    fn metric_builder<T: Instrument>(&self, name: &str, help: &str) -> Result<Builder<T>, TelemetryError> {
         Ok(Builder::new(Arc::clone(&self.core.metrics), name, help))
     }
 

@@ -26,6 +26,7 @@
 
 mod actor;
 mod boxes;
+mod builder;
 mod changes;
 mod clock;
 mod collect;
@@ -33,8 +34,10 @@ mod config;
 mod core;
 mod counts;
 mod error;
+mod free_list;
 mod handle;
 mod history;
+mod lives;
 mod log;
 mod metrics;
 mod notify;
@@ -46,15 +49,19 @@ mod recorder;
 mod registration;
 mod registry;
 mod ring;
+mod room;
 mod standard;
 mod trace;
 
 pub use actor::ActorHandle;
+pub use builder::CollectorBuilder;
+pub(crate) use builder::check_devices;
 pub use changes::{Changed, Changes};
 pub use config::{MAX_WINDOWS, TelemetryConfig};
 pub use error::TelemetryError;
 pub use handle::TelemetryCollector;
 pub use history::SnapshotHistory;
+pub(crate) use lives::Life;
 #[cfg(all(feature = "tracing", feature = "publish"))]
 pub(crate) use log::Limits;
 pub use notify::{

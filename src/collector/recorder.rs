@@ -9,8 +9,11 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use super::core::Core;
 use super::error::TelemetryError;
 use super::handle::TelemetryCollector;
-use crate::snapshot::{BlockState, BlockStatus, Place, RingPlace, TraceRecords, WaitsFor};
-use crate::trace::{Attribute, DeviceTrace, InHand, KernelRecords, Stream, StreamEnd, Trace, TraceCursor, Tracer};
+use super::trace::Drain;
+use crate::snapshot::{BlockState, BlockStatus, KernelTelemetry, Place, RingPlace, TraceRecords, WaitsFor};
+use crate::trace::{
+    Attribute, DeviceRecord, DeviceTrace, InHand, KernelRecords, Stream, StreamEnd, Trace, TraceCursor, Tracer,
+};
 
 /// How soon the end of a recording is noticed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -39,7 +42,8 @@ struct Shared {
 
 #[derive(Debug)]
 struct Kept {
-    device: DeviceTrace,
+    /// In the order of the collector's devices.
+    devices: Vec<DeviceTrace>,
     read: u64,
     lost: u64,
     end: Option<StreamEnd>,
@@ -47,16 +51,16 @@ struct Kept {
 
 impl TelemetryCollector {
     /// Collects what kernels record from now on, on a thread of its own, for a trace with what `tracer` records: the newest
-    /// `records` of them. Messages that were sent inside a span of that tracer have it as their parent, if the runtime
+    /// `records` of them of each device. Messages that were sent inside a span of that tracer have it as their parent, if the runtime
     /// [knows the tracer](crate::RuntimeBuilder::tracer).
     ///
     /// # Errors
     /// As [`trace_stream`](Self::trace_stream); [`TelemetryError::NoThread`].
     pub fn record_trace(&self, tracer: &Tracer, records: usize) -> Result<TraceRecorder, TelemetryError> {
         let stream = self.trace_stream()?;
-        let device = self.core.drain.as_ref().ok_or(TelemetryError::NoTraceRecords)?.device_track();
-        let device = DeviceTrace::new(device, records);
-        let kept = Mutex::new(Kept { device, read: 0, lost: 0, end: None });
+        let one = |(index, drain): (usize, &Drain)| DeviceTrace::new(drain.device_track(index), records);
+        let devices = self.core.drains.iter().enumerate().map(one).collect();
+        let kept = Mutex::new(Kept { devices, read: 0, lost: 0, end: None });
         let (stop, idle) = (AtomicBool::new(false), AtomicU64::new(0));
         let shared = Arc::new(Shared { tracer: tracer.clone(), kept, stop, idle });
         let body = {
@@ -68,6 +72,14 @@ impl TelemetryCollector {
             .spawn(body)
             .map_err(|e| TelemetryError::no_thread("the recorder of a trace", &e))?;
         Ok(TraceRecorder { core: Arc::downgrade(&self.core), shared, thread: Some(thread) })
+    }
+}
+
+impl Kept {
+    fn record(&mut self, record: DeviceRecord, tracer: &Tracer) {
+        if let Some(device) = self.devices.get_mut(record.device as usize) {
+            device.record(record, Some(tracer));
+        }
     }
 }
 
@@ -84,7 +96,7 @@ impl Shared {
             let idle = first.is_none();
             let mut kept = self.kept();
             let rest = std::iter::from_fn(|| stream.try_next()).take(BATCH);
-            first.into_iter().chain(rest).for_each(|record| kept.device.record(record, Some(&self.tracer)));
+            first.into_iter().chain(rest).for_each(|record| kept.record(record, &self.tracer));
             (kept.read, kept.lost) = (stream.read(), stream.lost());
             if idle {
                 kept.end = stream.end();
@@ -100,15 +112,15 @@ impl Shared {
 /// What the blocks of traced kernels have in hand now, or what they wait for; not those that wait for work.
 fn in_hand(core: &Core) -> Vec<InHand> {
     let Ok(snapshot) = core.snapshot() else { return Vec::new() };
-    let traced = snapshot.kernels.iter().filter(|kernel| kernel.trace.is_some()).map(|kernel| &kernel.kernel_id);
+    let traced = snapshot.kernels.iter().filter(|kernel| kernel.trace.is_some());
     let blocks = traced.flat_map(|kernel| {
-        let blocks = snapshot.blocks(kernel).unwrap_or_default();
+        let blocks = snapshot.blocks(&kernel.kernel_id).unwrap_or_default();
         blocks.into_iter().filter_map(|block| of_block(kernel, &block))
     });
     blocks.collect()
 }
 
-fn of_block(kernel: &Arc<str>, block: &BlockStatus) -> Option<InHand> {
+fn of_block(kernel: &KernelTelemetry, block: &BlockStatus) -> Option<InHand> {
     let works = matches!(block.state, BlockState::Held | BlockState::Active);
     let waits_for_work = block.waits_for == Some(WaitsFor::Work) || block.place == Place::Ring(RingPlace::Message);
     if !works || waits_for_work || block.place == Place::Nowhere {
@@ -127,7 +139,8 @@ fn of_block(kernel: &Arc<str>, block: &BlockStatus) -> Option<InHand> {
         _ => Vec::new(),
     };
     Some(InHand {
-        kernel: Arc::clone(kernel),
+        kernel: Arc::clone(&kernel.kernel_id),
+        device: kernel.device?,
         shard: block.block,
         sm: block.multiprocessor,
         place: place.into(),
@@ -150,10 +163,13 @@ impl TraceRecorder {
     pub fn trace(&self) -> Trace {
         let kept = self.shared.kept();
         let mut trace = self.shared.tracer.trace();
-        kept.device.add_to(&mut trace);
+        kept.devices.iter().for_each(|device| device.add_to(&mut trace));
         // After the records: what was in hand then has none.
         let in_hand = self.core.upgrade().map(|core| in_hand(&core)).unwrap_or_default();
-        kept.device.add_in_hand(&in_hand, Some(&self.shared.tracer), &mut trace);
+        for (index, device) in (0..).zip(&kept.devices) {
+            let here: Vec<_> = in_hand.iter().filter(|one| one.device == index).cloned().collect();
+            device.add_in_hand(&here, Some(&self.shared.tracer), &mut trace);
+        }
         trace
     }
 
@@ -162,18 +178,23 @@ impl TraceRecorder {
     pub fn trace_since(&self, cursor: &mut TraceCursor, last: bool) -> Trace {
         let kept = self.shared.kept();
         let mut trace = self.shared.tracer.trace_since(cursor);
-        kept.device.add_since(cursor, last, &mut trace);
+        kept.devices.iter().for_each(|device| device.add_since(cursor, last, &mut trace));
         trace
     }
 
     /// Sets how many roles of each block of a kernel have a shard of their own: shard `block × roles + role`. Default: 1.
     pub fn set_roles(&self, kernel: impl Into<Arc<str>>, roles: u32) {
-        self.shared.kept().device.set_roles(kernel, roles);
+        let kernel = kernel.into();
+        self.shared.kept().devices.iter_mut().for_each(|device| device.set_roles(Arc::clone(&kernel), roles));
     }
 
     /// Returns how many records there are of each kernel so far.
     pub fn counts(&self) -> BTreeMap<Arc<str>, KernelRecords> {
-        self.shared.kept().device.counts().clone()
+        let mut all = BTreeMap::<_, KernelRecords>::new();
+        for (kernel, counts) in self.shared.kept().devices.iter().flat_map(DeviceTrace::counts) {
+            *all.entry(Arc::clone(kernel)).or_default() += *counts;
+        }
+        all
     }
 
     /// Returns what became of all that the kernels wrote to their rings since the recording began: `read` of its places are in
@@ -202,9 +223,9 @@ impl TraceRecorder {
             true
         };
         // A look that began later has seen it: of two that end from now on, the second one.
-        let looks = || self.core.upgrade().map_or(0, |core| core.trace_looks());
+        let looks = || self.core.upgrade().map_or_else(Vec::new, |core| core.trace_looks());
         let looks_now = looks();
-        let looked = until(&|| looks() == 0 || looks() >= looks_now + 2);
+        let looked = until(&|| looks().iter().zip(&looks_now).all(|(now, then)| *now == 0 || *now >= then + 2));
         let idle = || self.shared.idle.load(Ordering::Acquire);
         let idle_now = idle();
         let ended = || self.thread.as_ref().is_none_or(JoinHandle::is_finished);

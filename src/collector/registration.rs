@@ -19,6 +19,7 @@ use crate::trace::{KernelNames, Severity, TraceFilter};
 /// let telemetry = collector
 ///     .kernel("gemm")
 ///     .shards(blocks * roles)
+///     .roles(roles)
 ///     .waypoints(&["load", "mma", "store"])
 ///     .log(2, Severity::Warn, "tile {} stored after {} retries")
 ///     .register()?; // pass this to the launch, by value
@@ -29,7 +30,9 @@ use crate::trace::{KernelNames, Severity, TraceFilter};
 pub struct KernelRegistration {
     core: Arc<Core>,
     id: String,
+    device: usize,
     shards: u32,
+    roles: u32,
     names: Vec<String>,
     patterns: Vec<(u32, Severity, String)>,
     filter: TraceFilter,
@@ -38,12 +41,26 @@ pub struct KernelRegistration {
 impl KernelRegistration {
     pub(super) fn new(core: Arc<Core>, id: String) -> Self {
         let filter = TraceFilter::at_launch();
-        KernelRegistration { core, id, shards: 1, names: Vec::new(), patterns: Vec::new(), filter }
+        KernelRegistration { core, id, device: 0, shards: 1, roles: 1, names: Vec::new(), patterns: Vec::new(), filter }
+    }
+
+    /// Sets the index of the device that it runs on, as the collector was given them. Default: 0.
+    pub fn device(mut self, index: usize) -> Self {
+        self.device = index;
+        self
     }
 
     /// Sets how many shards it has: one a block, or one for each role of each block. Default: 1.
     pub fn shards(mut self, shards: u32) -> Self {
         self.shards = shards;
+        self
+    }
+
+    /// Sets how many roles each block has, of which each has a shard: `ringscope::Role{i}` of the calling block is the shard
+    /// `block * roles + i` then, and a role from `roles` on records nothing, which
+    /// [`role_misses_total`](crate::snapshot::SelfMetrics::role_misses_total) tells. Default: 1.
+    pub fn roles(mut self, roles: u32) -> Self {
+        self.roles = roles;
         self
     }
 
@@ -71,10 +88,18 @@ impl KernelRegistration {
     /// [`TelemetryCollector::register`](super::TelemetryCollector::register) does.
     ///
     /// # Errors
-    /// As [`TelemetryCollector::register`](super::TelemetryCollector::register); [`TelemetryError::Name`]; [`TelemetryError::Filter`].
+    /// As [`TelemetryCollector::register`](super::TelemetryCollector::register); [`TelemetryError::UnknownDevice`];
+    /// [`TelemetryError::BadRoles`] for shards that are not as many for each block as it has roles;
+    /// [`TelemetryError::Name`]; [`TelemetryError::Filter`].
     pub fn register(self) -> Result<KernelRef, TelemetryError> {
         let names = KernelNames::new(&self.id, &self.names, &self.patterns)?;
-        self.core.add_kernel(&self.id, self.shards, names, self.filter)
+        let KernelRegistration { id, shards, roles, .. } = self;
+        if roles == 0 || shards % roles != 0 {
+            return Err(TelemetryError::BadRoles { id, shards, roles });
+        }
+        let to = self.core.add_kernel((&id, self.device), shards, names, self.filter)?;
+        // One that is switched off stays all zeros.
+        Ok(if to.shards == 0 { to } else { KernelRef { roles, ..to } })
     }
 }
 

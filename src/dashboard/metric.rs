@@ -82,6 +82,9 @@ metrics! {
     SIGN_OF_LIFE = "ringscope_kernel_last_sign_of_life_timestamp_seconds";
     STALLED_SINCE = "ringscope_kernel_stalled_timestamp_seconds";
     BLOCKS = "ringscope_kernel_blocks";
+    GENERATION = "ringscope_kernel_generation";
+    DEVICE_INFO = "ringscope_device_info";
+    DEVICE_READABLE = "ringscope_device_readable";
 
     KERNELS = "ringscope_kernels";
     TASKS_EXECUTED = "ringscope_tasks_executed";
@@ -103,6 +106,7 @@ metrics! {
     REGISTERED = "telemetry_registered_metrics";
     SERIES = "telemetry_metric_series";
     LOOKUP_MISSES = "telemetry_lookup_misses";
+    ROLE_MISSES = "telemetry_role_misses";
     EVENTS = "telemetry_events";
     HOOK_PANICS = "telemetry_hook_panics";
     TELEMETRY_DROPPED = "telemetry_dropped";

@@ -6,8 +6,9 @@
 
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::feeder::Feed;
 use super::memory::Memory;
 use crate::abi::{RingHost, clock_answer, command};
 
@@ -26,6 +27,8 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct CommandWord {
     mapped: Memory,
+    /// Where the word is in device memory.
+    feed: Option<Arc<Feed>>,
     sent: Mutex<Sent>,
 }
 
@@ -45,8 +48,9 @@ pub(super) struct Answer {
 }
 
 impl CommandWord {
-    pub(super) fn new(mapped: Memory) -> Self {
-        CommandWord { mapped, sent: Mutex::default() }
+    /// The word of that mapped memory, or where there is a feeder, that of the ring in device memory.
+    pub(super) fn new(mapped: Memory, feed: Option<Arc<Feed>>) -> Self {
+        CommandWord { mapped, feed, sent: Mutex::default() }
     }
 
     /// Tells the kernel what to do from now on.
@@ -58,7 +62,11 @@ impl CommandWord {
         };
         let mut sent = self.lock();
         *sent = Sent { word: next_word(sent.word, low), asked: None };
-        self.mapped.word(offset_of!(RingHost, command)).store(sent.word, Ordering::Release);
+        match &self.feed {
+            None => self.mapped.word(offset_of!(RingHost, command)).store(sent.word, Ordering::Release),
+            // Why it was not, the feed keeps.
+            Some(feed) => drop(feed.command(sent.word)),
+        }
     }
 
     /// Asks for the time; `now` reads the host's. Whether an answer can be expected: not from who was told to stop.
@@ -69,6 +77,12 @@ impl CommandWord {
             return false;
         }
         let (asked, word) = (now(), next_word(sent.word, low));
+        if let Some(feed) = &self.feed {
+            let was_posted = feed.question(word);
+            // Its number is taken all the same: what failed may have been done.
+            *sent = Sent { word, asked: was_posted.then_some(asked) };
+            return was_posted;
+        }
         // Not over what another has written there: whoever ends blocks that the host has given up.
         let place = self.mapped.word(offset_of!(RingHost, command));
         if place.compare_exchange(sent.word, word, Ordering::Release, Ordering::Relaxed).is_err() {

@@ -131,6 +131,31 @@ pub enum DeviceError {
         /// Blocks that still fit.
         free: u32,
     },
+    /// More threads in a block than the device, or the kernel's code on it, can have.
+    #[error(
+        "{what} has blocks of {threads} threads, and here a block can have {limit}: build it for fewer, 32 to 1024 in whole warps{}",
+        if *limit < 1024 { "; or with fewer registers for each thread, or less shared memory, which may be the limit here" } else { "" }
+    )]
+    BlockTooLarge {
+        /// The kernel.
+        what: String,
+        /// Threads of its blocks.
+        threads: u32,
+        /// The most that a block of it can have.
+        limit: u32,
+    },
+    /// More shared memory for a block than it can have.
+    #[error(
+        "a block was to have {asked} bytes of shared memory, {own} of them the kernel's own, and on this device it can have {limit}: lower .shared_bytes(…) in the LaunchOptions, or use smaller tiles"
+    )]
+    TooMuchSharedMemory {
+        /// Bytes of a block, those that the kernel declares among them.
+        asked: u64,
+        /// Bytes that the kernel declares.
+        own: u32,
+        /// The most that a block can have.
+        limit: u32,
+    },
     /// A block of a kernel on the host device trapped, as `ringscope::check` does: the kernel is dead. On CUDA that is a
     /// [`Call`](Self::Call) that failed, and the context is dead.
     #[error(
@@ -154,6 +179,18 @@ pub enum DeviceError {
 }
 
 impl DeviceError {
+    /// Whether a copy was late, and the device may live.
+    pub(crate) fn is_late_copy(&self) -> bool {
+        matches!(self, DeviceError::CopyTimedOut { .. })
+    }
+
+    /// Whether it says of a launch that nothing of it was begun.
+    pub(crate) fn is_refusal(&self) -> bool {
+        use DeviceError::{BlockTooLarge, NoThread, OutOfMemory, TooManyBlocks, TooMuchSharedMemory};
+        let memory = matches!(self, OutOfMemory { .. } | TooMuchSharedMemory { .. });
+        memory || matches!(self, TooManyBlocks { .. } | BlockTooLarge { .. } | NoThread { .. })
+    }
+
     /// The same error, which says in parentheses what the black box of the kernel says that died of it.
     pub(crate) fn quoting(mut self, black_box: &str) -> Self {
         match &mut self {

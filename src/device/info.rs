@@ -11,6 +11,16 @@ pub enum DeviceKind {
     Host,
 }
 
+impl DeviceKind {
+    /// Returns the name, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DeviceKind::Cuda => "cuda",
+            DeviceKind::Host => "host",
+        }
+    }
+}
+
 /// What a device says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,6 +32,9 @@ pub struct DeviceInfo {
     pub ordinal: usize,
     /// The vendor's name.
     pub name: String,
+    /// The GPU's UUID as nvidia-smi writes it ("GPU-" or, of a part of a GPU, "MIG-"); `None` for the host device, and where
+    /// the driver does not tell.
+    pub uuid: Option<String>,
     /// Compute capability, driver version and the like: one line for a person.
     pub detail: String,
     /// Things that a long-running kernel should know of this device: a display watchdog, for one.
@@ -94,6 +107,7 @@ impl DeviceInfo {
             kind,
             ordinal: 0,
             name: name.into(),
+            uuid: None,
             detail: detail.into(),
             warnings: Vec::new(),
             multiprocessors: 1,

@@ -1,5 +1,5 @@
 //! Where kernels run: [`Device`], its CUDA and its host implementation. Nothing above this folder names CUDA,
-//! and all unsafe code of the crate lives here.
+//! and all unsafe code of the crate lives here, but for that of its C interface.
 //!
 //! # What waits for what
 //!
@@ -24,6 +24,7 @@ mod command_word;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 mod error;
+mod feeder;
 #[cfg(feature = "host")]
 pub mod host;
 mod info;
@@ -34,9 +35,12 @@ mod metric_table;
 pub mod probe;
 mod record_memory;
 mod ring;
+mod ring_place;
+mod ring_shape;
 mod ring_words;
 mod sealed;
 mod select;
+mod sent_times;
 mod slab;
 mod source;
 #[cfg_attr(not(all(feature = "cuda", feature = "host")), allow(dead_code, reason = "only a GPU's clock is fitted"))]
@@ -53,6 +57,9 @@ pub(crate) use command_word::Command;
 pub use cuda::CudaDevice;
 pub(crate) use error::thread_remedy;
 pub use error::{CudaUnavailable, DeviceError};
+pub(crate) use feeder::Feed;
+#[doc(hidden)]
+pub use feeder::{Feeder, Staged};
 #[cfg(feature = "host")]
 pub use host::HostDevice;
 pub use info::{ClockSample, DeviceInfo, DeviceKind, KernelCode};
@@ -61,13 +68,14 @@ pub use memory::Memory;
 pub use metric_table::MetricTable;
 pub(crate) use record_memory::{BlackBoxes, RingsLayout};
 pub use ring::Reply;
-pub(crate) use ring::{Consumer, IdleRing, Producer, RingLaunch, RingShape};
+pub(crate) use ring::{Arrived, Batch, Consumer, Producer};
+pub(crate) use ring_place::{IdleRing, RingLaunch, RingPlace};
+pub(crate) use ring_shape::{InputMemory, RingShape};
 pub(crate) use ring_words::RingWords;
 #[doc(hidden)]
 pub use sealed::Internal;
 pub use select::{DeviceSpec, ParseDeviceSpecError, Selected, auto, open};
-pub(crate) use slab::ShardRange;
-pub(crate) use slab::{LatencyKind, SlabLayout, shard};
+pub(crate) use slab::{LatencyKind, RowRange, ShardRange, SlabLayout, SlabRange, shard};
 pub use source::{Builtin, HEADERS, HostEntry, HostKernel, HostSource, KernelSource};
 #[doc(hidden)]
 pub use timekeeper::Timekeeper;

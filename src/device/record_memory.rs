@@ -1,6 +1,7 @@
 //! Where the rings of records and the black boxes of all shards are: their layout is known here alone.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::memory::Memory;
 use super::slab::ShardRange;
@@ -43,6 +44,11 @@ impl RingsLayout {
         let heads = self.heads(ShardRange { first: 0, count: self.shards }).end.next_multiple_of(LINE_BYTES);
         let start = heads + shard as usize * self.ring_bytes();
         start..start + self.ring_bytes()
+    }
+
+    /// Bytes of the rings of some shards.
+    pub(crate) fn rings(self, of: ShardRange) -> Range<usize> {
+        self.ring(of.first).start..self.ring(of.first + of.count).start
     }
 
     /// Bytes of all of it.
@@ -95,10 +101,18 @@ impl BlackBoxes {
 
     /// Words of the box of a shard, each read whole.
     pub(crate) fn read(&self, shard: u32) -> Vec<u64> {
+        self.mine(shard).iter().map(|word| word.load(Ordering::Acquire)).collect()
+    }
+
+    /// Makes the box of a shard zero, which no block writes.
+    pub(crate) fn clear(&self, shard: u32) {
+        self.mine(shard).iter().for_each(|word| word.store(0, Ordering::Release));
+    }
+
+    fn mine(&self, shard: u32) -> &[AtomicU64] {
         let words = Self::words(self.records);
         let all = self.memory.host_words().unwrap_or_default();
-        let mine = all.get(shard as usize * words..(shard as usize + 1) * words).unwrap_or_default();
-        mine.iter().map(|word| word.load(std::sync::atomic::Ordering::Acquire)).collect()
+        all.get(shard as usize * words..(shard as usize + 1) * words).unwrap_or_default()
     }
 
     fn words(records: u32) -> usize {

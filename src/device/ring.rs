@@ -1,48 +1,26 @@
 //! The host's two ends of a ring: who writes what is in `kernels/include/ringscope/abi.h`.
 
-use std::mem::{offset_of, size_of};
+use std::mem::offset_of;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::Ordering;
 
-use super::args::KernelArgs;
-use super::carveout::Carveout;
 use super::command_word::{Command, CommandWord};
-use super::error::DeviceError;
-use super::level::Level;
-use super::memory::Memory;
-use super::ring_words::RingWords;
-use super::sealed::Internal;
+use super::feeder::{Feed, Staged};
+use super::ring_shape::Rings;
+use super::sent_times::SentTimes;
 use super::timekeeper::Timekeeper;
-use super::traits::{Device, Kernel, Launch};
-use crate::abi::{KernelRef, LINE_BYTES, RingArgs, RingHost, SLOT_HEADER, SlotIn, SlotOut};
+use crate::abi::{RingHost, SLOT_HEADER, SlotIn, SlotOut};
 
-/// Sizes of a kernel's rings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RingShape {
-    /// Slots of each ring, a power of two.
-    pub slots: u32,
-    /// Bytes of the largest payload.
-    pub slot_bytes: u32,
-}
+/// Bytes after which a batch is published in parts: a side that waits for them does not wait for the copy of megabytes.
+const PART_BYTES: usize = 64 << 10;
 
-impl RingShape {
-    /// Bytes from one slot to the next: no two slots share a line.
-    pub fn slot_stride(self) -> u32 {
-        (SLOT_HEADER as u32 + self.slot_bytes).next_multiple_of(LINE_BYTES as u32)
-    }
-
-    fn ring_bytes(self) -> usize {
-        self.slots as usize * self.slot_stride() as usize
-    }
-
-    /// Mapped memory of one kernel in bytes: the host's words, the messages, the replies.
-    pub(crate) fn mapped_bytes(self) -> usize {
-        size_of::<RingHost>() + 2 * self.ring_bytes()
-    }
-}
+/// Bytes of replies, with their headers, that are fetched while the one before is copied. Of shorter ones that is dearer than
+/// what it saves; in longer ones the processor goes ahead by itself.
+const FETCHED: RangeInclusive<usize> = 129..=2048;
 
 /// A kernel's reply to one message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reply {
     /// Number of the message that it answers: a kernel's messages count from 0 in the order of sending.
@@ -51,66 +29,6 @@ pub struct Reply {
     pub status: u32,
     /// What the handler answered; empty where it refused.
     pub payload: Vec<u8>,
-}
-
-#[derive(Clone, Debug)]
-struct Rings {
-    mapped: Memory,
-    shape: RingShape,
-}
-
-impl Rings {
-    fn slot(&self, ring: usize, n: u64) -> usize {
-        let index = (n & u64::from(self.shape.slots - 1)) as usize;
-        size_of::<RingHost>() + ring * self.shape.ring_bytes() + index * self.shape.slot_stride() as usize
-    }
-    fn in_slot(&self, n: u64) -> usize {
-        self.slot(0, n)
-    }
-    fn out_slot(&self, n: u64) -> usize {
-        self.slot(1, n)
-    }
-}
-
-/// When messages were sent, on the host's clock: what the replies' times are compared with. A slot for each of the ring's.
-#[derive(Debug)]
-struct SentTimes {
-    slots: Box<[SentTime]>,
-}
-
-#[derive(Debug, Default)]
-struct SentTime {
-    /// 1 + the number of the message; 0 while it is being written.
-    message: AtomicU64,
-    host: AtomicU64,
-}
-
-impl SentTimes {
-    fn new(slots: u32) -> Self {
-        SentTimes { slots: (0..slots).map(|_| SentTime::default()).collect() }
-    }
-
-    fn slot(&self, n: u64) -> &SentTime {
-        &self.slots[(n as usize) & (self.slots.len() - 1)]
-    }
-
-    /// By the sender alone.
-    fn note(&self, n: u64, host: i64) {
-        let slot = self.slot(n);
-        slot.message.store(0, Ordering::Relaxed);
-        fence(Ordering::Release);
-        slot.host.store(host as u64, Ordering::Relaxed);
-        slot.message.store(n + 1, Ordering::Release);
-    }
-
-    /// Of that message, unless another has taken its slot.
-    fn of(&self, n: u64) -> Option<i64> {
-        let slot = self.slot(n);
-        let is_its = |order| slot.message.load(order) == n.wrapping_add(1);
-        let host = is_its(Ordering::Acquire).then(|| slot.host.load(Ordering::Relaxed))?;
-        fence(Ordering::Acquire);
-        is_its(Ordering::Relaxed).then_some(host as i64)
-    }
 }
 
 /// The sending end: the only writer of the ring's tail and command.
@@ -123,6 +41,34 @@ pub(crate) struct Producer {
     /// Whether messages say when they were sent.
     stamps: bool,
     sent: Option<Arc<SentTimes>>,
+    /// Of messages that go to device memory.
+    fed: Option<Fed>,
+}
+
+/// How far the messages were brought to device memory.
+#[derive(Debug)]
+struct Fed {
+    feed: Arc<Feed>,
+    /// Messages that are there, or on their way.
+    messages: u64,
+    /// Bytes of the longest of those behind them, with its header.
+    longest: usize,
+}
+
+/// Messages that the kernel sees when this is dropped: all at once, but for large ones.
+pub(crate) struct Batch<'a> {
+    producer: &'a mut Producer,
+    /// Since the tail was published last.
+    bytes: usize,
+    time: Option<SendTime>,
+}
+
+/// When messages were sent.
+#[derive(Clone, Copy)]
+struct SendTime {
+    device: u64,
+    /// Where replies' times are compared with it.
+    host: Option<i64>,
 }
 
 /// The receiving end: the only writer of the ring's out_head.
@@ -130,133 +76,87 @@ pub(crate) struct Producer {
 pub(crate) struct Consumer {
     rings: Rings,
     head: u64,
+    /// What the device was told of it.
+    released: u64,
+    /// Copied since then.
+    bytes: usize,
     time: Arc<Timekeeper>,
     sent: Option<Arc<SentTimes>>,
     /// Whether the last look was in vain: what is found then came a moment ago.
     looked: bool,
 }
 
-/// A kernel's rings before its launch.
-#[derive(Debug)]
-pub(crate) struct IdleRing {
-    pub(crate) producer: Producer,
-    pub(crate) consumer: Consumer,
-    /// Which of the [`RingWords`] are its own.
-    pub(crate) number: usize,
-    args: RingArgs,
-    memory: Vec<Memory>,
-}
-
-/// How a kernel is launched on its rings.
+/// A reply that lies in its slot.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RingLaunch<'a> {
-    pub(crate) blocks: u32,
-    pub(crate) carveout: Carveout,
-    /// Messages whose hash is below are refused.
-    pub(crate) refuse_below: u64,
-    /// The author's arguments, of the layout that the kernel takes: the caller checks, with the kernel's name.
-    pub(crate) args: &'a KernelArgs,
-}
-
-impl IdleRing {
-    /// Makes the rings with that number of these words. Messages say when they were sent, if they are to be stamped.
-    pub(crate) fn new(
-        device: &dyn Device,
-        shape: RingShape,
-        words: &RingWords,
-        number: usize,
-        stamps: bool,
-    ) -> Result<Self, DeviceError> {
-        debug_assert!(shape.slots.is_power_of_two());
-        let mapped = device.allocate_mapped(shape.mapped_bytes())?;
-        let rings = Rings { mapped: mapped.clone(), shape };
-        let args = RingArgs {
-            host: mapped.device_address(),
-            device: words.address(number),
-            input: mapped.device_address() + rings.in_slot(0) as u64,
-            output: mapped.device_address() + rings.out_slot(0) as u64,
-            slots: shape.slots,
-            slot_stride: shape.slot_stride(),
-            slot_bytes: shape.slot_bytes,
-            ..RingArgs::default()
-        };
-        let time = device.timekeeper(Internal(()))?;
-        let sent = (stamps && time.takes_bounds()).then(|| Arc::new(SentTimes::new(shape.slots)));
-        let word = Arc::new(CommandWord::new(mapped.clone()));
-        let consumer =
-            Consumer { rings: rings.clone(), head: 0, time: Arc::clone(&time), sent: sent.clone(), looked: false };
-        let producer = Producer { rings, tail: 0, word, time, stamps, sent };
-        Ok(IdleRing { producer, consumer, number, args, memory: vec![mapped, words.memory().clone()] })
-    }
-
-    /// Starts a kernel on them. `telemetry` is of the memory given with it, or null.
-    pub(crate) fn launch(
-        &self,
-        kernel: &dyn Kernel,
-        telemetry: KernelRef,
-        memory: Vec<Memory>,
-        how: RingLaunch<'_>,
-    ) -> Result<Box<dyn Launch>, DeviceError> {
-        let _range = crate::nvtx::range("ringscope: launch");
-        let own = how.args;
-        own.check("it", kernel.args_layout())?;
-        let args = RingArgs { telemetry, refuse_below: how.refuse_below, ..self.args };
-        let keep = self.memory.iter().chain(own.memory()).cloned().chain(memory).collect();
-        let parameters = [bytemuck::bytes_of(&args), own.bytes()];
-        let count = if own.bytes().is_empty() { 1 } else { 2 };
-        // SAFETY: a kernel takes one RingArgs, and its author's arguments of this layout where it has any. The addresses
-        // in the first are those of this ring's memory, sized in `new`, and of the collector's; all of it is in `keep`.
-        // The host's side of it is the two ends and the reader. For the second, who made the kernel's source answers.
-        let launch = unsafe { kernel.launch_with(how.blocks, how.carveout, &parameters[..count], keep) }?;
-        if telemetry.shards != 0 && kernel.level() != Some(Level::Off) {
-            self.producer.time.may_ask(&self.producer.word);
-        }
-        Ok(launch)
-    }
+pub(crate) struct Arrived {
+    n: u64,
+    pub(crate) seq: u64,
+    pub(crate) status: u32,
+    bytes: usize,
 }
 
 impl Producer {
+    pub(super) fn new(
+        rings: Rings,
+        feed: Option<Arc<Feed>>,
+        (time, stamps): (Arc<Timekeeper>, bool),
+        sent: Option<Arc<SentTimes>>,
+    ) -> Self {
+        let word = Arc::new(CommandWord::new(rings.mapped.clone(), feed.clone()));
+        let fed = feed.map(|feed| Fed { feed, messages: 0, longest: 0 });
+        Producer { rings, tail: 0, word, time, stamps, sent, fed }
+    }
+
+    /// Lets the blocks be asked the time, which poll for commands from now on.
+    pub(super) fn may_ask(&self) {
+        self.time.may_ask(&self.word);
+    }
+
     /// Sends a message of at most `slot_bytes` bytes, and returns its number; `None` if the ring is full.
     ///
     /// # Panics
     /// If the payload is larger than a slot: the caller checks, with a better message.
     pub fn send(&mut self, payload: &[u8]) -> Option<u64> {
-        assert!(payload.len() <= self.rings.shape.slot_bytes as usize, "a payload larger than a slot");
-        if !self.has_room() {
-            return None;
-        }
-        let n = self.tail;
-        let slot = self.rings.in_slot(n);
-        let mapped = &self.rings.mapped;
-        let to = mapped.span(slot + SLOT_HEADER, payload.len());
-        // SAFETY: the slot is the host's until the tail is published: the device is done with its last
-        // message (above) and takes none from `tail` on. In bounds by span.
-        unsafe { std::ptr::copy_nonoverlapping(payload.as_ptr(), to.as_ptr(), payload.len()) };
-        mapped.word(slot + offset_of!(SlotIn, seq)).store(n, Ordering::Relaxed);
-        mapped.word(slot + offset_of!(SlotIn, bytes)).store(payload.len() as u64, Ordering::Relaxed);
-        if self.stamps {
-            let host = self.time.host_now();
-            mapped.word(slot + offset_of!(SlotIn, sent_ns)).store(self.time.device_at(host), Ordering::Relaxed);
-            if let Some(sent) = &self.sent {
-                sent.note(n, host);
+        self.batch().put(payload)
+    }
+
+    /// Begins messages that are sent together.
+    pub(crate) fn batch(&mut self) -> Batch<'_> {
+        Batch { producer: self, bytes: 0, time: None }
+    }
+
+    fn now(&self) -> SendTime {
+        match &self.sent {
+            None => SendTime { device: self.time.device_now(), host: None },
+            Some(_) => {
+                let host = self.time.host_now();
+                SendTime { device: self.time.device_at(host), host: Some(host) }
             }
         }
-        self.tail = n + 1;
-        mapped.word(offset_of!(RingHost, tail)).store(self.tail, Ordering::Release);
-        Some(n)
+    }
+
+    fn publish(&mut self) {
+        match &mut self.fed {
+            None => self.rings.mapped.word(offset_of!(RingHost, tail)).store(self.tail, Ordering::Release),
+            Some(fed) => fed.publish(&self.rings, self.tail),
+        }
     }
 
     /// Whether the next message has a slot.
     pub(crate) fn has_room(&self) -> bool {
         let slots = u64::from(self.rings.shape.slots);
-        let slot = self.rings.in_slot(self.tail);
-        // Acquire: the device has read the slot's last message before it said so.
-        let done = || self.rings.mapped.word(slot + offset_of!(SlotIn, done)).load(Ordering::Acquire);
-        self.tail < slots || done() == self.tail - slots + 1
+        // Acquire: the device has read the slot's last message before it said so, and what was copied from there is behind it.
+        let done = || self.rings.mapped.word(self.rings.done(self.tail)).load(Ordering::Acquire);
+        let is_free = self.tail < slots || done() == self.tail - slots + 1;
+        is_free && self.fed.as_ref().is_none_or(|fed| fed.feed.has_room())
     }
 
     /// Tells the kernel what to do from now on.
     pub fn command(&mut self, next: Command) {
+        // What was sent comes first, or nobody would count it: bringing it there may have failed.
+        if self.fed.as_ref().is_some_and(|fed| fed.messages < self.tail) {
+            self.publish();
+        }
         self.word.set(next);
     }
 
@@ -266,53 +166,176 @@ impl Producer {
     }
 }
 
+impl Fed {
+    /// Brings the messages up to `tail` to the device, in one copy, or two around the ring's end. What fails stays to be done by
+    /// the next.
+    fn publish(&mut self, rings: &Rings, tail: u64) {
+        // A round number of words of 16 bytes; there is room behind the last payload, strides being so as well.
+        let longest = self.longest.next_multiple_of(16);
+        let first = (u64::from(rings.shape.slots) - rings.index(self.messages) as u64).min(tail - self.messages);
+        let staged = [self.messages..self.messages + first, self.messages + first..tail]
+            .map(|messages| staged(rings, messages, longest));
+        let count = if staged[1].rows == 0 { 1 } else { 2 };
+        if self.feed.messages(&staged[..count], tail) {
+            (self.messages, self.longest) = (tail, 0);
+        }
+    }
+}
+
+/// Messages that lie behind one another, of at most so many bytes each.
+fn staged(rings: &Rings, messages: Range<u64>, longest: usize) -> Staged {
+    let (from, to) = (rings.in_slot(messages.start), rings.device_slot(messages.start));
+    let (pitch, rows) = (rings.shape.slot_stride() as usize, (messages.end - messages.start) as usize);
+    match rows {
+        // Short ones in long slots: row by row, by one call. Else what is between them is less than what rows cost.
+        2.. if 2 * longest > pitch => {
+            let bytes = (rows - 1) * pitch + longest;
+            Staged { from, to, bytes, pitch: bytes, rows: 1 }
+        }
+        _ => Staged { from, to, bytes: longest, pitch, rows },
+    }
+}
+
+impl Batch<'_> {
+    /// Whether the next message has a slot.
+    pub(crate) fn has_room(&self) -> bool {
+        self.producer.has_room()
+    }
+
+    /// The number of the next message.
+    pub(crate) fn next(&self) -> u64 {
+        self.producer.tail
+    }
+
+    /// Puts a message of at most `slot_bytes` bytes behind the others, and returns its number; `None` if the ring is full.
+    ///
+    /// # Panics
+    /// As [`Producer::send`].
+    pub(crate) fn put(&mut self, payload: &[u8]) -> Option<u64> {
+        let producer = &mut *self.producer;
+        assert!(payload.len() <= producer.rings.shape.slot_bytes as usize, "a payload larger than a slot");
+        if !producer.has_room() {
+            return None;
+        }
+        let n = producer.tail;
+        let slot = producer.rings.in_slot(n);
+        let mapped = &producer.rings.mapped;
+        let to = mapped.span(slot + SLOT_HEADER, payload.len());
+        // SAFETY: the slot is the host's until the tail is published: the device is done with its last
+        // message (above) and takes none from `tail` on. In bounds by span.
+        unsafe { std::ptr::copy_nonoverlapping(payload.as_ptr(), to.as_ptr(), payload.len()) };
+        mapped.word(slot + offset_of!(SlotIn, seq)).store(n, Ordering::Relaxed);
+        mapped.word(slot + offset_of!(SlotIn, bytes)).store(payload.len() as u64, Ordering::Relaxed);
+        if producer.stamps {
+            // Those that are sent together were sent at one time.
+            let time = *self.time.get_or_insert_with(|| producer.now());
+            mapped.word(slot + offset_of!(SlotIn, sent_ns)).store(time.device, Ordering::Relaxed);
+            if let (Some(sent), Some(host)) = (&producer.sent, time.host) {
+                sent.note(n, host);
+            }
+        }
+        if let Some(fed) = &mut producer.fed {
+            fed.longest = fed.longest.max(SLOT_HEADER + payload.len());
+        }
+        producer.tail = n + 1;
+        self.bytes += SLOT_HEADER + payload.len();
+        if self.bytes >= PART_BYTES {
+            (self.bytes, self.time) = (0, None);
+            producer.publish();
+        }
+        Some(n)
+    }
+}
+
+/// Also where whoever gives the payloads panics between two: what was counted as sent is.
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.producer.publish();
+        }
+    }
+}
+
 impl Consumer {
+    pub(super) fn new(rings: Rings, time: Arc<Timekeeper>, sent: Option<Arc<SentTimes>>) -> Self {
+        Consumer { rings, head: 0, released: 0, bytes: 0, time, sent, looked: false }
+    }
+
     /// Whether the next reply is there.
     pub(crate) fn is_ready(&mut self) -> bool {
-        let ready = self.rings.out_slot(self.head) + offset_of!(SlotOut, ready);
-        let is_ready = self.rings.mapped.word(ready).load(Ordering::Acquire) == self.head + 1;
+        let is_ready = self.is_at(self.head);
         self.looked |= !is_ready;
         is_ready
     }
 
-    /// The next reply, if it is there.
-    pub fn receive(&mut self) -> Option<Reply> {
-        self.at(self.head)
-    }
-
-    /// The next reply of a kernel that has ended: skips the places that a stopped block gave up.
-    pub fn receive_after_end(&mut self) -> Option<Reply> {
-        (0..u64::from(self.rings.shape.slots)).find_map(|skip| self.at(self.head + skip))
-    }
-
-    fn at(&mut self, n: u64) -> Option<Reply> {
-        let slot = self.rings.out_slot(n);
-        let mapped = &self.rings.mapped;
+    fn is_at(&self, n: u64) -> bool {
+        let ready = self.rings.out_slot(n) + offset_of!(SlotOut, ready);
         // Acquire: the reply was written before it was said to be ready.
-        if mapped.word(slot + offset_of!(SlotOut, ready)).load(Ordering::Acquire) != n + 1 {
-            self.looked = true;
-            return None;
-        }
-        let fresh = std::mem::take(&mut self.looked) && self.time.takes_bounds();
-        let seen = if fresh { self.time.host_now() } else { 0 };
+        self.rings.mapped.word(ready).load(Ordering::Acquire) == n + 1
+    }
+
+    /// The next reply, if it is there: to be [taken](Self::take). Of a kernel that has `ended` also one behind the places
+    /// that a stopped block gave up.
+    pub(crate) fn next(&mut self, ended: bool) -> Option<Arrived> {
+        let places = if ended { u64::from(self.rings.shape.slots) } else { 1 };
+        let n = (self.head..self.head + places).find(|n| self.is_at(*n));
+        self.looked |= n.is_none();
+        let n = n?;
+        let (mapped, slot) = (&self.rings.mapped, self.rings.out_slot(n));
         let seq = mapped.word(slot + offset_of!(SlotOut, seq)).load(Ordering::Relaxed);
         let sizes = mapped.word(slot + offset_of!(SlotOut, bytes)).load(Ordering::Relaxed);
-        let time_ns = mapped.word(slot + offset_of!(SlotOut, time_ns)).load(Ordering::Relaxed);
+        if std::mem::take(&mut self.looked) && self.time.takes_bounds() {
+            self.hear(seq, mapped.word(slot + offset_of!(SlotOut, time_ns)).load(Ordering::Relaxed));
+        }
         // A device that writes nonsense must not make the host read outside of the slot.
-        let len = (sizes as u32).min(self.rings.shape.slot_bytes) as usize;
-        let from = mapped.span(slot + SLOT_HEADER, len);
-        let mut payload = Vec::with_capacity(len);
+        let bytes = (sizes as u32).min(self.rings.shape.slot_bytes) as usize;
+        Some(Arrived { n, seq, status: (sizes >> 32) as u32, bytes })
+    }
+
+    /// A reply with that time came a moment ago.
+    fn hear(&self, seq: u64, time_ns: u64) {
+        if time_ns != 0 {
+            self.time.heard(self.sent.as_ref().and_then(|sent| sent.of(seq)), self.time.host_now(), time_ns);
+        }
+    }
+
+    /// Takes the [next](Self::next) reply, whose payload is put behind what is in `payload`. The device is told of it by
+    /// [`release`](Self::release).
+    pub(crate) fn take(&mut self, arrived: Arrived, payload: &mut Vec<u8>) {
+        let Arrived { n, bytes, .. } = arrived;
+        self.fetch(n + 1, SLOT_HEADER + bytes);
+        let from = self.rings.mapped.span(self.rings.out_slot(n) + SLOT_HEADER, bytes);
+        payload.reserve(bytes);
+        let behind = payload.len();
         // SAFETY: the slot is the host's from `ready` until out_head passes it. In bounds by span, and the
         // vector has the capacity; its bytes are initialized by the copy.
         unsafe {
-            std::ptr::copy_nonoverlapping(from.as_ptr(), payload.as_mut_ptr(), len);
-            payload.set_len(len);
+            std::ptr::copy_nonoverlapping(from.as_ptr(), payload.as_mut_ptr().add(behind), bytes);
+            payload.set_len(behind + bytes);
         }
         self.head = n + 1;
-        mapped.word(offset_of!(RingHost, out_head)).store(self.head, Ordering::Release);
-        if fresh && time_ns != 0 {
-            self.time.heard(self.sent.as_ref().and_then(|sent| sent.of(seq)), seen, time_ns);
+        self.bytes += SLOT_HEADER + bytes;
+        if self.bytes >= PART_BYTES {
+            self.release();
         }
-        Some(Reply { seq, status: (sizes >> 32) as u32, payload })
+    }
+
+    /// Has the processor fetch reply `n`, if it is there, while another one is copied: what a device has written is far away.
+    /// What is not there is left to the block that writes it.
+    fn fetch(&self, n: u64, bytes: usize) {
+        if FETCHED.contains(&bytes) && self.is_at(n) {
+            self.rings.mapped.prefetch(self.rings.out_slot(n), bytes);
+        }
+    }
+
+    /// Gives the device the slots of the replies that were taken.
+    pub(crate) fn release(&mut self) {
+        if self.released != self.head {
+            (self.released, self.bytes) = (self.head, 0);
+            self.rings.mapped.word(offset_of!(RingHost, out_head)).store(self.head, Ordering::Release);
+        }
     }
 }
+
+#[cfg(all(test, feature = "host"))]
+mod tests;

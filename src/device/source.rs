@@ -23,7 +23,10 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("ringscope/wait.cuh", include_str!("../../kernels/include/ringscope/wait.cuh")),
     ("ringscope/metrics.cuh", include_str!("../../kernels/include/ringscope/metrics.cuh")),
     ("ringscope/telemetry.cuh", include_str!("../../kernels/include/ringscope/telemetry.cuh")),
+    ("ringscope/message.cuh", include_str!("../../kernels/include/ringscope/message.cuh")),
+    ("ringscope/ring_steps.cuh", include_str!("../../kernels/include/ringscope/ring_steps.cuh")),
     ("ringscope/ring.cuh", include_str!("../../kernels/include/ringscope/ring.cuh")),
+    ("ringscope/block.cuh", include_str!("../../kernels/include/ringscope/block.cuh")),
 ];
 
 /// The ring kernels that come with ringscope.
@@ -39,11 +42,15 @@ pub enum Builtin {
     /// A load of known size: the message is `u32 rounds`, `u32 0`, `u64 seed`; replies with the `u64` that xorshift64
     /// makes of the seed in so many rounds.
     Compute,
+    /// Multiplies matrices, with blocks of 256 threads: the message is `u32 m`, `u32 n`, `u32 k`, `u32 0`, then `f32 a[m][k]`
+    /// and `f32 b[k][n]`; replies with `f32 c[m][n]`, the product. None of `m`, `n` and `k` is 0.
+    MatmulF32,
 }
 
 impl Builtin {
     /// All built-in kernels.
-    pub const ALL: &[Builtin] = &[Builtin::Crc32c, Builtin::VectorAdd, Builtin::Echo, Builtin::Compute];
+    pub const ALL: &[Builtin] =
+        &[Builtin::Crc32c, Builtin::VectorAdd, Builtin::Echo, Builtin::Compute, Builtin::MatmulF32];
 
     /// Returns its name, which is also that of its file in `kernels/`.
     pub const fn name(self) -> &'static str {
@@ -52,6 +59,7 @@ impl Builtin {
             Builtin::VectorAdd => "vector_add",
             Builtin::Echo => "echo",
             Builtin::Compute => "compute",
+            Builtin::MatmulF32 => "matmul_f32",
         }
     }
 
@@ -62,6 +70,7 @@ impl Builtin {
             Builtin::VectorAdd => include_str!("../../kernels/vector_add.cu"),
             Builtin::Echo => include_str!("../../kernels/echo.cu"),
             Builtin::Compute => include_str!("../../kernels/compute.cu"),
+            Builtin::MatmulF32 => include_str!("../../kernels/matmul_f32.cu"),
         }
     }
 }
@@ -83,12 +92,15 @@ pub struct HostKernel {
     args_align: u32,
     /// What `RINGSCOPE_NAMES` has between its parentheses, or null.
     names: *const c_char,
+    /// Of a block.
+    threads: u32,
+    reserved: u32,
 }
 // SAFETY: the names are a constant of the program.
 unsafe impl Send for HostKernel {}
 // SAFETY: as above.
 unsafe impl Sync for HostKernel {}
-const _: () = assert!(size_of::<HostKernel>() == 32, "kernels/host/shim.h has the same fields");
+const _: () = assert!(size_of::<HostKernel>() == 40, "kernels/host/shim.h has the same fields");
 
 #[cfg_attr(not(feature = "host"), allow(dead_code, reason = "the host device reads it"))]
 impl HostKernel {
@@ -105,6 +117,11 @@ impl HostKernel {
         // SAFETY: not null, so it is a string literal of the file that made this description.
         let text = unsafe { std::ffi::CStr::from_ptr(self.names) };
         names_in(&text.to_string_lossy())
+    }
+
+    /// Threads of each of its blocks.
+    pub(super) fn threads(&self) -> u32 {
+        self.threads.max(1)
     }
 
     /// What it takes beside the ring.
@@ -153,10 +170,18 @@ impl HostSource {
             }
             HostBuilds::Single(built, entry) => {
                 let (abi, level) = (ABI_VERSION, *built as u32);
-                (
-                    *built,
-                    HostKernel { entry: *entry, abi, level, args_bytes: 0, args_align: 0, names: std::ptr::null() },
-                )
+                let names = std::ptr::null();
+                let kernel = HostKernel {
+                    entry: *entry,
+                    abi,
+                    level,
+                    args_bytes: 0,
+                    args_align: 0,
+                    names,
+                    threads: 1,
+                    reserved: 0,
+                };
+                (*built, kernel)
             }
         };
         match built >= level {

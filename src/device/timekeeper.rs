@@ -26,6 +26,8 @@ const QUESTIONS: usize = 4;
 #[derive(Debug)]
 pub struct Timekeeper {
     epoch: Instant,
+    /// Reads the device's clock, where the host can.
+    own: Option<fn() -> u64>,
     published: Published,
     /// `None` where the clock is the host's own.
     state: Option<Mutex<State>>,
@@ -61,10 +63,11 @@ pub(super) struct Bracket {
 }
 
 impl Timekeeper {
-    /// Makes that of a clock that runs with the host's steady one, never farther from it than that.
-    pub(super) fn of_host(device_ns: u64, at: Instant, error_ns: u64) -> Self {
+    /// Makes that of a clock that runs with the host's steady one, never farther from it than that, and that the host can
+    /// read by `now`.
+    pub(super) fn of_host(device_ns: u64, at: Instant, error_ns: u64, now: fn() -> u64) -> Self {
         let line = Line { error: error_ns as f64, ..Line::parallel(0, device_ns as i64) };
-        Timekeeper::new(at, line, None, 0)
+        Timekeeper { own: Some(now), ..Timekeeper::new(at, line, None, 0) }
     }
 
     /// Makes that of a clock that was read in those brackets, and ticks every `tick_ns`; `None` without a bracket.
@@ -83,6 +86,7 @@ impl Timekeeper {
     fn new(epoch: Instant, line: Line, state: Option<Mutex<State>>, tick: i64) -> Self {
         Timekeeper {
             epoch,
+            own: None,
             published: Published::new(&line),
             state,
             tick,
@@ -108,6 +112,11 @@ impl Timekeeper {
     /// What the device's clock reads at that moment of the host.
     pub(super) fn device_at(&self, host: i64) -> u64 {
         self.published.load().device_at(host).max(0) as u64
+    }
+
+    /// What the device's clock reads now.
+    pub(super) fn device_now(&self) -> u64 {
+        self.own.map_or_else(|| self.device_at(self.host_now()), |now| now())
     }
 
     /// Both clocks now. The moment is that at which Unix time was read; of three tries, the one that took the least.

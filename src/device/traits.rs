@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::args_layout::ArgsLayout;
 use super::carveout::Carveout;
 use super::error::DeviceError;
+use super::feeder::Feeder;
 use super::info::{ClockSample, DeviceInfo};
 use super::level::Level;
 use super::memory::Memory;
@@ -50,6 +51,13 @@ pub trait Device: Sealed + Send + Sync + fmt::Debug {
     /// # Errors
     /// [`DeviceError::OutOfMemory`], or the failed call.
     fn copier(&self, memory: &Memory) -> Result<Box<dyn Copier>, DeviceError>;
+
+    /// Makes what copies from `staging`, which is mapped memory, to `ring`, with its own stream.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unsupported`] where the driver cannot do that in order, or the failed call.
+    #[doc(hidden)]
+    fn feeder(&self, _: Internal, staging: &Memory, ring: &Memory) -> Result<Box<dyn Feeder>, DeviceError>;
 
     /// Loads a ring kernel that records at `level`. On CUDA it compiles what is text, and may wait for all kernels on the
     /// GPU.
@@ -101,8 +109,11 @@ pub trait Device: Sealed + Send + Sync + fmt::Debug {
 
 /// A loaded kernel, which keeps its code loaded.
 pub trait Kernel: Send + Sync + fmt::Debug {
-    /// Returns how many blocks fill the device, where nothing else runs on it.
+    /// Returns how many blocks fill the device, where nothing else runs on it, without shared memory that a launch gives them.
     fn max_resident_blocks(&self) -> u32;
+
+    /// Returns how many threads each of its blocks has.
+    fn threads(&self) -> u32;
 
     /// Returns the level that its code was built at; `None` of a CUDA module's entry that is not named for its level, which
     /// may record or not.
@@ -116,7 +127,7 @@ pub trait Kernel: Send + Sync + fmt::Debug {
     /// Returns the size and alignment of what it takes beside the ring.
     fn args_layout(&self) -> ArgsLayout;
 
-    /// Starts blocks as [`launch_with`](Self::launch_with) does, with the default [`Carveout`].
+    /// Starts blocks as [`launch_with`](Self::launch_with) does, with the default [`Carveout`] and no shared memory beyond the kernel's own.
     ///
     /// # Errors
     /// As [`launch_with`](Self::launch_with).
@@ -130,14 +141,16 @@ pub trait Kernel: Send + Sync + fmt::Debug {
         keep: Vec<Memory>,
     ) -> Result<Box<dyn Launch>, DeviceError> {
         // SAFETY: the caller's promise.
-        unsafe { self.launch_with(blocks, Carveout::default(), parameters, keep) }
+        unsafe { self.launch_with(blocks, 0, Carveout::default(), parameters, keep) }
     }
 
-    /// Starts `blocks` blocks with these parameters by value, each as its bytes, which are copied. `keep` lives until the
-    /// blocks have all ended, however that comes about. It does not wait for the blocks.
+    /// Starts `blocks` blocks with these parameters by value, each as its bytes, which are copied; each block has
+    /// `shared_bytes` bytes of shared memory beyond what the kernel declares. `keep` lives until the blocks have all ended,
+    /// however that comes about. It does not wait for the blocks.
     ///
     /// # Errors
-    /// [`DeviceError::TooManyBlocks`] if it is not certain that they can all be resident, or the failed call.
+    /// [`DeviceError::TooManyBlocks`] if it is not certain that they can all be resident,
+    /// [`DeviceError::TooMuchSharedMemory`] above what a block can have, or the failed call.
     ///
     /// # Safety
     /// These are the parameters that the kernel was built with. Every address in them points to memory of this device of
@@ -146,6 +159,7 @@ pub trait Kernel: Send + Sync + fmt::Debug {
     unsafe fn launch_with(
         &self,
         blocks: u32,
+        shared_bytes: u32,
         carveout: Carveout,
         parameters: &[&[u8]],
         keep: Vec<Memory>,
@@ -160,6 +174,12 @@ pub trait Launch: Send + Sync + fmt::Debug {
     /// What the kernel died of.
     fn ended(&self) -> Result<bool, DeviceError>;
 
+    /// Returns whether it is certain that no block runs any more, however the kernel ended: what it wrote to is nobody's then.
+    /// It asks the device and does not wait.
+    fn has_left(&self) -> bool {
+        matches!(self.ended(), Ok(true))
+    }
+
     /// Returns what may go wrong with it and how to avoid that, each in a sentence; empty where nothing was noticed.
     fn warnings(&self) -> &[String] {
         &[]
@@ -169,7 +189,8 @@ pub trait Launch: Send + Sync + fmt::Debug {
 /// Copies a device's memory to the host while kernels write it.
 pub trait Copier: Send + fmt::Debug {
     /// Copies `ranges` (bytes, multiples of 8) and waits for them, at most `limit`; it waits for no kernel. Each aligned
-    /// word is copied whole; words of one range may be from different moments of the copy.
+    /// word is copied whole; words of one range may be from different moments of the copy. Neighbours in `ranges` that are
+    /// equally long and equally far apart cost as much to start as one of them.
     ///
     /// # Errors
     /// [`DeviceError::CopyTimedOut`], or the failed call.
@@ -182,6 +203,21 @@ pub trait Copier: Send + fmt::Debug {
     /// As [`copy`](Self::copy).
     #[doc(hidden)]
     fn upload(&mut self, _: Internal, at: usize, words: &[u64], limit: Duration) -> Result<(), DeviceError>;
+
+    /// Makes bytes of the device zero, multiples of 8, which no kernel writes, and waits for that, at most `limit` for each
+    /// piece of some KiB.
+    ///
+    /// # Errors
+    /// As [`copy`](Self::copy); some of the bytes may be zero then.
+    #[doc(hidden)]
+    fn clear(&mut self, _: Internal, range: Range<usize>, limit: Duration) -> Result<(), DeviceError> {
+        static ZEROS: [u64; 8192] = [0; 8192];
+        for start in range.clone().step_by(size_of_val(&ZEROS)) {
+            let words = (range.end - start) / 8;
+            self.upload(Internal(()), start, &ZEROS[..words.min(ZEROS.len())], limit)?;
+        }
+        Ok(())
+    }
 
     /// Returns how many bytes may as well be copied along, rather than by a copy of their own; 0 where that costs nothing.
     fn batch_bytes(&self) -> usize {

@@ -111,10 +111,28 @@ impl<T: Instrument> Builder<T> {
     /// [`copy_limit`](crate::TelemetryConfig::copy_limit), never for a kernel.
     ///
     /// # Errors
-    /// Returns [`MetricError`] as [`on_host`](Self::on_host) does, and without a device, if the device has no room for more
-    /// metrics or buckets, if the host counts in the series, and if the copy fails.
+    /// Returns [`MetricError`] as [`on_host`](Self::on_host) does, and without a device, with several of them, if the device has
+    /// no room for more metrics or buckets, if the host counts in the series, and if the copy fails.
     pub fn on_device(self) -> Result<T::Ref, MetricError> {
-        self.registry.register_on_device(&self.request).map(T::Ref::from)
+        on_one(&self.registry, &self.request).map(T::Ref::from)
+    }
+
+    /// Registers the series for kernels on each of the collector's devices. Returns what kernels take on each, in the order of
+    /// the devices; its [`index`](CounterRef::index) is the same on all. What kernels on several devices count adds up in one
+    /// series; of a gauge each device has a series of its own, with its index as the label `device`. On a device that is
+    /// dead kernels count nothing.
+    ///
+    /// # Errors
+    /// Returns [`MetricError`] as [`on_device`](Self::on_device) does.
+    pub fn on_devices(self) -> Result<Vec<T::Ref>, MetricError> {
+        let references = self.registry.register_on_devices(&self.request)?;
+        Ok(references.into_iter().map(T::Ref::from).collect())
+    }
+
+    /// As [`on_device`](Self::on_device), or as [`on_devices`](Self::on_devices), of whatever kind it is.
+    #[cfg(feature = "capi")]
+    pub(crate) fn references(self, on_each: bool) -> Result<Vec<MetricRef>, MetricError> {
+        references(&self.registry, &self.request, on_each)
     }
 
     /// Asks for a series for each of `sets`, chosen by its index in the list or by one of [`FamilyBuilder::indices`], in addition to the labels set so far, which
@@ -205,7 +223,24 @@ impl<T: Instrument> FamilyBuilder<T> {
     /// Returns [`MetricError`] as [`on_host`](Self::on_host) and [`Builder::on_device`] do.
     pub fn on_device(self) -> Result<T::FamilyRef, MetricError> {
         self.check()?;
-        self.builder.registry.register_on_device(&self.builder.request).map(T::FamilyRef::from)
+        on_one(&self.builder.registry, &self.builder.request).map(T::FamilyRef::from)
+    }
+
+    /// Registers all of the series for kernels on each of the collector's devices, as [`Builder::on_devices`] does.
+    ///
+    /// # Errors
+    /// Returns [`MetricError`] as [`on_device`](Self::on_device) does.
+    pub fn on_devices(self) -> Result<Vec<T::FamilyRef>, MetricError> {
+        self.check()?;
+        let references = self.builder.registry.register_on_devices(&self.builder.request)?;
+        Ok(references.into_iter().map(T::FamilyRef::from).collect())
+    }
+
+    /// As [`on_device`](Self::on_device), or as [`on_devices`](Self::on_devices), of whatever kind it is.
+    #[cfg(feature = "capi")]
+    pub(crate) fn references(self, on_each: bool) -> Result<Vec<MetricRef>, MetricError> {
+        self.check()?;
+        references(&self.builder.registry, &self.builder.request, on_each)
     }
 
     /// Whether the sets can be told apart and fit the labels.
@@ -227,6 +262,22 @@ impl<T: Instrument> FamilyBuilder<T> {
             return Err(MetricError::SetTwice { metric: metric(), index });
         }
         self.builder.request.indices.as_deref().map_or(Ok(()), |indices| check_indices(&metric(), indices, overflow))
+    }
+}
+
+/// Registers the request for the kernels of the only device.
+fn on_one(registry: &Registry, request: &Request) -> Result<MetricRef, MetricError> {
+    match registry.device_count() {
+        devices @ 2.. => Err(MetricError::SeveralDevices { metric: request.name.clone(), devices }),
+        _ => Ok(registry.register_on_devices(request)?.swap_remove(0)),
+    }
+}
+
+#[cfg(feature = "capi")]
+fn references(registry: &Registry, request: &Request, on_each: bool) -> Result<Vec<MetricRef>, MetricError> {
+    match on_each {
+        true => registry.register_on_devices(request),
+        false => on_one(registry, request).map(|one| vec![one]),
     }
 }
 

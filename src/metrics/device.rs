@@ -5,7 +5,7 @@
 //! A reading copies all words in use, and the rows of those histograms alone whose words say that they changed.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::error::MetricError;
@@ -99,6 +99,12 @@ pub struct DeviceSeries {
 impl DeviceSeries {
     pub(super) fn value(&self) -> Value {
         self.value.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One of a device that counts nothing any more.
+    fn nowhere(wanted: &Allocation) -> Self {
+        let reference = MetricRef { kind: wanted.kind(), ..MetricRef::default() };
+        one_of(&reference, 0, 1, wanted.buckets)
     }
 
     fn set(&self, value: Value) {
@@ -359,6 +365,31 @@ impl DeviceMetrics {
         kept.series.set(Value::Histogram(HistogramValue { distribution, dropped: words[metric_word::DROPPED] }));
         kept.seen = Some(*words);
     }
+}
+
+/// Makes a metric on all devices, at the same place of each. One that is dead has a null reference, and nothing to count in.
+pub(super) fn make_on_all(
+    devices: &mut [MutexGuard<'_, DeviceMetrics>],
+    wanted: &Allocation,
+) -> Result<Vec<(MetricRef, Vec<DeviceSeries>)>, Refused> {
+    // On each, whatever the others say: so their places stay the same.
+    let made: Vec<_> = devices.iter_mut().map(|device| device.make(wanted)).collect();
+    let any = made.iter().any(Result::is_ok);
+    let is_dead = |refused: &Refused| matches!(refused, Refused::Device(error) if !error.is_late_copy());
+    let or_nothing = |one: Result<_, Refused>| match one {
+        Err(refused) if any && is_dead(&refused) => {
+            Ok((MetricRef::default(), vec![DeviceSeries::nowhere(wanted); wanted.series]))
+        }
+        other => other,
+    };
+    made.into_iter().map(or_nothing).collect()
+}
+
+/// What the devices have counted together.
+pub(super) fn sum(series: &[DeviceSeries]) -> Value {
+    let mut values = series.iter().map(DeviceSeries::value);
+    let first = values.next().unwrap_or(Value::Counter(0));
+    values.fold(first, Value::with_added)
 }
 
 /// Four of a map's entries as kernels read them, one after the other.

@@ -195,6 +195,17 @@ pub enum MetricError {
         /// Name of the metric.
         metric: String,
     },
+    /// A metric of the only device was asked for, and there are several.
+    #[error(
+        "metric `{metric}` is to be on one device, and the collector has {devices}: call .on_devices(), \
+         which returns what kernels on each take"
+    )]
+    SeveralDevices {
+        /// Name of the metric.
+        metric: String,
+        /// How many there are.
+        devices: usize,
+    },
     /// A series that the other side, host or kernels, counts in already.
     #[error(
         "series of `{metric}` are registered already, by the host or together with others: a series belongs to the host \

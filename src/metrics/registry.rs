@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::device::{Allocation, DeviceMetrics, DeviceSeries};
+use super::device::{self, Allocation, DeviceMetrics, DeviceSeries, make_on_all};
 use super::error::{Difference, MetricError};
 use super::explicit::check_bounds;
 use super::host::{Counter, Counters, Gauge, Histogram};
@@ -26,8 +26,8 @@ pub(crate) struct Registry {
     /// Counts the changes of `families`, after each.
     version: AtomicU64,
     families: RwLock<Families>,
-    /// Where kernels count, if there is a device.
-    device: Option<Mutex<DeviceMetrics>>,
+    /// Where kernels count, by device.
+    devices: Vec<Mutex<DeviceMetrics>>,
 }
 
 #[derive(Default)]
@@ -50,7 +50,8 @@ struct Entry {
 struct Made {
     sets: Vec<LabelValues>,
     indices: Option<Vec<u32>>,
-    reference: MetricRef,
+    /// By device.
+    references: Vec<MetricRef>,
 }
 
 /// Where a series' value comes from. It has one owner for good: the host's handle, whose clones share it, or the device.
@@ -59,11 +60,12 @@ pub enum Source {
     Counter(Counter),
     Gauge(Gauge),
     Histogram(Histogram),
-    Device(DeviceSeries),
+    /// On one device, or on several, whose values add up.
+    Device(Arc<[DeviceSeries]>),
 }
 
 /// A metric as it is asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) name: String,
     pub(super) help: String,
@@ -78,40 +80,62 @@ pub(super) struct Request {
     pub(super) indices: Option<Vec<u32>>,
 }
 
+impl Request {
+    /// The same with a series for each device.
+    fn by_device(&self, devices: usize) -> Self {
+        let of = |device: usize| {
+            self.sets.iter().map(move |set| set.iter().cloned().chain([device.to_string()]).collect::<Vec<_>>())
+        };
+        let label_names = self.label_names.iter().cloned().chain(["device".to_owned()]).collect();
+        Request { label_names, sets: (0..devices).flat_map(of).collect(), ..self.clone() }
+    }
+}
+
 impl Registry {
-    pub(crate) fn new(max_series: usize, scale: u32, device: Option<DeviceMetrics>) -> Self {
-        let device = device.map(Mutex::new);
-        Registry { enabled: true, max_series, scale, version: AtomicU64::new(0), families: RwLock::default(), device }
+    pub(crate) fn new(max_series: usize, scale: u32, devices: Vec<DeviceMetrics>) -> Self {
+        let devices = devices.into_iter().map(Mutex::new).collect();
+        Registry { enabled: true, max_series, scale, version: AtomicU64::new(0), families: RwLock::default(), devices }
     }
 
     /// A registry that checks what is registered as any other does, and hands out metrics that count nothing.
     pub(crate) fn disabled(max_series: usize, scale: u32) -> Self {
-        Registry { enabled: false, ..Registry::new(max_series, scale, None) }
+        Registry { enabled: false, ..Registry::new(max_series, scale, Vec::new()) }
     }
 
-    /// The metrics that kernels count in.
-    fn device(&self) -> Option<MutexGuard<'_, DeviceMetrics>> {
-        self.device.as_ref().map(|device| device.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The metrics that kernels of a device count in.
+    fn device(&self, index: usize) -> Option<MutexGuard<'_, DeviceMetrics>> {
+        Some(self.devices.get(index)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Where kernels look metrics up.
-    pub(crate) fn table(&self) -> Option<MetricTable> {
-        self.device().map(|device| device.table())
+    /// How many devices there are.
+    pub(super) fn device_count(&self) -> usize {
+        self.devices.len()
     }
 
-    /// Reads what kernels counted; how many bytes that took.
-    pub(crate) fn read_device(&self) -> Result<usize, DeviceError> {
-        self.device().map_or(Ok(0), |mut device| device.read())
+    /// Where kernels of a device look metrics up.
+    pub(crate) fn table(&self, device: usize) -> Option<MetricTable> {
+        self.device(device).map(|device| device.table())
     }
 
-    /// What kernels take to count in all the sets asked for, new or made together before.
-    pub(super) fn register_on_device(&self, request: &Request) -> Result<MetricRef, MetricError> {
-        let (description, sets) = self.check(request)?;
+    /// Reads what kernels of a device counted; how many bytes that took.
+    pub(crate) fn read_device(&self, device: usize) -> Result<usize, DeviceError> {
+        self.device(device).map_or(Ok(0), |mut device| device.read())
+    }
+
+    /// What kernels take to count in all the sets asked for, new or made together before: on each device. Counts and
+    /// histograms of several devices add up, gauges do not: they have a series for each, with its index as the label `device`.
+    pub(super) fn register_on_devices(&self, request: &Request) -> Result<Vec<MetricRef>, MetricError> {
+        let apart = request.kind == MetricKind::Gauge && self.devices.len() > 1;
+        let by_device = apart.then(|| request.by_device(self.devices.len()));
+        let (description, sets) = self.check(by_device.as_ref().unwrap_or(request))?;
         let metric = description.name.to_string();
         if !self.enabled {
-            return Ok(MetricRef::default());
+            return Ok(vec![MetricRef::default()]);
         }
-        let Some(mut device) = self.device() else { return Err(MetricError::NoDevice { metric }) };
+        let mut devices: Vec<_> = (0..self.devices.len()).filter_map(|index| self.device(index)).collect();
+        if devices.is_empty() {
+            return Err(MetricError::NoDevice { metric });
+        }
         let mut families = self.families.write().unwrap_or_else(PoisonError::into_inner);
         families.check(&description)?;
         if let Some(made) = families.made(&description.name, &sets) {
@@ -125,14 +149,25 @@ impl Registry {
         if let (Some(Buckets::Explicit(_)), Some(_)) = (buckets, indices) {
             return Err(MetricError::IndexedBuckets { metric });
         }
-        let wanted = Allocation { kind: description.kind, buckets, series: sets.len(), indices };
-        let (reference, series) = device.make(&wanted).map_err(|refused| refused.into_error(metric))?;
+        let wanted = Allocation { kind: description.kind, buckets, series: request.sets.len(), indices };
+        let made = make_on_all(&mut devices, &wanted).map_err(|refused| refused.into_error(metric))?;
+        let references: Vec<MetricRef> = made.iter().map(|(reference, _)| *reference).collect();
+        let sources: Vec<Source> = match apart {
+            true => {
+                made.iter().flat_map(|(_, all)| all.iter().map(|one| Source::Device([one.clone()].into()))).collect()
+            }
+            false => {
+                let of_all = |i: usize| made.iter().filter_map(|(_, all)| all.get(i).cloned()).collect();
+                (0..sets.len()).map(|i| Source::Device(of_all(i))).collect()
+            }
+        };
         families.series += sets.len();
         let entry = families.entry(description);
-        entry.made.push(Made { sets: sets.clone(), indices: request.indices.clone(), reference });
-        entry.series.extend(sets.into_iter().zip(series.into_iter().map(Source::Device)));
+        let indices = request.indices.clone();
+        entry.made.push(Made { sets: sets.clone(), indices, references: references.clone() });
+        entry.series.extend(sets.into_iter().zip(sources));
         self.version.fetch_add(1, Ordering::Release);
-        Ok(reference)
+        Ok(references)
     }
 
     fn check_room(&self, families: &Families, name: &Arc<str>, sets: &[LabelValues]) -> Result<(), MetricError> {
@@ -247,7 +282,7 @@ impl Families {
     }
 
     fn has_of_device(&self, name: &str, sets: &[LabelValues]) -> bool {
-        let of_device = |entry: &Entry| sets.iter().any(|s| matches!(entry.series.get(s), Some(Source::Device(_))));
+        let of_device = |entry: &Entry| sets.iter().any(|s| matches!(entry.series.get(s), Some(Source::Device(..))));
         self.by_name.get(name).is_some_and(of_device)
     }
 
@@ -304,9 +339,9 @@ impl Entry {
 
 impl Made {
     /// What kernels were given, if it is chosen from by the same numbers.
-    fn check(&self, metric: String, indices: &Option<Vec<u32>>) -> Result<MetricRef, MetricError> {
+    fn check(&self, metric: String, indices: &Option<Vec<u32>>) -> Result<Vec<MetricRef>, MetricError> {
         if self.indices == *indices {
-            return Ok(self.reference);
+            return Ok(self.references.clone());
         }
         let text = |of: &Option<Vec<u32>>| of.as_ref().map_or("0, 1, 2, …".to_owned(), |numbers| list(numbers));
         let (registered, asked) = (text(&self.indices), text(indices));
@@ -334,7 +369,7 @@ impl Source {
             Source::Counter(counter) => Value::Counter(counter.get()),
             Source::Gauge(gauge) => Value::Gauge(gauge.get()),
             Source::Histogram(histogram) => Value::Histogram(histogram.value()),
-            Source::Device(series) => series.value(),
+            Source::Device(series) => device::sum(series),
         }
     }
 }

@@ -146,6 +146,15 @@ impl Value {
     pub fn histogram(&self) -> Option<&HistogramValue> {
         if let Value::Histogram(histogram) = self { Some(histogram) } else { None }
     }
+
+    /// The counts and histograms of two devices as one. Gauges do not add up.
+    pub(crate) fn with_added(self, other: Value) -> Value {
+        match (self, other) {
+            (Value::Counter(count), Value::Counter(more)) => Value::Counter(count.wrapping_add(more)),
+            (Value::Histogram(values), Value::Histogram(more)) => Value::Histogram(values.with_added(&more)),
+            (value, _) => value,
+        }
+    }
 }
 
 /// The values of one histogram.
@@ -190,6 +199,19 @@ macro_rules! of_either {
 }
 
 impl HistogramValue {
+    fn with_added(mut self, other: &HistogramValue) -> Self {
+        match (&mut self.distribution, &other.distribution) {
+            (Distribution::Exponential(all), Distribution::Exponential(more)) => all.merge(more),
+            (Distribution::Explicit(all), Distribution::Explicit(more)) => {
+                // They were made of the same bounds.
+                let _ = all.merge(more);
+            }
+            _ => {}
+        }
+        self.dropped = self.dropped.wrapping_add(other.dropped);
+        self
+    }
+
     /// Returns the number of values.
     pub fn count(&self) -> u64 {
         of_either!(self, h => h.count(), h.count())

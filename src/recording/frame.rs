@@ -1,7 +1,7 @@
 //! How a frame lies in a recording: `length` and `crc32c` of what follows, then a kind and a body; numbers are little-endian.
 
 /// What a recording begins with: the number of the format is the byte before the last.
-pub(super) const MARK: [u8; 8] = *b"rs-rec\x01\n";
+pub(super) const MARK: [u8; 8] = *b"rs-rec\x02\n";
 /// Where the number of the format is.
 pub(super) const VERSION_AT: usize = 6;
 /// Length and checksum.

@@ -29,8 +29,9 @@ impl Times {
 }
 
 /// Words that are told by themselves.
-const ALONE: [usize; 13] = [
+const ALONE: [usize; 15] = [
     word::STATE,
+    word::DEVICE,
     word::BLOCKS,
     word::LAST_ERROR_CODE,
     word::QUEUE_DEPTH,
@@ -43,9 +44,10 @@ const ALONE: [usize; 13] = [
     word::TRACE_LOST,
     word::PROCESSED,
     word::ERRORS,
+    word::GENERATION,
 ];
 /// Words that are a time, or 0 for never.
-const MOMENTS: [usize; 3] = [word::START_TIME, word::LAST_MESSAGE_TIME, word::LAST_SIGN_OF_LIFE];
+const MOMENTS: [usize; 4] = [word::START_TIME, word::LAST_MESSAGE_TIME, word::LAST_SIGN_OF_LIFE, word::COUNTED_SINCE];
 /// Beside the kernel's words: which moments there are, and how long before the reset it ran.
 const WHICH: u8 = 100;
 const RESET: u8 = 101;
@@ -111,6 +113,8 @@ fn moments<B: Bits>(c: &mut Packed<B>, b: &Words, w: &mut Words, now: Option<&Wo
             _ => false,
         };
         let expected = match b[i] {
+            // Another life counts since its start.
+            _ if i == word::COUNTED_SINCE && w[word::START_TIME] != b[word::START_TIME] => w[word::START_TIME],
             0 => times.now,
             time if goes_on => time.wrapping_add(times.passed()),
             time => time,

@@ -43,6 +43,11 @@ pub(super) fn snapshot<B: Bits>(
     c.section(Section::Head as u8);
     let head = c.words(&before.map_or([0; 7], head_words), now.map(head_words).as_ref());
     let times = Times { before: before.map_or(0, |s| time_word(s.time)), now: head[1], level };
+    let device_clock =
+        DeviceClock { uncertainty: Duration::from_nanos(head[4]), drift_ppb: head[5] as i64, restarts_total: head[6] };
+    let (copied_bytes, copy_duration) = (head[3] as usize, Duration::from_nanos(head[2]));
+    let read = (device_clock, copied_bytes, copy_duration);
+    let devices = coding::devices(c, before.map_or(&[], |s| &s.devices), now.map(|s| &*s.devices), read);
     let kernels = kernels(c, shape, counted, (before, now), times);
     c.section(Section::Metrics as u8);
     let metrics = shape.numbers.metrics.iter().enumerate().map(|(i, like)| {
@@ -67,13 +72,10 @@ pub(super) fn snapshot<B: Bits>(
     Snapshot {
         sequence: head[0],
         time: time_of(head[1]).unwrap_or(UNIX_EPOCH),
-        copy_duration: Duration::from_nanos(head[2]),
-        copied_bytes: head[3] as usize,
-        device_clock: DeviceClock {
-            uncertainty: Duration::from_nanos(head[4]),
-            drift_ppb: head[5] as i64,
-            restarts_total: head[6],
-        },
+        copy_duration,
+        copied_bytes,
+        device_clock,
+        devices,
         kernels,
         metrics,
         operations,
@@ -81,6 +83,7 @@ pub(super) fn snapshot<B: Bits>(
         self_metrics,
         system,
         gpus,
+        forgotten: None,
         places,
     }
 }

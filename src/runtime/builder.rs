@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::error::RuntimeError;
 use super::handle::{Inner, RingKernelRuntime};
+use super::input_ring::{self, InputRing};
 use super::memory::{self, Free};
+use super::on_device::OnDevice;
 use super::waker::Waker;
-use crate::collector::{TelemetryCollector, TelemetryConfig};
+use crate::collector::{TelemetryCollector, TelemetryConfig, check_devices};
 use crate::device::{
-    self, Builtin, CudaUnavailable, DeviceKind, DeviceSpec, IdleRing, Kernel, KernelSource, Level, RingShape,
-    RingWords, SharedDevice,
+    self, Builtin, CudaUnavailable, DeviceKind, DeviceSpec, InputMemory, Kernel, KernelSource, Level, RingPlace,
+    RingShape, RingWords, SharedDevice,
 };
 use crate::trace::Tracer;
 
@@ -31,13 +33,14 @@ use crate::trace::Tracer;
 /// ```
 #[derive(Clone, Debug)]
 pub struct RuntimeBuilder {
-    device: Choice,
+    devices: Vec<Choice>,
     require_cuda: bool,
     telemetry: bool,
     null_telemetry: bool,
     level: Option<Level>,
     max_kernels: usize,
     shape: RingShape,
+    input_ring: InputRing,
     default_source: String,
     sources: BTreeMap<String, KernelSource>,
     interval: Option<Duration>,
@@ -57,13 +60,14 @@ impl Default for RuntimeBuilder {
     fn default() -> Self {
         let sources = Builtin::ALL.iter().map(|b| (b.name().to_owned(), KernelSource::Builtin(*b)));
         RuntimeBuilder {
-            device: Choice::Spec(DeviceSpec::Auto),
+            devices: vec![Choice::Spec(DeviceSpec::Auto)],
             require_cuda: false,
             telemetry: false,
             null_telemetry: false,
             level: None,
             max_kernels: Self::DEFAULT_MAX_KERNELS,
             shape: RingShape { slots: Self::DEFAULT_SLOTS, slot_bytes: Self::DEFAULT_SLOT_BYTES },
+            input_ring: InputRing::Mapped,
             default_source: Self::DEFAULT_KERNEL.to_owned(),
             sources: sources.collect(),
             interval: None,
@@ -97,14 +101,21 @@ impl RuntimeBuilder {
     pub const DEFAULT_START_LIMIT: Duration = Duration::from_secs(5);
 
     /// Sets which device to open. Default: [`DeviceSpec::Auto`], CUDA where there is one, else the host.
-    pub fn device(mut self, spec: DeviceSpec) -> Self {
-        self.device = Choice::Spec(spec);
+    pub fn device(self, spec: DeviceSpec) -> Self {
+        self.devices([spec])
+    }
+
+    /// Sets which devices to open, instead of one: a [launch](crate::LaunchOptions::device) says on which of them, or takes the
+    /// least busy one.
+    pub fn devices(mut self, specs: impl IntoIterator<Item = DeviceSpec>) -> Self {
+        self.devices = specs.into_iter().map(Choice::Spec).collect();
         self
     }
 
-    /// Sets a device that is open already, in place of [`device`](Self::device).
+    /// Adds a device that is open already; the first one takes the place of [`device`](Self::device).
     pub fn on(mut self, device: SharedDevice) -> Self {
-        self.device = Choice::Given(device);
+        self.devices.retain(|choice| matches!(choice, Choice::Given(_)));
+        self.devices.push(Choice::Given(device));
         self
     }
 
@@ -135,8 +146,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets how many kernels can be launched, 1 to 2^20; each has rings of its own, made by [`build`](Self::build), which
-    /// are not used again after its end. Default: [`DEFAULT_MAX_KERNELS`](Self::DEFAULT_MAX_KERNELS), 16.
+    /// Sets how many kernels can be there at a time on each device, 1 to 2^20; each has rings of its own, made by
+    /// [`build`](Self::build), which are another's after its end. Default: [`DEFAULT_MAX_KERNELS`](Self::DEFAULT_MAX_KERNELS), 16.
     pub fn max_kernels(mut self, count: usize) -> Self {
         self.max_kernels = count;
         self
@@ -161,6 +172,12 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Sets where the blocks find messages. Default: [`InputRing::Mapped`].
+    pub fn input_ring(mut self, ring: InputRing) -> Self {
+        self.input_ring = ring;
+        self
+    }
+
     /// Sets the name of the source that [`launch`](RingKernelRuntime::launch) launches. Default:
     /// [`DEFAULT_KERNEL`](Self::DEFAULT_KERNEL), `echo`.
     pub fn kernel(mut self, source: &str) -> Self {
@@ -168,8 +185,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Adds a kernel under a name, beside the built-in `crc32c`, `vector_add`, `echo` and `compute`. All of them are loaded
-    /// when the runtime is built.
+    /// Adds a kernel under a name, beside the built-in `crc32c`, `vector_add`, `echo`, `compute` and `matmul_f32`. All of
+    /// them are loaded when the runtime is built.
     pub fn source(mut self, name: &str, source: KernelSource) -> Self {
         self.sources.insert(name.to_owned(), source);
         self
@@ -210,33 +227,28 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Opens the device, loads the kernels, allocates the rings and the slab. Blocks the calling thread, for seconds where a
+    /// Opens the devices, and on each loads the kernels and allocates the rings and the slab. Blocks the calling thread, for seconds where a
     /// source must be compiled.
     ///
     /// # Errors
     /// [`RuntimeError::BadValue`] for a setting out of range, [`RuntimeError::Contradiction`] for two that exclude each other,
     /// [`RuntimeError::UnknownSource`] for the default kernel, [`RuntimeError::NotEnoughMemory`] for rings that do not fit
-    /// the machine or its cgroup, [`RuntimeError::Telemetry`] for what the collector refuses, and [`RuntimeError::Device`]
+    /// the machine or its cgroup, [`RuntimeError::Telemetry`] for what the collector refuses and for a device that is there twice, and [`RuntimeError::Device`]
     /// for what the device refuses, or why there is none.
     pub fn build(self) -> Result<RingKernelRuntime, RuntimeError> {
         self.check()?;
-        let (device, without_cuda) = self.open()?;
-        self.check_memory(memory::free())?;
+        let (devices, without_cuda) = self.open()?;
+        check_devices(&devices)?;
+        self.check_memory(&devices, memory::free())?;
         let level = self.level.unwrap_or(match (self.telemetry, self.config.trace_records) {
             (false, _) => Level::Off,
             (true, 0) => Level::Histograms,
             (true, _) => Level::Events,
         });
-        let mut sources: HashMap<String, Box<dyn Kernel>> = HashMap::new();
-        for (name, source) in &self.sources {
-            sources.insert(name.clone(), device.load(source, level)?);
-        }
-        device.reserve_launches(self.max_kernels)?;
-        let words = RingWords::new(&*device, self.max_kernels)?;
-        let spares = self.rings(&device, &words, level)?;
+        let on_devices = devices.iter().map(|device| self.prepare(device, level)).collect::<Result<_, _>>()?;
         let copy_limit = self.config.copy_limit;
         let collector = match self.telemetry {
-            true => TelemetryCollector::on_device(Arc::clone(&device), self.config)?,
+            true => TelemetryCollector::builder().devices(devices).config(self.config).build()?,
             false => TelemetryCollector::with_config(false, self.config)?,
         };
         if let Some(interval) = self.interval {
@@ -244,19 +256,17 @@ impl RuntimeBuilder {
         }
         Ok(RingKernelRuntime {
             inner: Arc::new(Inner {
-                device,
+                devices: on_devices,
+                placed: Mutex::default(),
+                launching: Mutex::default(),
                 without_cuda,
                 level,
-                sources,
                 default_source: self.default_source,
                 shape: self.shape,
                 stop_limit: self.stop_limit,
                 start_limit: self.start_limit,
                 copy_limit,
                 max_kernels: self.max_kernels,
-                spares: Mutex::new(spares),
-                spent: Mutex::default(),
-                words: Mutex::new(words),
                 kernels: RwLock::default(),
                 waker: Arc::new(Waker::new()),
                 collector: Arc::new(collector),
@@ -265,15 +275,45 @@ impl RuntimeBuilder {
         })
     }
 
-    fn rings(&self, device: &SharedDevice, words: &RingWords, level: Level) -> Result<Vec<IdleRing>, RuntimeError> {
+    /// Loads the kernels on a device, and allocates what they need there.
+    fn prepare(&self, device: &SharedDevice, level: Level) -> Result<OnDevice, RuntimeError> {
+        let mut sources: HashMap<String, Box<dyn Kernel>> = HashMap::new();
+        for (name, source) in &self.sources {
+            sources.insert(name.clone(), device.load(source, level)?);
+        }
+        device.reserve_launches(self.max_kernels)?;
+        let words = RingWords::new(&**device, self.max_kernels)?;
+        let input = input_ring::choose(self.input_ring, &**device, self.shape, level)?;
+        let spares = Mutex::new(self.rings(device, input.memory(), &words, level)?);
+        let (device, words) = (Arc::clone(device), Mutex::new(words));
+        Ok(OnDevice { device, input, sources, spares, spent: Mutex::default(), words })
+    }
+
+    fn rings(
+        &self,
+        device: &SharedDevice,
+        input: InputMemory,
+        words: &RingWords,
+        level: Level,
+    ) -> Result<Vec<RingPlace>, RuntimeError> {
         // Only the histogram of waiting looks at it.
         let times_queue = self.telemetry && level >= Level::Histograms;
-        let ring = |number| Ok(IdleRing::new(&**device, self.shape, words, number, times_queue)?);
+        let ring = |number| Ok(RingPlace::new(&**device, (self.shape, input), words, number, times_queue)?);
         (0..self.max_kernels).map(ring).collect()
     }
 
-    fn open(&self) -> Result<(SharedDevice, Option<CudaUnavailable>), RuntimeError> {
-        match &self.device {
+    fn open(&self) -> Result<(Vec<SharedDevice>, Option<CudaUnavailable>), RuntimeError> {
+        let (mut devices, mut without_cuda) = (Vec::new(), None);
+        for choice in &self.devices {
+            let (device, why) = self.open_one(choice)?;
+            devices.push(device);
+            without_cuda = without_cuda.or(why);
+        }
+        Ok((devices, without_cuda))
+    }
+
+    fn open_one(&self, choice: &Choice) -> Result<(SharedDevice, Option<CudaUnavailable>), RuntimeError> {
+        match choice {
             Choice::Given(device) => Ok((Arc::clone(device), None)),
             // Not `Auto`, whose answer to no CUDA is the host.
             Choice::Spec(DeviceSpec::Auto) if self.require_cuda => {
@@ -298,6 +338,7 @@ impl RuntimeBuilder {
         value("the slot size", slot_bytes.to_string(), slot_bytes_ok, "1 byte to 2^30 bytes")?;
         let kernels_ok = (1..=1 << 20).contains(&self.max_kernels);
         value("max_kernels", self.max_kernels.to_string(), kernels_ok, "1 to 2^20")?;
+        value("the number of devices", "0".to_owned(), !self.devices.is_empty(), "at least 1")?;
         let max_blocks = self.config.max_blocks;
         value("max_blocks", max_blocks.to_string(), max_blocks > 0, "at least 1")?;
         let never = self.interval.is_some_and(|interval| interval.is_zero());
@@ -311,10 +352,10 @@ impl RuntimeBuilder {
 
     fn check_contradictions(&self) -> Result<(), RuntimeError> {
         let records = self.level.is_some_and(|level| level > Level::Off);
-        let is_host = match &self.device {
+        let is_host = self.devices.iter().any(|choice| match choice {
             Choice::Spec(spec) => *spec == DeviceSpec::Host,
             Choice::Given(device) => device.info().kind == DeviceKind::Host,
-        };
+        });
         let found = if self.telemetry && self.level == Some(Level::Off) {
             Some((".level(Level::Off)", ".telemetry(true)", "use a higher level, or .telemetry(false)"))
         } else if !self.telemetry && records && !self.null_telemetry {
@@ -336,14 +377,21 @@ impl RuntimeBuilder {
         }
     }
 
-    fn check_memory(&self, free: Option<Free>) -> Result<(), RuntimeError> {
-        let needed_bytes = (self.max_kernels as u64).saturating_mul(self.shape.mapped_bytes() as u64);
+    fn check_memory(&self, devices: &[SharedDevice], free: Option<Free>) -> Result<(), RuntimeError> {
+        let largest = self.input_ring.largest();
+        let of_one = |device: &SharedDevice| {
+            // The host device's memory is the machine's.
+            let is_here = largest == InputMemory::Device && device.info().kind == DeviceKind::Host;
+            self.shape.mapped_bytes(largest) + if is_here { self.shape.device_bytes() } else { 0 }
+        };
+        let of_all: u64 = devices.iter().map(|device| of_one(device) as u64).sum();
+        let needed_bytes = of_all.saturating_mul(self.max_kernels as u64);
         match free {
             Some(free) if needed_bytes > free.bytes => Err(RuntimeError::NotEnoughMemory {
                 needed_bytes,
                 free_bytes: free.bytes,
                 limited_by: free.of,
-                kernels: self.max_kernels,
+                kernels: self.max_kernels * self.devices.len(),
                 slots: self.shape.slots,
                 slot_bytes: self.shape.slot_bytes,
             }),

@@ -27,6 +27,16 @@ pub enum RuntimeError {
         /// [collector](crate::RingKernelRuntime::collector), which does not say them.
         launched: String,
     },
+    /// No device of that index.
+    #[error(
+        "this runtime has no device {device}, it has {devices}: they are counted from 0, in the order in which it was given them"
+    )]
+    UnknownDevice {
+        /// The index asked for.
+        device: usize,
+        /// How many there are.
+        devices: usize,
+    },
     /// No source of that name.
     #[error(
         "there is no kernel source `{name}` (there are: {available}): add it to the builder with .source(\"{name}\", …)"
@@ -98,7 +108,7 @@ pub enum RuntimeError {
     },
     /// A message larger than the slot.
     #[error(
-        "a message of {bytes} bytes does not fit the {slot_bytes}-byte slots of kernel `{id}`: split it, or raise .slot_bytes(…) in the runtime's builder"
+        "{} of {bytes} bytes does not fit the {slot_bytes}-byte slots of kernel `{id}`: split it, or raise .slot_bytes(…) in the runtime's builder", message_at(*place)
     )]
     MessageTooLarge {
         /// The kernel.
@@ -107,6 +117,24 @@ pub enum RuntimeError {
         bytes: usize,
         /// The slots' size.
         slot_bytes: usize,
+        /// Its place in the batch, from 0; `None` where it was sent alone.
+        place: Option<usize>,
+    },
+    /// The kernel took no more messages before all of a batch were sent. What was sent stays sent.
+    #[error(
+        "{sent} of {of} messages were sent to kernel `{id}`, the first with number {first}, and the others were not: {why}"
+    )]
+    BatchCut {
+        /// The kernel.
+        id: String,
+        /// Number of the first message.
+        first: u64,
+        /// Messages sent: the first so many of the batch.
+        sent: usize,
+        /// Messages of the batch.
+        of: usize,
+        /// Why the next one was not sent.
+        why: Box<RuntimeError>,
     },
     /// The kernel takes no messages in its state.
     #[error("kernel `{id}` is {state}, and takes messages when it is active: {remedy}", remedy = not_active_remedy(*state))]
@@ -200,6 +228,10 @@ impl From<TelemetryError> for RuntimeError {
             error => RuntimeError::Telemetry(error),
         }
     }
+}
+
+fn message_at(place: Option<usize>) -> String {
+    place.map_or_else(|| "a message".to_owned(), |place| format!("message {place} of the batch (from 0),"))
 }
 
 fn not_active_remedy(state: KernelState) -> &'static str {

@@ -5,13 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::error::RuntimeError;
-use super::kernel::RingKernel;
+#[cfg(doc)]
+use super::input_ring::InputRing;
+use super::input_ring::MeasuredInputRing;
+use super::kernel::{RingKernel, Watch};
+use super::on_device::{OnDevice, Placed};
 use super::waker::Waker;
 use crate::collector::TelemetryCollector;
-use crate::device::{CudaUnavailable, DeviceInfo, IdleRing, Kernel, Level, RingShape, RingWords, SharedDevice};
+use crate::device::{CudaUnavailable, DeviceInfo, Level, RingShape};
 use crate::trace::Tracer;
 
-/// Launches ring kernels on one device, sends them messages, receives their replies, reads their telemetry.
+/// Launches ring kernels on one or several devices, sends them messages, receives their replies, reads their telemetry.
 /// Clones share one runtime. When the last one is dropped its kernels are told to stop, and not waited for.
 ///
 /// ```
@@ -35,34 +39,55 @@ pub struct RingKernelRuntime {
 
 /// What all clones of a runtime share.
 pub(super) struct Inner {
-    pub(super) device: SharedDevice,
+    pub(super) devices: Vec<OnDevice>,
+    /// Where kernels were launched, by their ids.
+    pub(super) placed: Mutex<HashMap<Arc<str>, Placed>>,
+    /// Held while a kernel is launched: one at a time.
+    pub(super) launching: Mutex<()>,
     pub(super) without_cuda: Option<CudaUnavailable>,
     /// That its kernels record at.
     pub(super) level: Level,
-    pub(super) sources: HashMap<String, Box<dyn Kernel>>,
     pub(super) default_source: String,
     pub(super) shape: RingShape,
     pub(super) stop_limit: Duration,
     pub(super) start_limit: Duration,
     pub(super) copy_limit: Duration,
     pub(super) max_kernels: usize,
-    pub(super) spares: Mutex<Vec<IdleRing>>,
-    /// Of launches that failed. Not dropped before the runtime is: freeing waits for kernels that nobody here knows, and one of
-    /// them may be why a launch failed.
-    pub(super) spent: Mutex<Vec<IdleRing>>,
-    /// Of all rings, of launched kernels too. Taken with the lock of the spares.
-    pub(super) words: Mutex<RingWords>,
     pub(super) kernels: RwLock<HashMap<Arc<str>, RingKernel>>,
-    pub(super) waker: Arc<Waker>,
+    pub(super) waker: Arc<Waker<Watch>>,
     /// Kernels know it while the runtime is there.
     pub(super) collector: Arc<TelemetryCollector>,
     pub(super) tracer: Option<Tracer>,
 }
 
 impl RingKernelRuntime {
-    /// Returns what its device is.
+    /// Returns what its device is; of several, the first.
     pub fn device(&self) -> &DeviceInfo {
-        self.inner.device.info()
+        self.inner.devices[0].device.info()
+    }
+
+    /// Returns what its devices are, in the order in which it was given them.
+    pub fn devices(&self) -> impl ExactSizeIterator<Item = &DeviceInfo> {
+        self.inner.devices.iter().map(|on| on.device.info())
+    }
+
+    /// Returns the index of the device that a kernel was launched on.
+    ///
+    /// # Errors
+    /// [`RuntimeError::UnknownKernel`].
+    pub fn device_of(&self, id: &str) -> Result<usize, RuntimeError> {
+        let placed = self.inner.placed.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
+        placed.map(|placed| placed.device).ok_or_else(|| self.unknown_kernel(id))
+    }
+
+    /// Returns where the blocks of a device find messages, and what was measured if that was
+    /// [to be chosen](InputRing::Fastest).
+    ///
+    /// # Errors
+    /// [`RuntimeError::UnknownDevice`].
+    pub fn input_ring(&self, device: usize) -> Result<MeasuredInputRing, RuntimeError> {
+        let unknown = || RuntimeError::UnknownDevice { device, devices: self.inner.devices.len() };
+        self.inner.devices.get(device).map(|on| on.input).ok_or_else(unknown)
     }
 
     /// Returns why its device is not a CUDA device, where the runtime was free to choose; `None` where it is one, or was
@@ -71,14 +96,14 @@ impl RingKernelRuntime {
         self.inner.without_cuda.as_ref()
     }
 
-    /// Returns how many blocks of one of its kernels fill the device, where nothing else runs on it. More than that cannot be
+    /// Returns how many blocks of one of its kernels fill the device, of several the first, where nothing else runs on it. More than that cannot be
     /// resident together on CUDA; on the host device they take turns on the cores, at most 8,192 of them in a
     /// process.
     ///
     /// # Errors
     /// [`RuntimeError::UnknownSource`].
     pub fn blocks_to_fill(&self, kernel: &str) -> Result<u32, RuntimeError> {
-        let source = self.inner.sources.get(kernel).ok_or_else(|| self.inner.unknown_source(kernel))?;
+        let source = self.inner.devices[0].sources.get(kernel).ok_or_else(|| self.inner.unknown_source(kernel))?;
         Ok(source.max_resident_blocks())
     }
 
@@ -117,7 +142,7 @@ impl Inner {
     }
 
     pub(super) fn unknown_source(&self, name: &str) -> RuntimeError {
-        let mut available: Vec<&str> = self.sources.keys().map(String::as_str).collect();
+        let mut available: Vec<&str> = self.devices[0].sources.keys().map(String::as_str).collect();
         available.sort_unstable();
         RuntimeError::UnknownSource { name: name.to_owned(), available: available.join(", ") }
     }

@@ -1,5 +1,6 @@
 //! Launching kernels, commanding them, ending them.
 
+use std::error::Error;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use super::error::RuntimeError;
 use super::handle::{Inner, RingKernelRuntime, off_the_worker};
 use super::kernel::RingKernel;
 use super::limit::RunLimit;
+use super::on_device::{Placed, Spent};
 use super::options::LaunchOptions;
 use super::wait;
 use crate::abi::KernelRef;
-use crate::collector::{TelemetryError, check_id};
+use crate::collector::{Life, TelemetryError, check_id};
 use crate::device::{Command, DeviceError, IdleRing, Launch, Level};
 use crate::snapshot::KernelState;
 use crate::trace::TraceFilter;
@@ -27,11 +29,18 @@ impl RingKernelRuntime {
     /// Launches the default kernel under an id, with one block. It is resident then, and takes no messages before it is
     /// [activated](Self::activate).
     ///
+    /// A kernel that has ended leaves its id to the next: it begins another life, with counts from zero and the next
+    /// [`generation`](crate::KernelTelemetry::generation), on the rings and in the shards of the one before, so that nothing is
+    /// allocated. Handles of the life before stay its own: they give the replies that were not received yet, and then
+    /// [`RuntimeError::Ended`]. Where all [`max_kernels`](super::RuntimeBuilder::max_kernels) have been launched, a new id gets
+    /// the rings of the kernel that ended first, which the runtime forgets.
+    ///
     /// # Cancel safety
     /// If the future is dropped after it was polled, the launch happens all the same.
     ///
     /// # Errors
-    /// A bad or taken id, a bound that is reached, or what the device refuses.
+    /// A bad id, [`TelemetryError::AlreadyRegistered`] for that of a kernel that has not ended, a bound that is reached, or
+    /// what the device refuses.
     pub async fn launch(&self, id: &str) -> Result<(), RuntimeError> {
         self.launch_with(id, LaunchOptions::default()).await
     }
@@ -42,7 +51,7 @@ impl RingKernelRuntime {
     /// As [`launch`](Self::launch).
     ///
     /// # Errors
-    /// As [`launch`](Self::launch), [`RuntimeError::UnknownSource`], and [`RuntimeError::BadValue`] for options out of range.
+    /// As [`launch`](Self::launch), [`RuntimeError::UnknownSource`], [`RuntimeError::UnknownDevice`], and [`RuntimeError::BadValue`] for options out of range.
     /// On CUDA, [`DeviceError::TooManyBlocks`] where it is not certain that all blocks find room beside the other kernels'
     /// on this GPU; and [`RuntimeError::NotStarted`] where some found none all the same within the
     /// [start limit](super::RuntimeBuilder::start_limit), another library's kernel being resident: the kernel is then told to
@@ -182,58 +191,78 @@ impl Inner {
     fn launch(&self, id: &str, options: &LaunchOptions) -> Result<(), RuntimeError> {
         options.check()?;
         let name = options.kernel.as_ref().unwrap_or(&self.default_source);
-        let source = self.sources.get(name).ok_or_else(|| self.unknown_source(name))?;
-        options.args.check(name, source.args_layout())?;
         // One launch at a time: this lock, and not that of the kernels, which their traffic takes, is held while
         // the device works.
-        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        let launching = self.launching.lock().unwrap_or_else(PoisonError::into_inner);
+        let device = self.pick(name, options)?;
+        let on = &self.devices[device];
+        let source = on.sources.get(name).ok_or_else(|| self.unknown_source(name))?;
+        options.args.check(name, source.args_layout())?;
         check_id(id)?;
-        if self.kernels.read().unwrap_or_else(PoisonError::into_inner).contains_key(id) {
+        self.note_ends();
+        if self.is_there(id) {
             return Err(TelemetryError::AlreadyRegistered { id: id.to_owned() }.into());
         }
-        if spares.is_empty() {
+        if !self.has_ring(device) {
             return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
         }
         let (telemetry, memory) = match self.collector.enabled() {
             true => {
-                let registration = options.describe(self.collector.kernel(id), source.names());
-                (registration.register()?, self.collector.memory())
+                let registration = options.describe(self.collector.kernel(id).device(device), source.names());
+                (registration.register()?, self.collector.memory_of(device))
             }
             false => (KernelRef::default(), Vec::new()),
         };
-        self.collector.set_state(id, KernelState::Launched);
-        let Some(mut ring) = spares.pop() else {
-            return Err(RuntimeError::TooManyKernels { limit: self.max_kernels });
-        };
-        let launched = ring.launch(&**source, telemetry, memory, options.ring()).map_err(RuntimeError::from);
-        match launched.and_then(|launch| self.await_start(id, &mut ring, options.blocks, launch)) {
-            Ok(launch) => {
-                let waker = Arc::clone(&self.waker);
-                let kernel = RingKernel::new(id, self.shape, ring, launch, waker, &self.collector, self.tracer.clone());
-                self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);
-                Ok(())
-            }
-            Err(error @ RuntimeError::Device(DeviceError::TooManyBlocks { .. })) => {
-                spares.push(ring);
-                // Without the lock: whoever hears of it may launch another.
-                drop(spares);
-                // Where its place stays taken, that says why.
-                self.collector.set_failed(id, &error.to_string());
-                self.collector.forget(id);
-                Err(error)
-            }
+        let life = self.collector.life(id);
+        let mut ring = match self.ring_for(id, device) {
+            Ok(ring) => ring,
             Err(error) => {
-                let error = match error {
-                    RuntimeError::Device(error) => self.collector.quoted(id, error).into(),
-                    error => error,
-                };
-                // Blocks may have started: they are told to stop, the id stays taken, the rings are not used again.
-                ring.producer.command(Command::Stop);
-                self.spent.lock().unwrap_or_else(PoisonError::into_inner).push(ring);
-                drop(spares);
-                self.collector.set_failed(id, &error.to_string());
-                Err(error)
+                drop(launching);
+                self.refuse(life.as_ref(), &error);
+                return Err(error);
             }
+        };
+        life.iter().for_each(|life| self.collector.set_state(life, KernelState::Launched));
+        let (launch, error) = match ring.launch(&**source, telemetry, memory, options.ring()) {
+            Ok(launch) => match self.await_start((id, device), &mut ring, options.blocks, &*launch) {
+                Ok(()) => {
+                    let parts = (self.shape, Arc::clone(&self.waker), self.tracer.clone());
+                    let kernel = RingKernel::new(id, ring, launch, (&self.collector, life), parts);
+                    let placed = Placed::new(device, options.blocks);
+                    self.placed.lock().unwrap_or_else(PoisonError::into_inner).insert(id.into(), placed);
+                    self.kernels.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), kernel);
+                    self.forget_beyond_rings();
+                    return Ok(());
+                }
+                Err(error) => (Some(launch), error),
+            },
+            Err(error) if error.is_refusal() => {
+                on.give_back(ring.place);
+                // Without the lock: whoever hears of it may launch another.
+                drop(launching);
+                self.refuse(life.as_ref(), &error);
+                return Err(error.into());
+            }
+            Err(error) => (None, error.into()),
+        };
+        let error = match (error, &life) {
+            (RuntimeError::Device(error), Some(life)) => self.collector.quoted(life, error).into(),
+            (error, _) => error,
+        };
+        // Blocks may have started: they are told to stop, and the id and the rings are taken until they have ended.
+        ring.producer.command(Command::Stop);
+        let spent = Spent { place: ring.place, launch, life: life.clone() };
+        on.spent.lock().unwrap_or_else(PoisonError::into_inner).push(spent);
+        drop(launching);
+        life.iter().for_each(|life| self.collector.set_failed(life, &error.to_string()));
+        Err(error)
+    }
+
+    /// Takes back a registration of which nothing was launched. Where it stays, that says why.
+    fn refuse(&self, life: Option<&Life>, error: &dyn Error) {
+        if let Some(life) = life {
+            self.collector.set_failed(life, &error.to_string());
+            self.collector.forget(life);
         }
     }
 
@@ -241,13 +270,13 @@ impl Inner {
     /// known here, nor where the hardware places blocks. A kernel that does not start as a whole is stopped.
     fn await_start(
         &self,
-        id: &str,
+        (id, device): (&str, usize),
         ring: &mut IdleRing,
         blocks: u32,
-        launch: Box<dyn Launch>,
-    ) -> Result<Box<dyn Launch>, RuntimeError> {
-        let failed = match self.count_started(ring.number, blocks, &*launch) {
-            Ok(None) => return Ok(launch),
+        launch: &dyn Launch,
+    ) -> Result<(), RuntimeError> {
+        let failed = match self.count_started((device, ring.place.number), blocks, launch) {
+            Ok(None) => return Ok(()),
             Ok(Some(started)) => {
                 RuntimeError::NotStarted { id: id.to_owned(), started, blocks, waited: self.start_limit }
             }
@@ -261,8 +290,13 @@ impl Inner {
     }
 
     /// How many blocks have started when the limit is over; `None` as soon as all have.
-    fn count_started(&self, ring: usize, blocks: u32, launch: &dyn Launch) -> Result<Option<u32>, DeviceError> {
-        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+    fn count_started(
+        &self,
+        (device, ring): (usize, usize),
+        blocks: u32,
+        launch: &dyn Launch,
+    ) -> Result<Option<u32>, DeviceError> {
+        let mut words = self.devices[device].words.lock().unwrap_or_else(PoisonError::into_inner);
         let mut started = 0;
         let all =
             wait::blocking(&mut RunLimit::new(self.start_limit), || match words.started(ring, self.copy_limit)? {

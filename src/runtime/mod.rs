@@ -5,14 +5,18 @@
 //! are still queued when a kernel is terminated are counted as dropped; replies may be received after its end.
 
 mod builder;
+mod devices;
 mod error;
 mod handle;
+mod input_ring;
 mod kernel;
 mod life;
 mod limit;
 mod memory;
 mod nap;
+mod on_device;
 mod options;
+mod places;
 mod readings;
 mod traffic;
 mod wait;
@@ -22,6 +26,7 @@ pub use crate::device::Reply;
 pub use builder::RuntimeBuilder;
 pub use error::RuntimeError;
 pub use handle::RingKernelRuntime;
-pub use kernel::RingKernel;
+pub use input_ring::{InputRing, MeasuredInputRing};
+pub use kernel::{Replies, ReplyRef, RingKernel, SentBatch};
 pub use life::Shutdown;
 pub use options::LaunchOptions;

@@ -15,7 +15,9 @@ use crate::trace::{Severity, TraceFilter};
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaunchOptions {
     pub(super) kernel: Option<String>,
+    pub(super) device: Option<usize>,
     pub(super) blocks: u32,
+    shared_bytes: u32,
     inject_errors: f64,
     carveout: Carveout,
     pub(super) args: KernelArgs,
@@ -28,7 +30,9 @@ impl Default for LaunchOptions {
     fn default() -> Self {
         LaunchOptions {
             kernel: None,
+            device: None,
             blocks: Self::DEFAULT_BLOCKS,
+            shared_bytes: 0,
             inject_errors: 0.0,
             carveout: Carveout::default(),
             args: KernelArgs::default(),
@@ -54,9 +58,24 @@ impl LaunchOptions {
         self
     }
 
+    /// Sets the index of the device that it runs on, as the runtime was given them. Default: the least busy one that answers,
+    /// that on which the fewest blocks are of those that fit; of several the first.
+    pub fn device(mut self, index: usize) -> Self {
+        self.device = Some(index);
+        self
+    }
+
     /// Sets how many blocks share its queue, at least 1. Default: [`DEFAULT_BLOCKS`](Self::DEFAULT_BLOCKS), 1.
     pub fn blocks(mut self, blocks: u32) -> Self {
         self.blocks = blocks;
+        self
+    }
+
+    /// Sets how many bytes of shared memory each block has beyond what the kernel declares: the kernel finds them by
+    /// `ringscope::shared_memory()`. On a GPU a block has at most what the launch's error says, 227 KiB on an H100, and as much on
+    /// the host device. Default: 0.
+    pub fn shared_bytes(mut self, bytes: u32) -> Self {
+        self.shared_bytes = bytes;
         self
     }
 
@@ -135,6 +154,7 @@ impl LaunchOptions {
     pub(super) fn ring(&self) -> RingLaunch<'_> {
         // As a fraction of the 2^32 hashes.
         let refuse_below = (self.inject_errors * 4_294_967_296.0).round() as u64;
-        RingLaunch { blocks: self.blocks, carveout: self.carveout, refuse_below, args: &self.args }
+        let (shared_bytes, carveout) = (self.shared_bytes, self.carveout);
+        RingLaunch { blocks: self.blocks, shared_bytes, carveout, refuse_below, args: &self.args }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::error::RuntimeError;
 use super::handle::RingKernelRuntime;
+use super::kernel::{Replies, SentBatch};
 use crate::device::Reply;
 
 impl RingKernelRuntime {
@@ -55,14 +56,25 @@ impl RingKernelRuntime {
         self.kernel(id)?.try_send(payload)
     }
 
-    /// Sends messages in their order, waiting while the queue is full, and returns the number of the first.
+    /// Sends as many messages as there is room for, in their order, and returns how many. Does not wait. See
+    /// [`RingKernel::try_send_batch`](super::RingKernel::try_send_batch).
+    ///
+    /// # Errors
+    /// [`RuntimeError::QueueFull`] and [`RuntimeError::MessageTooLarge`]: none was sent; and as [`send`](Self::send).
+    pub fn try_send_batch<P: AsRef<[u8]>>(&self, id: &str, payloads: &[P]) -> Result<SentBatch, RuntimeError> {
+        self.kernel(id)?.try_send_batch(payloads)
+    }
+
+    /// Sends messages in their order, waiting while the queue is full. The kernel is told of as many as there is room for at
+    /// once: see [`RingKernel::send_batch`](super::RingKernel::send_batch).
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, the messages up to some place were sent, and the others were not.
     ///
     /// # Errors
-    /// As [`send`](Self::send); messages before the one refused are sent.
-    pub async fn send_batch<P: AsRef<[u8]>>(&self, id: &str, payloads: &[P]) -> Result<u64, RuntimeError> {
+    /// [`RuntimeError::MessageTooLarge`], with the place of the message: none was sent. [`RuntimeError::BatchCut`]: some
+    /// were. As [`send`](Self::send), where none was.
+    pub async fn send_batch<P: AsRef<[u8]>>(&self, id: &str, payloads: &[P]) -> Result<SentBatch, RuntimeError> {
         self.kernel(id)?.send_batch(payloads).await
     }
 
@@ -70,7 +82,7 @@ impl RingKernelRuntime {
     ///
     /// # Errors
     /// As [`send_batch`](Self::send_batch).
-    pub fn send_batch_blocking<P: AsRef<[u8]>>(&self, id: &str, payloads: &[P]) -> Result<u64, RuntimeError> {
+    pub fn send_batch_blocking<P: AsRef<[u8]>>(&self, id: &str, payloads: &[P]) -> Result<SentBatch, RuntimeError> {
         self.kernel(id)?.send_batch_blocking(payloads)
     }
 
@@ -101,6 +113,74 @@ impl RingKernelRuntime {
     /// As [`receive`](Self::receive), but for the time-out.
     pub fn try_receive(&self, id: &str) -> Result<Option<Reply>, RuntimeError> {
         self.kernel(id)?.try_receive()
+    }
+
+    /// Receives the next reply as [`receive`](Self::receive) does, in place of what is in `reply`, whose memory is used
+    /// again.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, no reply was taken, and `reply` is as it was.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive); `reply` is as it was.
+    pub async fn receive_into(&self, id: &str, reply: &mut Reply, timeout: Duration) -> Result<(), RuntimeError> {
+        self.kernel(id)?.receive_into(reply, timeout).await
+    }
+
+    /// Receives the next reply as [`receive_into`](Self::receive_into) does, on the calling thread.
+    ///
+    /// # Errors
+    /// As [`receive_into`](Self::receive_into).
+    pub fn receive_into_blocking(&self, id: &str, reply: &mut Reply, timeout: Duration) -> Result<(), RuntimeError> {
+        self.kernel(id)?.receive_into_blocking(reply, timeout)
+    }
+
+    /// Receives the next reply as [`receive_into`](Self::receive_into) does, and returns whether it was there. Does not
+    /// wait.
+    ///
+    /// # Errors
+    /// As [`receive_into`](Self::receive_into), but for the time-out.
+    pub fn try_receive_into(&self, id: &str, reply: &mut Reply) -> Result<bool, RuntimeError> {
+        self.kernel(id)?.try_receive_into(reply)
+    }
+
+    /// Receives the replies that are there, as many as `replies` has room for, and returns how many; waits at most `timeout`
+    /// for the first. See [`RingKernel::receive_batch`](super::RingKernel::receive_batch).
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, no reply was taken.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive); `replies` is empty then.
+    pub async fn receive_batch(
+        &self,
+        id: &str,
+        replies: &mut Replies,
+        timeout: Duration,
+    ) -> Result<usize, RuntimeError> {
+        self.kernel(id)?.receive_batch(replies, timeout).await
+    }
+
+    /// Receives replies as [`receive_batch`](Self::receive_batch) does, on the calling thread.
+    ///
+    /// # Errors
+    /// As [`receive_batch`](Self::receive_batch).
+    pub fn receive_batch_blocking(
+        &self,
+        id: &str,
+        replies: &mut Replies,
+        timeout: Duration,
+    ) -> Result<usize, RuntimeError> {
+        self.kernel(id)?.receive_batch_blocking(replies, timeout)
+    }
+
+    /// Receives the replies that are there as [`receive_batch`](Self::receive_batch) does, and returns how many, or 0. Does
+    /// not wait.
+    ///
+    /// # Errors
+    /// As [`receive_batch`](Self::receive_batch), but for the time-out.
+    pub fn try_receive_batch(&self, id: &str, replies: &mut Replies) -> Result<usize, RuntimeError> {
+        self.kernel(id)?.try_receive_batch(replies)
     }
 
     /// Sends a message and receives its own reply, waiting at most `timeout` for both. Any number of calls may be under

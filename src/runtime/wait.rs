@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::limit::Limit;
 use super::nap::nap;
-use super::waker::Waker;
+use super::waker::{Look, Waker};
 
 /// Looks on the calling thread before it gives its core away: a few microseconds. On the host device a block may be
 /// waiting for that core.
@@ -51,10 +51,10 @@ pub(super) fn blocking<T, E>(
 }
 
 /// The same as a future. It looks for about a microsecond at a time, yields to its executor in between, and then parks
-/// until the waker's thread finds that `look` is true. What `attempt` takes it returns in the same poll: a future that is
+/// until the waker's thread finds a reason to look. What `attempt` takes it returns in the same poll: a future that is
 /// dropped has taken nothing.
-pub(super) async fn polling<T, E, L: Fn() -> bool + Send + Sync + 'static>(
-    waker: &Waker,
+pub(super) async fn polling<T, E, L: Look>(
+    waker: &Waker<L>,
     mut deadline: Option<Instant>,
     look: impl Fn() -> L,
     mut attempt: impl FnMut() -> Result<Option<T>, E>,

@@ -11,19 +11,27 @@ use super::nap::nap;
 
 /// The handle to the thread, which starts with the first future that parks and ends with the handle. It sleeps without a
 /// time limit while nobody waits.
-pub(super) struct Waker {
-    shared: Arc<Shared>,
+pub(super) struct Waker<L> {
+    shared: Arc<Shared<L>>,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+/// What a future waits for.
+pub(super) trait Look: Send + Sync + 'static {
+    /// Whether the future has a reason to look.
+    fn look(&self) -> bool;
+}
+
+struct Shared<L> {
+    state: Mutex<State<L>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct State {
-    waiters: Vec<Arc<Waiter>>,
+/// Waiters that nobody uses, at most: a future that parks again and again allocates nothing.
+const SPARES: usize = 64;
+
+struct State<L> {
+    waiters: Vec<Arc<Waiter<L>>>,
+    spares: Vec<Arc<Waiter<L>>>,
     /// Somebody came since the thread looked last.
     fresh: bool,
     /// The thread sleeps for long, unless it is told of somebody who came.
@@ -32,32 +40,54 @@ struct State {
     closed: bool,
 }
 
-struct Waiter {
-    look: Box<dyn Fn() -> bool + Send + Sync>,
+struct Waiter<L> {
+    /// `None` of a spare one.
+    look: Option<L>,
     deadline: Option<Instant>,
     woken: AtomicBool,
     notify: Notify,
 }
 
-impl Waker {
+impl<L: Look> Waker<L> {
     pub(super) fn new() -> Self {
-        Waker { shared: Arc::default() }
+        let state = State {
+            waiters: Vec::new(),
+            spares: Vec::new(),
+            fresh: false,
+            asleep: false,
+            running: false,
+            closed: false,
+        };
+        Waker { shared: Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }) }
     }
 
     /// Waits until `look` is true or `deadline` has passed; or less long, where the system gives no thread.
-    pub(super) async fn park(&self, deadline: Option<Instant>, look: impl Fn() -> bool + Send + Sync + 'static) {
-        let waiter =
-            Arc::new(Waiter { look: Box::new(look), deadline, woken: AtomicBool::new(false), notify: Notify::new() });
+    pub(super) async fn park(&self, deadline: Option<Instant>, look: L) {
+        let waiter = self.waiter(deadline, look);
         if !self.enter(&waiter) {
             // Without a thread the executor is kept busy, which is dear, and better than to sleep on it.
             return tokio::task::yield_now().await;
         }
-        let parked = Parked { shared: &self.shared, waiter };
-        parked.waiter.notify.notified().await;
+        let parked = Parked { shared: &self.shared, waiter: Some(waiter) };
+        if let Some(waiter) = &parked.waiter {
+            waiter.notify.notified().await;
+        }
+    }
+
+    fn waiter(&self, deadline: Option<Instant>, look: L) -> Arc<Waiter<L>> {
+        let spare = self.shared.state().spares.pop();
+        if let Some(mut spare) = spare
+            && let Some(waiter) = Arc::get_mut(&mut spare)
+        {
+            (waiter.look, waiter.deadline) = (Some(look), deadline);
+            waiter.woken.store(false, Ordering::Relaxed);
+            return spare;
+        }
+        Arc::new(Waiter { look: Some(look), deadline, woken: AtomicBool::new(false), notify: Notify::new() })
     }
 
     /// Whether there is a thread that looks.
-    fn enter(&self, waiter: &Arc<Waiter>) -> bool {
+    fn enter(&self, waiter: &Arc<Waiter<L>>) -> bool {
         let mut state = self.shared.state();
         if !state.running {
             let shared = Arc::clone(&self.shared);
@@ -75,7 +105,7 @@ impl Waker {
     }
 }
 
-impl Drop for Waker {
+impl<L> Drop for Waker<L> {
     fn drop(&mut self) {
         self.shared.state().closed = true;
         self.shared.changed.notify_one();
@@ -83,27 +113,51 @@ impl Drop for Waker {
 }
 
 /// A future that is dropped is not looked for any more.
-struct Parked<'a> {
-    shared: &'a Shared,
-    waiter: Arc<Waiter>,
+struct Parked<'a, L> {
+    shared: &'a Shared<L>,
+    waiter: Option<Arc<Waiter<L>>>,
 }
 
-impl Drop for Parked<'_> {
+impl<L> Drop for Parked<'_, L> {
     fn drop(&mut self) {
+        let Some(waiter) = self.waiter.take() else { return };
         let mut state = self.shared.state();
-        if let Some(i) = state.waiters.iter().position(|w| Arc::ptr_eq(w, &self.waiter)) {
+        if let Some(i) = state.waiters.iter().position(|w| Arc::ptr_eq(w, &waiter)) {
             state.waiters.swap_remove(i);
         }
+        drop(state);
+        self.shared.spare(waiter);
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<L> Shared<L> {
+    fn state(&self) -> MutexGuard<'_, State<L>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps it for the next that parks, if nobody else has it.
+    fn spare(&self, mut waiter: Arc<Waiter<L>>) {
+        let mut state = self.state();
+        let Some(alone) = Arc::get_mut(&mut waiter) else {
+            // Under the lock: of two, the second is alone.
+            drop(waiter);
+            return;
+        };
+        // Who was told and left before it heard of it leaves that behind.
+        alone.notify = Notify::new();
+        let look = alone.look.take();
+        if state.spares.len() < SPARES {
+            state.spares.push(waiter);
+        }
+        // What it looked at may be the last handle of a kernel, whose end takes the lock.
+        drop(state);
+        drop(look);
+    }
+}
+
+impl<L: Look> Shared<L> {
     fn run(&self) {
-        let mut waiters = Vec::new();
+        let mut waiters: Vec<Arc<Waiter<L>>> = Vec::new();
         let mut since = Instant::now();
         while self.next(&mut waiters, &mut since) {
             // Without the lock: a look may ask a device, and who parks or leaves must not wait for that.
@@ -113,12 +167,13 @@ impl Shared {
                     waiter.woken.store(true, Ordering::Relaxed);
                     waiter.notify.notify_one();
                 }
+                self.spare(waiter);
             }
         }
     }
 
     /// Sleeps for as long as is right, and tells who waits then; false at the end.
-    fn next(&self, waiters: &mut Vec<Arc<Waiter>>, since: &mut Instant) -> bool {
+    fn next(&self, waiters: &mut Vec<Arc<Waiter<L>>>, since: &mut Instant) -> bool {
         let mut state = self.state();
         while state.waiters.is_empty() && !state.closed {
             state = self.sleep(state, None);
@@ -131,7 +186,7 @@ impl Shared {
         !state.closed
     }
 
-    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>, limit: Option<Duration>) -> MutexGuard<'a, State> {
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, State<L>>, limit: Option<Duration>) -> MutexGuard<'a, State<L>> {
         if state.closed {
             return state;
         }
@@ -144,11 +199,11 @@ impl Shared {
     }
 }
 
-impl Waiter {
+impl<L: Look> Waiter<L> {
     fn is_due(&self) -> bool {
         // A look may tell of a kernel's death, and so run a subscriber of the user's. If that panics, its waiter is woken and
         // looks itself, and the looks of the others go on.
-        let look = || catch_unwind(AssertUnwindSafe(|| (self.look)())).unwrap_or(true);
+        let look = || catch_unwind(AssertUnwindSafe(|| self.look.as_ref().is_none_or(Look::look))).unwrap_or(true);
         self.deadline.is_some_and(|d| Instant::now() >= d) || look()
     }
 }

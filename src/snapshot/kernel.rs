@@ -156,6 +156,12 @@ impl TraceRecords {
 pub struct KernelTelemetry {
     /// The id that it was launched or registered under.
     pub kernel_id: Arc<str>,
+    /// The device that it runs on, as an index in [`Snapshot::devices`](super::Snapshot::devices); `None` for a host actor.
+    pub device: Option<u32>,
+    /// Which life under this id it is: 1 of the first, and one more with each that was
+    /// [launched](crate::RingKernelRuntime::launch) or registered again after its end. An id that is new, or was forgotten, may
+    /// begin higher: no two lives of an id have the same number.
+    pub generation: u64,
     /// Where it is in its life.
     pub state: KernelState,
     /// Messages taken from its queue.
@@ -169,6 +175,9 @@ pub struct KernelTelemetry {
     /// When its first block started, or the host actor was registered.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::optional_unix_seconds"))]
     pub start_time: Option<SystemTime>,
+    /// Since when its counts count: since it was started, or since the last reset.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::optional_unix_seconds"))]
+    pub counted_since: Option<SystemTime>,
     /// When the last message was done.
     #[cfg_attr(feature = "serde", serde(serialize_with = "super::convert::optional_unix_seconds"))]
     pub last_message_time: Option<SystemTime>,
@@ -240,6 +249,9 @@ pub struct KernelTelemetry {
     /// Messages since the launch, whatever was reset, whose records these numbers have, as far as counts can tell it.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) recorded_since_launch: u64,
+    /// What earlier lives under this id have counted since the last reset, as one.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) earlier: Option<Arc<KernelTelemetry>>,
 }
 
 /// A block that gave no sign of life for longer than

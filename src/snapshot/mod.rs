@@ -4,8 +4,10 @@ mod black_box;
 mod blocks;
 pub(crate) mod coding;
 mod convert;
+mod device;
 mod device_clock;
 mod kernel;
+mod lives;
 mod operations;
 mod places;
 mod publishers;
@@ -28,12 +30,13 @@ pub use blocks::{BlockState, BlockStatus, Place, RingPlace, WaitsFor};
 pub(crate) use convert::{ns_between, rate, ratio, unix_time};
 #[cfg(feature = "serde")]
 pub(crate) use convert::{optional_unix_seconds, seconds, unix_seconds};
+pub use device::DeviceSummary;
 pub use device_clock::DeviceClock;
 pub use kernel::{KernelState, KernelTelemetry, Latency, Stall, TraceRecords, Waiting};
 pub use operations::{
     ListCounts, NetworkTelemetry, OperationCounts, OperationStatus, OperationTelemetry, OperationsTelemetry,
 };
-pub(crate) use places::{KernelPlaces, Places, ReadClock};
+pub(crate) use places::{DevicePlaces, KernelPlaces, Places, ReadClock};
 pub use publishers::{DropReason, PublisherTelemetry};
 pub use rates::{Rates, WindowRate};
 pub(crate) use rates::{RatesBuilder, WindowCounts};
@@ -52,14 +55,17 @@ pub struct Snapshot {
     /// When the copy began.
     #[cfg_attr(feature = "serde", serde(serialize_with = "convert::unix_seconds"))]
     pub time: SystemTime,
-    /// How long copying from the device and adding up took: counters of its kernels lie at most this far apart in time.
+    /// How long copying from the devices and adding up took: counters of their kernels lie at most this far apart in time.
     /// Host actors are read right after.
     #[cfg_attr(feature = "serde", serde(serialize_with = "convert::seconds"))]
     pub copy_duration: Duration,
-    /// Bytes copied from the device.
+    /// Bytes copied from all devices.
     pub copied_bytes: usize,
-    /// How well the device's clock was known.
+    /// How well the clock was known of the device whose clock was known the least.
     pub device_clock: DeviceClock,
+    /// The devices, in the order in which the collector was given them; empty without one. They are read side by side, and a
+    /// snapshot is made as long as one of them can be read: what is wrong with the others is told here.
+    pub devices: Arc<[DeviceSummary]>,
     /// Each kernel and host actor.
     pub kernels: Vec<KernelTelemetry>,
     /// Each [metric](crate::metrics), sorted by name.
@@ -75,6 +81,9 @@ pub struct Snapshot {
     pub system: Option<SystemMetrics>,
     /// NVIDIA's GPUs; `None` without the feature `nvml`, without a driver, and before the first sample.
     pub gpus: Option<Arc<[GpuMetrics]>>,
+    /// What kernels had counted that were forgotten, since the last reset of all, as one.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) forgotten: Option<Arc<KernelTelemetry>>,
     /// Where the blocks were.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub(crate) places: Places,
@@ -84,6 +93,17 @@ impl Snapshot {
     /// Returns the kernel of that name.
     pub fn kernel(&self, id: &str) -> Option<&KernelTelemetry> {
         self.kernels.iter().find(|k| &*k.kernel_id == id)
+    }
+
+    /// Returns the [label](DeviceSummary::label) of the device that a kernel runs on, where there are several to tell apart;
+    /// `None` with one device, and for a host actor.
+    pub fn device_label(&self, kernel: &KernelTelemetry) -> Option<String> {
+        self.device_of(kernel).filter(|_| self.devices.len() > 1).map(DeviceSummary::label)
+    }
+
+    /// Returns the device that a kernel runs on; `None` for a host actor.
+    pub fn device_of(&self, kernel: &KernelTelemetry) -> Option<&DeviceSummary> {
+        self.devices.get(kernel.device? as usize)
     }
 
     /// Returns each block of the kernel of that name, or where its roles have shards of their own each of those: its state, the
@@ -128,6 +148,11 @@ impl Snapshot {
     /// Merges the latencies of handling of all kernels, at the coarsest of their scales; the buckets add up exactly.
     pub fn merged_latencies(&self) -> Histogram {
         totals::merged_latencies(&self.kernels)
+    }
+
+    /// The same with those of earlier lives.
+    pub(crate) fn latencies_of_all_lives(&self) -> Histogram {
+        totals::merged_latencies(self.lives())
     }
 
     /// Returns totals over all kernels, with the kernels.

@@ -14,14 +14,20 @@ use crate::trace::KernelNames;
 /// The blocks of a snapshot. Empty in one that comes out of the history.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
-    /// By their places in the slab.
-    pub(crate) words: Arc<[BlockWords]>,
+    pub(crate) devices: Vec<DevicePlaces>,
     pub(crate) kernels: Arc<[KernelPlaces]>,
-    pub(crate) clock: ReadClock,
     /// How long a block may be silent.
     pub(crate) limit_ns: u64,
     /// Of the kernels that stall: their places in `kernels`.
     pub(crate) stalled: Vec<(usize, Arc<Stall>)>,
+}
+
+/// The blocks of one device.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DevicePlaces {
+    /// By their places in the slab.
+    pub(crate) words: Arc<[BlockWords]>,
+    pub(crate) clock: ReadClock,
 }
 
 /// Which of the blocks are a kernel's, and what it calls its waypoints.
@@ -29,10 +35,12 @@ pub(crate) struct Places {
 pub(crate) struct KernelPlaces {
     pub(crate) id: Arc<str>,
     pub(crate) names: KernelNames,
+    /// The index of its device.
+    pub(crate) device: usize,
     pub(crate) blocks: ShardRange,
 }
 
-/// The device's clock at the moment of a reading.
+/// A device's clock at the moment of a reading.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadClock {
     pub(crate) device_ns: u64,
@@ -79,17 +87,18 @@ impl Places {
     /// Each block of the kernel at that place.
     pub(super) fn blocks(&self, index: usize) -> Vec<BlockStatus> {
         let Some(kernel) = self.kernels.get(index) else { return Vec::new() };
+        let Some(DevicePlaces { words, clock }) = self.devices.get(kernel.device) else { return Vec::new() };
         let first = kernel.blocks.first as usize;
-        let words = self.words.get(first..first + kernel.blocks.count as usize).unwrap_or_default();
+        let words = words.get(first..first + kernel.blocks.count as usize).unwrap_or_default();
         let stall = self.stalled.iter().find(|(of, _)| *of == index).map(|(_, stall)| &**stall);
         let longest_ns = stall.and_then(|stall| words.get(stall.block as usize)).map(BlockWords::sign_of_life_ns);
         let status = |(block, words): (usize, &BlockWords)| {
             // The block that the watchdog found, and others that are silent as long, or too long.
             let sign_ns = words.sign_of_life_ns();
             let is_silent =
-                |longest_ns| sign_ns <= longest_ns || self.clock.certain_ns.saturating_sub(sign_ns) > self.limit_ns;
+                |longest_ns| sign_ns <= longest_ns || clock.certain_ns.saturating_sub(sign_ns) > self.limit_ns;
             let silent = words.runs() && longest_ns.is_some_and(is_silent);
-            BlockStatus::new(block as u32, words, &kernel.names, |ns| self.clock.time(ns), silent)
+            BlockStatus::new(block as u32, words, &kernel.names, |ns| clock.time(ns), silent)
         };
         words.iter().enumerate().map(status).collect()
     }
@@ -101,7 +110,8 @@ impl serde::Serialize for Places {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
         let mut map = serializer.serialize_map(Some(2))?;
-        let at = self.clock.time(self.clock.device_ns).unwrap_or(SystemTime::UNIX_EPOCH);
+        let now = |device: &DevicePlaces| device.clock.time(device.clock.device_ns);
+        let at = self.devices.iter().find_map(now).unwrap_or(SystemTime::UNIX_EPOCH);
         map.serialize_entry("stuck", &self.stuck(at))?;
         let ids = self.kernels.iter().map(|kernel| &*kernel.id);
         let blocks = ids.enumerate().map(|(index, id)| (id, self.blocks(index)));

@@ -42,6 +42,10 @@ pub struct SelfMetrics {
     /// thread's look-up counts. A metric that was not found records nothing.
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_lookup_misses_total"))]
     pub lookup_misses_total: u64,
+    /// Pens that kernels made of a role or a shard that they do not have, which record nothing: each thread's pen counts. Register
+    /// the kernel with as many [shards and roles](crate::collector::KernelRegistration::roles) as its code has.
+    #[cfg_attr(feature = "serde", serde(rename = "telemetry_role_misses_total"))]
+    pub role_misses_total: u64,
     /// Number of events so far: [of kernels](crate::collector::KernelEvent), and
     /// [of the application](crate::TelemetryCollector::record_event).
     #[cfg_attr(feature = "serde", serde(rename = "telemetry_events_total"))]
@@ -95,4 +99,6 @@ pub struct Dropped {
     /// Records of events and spans that were read, and for which [streams](crate::TelemetryCollector::trace_stream) had no room
     /// in their queues; in places of the kernels' rings, and of each stream.
     pub trace_streams: u64,
+    /// Kernels that had ended and were forgotten, their numbers leaving the snapshots, because the bound on kernels was reached.
+    pub kernels: u64,
 }

@@ -109,8 +109,8 @@ impl Totals {
 }
 
 /// The latencies of all kernels in one histogram, at the coarsest of their scales: the buckets add up exactly.
-pub(super) fn merged_latencies(kernels: &[KernelTelemetry]) -> Histogram {
+pub(super) fn merged_latencies<'a>(kernels: impl IntoIterator<Item = &'a KernelTelemetry>) -> Histogram {
     let mut all = Histogram::new(MAX_SCALE);
-    kernels.iter().filter(|k| k.histogram.count() > 0).for_each(|k| all.merge(&k.histogram));
+    kernels.into_iter().filter(|k| k.histogram.count() > 0).for_each(|k| all.merge(&k.histogram));
     all
 }

@@ -1,6 +1,10 @@
 //! How far somebody has read what is recorded, who leaves it to others as well.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::time::Time;
+use super::track::DeviceTrack;
 
 /// How far a reader has read a trace: the next one has what ended since then. Each reader has one of its own, and takes nothing
 /// from the others.
@@ -20,7 +24,7 @@ use super::time::Time;
 #[derive(Clone, Debug, Default)]
 pub struct TraceCursor {
     pub(super) host: Option<HostCursor>,
-    pub(super) device: DeviceCursor,
+    pub(super) devices: HashMap<Arc<DeviceTrack>, DeviceCursor>,
     pub(super) missed: u64,
 }
 

@@ -6,13 +6,15 @@
 // Who writes what:
 //   * a shard is written by its own block, or by its own role of a block, and by nobody else; the reader copies it, the
 //     host never writes it;
+//   * a row of buckets is added to by all shards whose index has the row's low bits: relaxed, by RED.ADD where there are
+//     several;
 //   * so is a ring of events and spans; the host writes the filter beside it, and no kernel does;
 //   * in the rings every index word has one writer, named beside it; release/acquire at system scope.
 #ifndef RINGSCOPE_ABI_H
 #define RINGSCOPE_ABI_H
 
 // A kernel built with one layout must not be read with another: a block says which it was built with.
-#define RINGSCOPE_ABI_VERSION 4u
+#define RINGSCOPE_ABI_VERSION 5u
 
 typedef unsigned char ringscope_u8;
 typedef unsigned int ringscope_u32;
@@ -62,7 +64,8 @@ enum ringscope_word {
     RINGSCOPE_QUEUED_NOT_MIN_NS = 12,  // (largest) the shortest wait's complement, 0 while none is known
     RINGSCOPE_QUEUED_MAX_NS = 13,      // (largest)
     RINGSCOPE_LOOKUP_MISSES = 14,   // added to by any thread of the block: look-ups of metrics that found none
-    RINGSCOPE_SINGLE_WORDS = 15
+    RINGSCOPE_ROLE_MISSES = 15,     // added to by any thread of the block: pens of roles and shards that there are not
+    RINGSCOPE_SINGLE_WORDS = 16
 };
 
 // Line 2: where the block is, and what it waits for. Written by the thread that is there; the last one's value.
@@ -225,7 +228,7 @@ typedef struct ringscope_metric {
 // What a kernel takes by value. A null `shards` is telemetry switched off at run time.
 typedef struct ringscope_kernel_ref {
     ringscope_shard* shards;     // shard_count of them: one a block, or one for each role of each block
-    ringscope_u64* buckets;      // shard_count rows of bucket_stride words; see histogram.cuh. The first half of a
+    ringscope_u64* buckets;      // row_mask + 1 rows of bucket_stride words; see histogram.cuh. The first half of a
                                  // row counts times of handling, the second those of waiting in the queue
     const ringscope_metric* metrics;  // metric_count places, of which those not taken are zero
     ringscope_u64* records;      // shard_count rings of record_count records; null without
@@ -240,6 +243,8 @@ typedef struct ringscope_kernel_ref {
     ringscope_u32 kinds;         // 1 + the index of the family that times tasks by their kind; 0 without
     ringscope_u32 record_count;  // of each ring, a power of two
     ringscope_u32 box_count;     // of each black box, a power of two
+    ringscope_u32 row_mask;      // rows - 1, the rows being a power of two: shard i counts in row i & row_mask
+    ringscope_u32 roles;         // of each block, each with a shard; 0 is one
 } ringscope_kernel_ref;
 
 #define RINGSCOPE_MAX_SCALE 5u
@@ -259,7 +264,7 @@ enum ringscope_command {
 #define RINGSCOPE_CLOCK_BITS 48
 
 typedef struct ringscope_ring_host {
-    ringscope_u64 tail;      // writer: host, release. Messages sent so far.
+    ringscope_u64 tail;      // writer: host, release. Messages sent so far. With the next, one word of 16 bytes for who polls
     ringscope_u64 command;   // writer: host, release.
     ringscope_u64 pad0[14];
     ringscope_u64 out_head;  // writer: host, release. Replies taken so far.
@@ -274,15 +279,17 @@ typedef struct ringscope_ring_device {
     ringscope_u64 ticket;      // atomic add: the next message to hand out
     ringscope_u64 pad0[15];
     ringscope_u64 seen_tail;   // atomic max, release: the host's tail as far as any block has seen it
-    ringscope_u64 seen_command;
-    ringscope_u64 pad1[14];
+    ringscope_u64 seen_command;  // the same of its command
+    ringscope_u64 polled_ns;   // atomic exchange: when a block last asked the host while the kernel is held, device clock
+    ringscope_u64 pad1[13];
     ringscope_u64 out_ticket;  // atomic add: the next reply slot
     ringscope_u64 pad2[15];
 } ringscope_ring_device;
 
 // A slot is a header and slot_bytes of payload at RINGSCOPE_SLOT_HEADER, 16-byte aligned.
 typedef struct ringscope_slot_in {
-    ringscope_u64 done;   // writer: device, release. 1 + the number of the last message consumed here.
+    ringscope_u64 done;   // writer: device, release. 1 + the number of the last message consumed here. Or it lies elsewhere:
+                          // ringscope_ring_args
     ringscope_u64 seq;    // writer: host, before tail
     ringscope_u32 bytes;  // writer: host, before tail; with what follows, one word of 16 bytes for a block
     ringscope_u32 pad;
@@ -311,13 +318,16 @@ enum ringscope_status {
 typedef struct ringscope_ring_args {
     ringscope_kernel_ref telemetry;
     ringscope_ring_host* host;
+    // What the host posted: tail and behind it command, where `host` has them, or a copy of the two in device memory.
+    const ringscope_u64* posted;
     ringscope_ring_device* device;
-    ringscope_u8* in;              // slots of slot_stride bytes
+    ringscope_u8* in;              // slots of slot_stride bytes, mapped or in device memory
+    ringscope_u8* done;            // mapped: the slots' words `done`, in the slots of a mapped ring, or by themselves
     ringscope_u8* out;
     ringscope_u32 slots;           // a power of two
     ringscope_u32 slot_stride;     // bytes, a multiple of 128
     ringscope_u32 slot_bytes;      // the largest payload
-    ringscope_u32 reserved;
+    ringscope_u32 done_stride;     // bytes from one of these words to the next, a multiple of 8
     ringscope_u64 refuse_below;    // messages whose hash is below are refused; 0 refuses none, 2^32 all
 } ringscope_ring_args;
 
@@ -333,7 +343,7 @@ RINGSCOPE_ASSERT_ABI(sizeof(ringscope_shard) == 3 * RINGSCOPE_LINE_BYTES,
                      "a shard is three lines: one instruction of 16 lanes writes each");
 RINGSCOPE_ASSERT_ABI(RINGSCOPE_COUNTERS <= RINGSCOPE_WORDS && RINGSCOPE_SINGLE_WORDS <= RINGSCOPE_WORDS,
                      "a line has 16 words");
-RINGSCOPE_ASSERT_ABI(sizeof(ringscope_kernel_ref) == 88, "the ref is passed by value to kernels already built");
+RINGSCOPE_ASSERT_ABI(sizeof(ringscope_kernel_ref) == 96, "the ref is passed by value to kernels already built");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_metric) == 64, "as is a metric, and two of them are one line of the table");
 RINGSCOPE_ASSERT_ABI(sizeof(ringscope_slot_in) == RINGSCOPE_SLOT_HEADER &&
                          sizeof(ringscope_slot_out) == RINGSCOPE_SLOT_HEADER,

@@ -71,11 +71,31 @@ RINGSCOPE_INLINE ringscope_u64 load_acquire_system(const ringscope_u64* p) {
     asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(v) : "l"(global_address(p)) : "memory");
     return v;
 }
-// Two words published by one fence: all that this thread has seen or written is visible before either.
-RINGSCOPE_INLINE void publish_system(ringscope_u64* first, ringscope_u64 a, ringscope_u64* second, ringscope_u64 b) {
+// Two words that lie side by side, 16-byte aligned, in one trip. Each is whole; nothing orders the one before the other, nor what
+// follows behind either: what has changed is acquired by a load of its own.
+RINGSCOPE_INLINE void load_pair_relaxed_system(const ringscope_u64* p, ringscope_u64& first, ringscope_u64& second) {
+    asm volatile("ld.relaxed.sys.global.v2.u64 {%0, %1}, [%2];" : "=l"(first), "=l"(second) : "l"(global_address(p)) : "memory");
+}
+RINGSCOPE_INLINE void load_pair_relaxed_gpu(const ringscope_u64* p, ringscope_u64& first, ringscope_u64& second) {
+    asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];" : "=l"(first), "=l"(second) : "l"(global_address(p)) : "memory");
+}
+RINGSCOPE_INLINE ringscope_u64 load_relaxed_system(const ringscope_u64* p) {
+    ringscope_u64 v;
+    asm volatile("ld.relaxed.sys.global.u64 %0, [%1];" : "=l"(v) : "l"(global_address(p)) : "memory");
+    return v;
+}
+// What was there before.
+RINGSCOPE_INLINE ringscope_u64 exchange_relaxed(ringscope_u64* p, ringscope_u64 v) {
+    ringscope_u64 old;
+    asm volatile("atom.relaxed.gpu.global.exch.b64 %0, [%1], %2;" : "=l"(old) : "l"(global_address(p)), "l"(v) : "memory");
+    return old;
+}
+// A slot is given back, and a reply published where there is one, by one fence: all that this thread has seen or written is
+// visible before either. Of a warp each lane that comes here publishes a pair, all of them by the same fence.
+RINGSCOPE_INLINE void publish_system(ringscope_u64* done, ringscope_u64 a, ringscope_u64* ready, ringscope_u64 b) {
     asm volatile("fence.acq_rel.sys;" ::: "memory");
-    asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(global_address(first)), "l"(a) : "memory");
-    asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(global_address(second)), "l"(b) : "memory");
+    asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(global_address(done)), "l"(a) : "memory");
+    if (ready != nullptr) asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(global_address(ready)), "l"(b) : "memory");
 }
 RINGSCOPE_INLINE void store_relaxed_system(ringscope_u64* p, ringscope_u64 v) {
     asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(global_address(p)), "l"(v) : "memory");
@@ -119,18 +139,22 @@ inline void add_double(ringscope_u64* p, double v) {
         __builtin_memcpy(&sum, &old, sizeof sum);
     } while (!swap_if(p, seen, sum));
 }
-// A block is one thread: what is its own needs no atomics.
-inline void add_local(ringscope_u32* p, ringscope_u32 v) { *p += v; }
+// The threads of a block take turns, and none in the midst of these: a load and a store are exact. Atomic ones, so that the
+// thread sanitizer knows that they are meant.
+inline void add_local(ringscope_u32* p, ringscope_u32 v) {
+    __atomic_store_n(p, __atomic_load_n(p, __ATOMIC_RELAXED) + v, __ATOMIC_RELAXED);
+}
 inline void add_local(ringscope_u32* low, ringscope_u32* high, ringscope_u64 v) {
-    ringscope_u64 sum = ((ringscope_u64)*high << 32 | *low) + v;
-    *low = (ringscope_u32)sum;
-    *high = (ringscope_u32)(sum >> 32);
+    ringscope_u64 sum = (ringscope_u64)__atomic_load_n(high, __ATOMIC_RELAXED) << 32 | __atomic_load_n(low, __ATOMIC_RELAXED);
+    sum += v;
+    __atomic_store_n(low, (ringscope_u32)sum, __ATOMIC_RELAXED);
+    __atomic_store_n(high, (ringscope_u32)(sum >> 32), __ATOMIC_RELAXED);
 }
 inline void raise_local(ringscope_u64* p, ringscope_u64 v) {
-    if (*p < v) *p = v;
+    if (load_relaxed(p) < v) store_relaxed(p, v);
 }
 inline void lower_local(ringscope_u64* p, ringscope_u64 v) {
-    if (*p > v) *p = v;
+    if (load_relaxed(p) > v) store_relaxed(p, v);
 }
 inline ringscope_u64 take_ticket(ringscope_u64* p) { return __atomic_fetch_add(p, 1ull, __ATOMIC_RELAXED); }
 inline void raise_release_gpu(ringscope_u64* p, ringscope_u64 v) {
@@ -140,9 +164,18 @@ inline void raise_release_gpu(ringscope_u64* p, ringscope_u64 v) {
 }
 inline ringscope_u64 load_acquire_gpu(const ringscope_u64* p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 inline ringscope_u64 load_acquire_system(const ringscope_u64* p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
-inline void publish_system(ringscope_u64* first, ringscope_u64 a, ringscope_u64* second, ringscope_u64 b) {
-    __atomic_store_n(first, a, __ATOMIC_RELEASE);
-    __atomic_store_n(second, b, __ATOMIC_RELEASE);
+inline void load_pair_relaxed_system(const ringscope_u64* p, ringscope_u64& first, ringscope_u64& second) {
+    first = __atomic_load_n(p, __ATOMIC_RELAXED);
+    second = __atomic_load_n(p + 1, __ATOMIC_RELAXED);
+}
+inline void load_pair_relaxed_gpu(const ringscope_u64* p, ringscope_u64& first, ringscope_u64& second) {
+    load_pair_relaxed_system(p, first, second);
+}
+inline ringscope_u64 load_relaxed_system(const ringscope_u64* p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+inline ringscope_u64 exchange_relaxed(ringscope_u64* p, ringscope_u64 v) { return __atomic_exchange_n(p, v, __ATOMIC_RELAXED); }
+inline void publish_system(ringscope_u64* done, ringscope_u64 a, ringscope_u64* ready, ringscope_u64 b) {
+    __atomic_store_n(done, a, __ATOMIC_RELEASE);
+    if (ready != nullptr) __atomic_store_n(ready, b, __ATOMIC_RELEASE);
 }
 inline void store_relaxed_system(ringscope_u64* p, ringscope_u64 v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 inline void fence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

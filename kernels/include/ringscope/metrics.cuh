@@ -288,6 +288,12 @@ namespace detail {
 RINGSCOPE_INLINE ringscope_u32 shard_of_block(const ringscope_kernel_ref& telemetry) {
     return (block_index() - telemetry.first_block) % telemetry.shard_count;
 }
+// Which shard a role of the calling block has; one that is not there for a role or a block that the host did not register.
+RINGSCOPE_INLINE ringscope_u32 shard_of_role(const ringscope_kernel_ref& telemetry, ringscope_u32 role) {
+    const ringscope_u32 roles = telemetry.roles == 0 ? 1 : telemetry.roles;
+    const ringscope_u64 shard = (ringscope_u64)(block_index() - telemetry.first_block) * roles + role;
+    return role < roles && shard < telemetry.shard_count ? (ringscope_u32)shard : telemetry.shard_count;
+}
 // Of a metric in the table, as words of 64 bits: the one with its kind; src/metrics/device.rs has the same.
 constexpr ringscope_u32 KIND_WORD = 5;
 // Nothing of that kind is registered under that index, or nothing yet: counted, for the host to show.

@@ -12,7 +12,7 @@
 #define RINGSCOPE_CUDA 1
 #elif defined(RINGSCOPE_CPU)
 #define RINGSCOPE_CUDA 0
-#include "../../host/shim.h"  // the same sources, one CPU thread for each block
+#include "../../host/shim.h"  // the same sources, one OS thread for each block
 #else
 // A C++ compiler that compiles no kernels, of a program that launches some: it gets the types that kernels take by
 // value, and no code, whether cuda_runtime.h came before or not.
@@ -78,6 +78,7 @@ RINGSCOPE_INLINE void sync_lanes() { __syncwarp(); }
 RINGSCOPE_INLINE bool all_lanes(bool v) { return __all_sync(0xffffffffu, v) != 0; }
 RINGSCOPE_INLINE ringscope_u32 from_lane0(ringscope_u32 v) { return __shfl_sync(0xffffffffu, v, 0); }
 RINGSCOPE_INLINE ringscope_u64 from_lane0(ringscope_u64 v) { return __shfl_sync(0xffffffffu, v, 0); }
+RINGSCOPE_INLINE ringscope_u32 from_lane(ringscope_u32 v, ringscope_u32 source) { return __shfl_sync(0xffffffffu, v, source & 31); }
 RINGSCOPE_INLINE ringscope_u32 xor_lanes(ringscope_u32 v) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
     return __reduce_xor_sync(0xffffffffu, v);
@@ -109,6 +110,11 @@ RINGSCOPE_INLINE ringscope_u32 computed_here(ringscope_u32 v) {
     asm volatile("" : "+r"(v));
     return v;
 }
+template <class Type>
+RINGSCOPE_INLINE Type* computed_here(Type* p) {
+    asm volatile("" : "+l"(p));
+    return p;
+}
 }  // namespace detail
 #else
 constexpr ringscope_u32 LANES_PER_WARP = 1;
@@ -117,6 +123,7 @@ inline void sync_lanes() {}
 inline bool all_lanes(bool v) { return v; }
 inline ringscope_u32 from_lane0(ringscope_u32 v) { return v; }
 inline ringscope_u64 from_lane0(ringscope_u64 v) { return v; }
+inline ringscope_u32 from_lane(ringscope_u32 v, ringscope_u32) { return v; }
 inline ringscope_u32 xor_lanes(ringscope_u32 v) { return v; }
 inline ringscope_u64 sum_lanes(ringscope_u64 v) { return v; }
 namespace detail {
@@ -125,6 +132,10 @@ inline ringscope_u32 leading_zeros(ringscope_u64 v) { return (ringscope_u32)__bu
 inline ringscope_u32 multiprocessor() { return ringscope_host::processor(); }
 [[noreturn]] inline void trap() { ringscope_host::trap(); }
 inline ringscope_u32 computed_here(ringscope_u32 v) { return v; }
+template <class Type>
+inline Type* computed_here(Type* p) {
+    return p;
+}
 }  // namespace detail
 #endif
 
@@ -137,6 +148,21 @@ RINGSCOPE_INLINE ringscope_u32 thread_index() {
     return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
 }
 RINGSCOPE_INLINE ringscope_u32 thread_count() { return blockDim.x * blockDim.y * blockDim.z; }
+// Of a block of one dimension: which of its warps the thread is in. A host device's thread is a warp of its own.
+RINGSCOPE_INLINE ringscope_u32 warp_index() { return threadIdx.x / LANES_PER_WARP; }
+// By all threads of the block that have not returned. They meet, and what any of them did before, and what it acquired, comes
+// before what the others do after.
+RINGSCOPE_INLINE void sync_block() { __syncthreads(); }
+#if RINGSCOPE_CUDA
+namespace detail {
+extern __shared__ Word16 dynamic_shared[];
+}
+// What the launch gave each block of shared memory (LaunchOptions::shared_bytes), aligned to 16 bytes. Uninitialized; on the
+// host device zeros, and null without.
+RINGSCOPE_INLINE void* shared_memory() { return detail::dynamic_shared; }
+#else
+inline void* shared_memory() { return ringscope_shared_memory; }
+#endif
 }  // namespace ringscope
 #endif  // RINGSCOPE_DECLARATIONS
 

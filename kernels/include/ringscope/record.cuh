@@ -3,6 +3,27 @@
 #define RINGSCOPE_RECORD_CUH
 
 namespace ringscope {
+namespace detail {
+constexpr ringscope_u32 SHARD_OF_BLOCK = ~0u;
+// The state that a shard begins in.
+struct Beginning {
+    ringscope_u32 state;
+};
+}  // namespace detail
+
+// A role of the calling block, from 0: see recorder.cuh.
+struct Role {
+    ringscope_u32 index;
+};
+
+// A pen that leaves the life cycle alone, for a function that has none of its own: the shard of its block, or that one. One
+// that `writes` is the owner's, and goes on with the events where its ring is; a pen that the owner has besides then writes
+// none, until this one is gone and it was made anew.
+struct Attached {
+    ringscope_u32 shard = detail::SHARD_OF_BLOCK;
+    bool writes = false;
+};
+
 // A kind of task, chosen from the family that the host named in the ref (KernelRef::with_kinds): rec.end(begun, Kind{3}).
 struct Kind {
     ringscope_u32 index;

@@ -11,6 +11,15 @@
 //     unsigned role = threadIdx.x / 32 < 4 ? 0 : 1;
 //     ringscope::Recorder rec(telemetry, ringscope::block_index() * ROLES + role, threadIdx.x % 128 == 0);
 //
+// or, where the host said `.shards(blocks * ROLES).roles(ROLES)`,
+//
+//     ringscope::Recorder rec(telemetry, ringscope::Role{role}, threadIdx.x % 128 == 0);
+//
+// The pen of a role that the block does not have, of a block that the host did not register, or of a shard from shard_count on
+// counts nothing, rather than in the shard of another one: on() is false, and each thread that makes one is counted in the
+// block's own shard, for the host to show (the snapshot's self_metrics.role_misses_total). By a number a role that is too
+// large is the next block's first one, and is found out in the last block alone: prefer Role.
+//
 // Who calls `begin`, and on what they must agree: `begin` and `end` (or `fail`, `finish`) are for one thread, and the
 // time that begin returned may be handed to another thread of the grid, in shared or in device memory: it is the
 // device's clock. `begin_warp` and `end_warp` are for all lanes of a converged warp, with the same arguments. A task
@@ -21,32 +30,12 @@
 // the driver. A warp that returns early may: if it has the owner, the shard ends with it. A child grid's blocks have the
 // indices of their parents' and would write into their shards: give them a ref of their own. Clusters and cooperative
 // launches are launches like others.
-//
 // What it costs: docs/sass.md has the machine code of every call. A pen holds one pointer, at level 3 a number besides; a
 // thread with 40 registers spills none at levels 1 and 2. A call in a hot loop that the compiler unrolls keeps it from
 // that: with a counter's and a histogram's call in the loop of docs/sass.md one load is in flight at a time, where there
 // were four, and more on sm_100 and later; with `at` alone the four stay. Count in a register, and call behind the loop.
 #ifndef RINGSCOPE_RECORDER_CUH
 #define RINGSCOPE_RECORDER_CUH
-
-namespace ringscope {
-namespace detail {
-constexpr ringscope_u32 SHARD_OF_BLOCK = ~0u;
-// The state that a shard begins in.
-struct Beginning {
-    ringscope_u32 state;
-};
-}  // namespace detail
-
-// A pen that leaves the life cycle alone, for a function that has none of its own: the shard of its block, or that one. One
-// that `writes` is the owner's, and goes on with the events where its ring is; a pen that the owner has besides then writes
-// none, until this one is gone and it was made anew.
-struct Attached {
-    ringscope_u32 shard = detail::SHARD_OF_BLOCK;
-    bool writes = false;
-};
-
-}  // namespace ringscope
 
 #if RINGSCOPE_LEVEL == 0
 #include <ringscope/recorder_off.cuh>
@@ -68,6 +57,8 @@ class Recorder {
         owner_ = owner;
         begin_life(RINGSCOPE_STATE_ACTIVE);
     }
+    RINGSCOPE_INLINE Recorder(const KernelRef& ref, Role role, bool owner)
+        : Recorder(ref, ref.shards == nullptr ? 0 : detail::shard_of_role(ref, role.index), owner) {}
     RINGSCOPE_INLINE Recorder(const KernelRef& ref, Attached to) : ref_(ref) {
         if (!open(to.shard)) return;
 #if RINGSCOPE_LEVEL >= 3
@@ -101,7 +92,8 @@ class Recorder {
     RINGSCOPE_INLINE ringscope_u64 begin() const { return on() ? clock_ns() : 0; }
     // The same by all lanes of one converged warp: lane 0's, for lanes may read the clock at different moments.
     RINGSCOPE_INLINE ringscope_u64 begin_warp() const { return on() ? from_lane0(clock_ns()) : 0; }
-
+    // begin_warp, some 100 ns early on a CPU: where the next message begins when this one ends.
+    RINGSCOPE_INLINE ringscope_u64 ended_warp() const { return on() ? from_lane0(detail::event_ns()) : 0; }
     // By one thread: a message was handled and its result published.
     RINGSCOPE_INLINE void end(ringscope_u64 begun, ringscope_u64 bytes_in = 0, ringscope_u64 bytes_out = 0) {
         if (on()) record(detail::finished(begun, clock_ns(), bytes_in, bytes_out, RINGSCOPE_OK));
@@ -146,8 +138,8 @@ class Recorder {
             if (effects.raised(which) != 0) raise(&shard_->words[which], effects.raised(which));
         }
 #if RINGSCOPE_LEVEL >= 2
-        if (effects.histograms) add(row() + detail::bucket_slot(detail::duration(m), ref_.scale), 1);
-        if (effects.waited()) add(row() + ref_.bucket_stride / 2 + detail::bucket_slot(detail::queued(m), ref_.scale), 1);
+        if (effects.histograms) count_in(row(), detail::duration(m));
+        if (effects.waited()) count_in(row() + ref_.bucket_stride / 2, detail::queued(m));
         time_kind(m);
 #endif
         RINGSCOPE_UNROLL
@@ -317,6 +309,11 @@ class Recorder {
 
     // ---- for ring.cuh and wait.cuh ----------------------------------------------------------------------------------
 
+    // Where it records, in a word of shared memory: no register of a handler's has to keep that, nor what is computed from it.
+    RINGSCOPE_INLINE void stays(ringscope_u64& at) const { at = (ringscope_u64)shard_; }
+    RINGSCOPE_INLINE void goes_on(const ringscope_u64& at) {
+        shard_ = reinterpret_cast<ringscope_shard*>(*(const volatile ringscope_u64*)&at);
+    }
     // By one thread: at a place of the ring, since then.
     RINGSCOPE_INLINE void ring_place(ringscope_u32 place, ringscope_u64 since) {
         if (on()) go(RINGSCOPE_AT_RING, place, since);
@@ -360,7 +357,11 @@ class Recorder {
     RINGSCOPE_INLINE bool open(ringscope_u32 shard) {
         if (ref_.shards == nullptr) return false;
         bool of_block = shard == detail::SHARD_OF_BLOCK;
-        shard_ = ref_.shards + (of_block ? detail::shard_of_block(ref_) : shard % ref_.shard_count);
+        if (!of_block && shard >= ref_.shard_count) {
+            detail::add_shared(&ref_.shards[detail::shard_of_block(ref_)].words[RINGSCOPE_ROLE_MISSES], 1);
+            return false;
+        }
+        shard_ = ref_.shards + (of_block ? detail::shard_of_block(ref_) : shard);
 #if !RINGSCOPE_CUDA
         shared_ = !of_block || block_count() > ref_.shard_count;
 #endif
@@ -384,9 +385,17 @@ class Recorder {
     }
     RINGSCOPE_INLINE ringscope_u32 shard_index() const { return detail::index_of(shard_, ref_.shards); }
     RINGSCOPE_INLINE bool has_histograms() const { return RINGSCOPE_LEVEL >= 2 && ref_.buckets != nullptr; }
-    // The buckets of the times of handling; those of waiting are half a row behind.
+    // The buckets of the times of handling; those of waiting are half a row behind. Other shards count in the same row.
     RINGSCOPE_INLINE ringscope_u64* row() const {
-        return ref_.buckets + (ringscope_u64)shard_index() * ref_.bucket_stride;
+        return ref_.buckets + (ringscope_u64)(shard_index() & ref_.row_mask) * ref_.bucket_stride;
+    }
+    RINGSCOPE_INLINE void count_in(ringscope_u64* buckets, ringscope_u64 ns) const {
+        ringscope_u64* bucket = buckets + detail::bucket_slot(ns, ref_.scale);
+#if RINGSCOPE_CUDA
+        detail::red_add(bucket, 1);
+#else
+        detail::red_add(bucket, 1, shared_ || ref_.row_mask + 1 < ref_.shard_count);
+#endif
     }
     RINGSCOPE_INLINE static MessageRecord of_kind(MessageRecord m, Kind kind) {
         m.kind = kind.index;

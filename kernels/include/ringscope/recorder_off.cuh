@@ -9,6 +9,7 @@ class Recorder {
     RINGSCOPE_INLINE explicit Recorder(const KernelRef&) {}
     RINGSCOPE_INLINE Recorder(const KernelRef&, detail::Beginning) {}
     RINGSCOPE_INLINE Recorder(const KernelRef&, ringscope_u32, bool) {}
+    RINGSCOPE_INLINE Recorder(const KernelRef&, Role, bool) {}
     RINGSCOPE_INLINE Recorder(const KernelRef&, Attached) {}
     // A pen keeps a reference to its ref: one that is gone with the statement is refused.
     template <class... Rest>
@@ -18,6 +19,7 @@ class Recorder {
     RINGSCOPE_INLINE bool on() const { return false; }
     RINGSCOPE_INLINE ringscope_u64 begin() const { return 0; }
     RINGSCOPE_INLINE ringscope_u64 begin_warp() const { return 0; }
+    RINGSCOPE_INLINE ringscope_u64 ended_warp() const { return 0; }
     RINGSCOPE_INLINE void end(ringscope_u64, ringscope_u64 = 0, ringscope_u64 = 0) {}
     RINGSCOPE_INLINE void end(ringscope_u64, Kind, ringscope_u64 = 0, ringscope_u64 = 0) {}
     RINGSCOPE_INLINE void fail(ringscope_u64, ringscope_u32, ringscope_u64 = 0) {}
@@ -32,6 +34,8 @@ class Recorder {
     RINGSCOPE_INLINE void heartbeat(ringscope_u64) {}
     RINGSCOPE_INLINE void alive() {}
     RINGSCOPE_INLINE void dropped(ringscope_u64) {}
+    RINGSCOPE_INLINE void stays(ringscope_u64&) const {}
+    RINGSCOPE_INLINE void goes_on(const ringscope_u64&) {}
     RINGSCOPE_INLINE void state(ringscope_u32) {}
     RINGSCOPE_INLINE void at(ringscope_u32) {}
     RINGSCOPE_INLINE void waiting(ringscope_u32) {}

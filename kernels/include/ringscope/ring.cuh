@@ -27,7 +27,7 @@
 // The arguments are plain data of at most RINGSCOPE_MAX_ARGS bytes, addresses of device memory among them. The host
 // gives a #[repr(C)] struct of the same size and alignment (LaunchOptions::args); another one is refused at the launch.
 //
-// A block is one warp, and on the host device one thread. All lanes run the handler together, and each lane has its own
+// A block is one warp, and on the host device one thread (block.cuh has larger ones). All lanes run the handler together, and each lane has its own
 // copy of the handler's state (in registers); what the lanes share is `__shared__` memory, uninitialized, as ever. Lane 0
 // does the ring's bookkeeping. What the handler returns is RINGSCOPE_OK, RINGSCOPE_BAD_MESSAGE or a code from 256 on,
 // the same in all lanes.
@@ -45,14 +45,10 @@
 #include <ringscope/telemetry.cuh>
 
 #ifndef RINGSCOPE_DECLARATIONS
+#include <ringscope/message.cuh>
+
 namespace ringscope {
 inline namespace RINGSCOPE_LEVEL_NAMESPACE {
-
-struct Message {
-    ringscope_u64 seq;         // number of the message in its ring, from 0
-    const ringscope_u8* data;  // 16-byte aligned, in host memory
-    ringscope_u32 bytes;
-};
 
 class Ring;
 
@@ -65,6 +61,9 @@ class Reply {
     // well for more bytes than a slot has: the message then counts as an error, RINGSCOPE_REPLY_TOO_LARGE.
     // Late is better: the replies of other blocks queue behind an open one.
     RINGSCOPE_INLINE ringscope_u8* open(ringscope_u32 bytes);
+    // The same without waiting: null if there is no room yet. Then open() waits. What a handler has in many registers it had
+    // better read again after that: they are not kept over a wait in vain.
+    RINGSCOPE_INLINE ringscope_u8* open_at_once(ringscope_u32 bytes);
     // A reply of one value, plain data aligned to at most 16 bytes: that of lane 0.
     template <class Value>
     RINGSCOPE_INLINE void put(const Value& value) {
@@ -75,25 +74,31 @@ class Reply {
 
    private:
     friend class Ring;
+    RINGSCOPE_INLINE bool wait_for_room();
+    RINGSCOPE_INLINE void has_slot();
+    RINGSCOPE_INLINE ringscope_u8* data() const;
     Ring& ring_;
-    ringscope_u8* slot_ = nullptr;
-    ringscope_u64 ticket_ = 0;
     ringscope_u32 bytes_ = 0;
-    ringscope_u32 retries_ = 0;
-    ringscope_u64 held_ns_ = 0;
-    bool opened_ = false;
+    bool claimed_ = false;  // it has a ticket, own_.out_ticket
+    bool opened_ = false;   // and a slot, or the kernel is to end
+    bool has_slot_ = false;
     bool too_large_ = false;
 };
 
 class Context;
+class BlockLoop;
 
 class Ring {
    public:
     RINGSCOPE_INLINE Ring(const ringscope_ring_args& args, Recorder& rec) : args_(args), rec_(rec) {}
 
-    // The next message of this block, or false when the kernel is to end.
+    // By all lanes of one warp, as publish: the next message of this block, or false when the kernel is to end. What the host
+    // wrote of the message comes before what the lanes do after.
     RINGSCOPE_INLINE bool take(Message& m, MessageRecord& record);
-    // Makes the reply visible to the host, then lets the host reuse the message's slot.
+    // The message is answered: what the lanes did before, and what they met other warps after, comes before what the host
+    // does when it finds the reply, or the message's slot given back. That is at once, or with a later message that is in
+    // hand, but before a call that waits: take() for a message, Reply::open() for room. So each message is published
+    // before the next one is taken from an empty queue, and all are when take() says false.
     RINGSCOPE_INLINE void publish(const Message& m, Reply& reply, MessageRecord& record);
     // Which messages error injection refuses depends on their number alone.
     RINGSCOPE_INLINE bool refuses(ringscope_u64 seq) const { return detail::mixed(seq) >> 32 < args_.refuse_below; }
@@ -101,21 +106,52 @@ class Ring {
    private:
     friend class Reply;
     friend class Context;
+    friend class BlockLoop;
     // A look at the host's words is a round trip over the link: a block that is never idle takes one this often. So a
     // command to hold or to stop is seen with the first message that ends later than that.
     static constexpr ringscope_u64 REFRESH_NS = 50000;
+    // A reply waits for others no longer than this and the handler of one message.
+    static constexpr ringscope_u64 GATHER_NS = 4000;
     static constexpr ringscope_u32 HEARTBEAT_EVERY = 64;
+    // Messages that a block takes at once: a lane keeps what is to be published of each. A host device's block has nothing to
+    // gather, since it has neither trips nor fences to save.
+    static constexpr ringscope_u32 MOST_TICKETS = LANES_PER_WARP;
+    // Slots whose first lines a warp reads with one load of 16 bytes a lane.
+    static constexpr ringscope_u32 LINE_LANES = RINGSCOPE_LINE_BYTES / sizeof(Word16);
+    static constexpr ringscope_u32 MOST_LINES = (LANES_PER_WARP + LINE_LANES - 1) / LINE_LANES;
 
-    // Reads the host's words over the link and raises the device's copies. Command before tail: a host
-    // that stops a kernel sends nothing after, so the tail read after a stop is the last one.
-    RINGSCOPE_INLINE void refresh() {
-        ringscope_u64 command = detail::load_acquire_system(&args_.host->command);
-        ringscope_u64 tail = detail::load_acquire_system(&args_.host->tail);
-        if (tail > tail_) detail::raise_release_gpu(&args_.device->seen_tail, tail_ = tail);
-        if (command > command_) {
+    // By the warp that takes, before it does.
+    RINGSCOPE_INLINE void begin() {
+        if (lane_index() == 0) begin_alone();
+        sync_lanes();
+    }
+    RINGSCOPE_INLINE void begin_alone() {
+        own_.tail = own_.command = own_.out_head = own_.asked_ns = own_.gathers_ns = own_.ticket = 0;
+        own_.in_hand = own_.gathered = 0, own_.lines_end = 0;
+        own_.last_end_ns = rec_.begin();
+        own_.stated = RINGSCOPE_STATE_HELD;
+        own_.most = 2;
+        own_.blocks = block_count();
+        rec_.stays(own_.shard);
+    }
+
+    // ---- by lane 0 ----
+
+    // Asks the host, which is one trip over the link, and one more for each word that has changed: then that is acquired, and
+    // the device's copies are raised. Command before tail: a host that stops a kernel sends nothing after, so the tail
+    // read after a stop is the last one. Whether something has changed.
+    RINGSCOPE_INLINE bool refresh() {
+        ringscope_u64 tail, command;
+        detail::load_pair_relaxed_system(args_.posted, tail, command);
+        if (command <= own_.command && tail <= own_.tail) return false;
+        if (command > own_.command) command = detail::load_acquire_system(args_.posted + 1);
+        tail = detail::load_acquire_system(args_.posted);
+        if (tail > own_.tail) detail::raise_release_gpu(&args_.device->seen_tail, own_.tail = tail);
+        if (command > own_.command) {
             answer_the_clock(command);
-            detail::raise_release_gpu(&args_.device->seen_command, command_ = command);
+            detail::raise_release_gpu(&args_.device->seen_command, own_.command = command);
         }
+        return true;
     }
     // What the clock reads now that this command was seen: later than it was written, and earlier than the host sees the
     // answer. One word, so that it needs no order. Level 0 and a null ref read no clock: the host does without.
@@ -125,48 +161,126 @@ class Ring {
         ringscope_u64 now = clock_ns() & ((1ull << RINGSCOPE_CLOCK_BITS) - 1);
         detail::store_relaxed_system(&args_.host->clock_answer, number | now);
     }
-    // Reads the device's copies.
-    RINGSCOPE_INLINE void look() {
-        ringscope_u64 command = detail::load_acquire_gpu(&args_.device->seen_command);
-        ringscope_u64 tail = detail::load_acquire_gpu(&args_.device->seen_tail);
-        if (command > command_) command_ = command;
-        if (tail > tail_) tail_ = tail;
+    // Reads the device's copies, in the same way.
+    RINGSCOPE_INLINE bool look() {
+        ringscope_u64 tail, command;
+        detail::load_pair_relaxed_gpu(&args_.device->seen_tail, tail, command);
+        if (command <= own_.command && tail <= own_.tail) return false;
+        if (command > own_.command) own_.command = detail::load_acquire_gpu(&args_.device->seen_command);
+        tail = detail::load_acquire_gpu(&args_.device->seen_tail);
+        if (tail > own_.tail) own_.tail = tail;
+        return true;
     }
     // Messages behind the one in hand, as far as this block knows.
-    RINGSCOPE_INLINE ringscope_u64 waiting() const { return tail_ > ticket_ + 1 ? tail_ - ticket_ - 1 : 0; }
-    RINGSCOPE_INLINE ringscope_u32 command() const { return (ringscope_u32)command_ & RINGSCOPE_COMMAND_MASK; }
-    RINGSCOPE_INLINE bool wait_for_ticket(MessageRecord& record);
-    RINGSCOPE_INLINE void drop_queue();
+    RINGSCOPE_INLINE ringscope_u64 waiting() const { return own_.tail > own_.ticket + 1 ? own_.tail - own_.ticket - 1 : 0; }
+    RINGSCOPE_INLINE ringscope_u32 command() const { return (ringscope_u32)own_.command & RINGSCOPE_COMMAND_MASK; }
+    RINGSCOPE_INLINE ringscope_u32 next_ticket(MessageRecord& record);
+    RINGSCOPE_INLINE ringscope_u32 take_tickets(ringscope_u64 now);
+    RINGSCOPE_INLINE ringscope_u32 wait(ringscope_u32 tickets, ringscope_u64 since, bool at_once, MessageRecord& record);
+    RINGSCOPE_INLINE bool wait_a_little(ringscope_u32 attempt, ringscope_u32 in_vain);
+    RINGSCOPE_INLINE bool may_ask(ringscope_u64 pause_ns);
+    RINGSCOPE_INLINE void drop_queue(ringscope_u32 tickets);
+    RINGSCOPE_INLINE bool has_gathered(ringscope_u64 now, ringscope_u32 count);
     // Tells what waiting has cost since then, and returns the time.
     RINGSCOPE_INLINE ringscope_u64 note_waiting(ringscope_u64 since, MessageRecord& record) {
         ringscope_u64 now = rec_.begin();
-        rec_.idle(now, since != 0 && now > since ? now - since : 0, record.polls, tail_ > ticket_ ? tail_ - ticket_ : 0);
+        const ringscope_u64 queued = own_.tail > own_.ticket ? own_.tail - own_.ticket : 0;
+        rec_.idle(now, since != 0 && now > since ? now - since : 0, record.polls, queued);
         record.polls = 0;
         return now;
     }
+
+    // ---- by all lanes ----
+
+    RINGSCOPE_INLINE void read_line(Message& m, MessageRecord& record);
+    RINGSCOPE_INLINE void publish_gathered(ringscope_u64 end, ringscope_u32 count);
     RINGSCOPE_INLINE ringscope_slot_in* in_slot(ringscope_u64 n) const {
         return reinterpret_cast<ringscope_slot_in*>(args_.in + (n & (args_.slots - 1)) * args_.slot_stride);
+    }
+    RINGSCOPE_INLINE ringscope_u64* done_word(ringscope_u64 n) const {
+        return reinterpret_cast<ringscope_u64*>(args_.done + (n & (args_.slots - 1)) * args_.done_stride);
     }
     RINGSCOPE_INLINE ringscope_slot_out* out_slot(ringscope_u64 n) const {
         return reinterpret_cast<ringscope_slot_out*>(args_.out + (n & (args_.slots - 1)) * args_.slot_stride);
     }
 
+    // What a block keeps of its ring from one message to the next, in shared memory: a handler has the registers. One for a block,
+    // as there is one ring for a block.
+    struct Own {
+        // Of lane 0 alone.
+        ringscope_u64 tail, command;  // the host's words as this block knows them
+        ringscope_u64 out_head;
+        ringscope_u64 asked_ns;       // when the host's words were last looked at
+        ringscope_u64 last_end_ns;    // when the message before ended: with a queue, when the next began
+        ringscope_u64 gathers_ns;     // since when replies are being gathered
+        ringscope_u32 stated;
+        ringscope_u32 most;           // messages that may be taken at once: few where the handler is slow
+        ringscope_u32 blocks;
+        // Written by lane 0 when the others have read them; they meet in take(), and then read them again.
+        ringscope_u64 shard;          // see Recorder::goes_on
+        ringscope_u64 ticket;         // the message in hand, or the next one to be
+        ringscope_u32 in_hand;        // tickets that are this block's: `ticket` and those behind it
+        ringscope_u32 gathered;       // messages before the one in hand that are answered, and not published yet
+        ringscope_u64 lines_end;      // the first message whose slot's line is not there
+        ringscope_u64 out_ticket;     // of its reply
+        ringscope_u64 begin_ns, wait_ns, polls, queue_depth, held_ns;  // of its record, as retries
+        ringscope_u32 retries;
+        // Of each lane: 1 + the reply slot of gathered message number lane_index(), 0 without a reply.
+        ringscope_u64 gathered_out[MOST_TICKETS];
+#if RINGSCOPE_CUDA
+        Word16 line[LANES_PER_WARP];  // the slots' first lines, LINE_LANES words of each
+#endif
+    };
+#if RINGSCOPE_CUDA
+    static RINGSCOPE_INLINE Own& shared_own() {
+        __shared__ Own own;
+        return own;
+    }
+    Own& own_ = shared_own();
+    RINGSCOPE_INLINE const Word16* line_of(ringscope_u64 seq) const {
+        return own_.line + ((ringscope_u32)seq % MOST_LINES) * LINE_LANES;
+    }
+#else
+    Own own_{};
+#endif
+
+    // By lane 0: of a message that begins, what is for its record.
+    RINGSCOPE_INLINE void keep(const MessageRecord& record) {
+        if (!rec_.on()) return;  // or level 0 would keep what nothing reads
+        own_.begin_ns = record.begin_ns;
+        own_.wait_ns = record.wait_ns;
+        own_.polls = record.polls;
+        own_.queue_depth = record.queue_depth;
+        own_.held_ns = 0;
+        own_.retries = 0;
+    }
+    // By all lanes, which have met since.
+    RINGSCOPE_INLINE void recall(MessageRecord& record) const {
+        if (!rec_.on()) return;
+        record.begin_ns = own_.begin_ns;
+        record.wait_ns = own_.wait_ns;
+        record.polls = own_.polls;
+        record.queue_depth = own_.queue_depth;
+        record.held_ns = own_.held_ns;
+        record.retries = own_.retries;
+    }
+    RINGSCOPE_INLINE void goes_on() {
+#if RINGSCOPE_CUDA
+        rec_.goes_on(own_.shard);
+#endif
+    }
+    RINGSCOPE_INLINE void ended(const MessageRecord& record) {
+        if (rec_.on() && lane_index() == 0) own_.last_end_ns = record.end_ns;
+    }
+
     const ringscope_ring_args& args_;
     Recorder& rec_;
-    ringscope_u64 ticket_ = 0;       // the message this block owns next
-    ringscope_u64 tail_ = 0;         // the host's words as this block knows them
-    ringscope_u64 command_ = 0;
-    ringscope_u64 out_head_ = 0;
-    ringscope_u64 refreshed_ns_ = 0;  // when the host's words were last looked at with a queue
-    ringscope_u64 last_end_ns_ = 0;  // when the message before ended: with a queue, when the next began
-    ringscope_u32 stated_ = RINGSCOPE_STATE_HELD;
-    bool has_ticket_ = false;
 
    public:
     // The loop of a ring kernel.
     template <class Handler>
     RINGSCOPE_INLINE void run(Context& context, Handler& handler) {
-        last_end_ns_ = rec_.begin();  // lane 0 alone looks at it
+        begin();
         for (;;) {
             Message m;
             MessageRecord record;
@@ -174,11 +288,12 @@ class Ring {
             Reply reply(*this);
             record.bytes_in = m.bytes;
             record.status = refuses(m.seq) ? (ringscope_u32)RINGSCOPE_REFUSED : handler.handle(context, m, reply);
+            m.seq = own_.ticket;  // not kept in registers over the handler
             publish(m, reply, record);
             // After publishing: the fence of a message does not wait for its own record, and by the next
             // message's fence the record is long done.
-            record.end_ns = rec_.begin_warp();
-            last_end_ns_ = record.end_ns;
+            record.end_ns = rec_.ended_warp();
+            ended(record);
             rec_.record_warp(record);
         }
     }
@@ -227,160 +342,6 @@ class Context {
     Ring& ring_;
 };
 
-RINGSCOPE_INLINE bool Ring::take(Message& m, MessageRecord& record) {
-    ringscope_u32 go = 0;
-    if (lane_index() == 0) go = wait_for_ticket(record);
-    if (from_lane0(go) == 0) return false;
-    ringscope_u64 seq = from_lane0(ticket_);
-    if (rec_.on()) {  // or level 0 would keep what surrounds a shuffle, though nothing uses its result
-        record.begin_ns = from_lane0(record.begin_ns);
-        record.wait_ns = from_lane0(record.wait_ns);
-        record.polls = from_lane0(record.polls);
-        record.queue_depth = from_lane0(record.queue_depth);
-    }
-    rec_.in_hand_warp(seq, record.begin_ns);
-    record.number = seq;
-    has_ticket_ = false;
-    sync_lanes();  // what lane 0 acquired, all lanes may read; a shuffle does not order memory
-    const ringscope_slot_in* slot = in_slot(seq);
-    m.seq = seq;
-    // The size and the time of sending lie behind one another: one load over the link for both.
-    const Word16 header = *reinterpret_cast<const Word16*>(&slot->bytes);
-    m.bytes = header.x;
-    if (rec_.on()) record.sent_ns = header.z | (ringscope_u64)header.w << 32;
-    m.data = reinterpret_cast<const ringscope_u8*>(slot) + RINGSCOPE_SLOT_HEADER;
-    return true;
-}
-
-// By lane 0. Holds a ticket until its message is there, whatever the waiting: a ticket is never given back.
-RINGSCOPE_INLINE bool Ring::wait_for_ticket(MessageRecord& record) {
-    if (!has_ticket_) {
-        ticket_ = detail::take_ticket(&args_.device->ticket);
-        has_ticket_ = true;
-    }
-    ringscope_u64 since = last_end_ns_;
-    // Without telemetry the clock is read here: an instruction, where a look at the host is a round trip. A clock that was
-    // set back looks at once.
-    ringscope_u64 now = rec_.on() ? since : clock_ns();
-    bool at_once = since != 0;
-    if (now - refreshed_ns_ >= REFRESH_NS) {
-        refreshed_ns_ = now;
-        refresh();
-        at_once = false;  // this trip is no handling
-    } else {
-        look();
-    }
-    for (ringscope_u32 attempt = 0;; ++attempt) {
-        ringscope_u32 command = this->command();
-        if (command == RINGSCOPE_COMMAND_STOP) {
-            note_waiting(since, record);
-            drop_queue();
-            return false;
-        }
-        ringscope_u32 state = command == RINGSCOPE_COMMAND_RUN ? RINGSCOPE_STATE_ACTIVE : RINGSCOPE_STATE_HELD;
-        if (state != stated_) rec_.state(stated_ = state);
-        if (command == RINGSCOPE_COMMAND_RUN && ticket_ < tail_) {
-            // Without a wait, work on this message began when the one before was done: one clock read less.
-            ringscope_u64 begun = attempt == 0 && at_once ? since : rec_.begin();
-            if (since != 0 && begun > since) record.wait_ns = begun - since;
-            record.begin_ns = begun;
-            record.queue_depth = tail_ - ticket_ - 1;
-            return true;
-        }
-        if (attempt == 0) rec_.no_message(since != 0 ? since : rec_.begin());
-        ++record.polls;
-        if (attempt % HEARTBEAT_EVERY == HEARTBEAT_EVERY - 1) since = note_waiting(since, record);
-        detail::relax(attempt);
-        // The holder of the next message polls the host, the others watch device memory. While the kernel
-        // is held the holders of queued messages poll as well: the next ticket may belong to nobody.
-        if (ticket_ <= tail_) refresh();
-        else look();
-    }
-}
-
-// By lane 0, after a stop: what is queued is counted, exactly once among the blocks, not handled.
-RINGSCOPE_INLINE void Ring::drop_queue() {
-    refresh();
-    ringscope_u64 count = 0;
-    while (ticket_ < tail_) {
-        ++count;
-        ticket_ = detail::take_ticket(&args_.device->ticket);
-    }
-    if (count != 0) rec_.dropped(count);
-}
-
-RINGSCOPE_INLINE ringscope_u8* Reply::open(ringscope_u32 bytes) {
-    too_large_ = bytes > ring_.args_.slot_bytes;
-    if (too_large_) return nullptr;
-    if (!opened_) {
-        opened_ = true;
-        ringscope_u32 stopped = 0;
-        if (lane_index() == 0) {
-            ticket_ = detail::take_ticket(&ring_.args_.device->out_ticket);
-            ringscope_u32 attempt = 0;
-            for (; ticket_ - ring_.out_head_ >= ring_.args_.slots; ++attempt) {
-                ring_.out_head_ = detail::load_acquire_system(&ring_.args_.host->out_head);
-                if (ticket_ - ring_.out_head_ < ring_.args_.slots) break;
-                if (attempt == 0) {
-                    retries_ = 1;
-                    held_ns_ = ring_.rec_.begin();
-                    ring_.rec_.ring_place(RINGSCOPE_PLACE_ROOM, held_ns_);
-                }
-                ring_.refresh();
-                if (ring_.command() == RINGSCOPE_COMMAND_STOP) {
-                    stopped = 1;
-                    break;
-                }
-                if (attempt % Ring::HEARTBEAT_EVERY == Ring::HEARTBEAT_EVERY - 1) ring_.rec_.heartbeat(ring_.waiting());
-                detail::relax(attempt);
-            }
-            if (attempt != 0) ring_.refresh();  // commands may have come meanwhile
-        }
-        if (ring_.rec_.on() && lane_index() == 0 && retries_ != 0) {
-            ringscope_u64 now = ring_.rec_.begin();
-            held_ns_ = now - held_ns_;
-            ring_.rec_.ring_place(RINGSCOPE_PLACE_HANDLER, now);
-        }
-        ticket_ = from_lane0(ticket_);
-        // Lane 0 acquired the host's word that the slot is free again: only after meeting it may the others write there.
-        sync_lanes();
-        if (from_lane0(stopped) == 0) slot_ = reinterpret_cast<ringscope_u8*>(ring_.out_slot(ticket_));
-    }
-    bytes_ = bytes;
-    return slot_ == nullptr ? nullptr : slot_ + RINGSCOPE_SLOT_HEADER;
-}
-
-RINGSCOPE_INLINE void Ring::publish(const Message& m, Reply& reply, MessageRecord& record) {
-    if (reply.too_large_) record.status = RINGSCOPE_REPLY_TOO_LARGE;
-    if (!reply.opened_) reply.open(0);
-    if (record.status != RINGSCOPE_OK) reply.bytes_ = 0;
-    sync_lanes();  // the payload of all lanes, before lane 0 publishes
-    ringscope_u64* done = &in_slot(m.seq)->done;
-    if (reply.slot_ == nullptr) {
-        if (lane_index() == 0) detail::store_release_system(done, m.seq + 1);
-        record.sent = 0;
-        record.replies_dropped = 1;
-    } else {
-        ringscope_slot_out* slot = reinterpret_cast<ringscope_slot_out*>(reply.slot_);
-        if (lane_index() == 0) {
-            slot->seq = m.seq;
-            slot->bytes = reply.bytes_;
-            slot->status = record.status;
-            if (RINGSCOPE_LEVEL > 0) {
-                ringscope_u64 now = rec_.begin();
-                slot->time_ns = now;
-                rec_.ring_place(RINGSCOPE_PLACE_PUBLISH, now);
-            }
-            detail::publish_system(done, m.seq + 1, &slot->ready, reply.ticket_ + 1);
-        }
-        record.bytes_out = reply.bytes_;
-    }
-    if (rec_.on()) {
-        record.retries = from_lane0(reply.retries_);
-        record.held_ns = from_lane0(reply.held_ns_);
-    }
-}
-
 // The arguments of a kernel without arguments.
 struct NoArgs {};
 }  // inline namespace
@@ -400,23 +361,23 @@ struct From<decltype((void)Handler{some<Given>()...}), Handler, Given...> {
 template <class Handler, class... Given>
 constexpr bool is_from = From<void, Handler, Given...>::possible;
 
-template <class Handler>
-RINGSCOPE_INLINE Handler make(Context& context, const NoArgs&) {
-    static_assert(is_from<Handler, Context&> || is_from<Handler>,
+template <class Handler, class Of>
+RINGSCOPE_INLINE Handler make(Of& context, const NoArgs&) {
+    static_assert(is_from<Handler, Of&> || is_from<Handler>,
                   "a handler without arguments is made as H{} or H{context}");
-    if constexpr (is_from<Handler, Context&>) {
+    if constexpr (is_from<Handler, Of&>) {
         return Handler{context};
     } else {
         return Handler{};
     }
 }
-template <class Handler, class Args>
-RINGSCOPE_INLINE Handler make(Context& context, const Args& args) {
+template <class Handler, class Of, class Args>
+RINGSCOPE_INLINE Handler make(Of& context, const Args& args) {
     static_assert(sizeof(Args) <= RINGSCOPE_MAX_ARGS, "arguments of more than 1024 bytes: pass the address of the rest");
     static_assert(alignof(Args) <= 16, "arguments are aligned to at most 16 bytes");
-    static_assert(is_from<Handler, Context&, const Args&> || is_from<Handler, const Args&>,
+    static_assert(is_from<Handler, Of&, const Args&> || is_from<Handler, const Args&>,
                   "a handler with arguments is made as H{args} or H{context, args}");
-    if constexpr (is_from<Handler, Context&, const Args&>) {
+    if constexpr (is_from<Handler, Of&, const Args&>) {
         return Handler{context, args};
     } else {
         return Handler{args};
@@ -436,6 +397,7 @@ RINGSCOPE_INLINE void run_ring(const ringscope_ring_args& ring_args, const Args&
 
 }  // inline namespace
 }  // namespace ringscope
+#include <ringscope/ring_steps.cuh>
 
 // RINGSCOPE_RING_KERNEL(name, Handler) or RINGSCOPE_RING_KERNEL(name, Handler, Args), see above. The entry is named for its
 // level, so that the builds of several levels can live in one program.
@@ -453,31 +415,31 @@ RINGSCOPE_INLINE void run_ring(const ringscope_ring_args& ring_args, const Args&
         ringscope::run_ring<Handler>(ring, ringscope::NoArgs{});                    \
     }                                                                               \
     RINGSCOPE_ENTRY(entry)                                                          \
-    RINGSCOPE_DESCRIBE_(entry, 0, 0)
+    RINGSCOPE_DESCRIBE_(entry, 0, 0, 1)
 #define RINGSCOPE_RING_ENTRY_WITH_(entry, Handler, Args)                            \
     extern "C" __global__ void entry(const ringscope_ring_args ring, const Args args) { \
         ringscope::run_ring<Handler>(ring, args);                                   \
     }                                                                               \
     RINGSCOPE_ENTRY(entry)                                                          \
-    RINGSCOPE_DESCRIBE_ARGS_(entry, sizeof(Args), alignof(Args))
+    RINGSCOPE_DESCRIBE_ARGS_(entry, sizeof(Args), alignof(Args), 1)
 
-// What the host must know of an entry. On CUDA two symbols, entry_args and entry_args_align, whose own sizes are the
+// What the host must know of an entry; `threads` is what a block has on the host device. On CUDA two symbols, entry_args and entry_args_align, whose own sizes are the
 // size and the alignment of the arguments: cuModuleGetGlobal tells them without a copy.
 #if RINGSCOPE_CUDA
-#define RINGSCOPE_DESCRIBE_(entry, size, align)
-#define RINGSCOPE_DESCRIBE_ARGS_(entry, size, align)            \
+#define RINGSCOPE_DESCRIBE_(entry, size, align, threads)
+#define RINGSCOPE_DESCRIBE_ARGS_(entry, size, align, threads)            \
     extern "C" {                                                \
     __device__ ringscope_u8 entry##_args[size];                 \
     __device__ ringscope_u8 entry##_args_align[align];          \
     }
 #else
-#define RINGSCOPE_DESCRIBE_(entry, size, align)                                                              \
+#define RINGSCOPE_DESCRIBE_(entry, size, align, threads)                                                              \
     extern "C" {                                                                                             \
     extern const ringscope_host_kernel entry##_kernel;                                                       \
     const ringscope_host_kernel entry##_kernel = {&entry##_host, RINGSCOPE_ABI_VERSION, RINGSCOPE_LEVEL, size, align, \
-                                                         ringscope_names_of(0)};                               \
+                                                         ringscope_names_of(0), threads, 0};                   \
     }
-#define RINGSCOPE_DESCRIBE_ARGS_(entry, size, align) RINGSCOPE_DESCRIBE_(entry, size, align)
+#define RINGSCOPE_DESCRIBE_ARGS_(entry, size, align, threads) RINGSCOPE_DESCRIBE_(entry, size, align, threads)
 #endif
 #endif  // RINGSCOPE_DECLARATIONS
 

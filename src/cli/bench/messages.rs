@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringscope::{LaunchOptions, RingKernelRuntime, RuntimeError};
+use ringscope::{InputRing, LaunchOptions, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
 
 use super::plan::Bench;
@@ -22,6 +22,9 @@ pub struct Found {
     round_trip: Vec<RoundTrip>,
     /// Full queues, through echo at level 2; replies are as large as messages.
     peak: Vec<Peak>,
+    /// Where they were.
+    #[serde(skip)]
+    input_ring: InputRing,
     /// A bare copy of 32 MiB from the device to pinned memory.
     link_bytes_per_second: f64,
 }
@@ -60,7 +63,7 @@ pub fn measure(bench: &Bench) -> Result<Found, RuntimeError> {
             peak.push(of_shape(bench, bytes, kernels, blocks, link_bytes_per_second)?);
         }
     }
-    Ok(Found { round_trip, peak, link_bytes_per_second })
+    Ok(Found { round_trip, peak, input_ring: bench.input_ring, link_bytes_per_second })
 }
 
 /// Kernels, and blocks of each; no more kernels than threads of the host can feed.
@@ -143,7 +146,14 @@ fn rate_of_all(
     })
 }
 
-const TRIPS: &str = "Round trip: one message at a time, to a kernel (echo, level 2) and back.";
+/// What is said above the round trips.
+fn trips_of(ring: InputRing) -> String {
+    let place = match ring {
+        InputRing::DeviceMemory => " Messages are in device memory.",
+        _ => "",
+    };
+    format!("Round trip: one message at a time, to a kernel (echo, level 2) and back.{place}")
+}
 
 /// Returns the section for a person, in lines of at most `width` columns.
 pub fn show(found: &Found, width: usize) -> Vec<Text> {
@@ -171,7 +181,7 @@ pub fn show(found: &Found, width: usize) -> Vec<Text> {
         found.link_bytes_per_second / 1e9
     );
     let titles = ["message", "kernels", "blocks", "msg/s", "quartiles", "GB/s", "of link"];
-    let mut lines = explained(TRIPS, 1, &["message", "p50", "p99", "max"], &trips, width);
+    let mut lines = explained(&trips_of(found.input_ring), 1, &["message", "p50", "p99", "max"], &trips, width);
     lines.push(Text::default());
     lines.extend(explained(&says, 3, &titles, &peaks, width));
     lines

@@ -30,6 +30,8 @@ struct Document {
     device: DeviceInfo,
     quick: bool,
     once: bool,
+    /// Where kernels found their messages.
+    input_ring: &'static str,
     seconds: f64,
     overhead: Option<Vec<overhead::Row>>,
     events: Option<Vec<events::Row>>,
@@ -77,6 +79,7 @@ pub fn bench(args: &BenchArgs) -> Result<bool, CliError> {
             device: info.clone(),
             quick: args.quick,
             once: args.once,
+            input_ring: bench.input_ring.name(),
             seconds: start.elapsed().as_secs_f64(),
             overhead,
             events,

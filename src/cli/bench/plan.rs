@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringscope::device::{DeviceInfo, DeviceKind, SharedDevice};
 use ringscope::runtime::RuntimeBuilder;
-use ringscope::{Builtin, Level, RingKernelRuntime, RuntimeError, TelemetryConfig};
+use ringscope::{Builtin, InputRing, Level, RingKernelRuntime, RuntimeError, TelemetryConfig};
 
 use crate::cli::args::BenchArgs;
 
@@ -25,6 +25,8 @@ pub struct Plan {
 pub struct Bench {
     pub device: SharedDevice,
     pub plan: Plan,
+    /// Where kernels find their messages.
+    pub input_ring: InputRing,
     /// Blocks of one kernel with which the device is full.
     pub max_resident_blocks: u32,
 }
@@ -36,14 +38,15 @@ impl Bench {
     /// A built-in kernel cannot be loaded.
     pub fn new(device: SharedDevice, args: &BenchArgs) -> Result<Bench, RuntimeError> {
         let plan = plan(device.info(), args);
-        Ok(Bench { max_resident_blocks: max_resident_blocks(&device)?, device, plan })
+        let input_ring = args.input_ring.into();
+        Ok(Bench { max_resident_blocks: max_resident_blocks(&device)?, device, plan, input_ring })
     }
 
     /// A runtime for `kernels` kernels on this device, with rings for messages of `slot_bytes`.
     pub fn runtime(&self, kernels: usize, slot_bytes: u32) -> RuntimeBuilder {
-        let config = TelemetryConfig { max_blocks: 16 * 1024, ..TelemetryConfig::default() };
+        let config = TelemetryConfig { max_kernels: kernels, max_blocks: 16 * 1024, ..TelemetryConfig::default() };
         let builder = RingKernelRuntime::builder().on(Arc::clone(&self.device)).max_kernels(kernels);
-        builder.slots(256).slot_bytes(slot_bytes).telemetry_config(config)
+        builder.input_ring(self.input_ring).slots(256).slot_bytes(slot_bytes).telemetry_config(config)
     }
 
     pub fn info(&self) -> &DeviceInfo {

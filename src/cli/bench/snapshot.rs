@@ -1,8 +1,9 @@
-//! What a snapshot takes while kernels fill the device, against a bare copy of as many bytes.
+//! What a snapshot takes while kernels fill the device, against a bare copy of the counters alone.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ringscope::abi::Shard;
 use ringscope::device::Copier;
 use ringscope::{LaunchOptions, RingKernelRuntime, RuntimeError};
 use serde::Serialize;
@@ -23,14 +24,15 @@ pub struct Row {
     /// Copied for one snapshot; the median.
     bytes: f64,
     snapshot: Times,
-    /// Of as many bytes, from other memory, in turn with the snapshots.
+    /// Of all blocks' counters and words, without buckets: the least that can be copied.
+    counter_bytes: usize,
+    /// Of as many bytes as those, from other memory, in turn with the snapshots.
     bare_copy: Times,
     /// Median by median.
     ratio: f64,
 }
 
 const KERNELS: [usize; 4] = [1, 4, 16, 64];
-const LARGEST_COPY: usize = 32 << 20;
 
 pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
     let fit = KERNELS.iter().filter(|kernels| bench.room(**kernels) > 0);
@@ -39,22 +41,25 @@ pub fn measure(bench: &Bench) -> Result<Vec<Row>, RuntimeError> {
 
 fn row(bench: &Bench, kernels: usize) -> Result<Row, RuntimeError> {
     terminal::progress(Some(&format!("measuring: snapshot of {kernels} kernels")));
-    let memory = bench.device.allocate(LARGEST_COPY)?;
+    let blocks = (bench.max_resident_blocks / kernels as u32).max(1);
+    let counter_bytes = kernels * blocks as usize * size_of::<Shard>();
+    let memory = bench.device.allocate(counter_bytes)?;
     let mut copier = bench.device.copier(&memory)?;
     let runtime = bench.runtime(kernels, 256).telemetry(true).kernel("echo").build()?;
-    let blocks = (bench.max_resident_blocks / kernels as u32).max(1);
     let ids: Vec<String> = (0..kernels).map(|n| format!("w{n}")).collect();
     for id in &ids {
         runtime.launch_blocking(id, &LaunchOptions::new().blocks(blocks))?;
         runtime.activate_blocking(id)?;
     }
-    let found = beside_traffic(&runtime, &ids, || time_both(&runtime, &mut *copier, bench.plan.samples))?;
+    let found =
+        beside_traffic(&runtime, &ids, || time_both(&runtime, (&mut *copier, counter_bytes), bench.plan.samples))?;
     runtime.shutdown_blocking(Duration::from_secs(10));
     let (snapshots, copies, bytes) = found?;
     let (snapshot, bare_copy) = (Times::from_ns(snapshots), Times::from_ns(copies));
     let ratio = snapshot.p50_us / bare_copy.p50_us.max(1e-3);
     let bytes = Spread::from_values(bytes).median;
-    Ok(Row { kernels: ids.len(), blocks: blocks * ids.len() as u32, bytes, snapshot, bare_copy, ratio })
+    let blocks = blocks * ids.len() as u32;
+    Ok(Row { kernels: ids.len(), blocks, bytes, snapshot, counter_bytes, bare_copy, ratio })
 }
 
 /// Keeps messages going through all kernels meanwhile.
@@ -85,7 +90,11 @@ fn beside_traffic<T>(
 
 type Both = (Vec<u64>, Vec<u64>, Vec<f64>);
 
-fn time_both(runtime: &RingKernelRuntime, copier: &mut dyn Copier, samples: usize) -> Result<Both, RuntimeError> {
+fn time_both(
+    runtime: &RingKernelRuntime,
+    (copier, counter_bytes): (&mut dyn Copier, usize),
+    samples: usize,
+) -> Result<Both, RuntimeError> {
     const LONGEST: Duration = Duration::from_secs(20);
     let (mut snapshots, mut copies, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
     let start = Instant::now();
@@ -93,17 +102,16 @@ fn time_both(runtime: &RingKernelRuntime, copier: &mut dyn Copier, samples: usiz
         let before = Instant::now();
         let snapshot = runtime.collector().snapshot()?;
         snapshots.push(before.elapsed().as_nanos() as u64);
-        let copied = snapshot.copied_bytes.min(LARGEST_COPY) / 8 * 8;
-        bytes.push(copied as f64);
+        bytes.push(snapshot.copied_bytes as f64);
         let before = Instant::now();
-        copier.copy(std::slice::from_ref(&(0..copied)), Duration::from_secs(5))?;
+        copier.copy(std::slice::from_ref(&(0..counter_bytes)), Duration::from_secs(5))?;
         copies.push(before.elapsed().as_nanos() as u64);
     }
     Ok((snapshots, copies, bytes))
 }
 
 const SAYS: &str = "\
-Snapshot: what reading all telemetry takes while kernels fill the device and take messages, beside a bare copy of as many bytes to pinned memory. ratio: p50 of the snapshot, divided by that of the bare copy.";
+Snapshot: what reading all telemetry takes while kernels fill the device and take messages, beside a bare copy to pinned memory of the blocks' counters and words alone, which is the least that can be copied: what a snapshot copies besides are buckets of histograms. ratio: p50 of the snapshot, divided by that of the bare copy.";
 
 /// Returns the section for a person, in lines of at most `width` columns.
 pub fn show(rows: &[Row], width: usize) -> Vec<Text> {
@@ -116,12 +124,14 @@ pub fn show(rows: &[Row], width: usize) -> Vec<Text> {
             us(row.snapshot.p50_us),
             us(row.snapshot.p99_us),
             us(row.snapshot.max_us),
+            units::bytes(row.counter_bytes as u64),
             us(row.bare_copy.p50_us),
             us(row.bare_copy.p99_us),
             us(row.bare_copy.max_us),
             format!("{:.2}", row.ratio),
         ]
     };
-    let titles = ["kernels", "blocks", "copied", "p50", "p99", "max", "bare p50", "bare p99", "bare max", "ratio"];
+    let titles =
+        ["kernels", "blocks", "copied", "p50", "p99", "max", "counters", "bare p50", "bare p99", "bare max", "ratio"];
     explained(SAYS, 2, &titles, &rows.iter().map(line).collect::<Vec<_>>(), width)
 }

@@ -32,7 +32,7 @@ pub fn record(args: &RecordArgs) -> Result<bool, CliError> {
 
 fn workload(args: &RecordArgs) -> Result<bool, CliError> {
     let doing = "opening the device and launching the kernels";
-    let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.run.limit(), None))?;
+    let mut session = opening(args.run.device.first(), doing, || Session::start(&args.run, args.run.limit(), None))?;
     let collector = session.runtime().collector().clone();
     collector.start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
     let recording = args.bounded(collector.record(&args.output)).start().map_err(RecordCommandError::from)?;

@@ -16,7 +16,7 @@ pub fn run(args: &RunAndPublishArgs) -> Result<bool, CliError> {
     let (traced, alerts) = (traced(&args.publish, &args.run), alerts::plan(&args.alerts)?);
     let args = &args.run;
     let doing = "opening the device and launching the kernels";
-    let mut session = opening(args.device, doing, || Session::start(args, args.limit(), traced.as_ref()))?;
+    let mut session = opening(args.device.first(), doing, || Session::start(args, args.limit(), traced.as_ref()))?;
     let sending = Sending::start_if(plan, session.runtime().collector(), None, traced.as_ref())?;
     let alerting = alerts::feed_if(alerts, session.runtime().collector(), args.interval)?;
     let live = Live::start(session.view());

@@ -51,7 +51,8 @@ pub fn serve(args: &ServeArgs) -> Result<bool, CliError> {
     let traced = traced(&args.publish, &args.run).or_else(|| own_trace(args));
     let alerts = alerts::plan(&args.alerts)?;
     let doing = "opening the device and launching the kernels";
-    let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.limit(), traced.as_ref()))?;
+    let mut session =
+        opening(args.run.device.first(), doing, || Session::start(&args.run, args.limit(), traced.as_ref()))?;
     // The first page is of this one.
     session.runtime().snapshot_blocking()?;
     session.runtime().collector().start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;

@@ -75,7 +75,7 @@ pub fn live(frame: &Frame, (width, rows): (usize, usize), widest: &mut Widths) -
     // Progress, titles, and perhaps the line that says how many more there are.
     let room = rows.saturating_sub(2 + publishing.len());
     let shown = if now.kernels.len() > room { room.saturating_sub(1) } else { now.kernels.len() };
-    lines.extend(kernels::live(&now.kernels[..shown], frame.before, frame.over(), width, widest));
+    lines.extend(kernels::live(now, shown, frame.before, frame.over(), width, widest));
     let more = now.kernels.len() - shown;
     if more > 0 {
         lines.push(Text::from(vec![styled(Style::Dim, &format!("and {more} more kernels"))]));

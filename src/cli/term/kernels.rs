@@ -20,13 +20,15 @@ struct Column {
 impl Column {
     /// Whether it is written to the left, as words are.
     fn is_name(&self) -> bool {
-        self.title == ID.title || self.title == STATE.title
+        [ID.title, DEVICE.title, STATE.title].contains(&self.title)
     }
 }
 
 /// One kernel, or all together.
 struct Row<'a> {
     kernel: &'a KernelTelemetry,
+    /// Where there are several.
+    device: Option<String>,
     /// Messages and bytes a second.
     rates: (f64, f64),
     /// With all digits.
@@ -47,6 +49,7 @@ impl Row<'_> {
 }
 
 const ID: Column = Column { title: "kernel", rank: 0, cell: |r| styled(r.style, &r.kernel.kernel_id) };
+const DEVICE: Column = Column { title: "device", rank: 4, cell: |r| plain(r.device.as_deref().unwrap_or_default()) };
 const STATE: Column =
     Column { title: "state", rank: 2, cell: |r| styled(state_style(r.kernel.state), r.kernel.state.name()) };
 const RECEIVED: Column = Column { title: "received", rank: 5, cell: |r| r.number(r.kernel.messages_received) };
@@ -66,9 +69,10 @@ const QUEUE: Column = Column { title: "queue", rank: 6, cell: |r| r.number(r.ker
 const QUEUE_MOST: Column = Column { title: "queue max", rank: 7, cell: |r| r.number(r.kernel.queue_high_water) };
 const BUSY: Column = Column { title: "busy", rank: 4, cell: |r| plain(&units::percent(r.kernel.busy_ratio)) };
 
-const LIVE: &[Column] = &[ID, STATE, RECEIVED, PROCESSED, ERRORS, MESSAGE_RATE, BYTE_RATE, P50, P99, QUEUE, BUSY];
+const LIVE: &[Column] =
+    &[ID, DEVICE, STATE, RECEIVED, PROCESSED, ERRORS, MESSAGE_RATE, BYTE_RATE, P50, P99, QUEUE, BUSY];
 const SUMMARY: &[Column] =
-    &[ID, STATE, RECEIVED, PROCESSED, ERRORS, MESSAGE_RATE, BYTE_RATE, P50, P95, P99, MAX, QUEUE_MOST, BUSY];
+    &[ID, DEVICE, STATE, RECEIVED, PROCESSED, ERRORS, MESSAGE_RATE, BYTE_RATE, P50, P95, P99, MAX, QUEUE_MOST, BUSY];
 
 fn state_style(state: KernelState) -> Style {
     match state {
@@ -90,7 +94,9 @@ fn table(columns: &[Column], rows: &[Row], width: usize, widest: &mut [usize]) -
     let needed = |i: usize| cells.iter().map(|row| row[i].width()).fold(columns[i].title.len(), usize::max);
     // Numbers grow and shrink while one looks: a column that was wide stays wide.
     widest.iter_mut().enumerate().for_each(|(i, w)| *w = (*w).max(needed(i)));
-    let (kept, widths) = fit(columns, widest, width);
+    let several_devices = rows.iter().any(|row| row.device.is_some());
+    let wanted = (0..columns.len()).filter(|i| several_devices || columns[*i].title != DEVICE.title).collect();
+    let (kept, widths) = fit(columns, wanted, widest, width);
     let line = |cell: &dyn Fn(usize) -> StyledText| {
         let mut spans = Vec::with_capacity(kept.len() * 3);
         for i in kept.iter().copied() {
@@ -106,9 +112,9 @@ fn table(columns: &[Column], rows: &[Row], width: usize, widest: &mut [usize]) -
     std::iter::once(titles).chain(cells.iter().map(|row| line(&|i| row[i].clone()))).collect()
 }
 
-/// The columns that are kept, and the width of each: the first, a name, takes what the others leave.
-fn fit(columns: &[Column], widest: &[usize], width: usize) -> (Vec<usize>, Vec<usize>) {
-    let mut kept: Vec<usize> = (0..columns.len()).collect();
+/// The columns that are kept of those that are wanted, and the width of each: the first, a name, takes what the others leave.
+fn fit(columns: &[Column], wanted: Vec<usize>, widest: &[usize], width: usize) -> (Vec<usize>, Vec<usize>) {
+    let mut kept = wanted;
     let others = |kept: &[usize]| kept.iter().skip(1).map(|i| widest[*i] + GAP).sum::<usize>();
     while others(&kept) + widest[0].min(NAME) > width {
         let given_up = kept.iter().copied().filter(|i| columns[*i].rank > 0).max_by_key(|i| columns[*i].rank);
@@ -152,32 +158,40 @@ pub fn rates(kernel: &KernelTelemetry, before: Option<&Snapshot>, over: Duration
 /// Remembers column widths from frame to frame, so that columns do not jump about.
 pub type Widths = [usize; LIVE.len()];
 
-/// The table while kernels run, in at most `width` columns: rates are of the time `over` since `before`.
+/// The table of the first `shown` kernels while they run, in at most `width` columns: rates are of the time `over` since
+/// `before`.
 pub fn live(
-    kernels: &[KernelTelemetry],
+    now: &Snapshot,
+    shown: usize,
     before: Option<&Snapshot>,
     over: Duration,
     width: usize,
     widest: &mut Widths,
 ) -> Vec<Text> {
-    let row = |kernel| Row { kernel, rates: rates(kernel, before, over), exact: false, style: Style::Bold };
-    let rows: Vec<Row> = kernels.iter().map(row).collect();
+    let row = |kernel| {
+        let rates = rates(kernel, before, over);
+        Row { kernel, device: now.device_label(kernel), rates, exact: false, style: Style::Bold }
+    };
+    let rows: Vec<Row> = now.kernels.iter().take(shown).map(row).collect();
     table(LIVE, &rows, width, widest)
 }
 
 /// The summary table: all digits, since the start, and a row for all kernels together.
 pub fn summary(snapshot: &Snapshot, time: Duration, width: usize) -> Vec<Text> {
-    let whole = |kernel| Row { kernel, rates: rates(kernel, None, time), exact: true, style: Style::Bold };
+    let whole = |kernel| {
+        let rates = rates(kernel, None, time);
+        Row { kernel, device: snapshot.device_label(kernel), rates, exact: true, style: Style::Bold }
+    };
     let all = total(snapshot);
     let mut rows: Vec<Row> = snapshot.kernels.iter().map(whole).collect();
-    rows.extend(all.as_ref().map(|all| Row { style: Style::Dim, ..whole(all) }));
+    rows.extend(all.as_ref().map(|all| Row { style: Style::Dim, device: None, ..whole(all) }));
     table(SUMMARY, &rows, width, &mut [0; SUMMARY.len()])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::term::sample::{LONG_NAMES, snapshot, snapshot_of};
+    use crate::cli::term::sample::{LONG_NAMES, on_two_devices, snapshot, snapshot_of};
     use crate::cli::term::text::Paint;
 
     const OFF: Paint = Paint { on: false };
@@ -186,7 +200,7 @@ mod tests {
     fn columns_line_up_and_the_least_important_go_first() {
         let now = snapshot(11, 40);
         let lines = |width| {
-            let lines = live(&now.kernels, None, Duration::ZERO, width, &mut Widths::default());
+            let lines = live(&now, usize::MAX, None, Duration::ZERO, width, &mut Widths::default());
             lines.iter().map(|l| l.render(width, OFF)).collect::<Vec<_>>()
         };
         let wide = lines(200);
@@ -199,6 +213,26 @@ mod tests {
         assert!(narrow[0].starts_with("kernel     state") && narrow[0].contains("msg/s"), "{}", narrow[0]);
         assert!(!narrow[0].contains("queue") && !narrow[0].contains("p50"), "{}", narrow[0]);
         assert_eq!(lines(5)[1], "wo…_0");
+    }
+
+    #[test]
+    fn several_devices_are_a_column() {
+        let now = on_two_devices();
+        let shown = |lines: Vec<Text>| lines.iter().map(|l| l.render(200, OFF)).collect::<Vec<_>>();
+        let all = shown(summary(&now, Duration::from_secs(1), 200));
+        let live = shown(live(&now, 2, None, Duration::ZERO, 200, &mut Widths::default()));
+        for lines in [&all, &live] {
+            assert!(lines[0].starts_with("kernel    device  state "), "{lines:?}");
+            assert!(
+                lines[1].starts_with("worker_0  0 host  ") && lines[2].starts_with("worker_1  1 host  "),
+                "{lines:?}"
+            );
+        }
+        assert_eq!((all.len(), live.len()), (5, 3));
+        assert!(all[3].starts_with("parser            "), "{all:?}");
+        assert!(all[4].starts_with("all               "), "{all:?}");
+        let narrow = summary(&now, Duration::from_secs(1), 40);
+        assert!(!narrow[0].render(40, OFF).contains("device"), "{narrow:?}");
     }
 
     #[test]
@@ -225,7 +259,7 @@ mod tests {
         let now = snapshot_of(&LONG_NAMES, 40);
         for width in [40, 80, 100] {
             let tables = [
-                live(&now.kernels, None, Duration::ZERO, width, &mut Widths::default()),
+                live(&now, usize::MAX, None, Duration::ZERO, width, &mut Widths::default()),
                 summary(&now, Duration::from_secs(1), width),
             ];
             for lines in tables {

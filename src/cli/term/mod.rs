@@ -7,7 +7,7 @@ pub mod kernels;
 pub mod live;
 pub mod publishing;
 #[cfg(test)]
-mod sample;
+pub mod sample;
 pub mod screen;
 pub mod signals;
 pub mod stuck;

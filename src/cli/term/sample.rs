@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringscope::{Snapshot, TelemetryCollector};
+use ringscope::{DeviceSpec, Snapshot, TelemetryCollector, device};
 
 /// Names that no terminal has room for, with what terminals hide or obey.
 pub const LONG_NAMES: [&str; 3] = [
@@ -33,5 +33,16 @@ pub fn snapshot_of(names: &[impl AsRef<str>], messages: u64) -> Arc<Snapshot> {
             collector.actor(id).unwrap();
         }
     }
+    collector.snapshot().unwrap()
+}
+
+/// Two kernels, each on a host device of its own, and a host actor.
+pub fn on_two_devices() -> Arc<Snapshot> {
+    let devices = [DeviceSpec::Host; 2].map(|spec| device::open(spec).expect("the host device").device);
+    let collector = TelemetryCollector::builder().devices(devices).build().unwrap();
+    for on in [0, 1] {
+        collector.kernel(format!("worker_{on}")).device(on).register().unwrap();
+    }
+    collector.actor("parser").unwrap();
     collector.snapshot().unwrap()
 }

@@ -2,6 +2,8 @@
 //!
 //! `RINGSCOPE_WRITE_DOCS=1 cargo test --bin ringscope top::tests` writes the frames of tests/top/frames anew.
 
+mod devices;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 

@@ -25,14 +25,13 @@ use crate::cli::workload::view;
 pub fn top(args: &TopArgs) -> Result<bool, CliError> {
     let alerts = alerts::plan(&args.alerts)?;
     let doing = "opening the device and launching the kernels";
-    let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.limit(), None))?;
+    let mut session = opening(args.run.device.first(), doing, || Session::start(&args.run, args.limit(), None))?;
     let collector = session.runtime().collector().clone();
     collector.start_collection(args.run.interval).map_err(ringscope::RuntimeError::from)?;
     let judge = alerts.judge(&collector, Log::Shown)?;
     let feed = Feed::start(&collector, Some(Box::new(judge))).map_err(TopError::from)?;
     let moments = feed.subscribe();
-    let mut app =
-        App::new(Origin::new(Kind::Workload, view::what(&args.run, session.runtime().device())), SystemTime::now());
+    let mut app = App::new(Origin::new(Kind::Workload, view::what(&args.run, &session.devices())), SystemTime::now());
     let (events, received) = sync_channel(WAITING);
     let stop = session.stop();
     let (shown, outcome) = std::thread::scope(|scope| {

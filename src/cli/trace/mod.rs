@@ -27,7 +27,8 @@ pub fn trace(args: &TraceArgs) -> Result<bool, CliError> {
     let tracer = Tracer::with_config("ringscope", config);
     let traced = Traced { tracer: tracer.clone(), ring_records: args.run.ring_records(), filter: args.filter() };
     let doing = "opening the device and launching the kernels";
-    let mut session = opening(args.run.device, doing, || Session::start(&args.run, args.run.limit(), Some(&traced)))?;
+    let mut session =
+        opening(args.run.device.first(), doing, || Session::start(&args.run, args.run.limit(), Some(&traced)))?;
     let recorder =
         session.runtime().collector().record_trace(&tracer, records).map_err(ringscope::RuntimeError::from)?;
     let mut writer = Writer::start(recorder, args, output);

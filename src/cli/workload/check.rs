@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::cli::workload::args::Work;
+use crate::cli::workload::matrices::factors;
 
 /// What the kernel must answer to one message.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +14,8 @@ pub enum Expected {
     Bytes(Vec<u8>),
     /// These sums.
     Sums(Vec<f32>),
+    /// This matrix.
+    Product(Vec<f32>),
 }
 
 impl Expected {
@@ -22,6 +25,7 @@ impl Expected {
             Work::Crc32c => Expected::Crc(crc32c::crc32c(message)),
             Work::Echo => Expected::Bytes(message.to_vec()),
             Work::VectorAdd => Expected::Sums(sums(message)),
+            Work::MatmulF32 => Expected::Product(product(message)),
         }
     }
 
@@ -30,7 +34,7 @@ impl Expected {
         match self {
             Expected::Crc(crc) => reply == crc.to_le_bytes(),
             Expected::Bytes(bytes) => reply == &bytes[..],
-            Expected::Sums(sums) => {
+            Expected::Sums(sums) | Expected::Product(sums) => {
                 let same = |(a, b): (f32, &f32)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
                 reply.len() == 4 * sums.len() && floats(reply).zip(sums).all(same)
             }
@@ -43,6 +47,7 @@ impl Expected {
             Expected::Crc(crc) => format!("the CRC {crc:08x}"),
             Expected::Bytes(bytes) => format!("the message's own {} bytes", bytes.len()),
             Expected::Sums(sums) => format!("{} sums of f32", sums.len()),
+            Expected::Product(elements) => format!("a matrix of {} elements of f32", elements.len()),
         }
     }
 }
@@ -52,15 +57,25 @@ pub fn crc_told(work: Work, reply: &[u8]) -> Option<u32> {
     match work {
         Work::Crc32c => reply.try_into().ok().map(u32::from_le_bytes),
         Work::Echo => Some(crc32c::crc32c(reply)),
-        Work::VectorAdd => None,
+        Work::VectorAdd | Work::MatmulF32 => None,
     }
 }
 
 /// Fills a message up to what its kernel takes.
 pub fn pad(work: Work, message: &mut Vec<u8>) {
-    if work == Work::VectorAdd {
-        message.resize(message.len().next_multiple_of(8), 0);
+    match work {
+        Work::VectorAdd => message.resize(message.len().next_multiple_of(8), 0),
+        Work::MatmulF32 => *message = factors(message),
+        Work::Crc32c | Work::Echo => {}
     }
+}
+
+fn product(message: &[u8]) -> Vec<f32> {
+    let elements: Vec<f32> = floats(message).skip(4).collect();
+    let (a, b) = elements.split_at(elements.len() / 2);
+    let side = a.len().isqrt();
+    let element = |at: usize| (0..side).map(|i| a[at / side * side + i] * b[i * side + at % side]).sum();
+    (0..side * side).map(element).collect()
 }
 
 fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
@@ -245,6 +260,16 @@ mod tests {
         assert!(!crc.is(&0xe306_9282u32.to_le_bytes()) && !crc.is(b""));
         let echo = Expected::new(Work::Echo, b"abc");
         assert!(echo.is(b"abc") && !echo.is(b"ab"));
+        let mut matrices = vec![3, 5, 7];
+        pad(Work::MatmulF32, &mut matrices);
+        let shape = [2u32, 2, 2, 0].map(u32::to_le_bytes);
+        let elements = [3.0f32, 5.0, 7.0, 0.0, 0.0, 0.0, 0.0, 0.0].map(f32::to_le_bytes);
+        assert_eq!(matrices, [shape.as_flattened(), elements.as_flattened()].concat());
+        let mut matrices = vec![1, 2, 3, 4, 5, 6, 7, 255];
+        pad(Work::MatmulF32, &mut matrices);
+        let product = [19.0f32, 516.0, 43.0, 1038.0].map(f32::to_le_bytes);
+        let expected = Expected::new(Work::MatmulF32, &matrices);
+        assert!(expected.is(product.as_flattened()) && !expected.is(&product.as_flattened()[..12]));
         let mut short = vec![1; 9];
         pad(Work::VectorAdd, &mut short);
         assert_eq!(short, [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use ringscope::device::{DeviceInfo, DeviceKind};
+use ringscope::device::{DeviceError, DeviceInfo, DeviceKind};
 use ringscope::trace::{TraceFilter, Tracer};
 use ringscope::{LaunchOptions, RingKernel, RingKernelRuntime, RuntimeError, TelemetryConfig};
 
@@ -29,6 +29,11 @@ pub enum LaunchError {
     /// The device refuses.
     #[error(transparent)]
     Runtime(RuntimeError),
+    /// Devices would have nothing to do.
+    #[error(
+        "--kernels {kernels} leaves some of the {devices} devices without a kernel: raise it, or name fewer devices"
+    )]
+    FewerKernelsThanDevices { kernels: u32, devices: usize },
     /// More memory than there is.
     #[error(
         "the queues of {kernels} kernels take {} in all, and {} of {of} is free: lower --kernels, --slots or \
@@ -82,27 +87,37 @@ pub fn open(
     traced: Option<&Traced>,
     stop: &'static AtomicBool,
 ) -> Result<RingKernelRuntime, LaunchError> {
+    let devices = args.device.specs().map_err(|why| LaunchError::Runtime(DeviceError::from(why).into()))?;
+    let kernels = args.kernels(devices.len());
+    if (kernels as usize) < devices.len() {
+        return Err(LaunchError::FewerKernelsThanDevices { kernels, devices: devices.len() });
+    }
+    // They are launched in turn, so that none has more.
+    let on_each = kernels.div_ceil(devices.len() as u32);
     let config = TelemetryConfig {
         trace_records: traced.map_or(0, |traced| traced.ring_records),
-        max_kernels: args.kernels as usize,
-        max_blocks: args.kernels * args.blocks,
+        max_kernels: kernels as usize,
+        max_blocks: on_each * args.blocks,
         black_box_records: args.black_box,
         ..TelemetryConfig::default()
     };
     let builder = RingKernelRuntime::builder()
-        .device(args.device)
+        .devices(devices)
         .telemetry(!args.no_telemetry)
         .kernel(args.kernel.builtin().name())
-        .max_kernels(args.kernels as usize)
+        .max_kernels(on_each as usize)
         .slot_bytes(args.slot_bytes())
-        .slots(args.slots())
+        .slots(args.slots(kernels))
         .telemetry_config(config);
     let builder = match traced {
         Some(traced) => builder.tracer(traced.tracer.clone()),
         None => builder,
     };
     let runtime = unless_stopped(stop, "the device was opened", move || builder.build())??;
-    check_threads(args.kernels, args.blocks, runtime.device())?;
+    let devices: Vec<_> = runtime.devices().collect();
+    let on_hosts = (0..kernels as usize).filter(|i| devices[i % devices.len()].kind == DeviceKind::Host).count();
+    let host = devices.iter().find(|device| device.kind == DeviceKind::Host);
+    host.map_or(Ok(()), |host| check_threads(on_hosts as u32, args.blocks, host))?;
     Ok(runtime)
 }
 
@@ -127,10 +142,11 @@ pub fn launch(
 ) -> Result<Vec<RingKernel>, LaunchError> {
     let options = LaunchOptions::new().blocks(args.blocks).inject_errors(args.inject_errors);
     let options = traced.map_or(options.clone(), |traced| options.trace(traced.filter));
-    let (runtime, kernels) = (runtime.clone(), args.kernels);
+    let devices = runtime.devices().len();
+    let (runtime, kernels) = (runtime.clone(), args.kernels(devices));
     let launch = move |i| {
         let id = format!("worker_{i}");
-        runtime.launch_blocking(&id, &options)?;
+        runtime.launch_blocking(&id, &options.clone().device(i as usize % devices))?;
         runtime.activate_blocking(&id)?;
         runtime.kernel(&id)
     };

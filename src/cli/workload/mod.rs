@@ -7,6 +7,7 @@ pub mod feed;
 pub mod input;
 pub mod launch;
 pub mod load;
+mod matrices;
 mod reader;
 pub mod report;
 pub mod session;

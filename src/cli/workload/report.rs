@@ -19,8 +19,8 @@ use crate::cli::workload::stream::Outcome;
 pub struct Report<'a> {
     /// What was asked for.
     pub args: &'a RunArgs,
-    /// Where it ran.
-    pub device: &'a DeviceInfo,
+    /// Where it ran, at least one.
+    pub devices: &'a [&'a DeviceInfo],
     /// The files.
     pub sources: &'a [Source],
     /// What became of the stream; its troubles include the differences between the counts.
@@ -43,7 +43,10 @@ pub struct Kept {
 /// `--json`.
 #[derive(Serialize)]
 struct Document<'a> {
-    device: &'a DeviceInfo,
+    /// The first, if there are several.
+    device: Option<&'a DeviceInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    devices: Option<&'a [&'a DeviceInfo]>,
     kernel: &'a str,
     kernels: u32,
     blocks: u32,
@@ -95,9 +98,10 @@ impl Report<'_> {
     fn print_json(&self) -> Result<(), CliError> {
         let (args, outcome) = (self.args, self.outcome);
         let document = Document {
-            device: self.device,
+            device: self.devices.first().copied(),
+            devices: Some(self.devices).filter(|devices| devices.len() > 1),
             kernel: args.kernel.builtin().name(),
-            kernels: args.kernels,
+            kernels: args.kernels(self.devices.len()),
             blocks: args.blocks,
             message_bytes: args.message_bytes,
             input_bytes: outcome.input_bytes,
@@ -219,8 +223,14 @@ mod tests {
         let info = DeviceInfo::named(DeviceKind::Host, name.clone(), name);
         let path = format!("/tmp/{}\u{200b}\u{202e}/設定.bin", "long/".repeat(30));
         let sources = [Source::named(path.into(), 9)];
-        let report =
-            Report { args: &args, device: &info, sources: &sources, outcome, snapshot: None, kept: Kept::default() };
+        let report = Report {
+            args: &args,
+            devices: &[&info],
+            sources: &sources,
+            outcome,
+            snapshot: None,
+            kept: Kept::default(),
+        };
         let at = |width: usize| {
             let lines = report.lines(width);
             let lines = lines.iter().flat_map(|line| line.wrapped(width, 2));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ringscope::device::DeviceInfo;
 use ringscope::{RingKernel, RingKernelRuntime, Snapshot};
 
 use crate::cli::error::CliError;
@@ -41,7 +42,9 @@ impl<'a> Session<'a> {
         let stop = signals::stop_on_signals()?;
         let runtime = launch::open(args, traced, stop)?;
         let why = runtime.without_cuda().map(ToString::to_string);
-        view::header(args, runtime.device(), why.as_deref()).iter().for_each(|line| terminal::say(line));
+        view::header(args, &runtime.devices().collect::<Vec<_>>(), why.as_deref())
+            .iter()
+            .for_each(|line| terminal::say(line));
         let kernels = launch::launch(args, traced, &runtime, stop)?;
         let (sources, input_bytes) = (input.sources().to_vec(), input.bytes());
         let (input, progress) = (Some(input), Arc::default());
@@ -51,6 +54,11 @@ impl<'a> Session<'a> {
     /// Returns what runs the kernels.
     pub fn runtime(&self) -> &RingKernelRuntime {
         &self.runtime
+    }
+
+    /// Returns what the kernels run on.
+    pub fn devices(&self) -> Vec<&DeviceInfo> {
+        self.runtime.devices().collect()
     }
 
     /// Returns whether somebody wants the end.
@@ -80,7 +88,7 @@ impl<'a> Session<'a> {
             work: self.args.kernel,
             limit: self.limit,
             message_bytes: self.args.message_bytes,
-            slots: self.args.slots(),
+            slots: self.args.slots(self.args.kernels(self.runtime.devices().len())),
             refusals: self.args.inject_errors > 0.0,
             reply_timeout: self.args.reply_timeout,
         };
@@ -102,7 +110,7 @@ impl<'a> Session<'a> {
         }
         let kept = keep(&mut outcome.troubles);
         let (sources, snapshot) = (&self.sources[..], snapshot.as_ref());
-        Report { args, device: runtime.device(), sources, outcome: &outcome, snapshot, kept }.show()
+        Report { args, devices: &self.devices(), sources, outcome: &outcome, snapshot, kept }.show()
     }
 }
 

@@ -12,30 +12,50 @@ use crate::cli::workload::input::Limit;
 use crate::cli::workload::stream::Progress;
 
 /// Returns what is said before the first message, line by line: what runs where, why not on CUDA, warnings.
-pub fn header(args: &RunArgs, device: &DeviceInfo, without_cuda: Option<&str>) -> Vec<Vec<StyledText>> {
-    let what = format!("{}, ", what(args, device));
-    let name = styled(Style::Bold, &device.name);
-    let mut lines = vec![vec![plain(&what), name, plain(&format!(" ({})", device.detail))]];
+pub fn header(args: &RunArgs, devices: &[&DeviceInfo], without_cuda: Option<&str>) -> Vec<Vec<StyledText>> {
+    let what = what(args, devices);
+    let about = |before: &str, device: &DeviceInfo| {
+        let name = styled(Style::Bold, &device.name);
+        vec![plain(&format!("{before}, ")), name, plain(&format!(" ({})", device.detail))]
+    };
+    let mut lines = match devices {
+        [device] => vec![about(&what, device)],
+        _ => vec![vec![plain(&what)]],
+    };
+    if devices.len() > 1 {
+        let each = |(index, device): (usize, &&DeviceInfo)| about(&format!("{index} {}", device_name(device)), device);
+        lines.extend(devices.iter().enumerate().map(each));
+    }
     lines.extend(without_cuda.map(|why| vec![styled(Style::Dim, &format!("not on CUDA: {why}"))]));
-    lines.extend(device.warnings.iter().map(|warning| vec![styled(Style::Warn, &format!("warning: {warning}"))]));
+    let mut warnings: Vec<_> = devices.iter().flat_map(|device| &device.warnings).collect();
+    warnings.dedup();
+    lines.extend(warnings.iter().map(|warning| vec![styled(Style::Warn, &format!("warning: {warning}"))]));
     lines
 }
 
 /// Returns what runs where: `crc32c in 3 ring kernels of 1 block on the host`.
-pub fn what(args: &RunArgs, device: &DeviceInfo) -> String {
+pub fn what(args: &RunArgs, devices: &[&DeviceInfo]) -> String {
     let s = |n| if n == 1 { "" } else { "s" };
+    let kernels = args.kernels(devices.len());
     format!(
-        "{} in {} ring kernel{} of {} block{} on {}",
+        "{} in {kernels} ring kernel{} of {} block{} on {}",
         args.kernel.builtin().name(),
-        args.kernels,
-        s(args.kernels),
+        s(kernels),
         args.blocks,
         s(args.blocks),
-        match device.kind {
-            DeviceKind::Cuda => format!("cuda:{}", device.ordinal),
-            _ => "the host".to_owned(),
+        match devices {
+            [device] if device.kind == DeviceKind::Host => "the host".to_owned(),
+            [device] => device_name(device),
+            _ => format!("{} devices", devices.len()),
         }
     )
+}
+
+fn device_name(device: &DeviceInfo) -> String {
+    match device.kind {
+        DeviceKind::Cuda => format!("cuda:{}", device.ordinal),
+        _ => "host".to_owned(),
+    }
 }
 
 /// Returns how far the stream is after `elapsed`, measured by what it is to do; `input_bytes` are of one pass.
@@ -75,7 +95,7 @@ mod tests {
         for name in
             ["CPU", "An Integrated(R) Processor(TM) 9999X @ 3.14GHz with a very long name", &"設定\u{202e}".repeat(60)]
         {
-            let lines = header(&args, &device(name), Some("no driver was found: install one"));
+            let lines = header(&args, &[&device(name)], Some("no driver was found: install one"));
             assert_eq!(lines.len(), 3);
             for width in [40, 80, 100] {
                 let lines: Vec<Text> =
@@ -85,8 +105,19 @@ mod tests {
                 assert!(!shown.contains('\u{202e}') && shown.contains("not on CUDA: no driver"), "{shown}");
             }
         }
-        let whole = Text::from(header(&args, &device("CPU"), None).remove(0)).render(usize::MAX, Paint { on: false });
+        let whole =
+            Text::from(header(&args, &[&device("CPU")], None).remove(0)).render(usize::MAX, Paint { on: false });
         assert_eq!(whole, "crc32c in 3 ring kernels of 1 block on the host, CPU (64 cores, one thread a block)");
+        let several = header(&args, &[&device("CPU"), &device("CPU")], None);
+        let several: Vec<String> =
+            several.into_iter().map(|line| Text::from(line).render(usize::MAX, Paint { on: false })).collect();
+        let expected = [
+            "crc32c in 3 ring kernels of 1 block on 2 devices",
+            "0 host, CPU (64 cores, one thread a block)",
+            "1 host, CPU (64 cores, one thread a block)",
+            "warning: CPU is slow",
+        ];
+        assert_eq!(several, expected, "what both warn of is said once");
     }
 
     #[test]

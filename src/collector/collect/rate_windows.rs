@@ -75,6 +75,11 @@ impl RateWindows {
         self.windows.iter().any(|window| window.is_due(at))
     }
 
+    /// Another kernel has that place from now on, which had counted nothing before.
+    pub(super) fn forget(&mut self, kernel: usize) {
+        self.windows.iter_mut().for_each(|window| window.forget(kernel));
+    }
+
     pub(super) fn push(&mut self, at: Instant, counts: Arc<[WindowCounts]>) {
         let sums: Arc<[u64]> = counts.iter().map(WindowCounts::sum).collect();
         for window in self.windows.iter_mut().filter(|window| window.is_due(at)) {
@@ -84,6 +89,15 @@ impl RateWindows {
 }
 
 impl Window {
+    fn forget(&mut self, kernel: usize) {
+        for sample in &mut self.samples {
+            if sample.sums.get(kernel).is_some_and(|sum| *sum != 0) {
+                Arc::make_mut(&mut sample.counts)[kernel] = WindowCounts::default();
+                Arc::make_mut(&mut sample.sums)[kernel] = 0;
+            }
+        }
+    }
+
     /// From the youngest sample of at least the window's age, else the oldest.
     fn base(&self, now: Instant, least: Duration) -> Option<Base> {
         let age = |s: &Sample| now.saturating_duration_since(s.at);

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::super::registry::{Entry, Origin};
+use super::super::registry::Entry;
+use super::devices::{Devices, OneDevice};
 use super::rate_windows::Base;
 use super::watchdog::{Look, Watch};
 use crate::abi::{COUNTERS, Counter};
 use crate::device::Timeline;
 use crate::histogram::Histogram;
-use crate::reader::{BlockWords, KernelSums, Reading};
+use crate::reader::{KernelSums, Reading};
 use crate::snapshot::{
     BlockStatus, KernelState, KernelTelemetry, Latency, Rates, RatesBuilder, Stall, Waiting, WindowCounts, ns_between,
     rate, ratio, unix_time,
@@ -30,9 +31,9 @@ pub(super) struct KernelTracker {
 /// What all kernels of one reading are derived from.
 pub(super) struct ReadContext<'a> {
     pub(super) reading: &'a Reading,
+    /// But for the device's clock.
     pub(super) look: Look,
-    /// The blocks of all kernels, by their places in the slab.
-    pub(super) blocks: &'a [BlockWords],
+    pub(super) devices: &'a Devices,
     /// Where the windows' rates reach back to; empty where no reading is old enough.
     pub(super) bases: &'a [Base],
     /// Which of them reaches back the farthest.
@@ -45,6 +46,7 @@ pub(super) struct ReadContext<'a> {
 
 /// What a kernel had counted when it was reset: it does not count any more.
 struct Baseline {
+    at: SystemTime,
     uptime: Duration,
     counters: [u64; COUNTERS],
     latency: Arc<Histogram>,
@@ -57,6 +59,7 @@ struct Baseline {
 impl Baseline {
     fn new(entry: &Entry, sums: &KernelSums, clock: TimeAnchor<'_>) -> Self {
         Baseline {
+            at: UNIX_EPOCH + Duration::from_nanos(clock.unix_ns),
             uptime: clock.uptime(sums),
             counters: sums.lines.counters,
             latency: Arc::clone(&sums.latency),
@@ -89,12 +92,14 @@ impl KernelTracker {
         sums: &KernelSums,
         context: &mut ReadContext<'_>,
     ) -> KernelTelemetry {
-        let reading = context.reading;
+        let device = context.devices.of(entry);
+        let reading = device.map_or(context.reading, OneDevice::reading);
+        let look = Look { device_ns: device.map_or(0, OneDevice::certain_ns), ..context.look };
         let count = |c: Counter| {
             let now = sums.counter(c);
             self.baseline.as_ref().map_or(now, |b| now.saturating_sub(b.counters[c as usize]))
         };
-        let clock = TimeAnchor::new(entry, reading, context.look.now_ns);
+        let clock = TimeAnchor::new(entry, reading, look.now_ns);
         let uptime = clock.uptime(sums);
         // A kernel that has ended stops the clock of its rates.
         let counted = uptime.saturating_sub(self.baseline.as_ref().map_or(Duration::ZERO, |b| b.uptime));
@@ -102,15 +107,16 @@ impl KernelTracker {
         let throughput = rate(processed, counted);
         let rates = context.rates(index, sums);
         let state = entry.state(sums);
-        let stall = self.watch.look(state, &sums.lines, &context.look, |block| {
-            let words = entry.shards().and_then(|shards| context.blocks.get((shards.first + block) as usize));
+        let stall = self.watch.look(state, &sums.lines, &look, |block| {
+            let words = entry.shards().zip(device);
+            let words = words.and_then(|(shards, device)| device.blocks().get((shards.first + block) as usize));
             let words = words.copied().unwrap_or_default();
             let status = BlockStatus::new(block, &words, &entry.names, |ns| clock.time(ns), true);
             let since = clock.time(sums.lines.oldest_heartbeat_ns)?;
             Some((Stall::new(since, status), words))
         });
         let busy_time = Duration::from_nanos(count(Counter::BusyNs));
-        let blocks = entry.shards().map_or(0, |s| s.count);
+        let blocks = entry.blocks();
         let (received, sent) = (count(Counter::Received), count(Counter::Sent));
         let (retries, polls) = (count(Counter::Retries), count(Counter::Polls));
         let (bytes_in, bytes_out) = (count(Counter::BytesIn), count(Counter::BytesOut));
@@ -120,12 +126,18 @@ impl KernelTracker {
         let (histogram, latency) = self.latency(&sums.latency);
         KernelTelemetry {
             kernel_id: Arc::clone(&entry.id),
+            generation: entry.generation,
+            device: entry.device().map(|device| device as u32),
             state: if stall.is_some() { KernelState::Stalled } else { state },
             messages_received: received,
             messages_sent: sent,
             messages_processed: processed,
             errors,
             start_time: clock.time(sums.lines.start_ns),
+            // One that begins after its reset counts since its begin.
+            counted_since: clock
+                .time(sums.lines.start_ns)
+                .map(|start| self.baseline.as_ref().map_or(start, |baseline| baseline.at.max(start))),
             last_message_time: clock.time(sums.lines.last_message_ns),
             last_sign_of_life: clock.time(sums.lines.sign_of_life_ns),
             stall,
@@ -162,6 +174,7 @@ impl KernelTracker {
             trace: entry.traced.get().map(|counted| counted.records()),
             histogram,
             recorded_since_launch: recorded(sums),
+            earlier: entry.earlier.get().filter(|_| self.baseline.is_none()).cloned(),
         }
     }
 
@@ -277,9 +290,9 @@ struct TimeAnchor<'a> {
 
 impl<'a> TimeAnchor<'a> {
     fn new(entry: &Entry, reading: &'a Reading, steady_ns: u64) -> Self {
-        let (now_ns, timeline) = match entry.origin {
-            Origin::Device(_) => (reading.device_ns, reading.timeline.as_ref()),
-            Origin::Host(_) => (steady_ns, None),
+        let (now_ns, timeline) = match entry.device() {
+            Some(_) => (reading.device_ns, reading.timeline.as_ref()),
+            None => (steady_ns, None),
         };
         TimeAnchor { now_ns, unix_ns: reading.unix_ns, timeline }
     }
@@ -307,7 +320,6 @@ mod tests {
     use super::super::super::registry::Registry;
     use super::*;
     use crate::device::ClockSample;
-    use std::time::UNIX_EPOCH;
 
     const HOUR: u64 = 3_600_000_000_000;
 
@@ -325,8 +337,9 @@ mod tests {
             let reading = Reading::at(&ClockSample::of_unix(unix_ns));
             let now_ns = started + seconds * 1_000_000_000;
             let look = Look { now_ns, device_ns: unix_ns, excused_ns: 0, limit_ns: u64::MAX };
-            let mut context =
-                ReadContext { reading: &reading, look, blocks: &[], bases: &[], longest: 0, rates: None, room: 0 };
+            let devices = Devices::new(Vec::new(), actor.totals());
+            let (reading, devices) = (&reading, &devices);
+            let mut context = ReadContext { reading, look, devices, bases: &[], longest: 0, rates: None, room: 0 };
             let t = tracker.derive(0, &entry, &actor.totals(), &mut context);
             assert_eq!((t.uptime, t.throughput), (Duration::from_secs(seconds), 1.0));
             // Times of the past are told by the clock as it is now.

@@ -69,6 +69,11 @@ pub(in crate::collector) struct ErrorSpans {
 const LOOKS: u64 = 3;
 
 impl ErrorsSeen {
+    /// Another kernel has that place from now on.
+    pub(in crate::collector) fn forget(&mut self, index: usize) {
+        self.0.get_mut(index).into_iter().for_each(|seen| *seen = Seen::default());
+    }
+
     /// How many errors of the kernel at that place are to be added to the lists, no span having told them.
     pub(in crate::collector) fn new_ones(&mut self, index: usize, errors: u64, spans: ErrorSpans) -> u64 {
         if self.0.len() <= index {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::registrar::{ObservedKernel, Registrar, or_overflow};
+use super::registrar::{ObservedKernel, Registrar, nth, or_overflow};
 use crate::metrics::{Counter, Gauge, Histogram, MetricError, OVERFLOW};
 use crate::snapshot::{KernelState, KernelTelemetry};
 
@@ -110,13 +110,11 @@ impl HealthSet {
         let mut worst = Health::Unknown;
         for (i, kernel) in kernels.enumerate() {
             let id = &kernel.entry.id;
-            if self.kernels.get(i).is_none_or(|(known, _)| !Arc::ptr_eq(known, id)) {
-                self.kernels.truncate(i);
-                let gauge = or_overflow(kernel_gauge(make, id), &self.overflow, dropped);
-                self.kernels.push((Arc::clone(id), gauge));
-            }
+            let overflow = &self.overflow;
+            let make = || (Arc::clone(id), or_overflow(kernel_gauge(make, id), overflow, dropped));
+            let (_, gauge) = nth(&mut self.kernels, i, |(known, _)| Arc::ptr_eq(known, id), make);
             let health = Health::from_kernel(kernel.telemetry, &self.limits);
-            self.kernels[i].1.set(f64::from(health as u8));
+            gauge.set(f64::from(health as u8));
             worst = worst.max(health);
         }
         self.status.set(f64::from(worst as u8));

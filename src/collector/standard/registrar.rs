@@ -74,11 +74,12 @@ impl Before {
     }
 }
 
-/// What is remembered of each kernel, in their order. One whose registration was taken back left its place to another.
+/// What is remembered of each kernel, in their order. One that was forgotten, or lives again, left its place to another.
 pub(super) fn nth<T>(of: &mut Vec<T>, i: usize, is: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> &mut T {
-    if of.get(i).is_none_or(|known| !is(known)) {
-        of.truncate(i);
-        of.push(make());
+    match of.get(i).map(is) {
+        Some(true) => {}
+        Some(false) => of[i] = make(),
+        None => of.push(make()),
     }
     &mut of[i]
 }

@@ -1,6 +1,6 @@
 //! Reads the rings while there are streams: on a thread of its own, as often as the fullest ring asks for.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use super::kernels::{Counted, Traced};
 use super::pass::{Positions, Sources};
 use super::rings::Rings;
 use crate::abi::KernelRef;
-use crate::device::{DeviceError, Internal, Memory, ShardRange, SharedDevice, Timekeeper};
-use crate::trace::{DeviceTrack, Queue, Stream, StreamConfig, StreamEnd, TracedKernel};
+use crate::device::{DeviceError, DeviceKind, Internal, Memory, ShardRange, SharedDevice, Timekeeper};
+use crate::trace::{DeviceTrack, Queue, StreamEnd, TracedKernel};
 
 /// The rings are looked at no oftener, and no more seldom.
 const SHORTEST: Duration = Duration::from_micros(200);
@@ -23,6 +23,9 @@ const LONGEST: Duration = Duration::from_millis(20);
 const FULL_ENOUGH: f64 = 0.25;
 /// As of when it is looked at again at once.
 const TOO_FULL: f64 = 0.5;
+
+/// Copies' time limits in which a look at all rings, and one that is under way, have ended, unless copies hang.
+const LOOK_COPIES: u32 = 10;
 
 /// Owns the rings; when it goes, the streams end behind what was written by then.
 pub(in crate::collector) struct Drain {
@@ -34,11 +37,15 @@ struct Shared {
     device: SharedDevice,
     time: Arc<Timekeeper>,
     counts: Arc<Counts>,
+    /// Looks at the rings so far, from 1; 0 while nobody reads them.
+    looks: Arc<AtomicU64>,
     ops: Arc<Switch>,
     clock: SteadyClock,
     kernels: Mutex<Arc<Vec<Arc<Traced>>>>,
     desk: Mutex<Desk>,
     bell: Condvar,
+    /// Rung when kernels that were to be taken back were.
+    done: Condvar,
 }
 
 /// What is asked of the thread.
@@ -46,6 +53,8 @@ struct Shared {
 struct Desk {
     /// Streams that it does not know of yet.
     new: Vec<Weak<Queue>>,
+    /// Kernels to be read once more, and then taken back.
+    retiring: Vec<Arc<Traced>>,
     /// Whether it runs.
     running: bool,
     closing: bool,
@@ -68,11 +77,13 @@ impl Drain {
             device: Arc::clone(device),
             time: device.timekeeper(Internal(()))?,
             counts,
+            looks: Arc::default(),
             ops,
             clock,
             kernels: Mutex::default(),
             desk: Mutex::default(),
             bell: Condvar::new(),
+            done: Condvar::new(),
         };
         Ok(Drain { shared: Arc::new(shared) })
     }
@@ -82,10 +93,11 @@ impl Drain {
         self.shared.rings.memory()
     }
 
-    /// Whose rings they are.
-    pub(in crate::collector) fn device_track(&self) -> Arc<DeviceTrack> {
+    /// Whose rings they are. Host devices are told apart by their `index` among the collector's.
+    pub(in crate::collector) fn device_track(&self, index: usize) -> Arc<DeviceTrack> {
         let info = self.shared.device.info();
-        Arc::new(DeviceTrack::new(info.ordinal as u32, info.name.clone()))
+        let ordinal = if info.kind == DeviceKind::Host { index } else { info.ordinal };
+        Arc::new(DeviceTrack::new(ordinal as u32, info.name.clone()))
     }
 
     /// Tells a kernel where its rings are, and which messages leave a span. From now on they are read.
@@ -98,19 +110,43 @@ impl Drain {
     ) -> Result<Arc<Counted>, DeviceError> {
         self.shared.rings.set_filter(index, filter)?;
         self.shared.rings.tell(shards, index, to);
-        let counted = Arc::new(Counted::default());
+        let counted = Arc::new(Counted::new(Arc::clone(&self.shared.looks)));
         counted.set_filter(filter);
         let traced = Traced { kernel: Arc::new(kernel), shards, counted: Arc::clone(&counted) };
         Arc::make_mut(&mut *lock(&self.shared.kernels)).push(Arc::new(traced));
         Ok(counted)
     }
 
-    /// Takes the newest kernel back, if it is that one.
-    pub(in crate::collector) fn remove_newest(&self, id: &str) {
-        let mut kernels = lock(&self.shared.kernels);
-        if kernels.last().is_some_and(|newest| &*newest.kernel.id == id) {
-            Arc::make_mut(&mut *kernels).pop();
+    /// Takes a kernel back, of which nobody writes any more, and returns when what its rings have was read, and nobody reads
+    /// them. Where copies hang that may be never: then it stays, and that is the error.
+    pub(in crate::collector) fn retire(&self, counted: &Arc<Counted>) -> Result<(), DeviceError> {
+        let shared = &self.shared;
+        let is_its = |kernel: &Arc<Traced>| Arc::ptr_eq(&kernel.counted, counted);
+        let mut desk = lock(&shared.desk);
+        if desk.running {
+            desk.retiring.extend(shared.kernels().iter().find(|kernel| is_its(kernel)).cloned());
+            shared.bell.notify_all();
+            let waited = shared.rings.limit().saturating_mul(LOOK_COPIES);
+            let waits = |desk: &mut Desk| desk.running && desk.retiring.iter().any(is_its);
+            let done = shared.done.wait_timeout_while(desk, waited, waits);
+            let (mut desk, so_far) = done.unwrap_or_else(PoisonError::into_inner);
+            if so_far.timed_out() {
+                desk.retiring.retain(|kernel| !is_its(kernel));
+                return Err(DeviceError::CopyTimedOut { waited });
+            }
         }
+        shared.take_back(is_its);
+        Ok(())
+    }
+
+    /// Takes back a kernel of which nothing was launched.
+    pub(in crate::collector) fn forget(&self, counted: &Arc<Counted>) {
+        self.shared.take_back(|kernel| Arc::ptr_eq(&kernel.counted, counted));
+    }
+
+    /// Makes the rings of shards zero that are nobody's.
+    pub(in crate::collector) fn clean(&self, shards: ShardRange) -> Result<(), DeviceError> {
+        self.shared.rings.clean(shards)
     }
 
     /// Changes of which messages a kernel leaves a span.
@@ -125,14 +161,26 @@ impl Drain {
         Ok(())
     }
 
-    /// Makes a stream of what is written from now on.
-    pub(in crate::collector) fn open(&self, config: StreamConfig) -> Result<Stream, TelemetryError> {
+    /// Looks at the rings so far, from 1; 0 while nobody reads them.
+    pub(in crate::collector) fn looks(&self) -> u64 {
+        self.shared.looks.load(Ordering::Acquire)
+    }
+
+    /// Feeds a stream with what is written from now on. Where that cannot be, the stream has one source less.
+    pub(in crate::collector) fn open(&self, queue: &Weak<Queue>) -> Result<(), TelemetryError> {
+        let opened = self.try_open(queue);
+        if let (Err(TelemetryError::Device(error)), Some(queue)) = (&opened, queue.upgrade()) {
+            queue.end(StreamEnd::Failed(error.clone()));
+        }
+        opened
+    }
+
+    fn try_open(&self, queue: &Weak<Queue>) -> Result<(), TelemetryError> {
         let shared = &self.shared;
         let mut desk = lock(&shared.desk);
-        let (queue, stream) = Queue::open(config);
         if !desk.running {
             let positions = shared.begin()?;
-            shared.counts.trace_looks.store(1, Ordering::Release);
+            shared.looks.store(1, Ordering::Release);
             let shared = Arc::clone(shared);
             std::thread::Builder::new()
                 .name("ringscope-drain".into())
@@ -140,10 +188,10 @@ impl Drain {
                 .map_err(|e| TelemetryError::no_thread("the reader of events and spans", &e))?;
             desk.running = true;
         }
-        desk.new.push(queue);
+        desk.new.push(Weak::clone(queue));
         drop(desk);
         self.shared.bell.notify_all();
-        Ok(stream)
+        Ok(())
     }
 }
 
@@ -161,9 +209,24 @@ impl Shared {
 
     /// Where the rings are now.
     fn begin(&self) -> Result<Positions, DeviceError> {
-        let shards = self.kernels().iter().map(|k| k.shards.first + k.shards.count).max().unwrap_or(0);
+        let kernels = self.kernels();
+        let shards = kernels.iter().map(|k| k.shards.first + k.shards.count).max().unwrap_or(0);
         let heads = if shards == 0 { Vec::new() } else { self.rings.heads(shards)? };
-        Ok(Positions::at(&heads, self.device.clock()?.device_ns))
+        Ok(Positions::at(&heads, &kernels, self.device.clock()?.device_ns))
+    }
+
+    fn take_back(&self, which: impl Fn(&Arc<Traced>) -> bool) {
+        Arc::make_mut(&mut *lock(&self.kernels)).retain(|kernel| !which(kernel));
+    }
+
+    /// Takes back the kernels that were to be read once more.
+    fn retire(&self, retiring: &[Arc<Traced>]) {
+        if !retiring.is_empty() {
+            let is_one = |kernel: &Arc<Traced>| retiring.iter().any(|one| Arc::ptr_eq(one, kernel));
+            self.take_back(is_one);
+            lock(&self.desk).retiring.retain(|kernel| !is_one(kernel));
+            self.done.notify_all();
+        }
     }
 
     /// Reads until there are no streams.
@@ -171,17 +234,21 @@ impl Shared {
         let mut streams: Vec<Weak<Queue>> = Vec::new();
         let (mut rest, mut at_once) = (SHORTEST, false);
         loop {
-            let Some(closing) = self.next(&mut streams) else {
-                return positions.close(&self.kernels());
+            let Some((closing, retiring)) = self.next(&mut streams) else {
+                positions.close(&self.kernels());
+                return self.done.notify_all();
             };
             let open: Vec<Arc<Queue>> = streams.iter().filter_map(Weak::upgrade).collect();
-            let looked = self.look(&mut positions, &open, at_once);
-            self.counts.trace_looks.fetch_add(1, Ordering::Release);
+            let looked = self.look(&mut positions, &open, at_once && retiring.is_empty());
+            self.looks.fetch_add(1, Ordering::Release);
             let end = match (&looked, closing) {
                 (Ok(_) | Err(DeviceError::CopyTimedOut { .. }), false) => None,
                 (Ok(_) | Err(DeviceError::CopyTimedOut { .. }), true) => Some(StreamEnd::Closed),
                 (Err(error), _) => Some(StreamEnd::Failed(error.clone())),
             };
+            if looked.is_ok() {
+                self.retire(&retiring);
+            }
             if let Some(end) = end {
                 self.end(&open, end);
                 streams.clear();
@@ -197,17 +264,19 @@ impl Shared {
         }
     }
 
-    /// Takes note of new streams and of those that are gone. Whether this is the last look; `None` if nobody wants one.
-    fn next(&self, streams: &mut Vec<Weak<Queue>>) -> Option<bool> {
+    /// Takes note of new streams and of those that are gone. Whether this is the last look, and who is looked at for the last
+    /// time; `None` if nobody wants a look.
+    fn next(&self, streams: &mut Vec<Weak<Queue>>) -> Option<(bool, Vec<Arc<Traced>>)> {
         let mut desk = lock(&self.desk);
         streams.append(&mut desk.new);
         streams.retain(|stream| stream.strong_count() > 0);
         if streams.is_empty() {
             desk.running = false;
-            self.counts.trace_looks.store(0, Ordering::Release);
+            desk.retiring.clear();
+            self.looks.store(0, Ordering::Release);
             return None;
         }
-        Some(desk.closing)
+        Some((desk.closing, desk.retiring.clone()))
     }
 
     fn look(&self, positions: &mut Positions, open: &[Arc<Queue>], at_once: bool) -> Result<f64, DeviceError> {
@@ -229,7 +298,7 @@ impl Shared {
 
     /// Waits for that time, or until something is asked.
     fn rest(&self, limit: Duration) {
-        let waits = |desk: &mut Desk| desk.new.is_empty() && !desk.closing;
+        let waits = |desk: &mut Desk| desk.new.is_empty() && desk.retiring.is_empty() && !desk.closing;
         drop(self.bell.wait_timeout_while(lock(&self.desk), limit, waits));
     }
 }

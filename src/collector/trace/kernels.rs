@@ -18,6 +18,8 @@ pub(in crate::collector) struct Traced {
 /// What is counted of a kernel's records, while somebody reads them.
 #[derive(Debug, Default)]
 pub(in crate::collector) struct Counted {
+    /// Looks at the rings of its device.
+    looks: Arc<AtomicU64>,
     written: AtomicU64,
     read: AtomicU64,
     lost: AtomicU64,
@@ -28,6 +30,15 @@ pub(in crate::collector) struct Counted {
 }
 
 impl Counted {
+    pub(super) fn new(looks: Arc<AtomicU64>) -> Self {
+        Counted { looks, ..Counted::default() }
+    }
+
+    /// Looks at the rings that have ended; `None` while nobody reads them.
+    pub(in crate::collector) fn looks(&self) -> Option<u64> {
+        self.looks.load(Ordering::Acquire).checked_sub(1)
+    }
+
     /// By the one who reads; `not_wanted` were taken for wanted before.
     pub(super) fn add(&self, written: u64, not_wanted: u64, read: u64, lost: u64) {
         // Whoever sees what was read sees that it was written.

@@ -1,7 +1,7 @@
 //! One look at all rings: what moved is copied, decoded, counted and told.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::super::clock::SteadyClock;
@@ -49,16 +49,41 @@ impl Position {
 /// How far all rings were read.
 pub(super) struct Positions {
     rings: Vec<Position>,
+    /// Whose each ring is: one that is given to another kernel begins at zero.
+    owners: Vec<Weak<Traced>>,
     /// The heads as they were copied last, for a look that comes at once.
     heads: Vec<u64>,
     now_ns: u64,
 }
 
 impl Positions {
-    /// Wants what comes after these heads, and all of rings that are not among them.
-    pub(super) fn at(heads: &[u64], now_ns: u64) -> Self {
+    /// Wants what comes after these heads of the kernels' rings, and all of rings that are not among them.
+    pub(super) fn at(heads: &[u64], kernels: &[Arc<Traced>], now_ns: u64) -> Self {
         let rings = heads.iter().map(|head| Position::at(*head, now_ns)).collect();
-        Positions { rings, heads: Vec::new(), now_ns }
+        let mut owners: Vec<_> = heads.iter().map(|_| Weak::new()).collect();
+        for kernel in kernels {
+            kernel.shards.all().for_each(|shard| owners[shard as usize] = Arc::downgrade(kernel));
+        }
+        Positions { rings, owners, heads: Vec::new(), now_ns }
+    }
+
+    /// Begins with the rings of kernels that were not there at the last look.
+    fn meet(&mut self, kernels: &[Arc<Traced>], shards: usize) {
+        let now_ns = self.now_ns;
+        if self.rings.len() < shards {
+            self.rings.resize_with(shards, || Position::at(0, now_ns));
+            self.owners.resize_with(shards, Weak::new);
+        }
+        for kernel in kernels {
+            for shard in kernel.shards.all().map(|shard| shard as usize) {
+                if self.owners[shard].as_ptr() != Arc::as_ptr(kernel) {
+                    self.owners[shard] = Arc::downgrade(kernel);
+                    self.rings[shard] = Position::at(0, now_ns);
+                    // It was another's.
+                    self.heads.clear();
+                }
+            }
+        }
     }
 
     /// Looks at all rings; `at_once` after the look before. Returns how full the fullest was, 1.0 being all of its records.
@@ -72,28 +97,27 @@ impl Positions {
         if shards == 0 {
             return Ok(0.0);
         }
-        let now_ns = self.now_ns;
-        if self.rings.len() < shards as usize {
-            self.rings.resize_with(shards as usize, || Position::at(0, now_ns));
-        }
+        self.meet(from.kernels, shards as usize);
         let heads = match std::mem::take(&mut self.heads) {
             heads if at_once && heads.len() == shards as usize => heads,
             _ => from.rings.heads(shards)?,
         };
         let records = from.rings.records();
-        let new = |(shard, (ring, head)): (usize, (&Position, &u64))| {
-            let (next, oldest) = (ring.cursor.next, head.saturating_sub(records));
-            (next < *head).then(|| (shard as u32, next.max(oldest)..*head))
+        let new = |shard: u32| {
+            let (next, head) = (self.rings[shard as usize].cursor.next, heads[shard as usize]);
+            (next < head).then(|| (shard, next.max(head.saturating_sub(records))..head))
         };
-        let wanted: Vec<_> = self.rings.iter().zip(&heads).enumerate().filter_map(new).collect();
+        let mut wanted: Vec<_> = from.kernels.iter().flat_map(|kernel| kernel.shards.all()).filter_map(new).collect();
+        wanted.sort_unstable_by_key(|(shard, _)| *shard);
         if wanted.is_empty() {
             return Ok(0.0);
         }
         let rings = &mut self.rings;
         let (fullest, after, now_ns) = from.rings.copy(&wanted, shards, |copied, after| {
             let clock = from.device.clock()?;
-            let fullness = |(ring, head): (&Position, &u64)| head.saturating_sub(ring.cursor.next) as f64;
-            let fullest = rings.iter().zip(&after).map(fullness).fold(0.0, f64::max) / records as f64;
+            let fullness = |shard: u32| after[shard as usize].saturating_sub(rings[shard as usize].cursor.next) as f64;
+            let shards = from.kernels.iter().flat_map(|kernel| kernel.shards.all());
+            let fullest = shards.map(fullness).fold(0.0, f64::max) / records as f64;
             for kernel in from.kernels {
                 let read = |shard: u32, out: &mut Vec<Decoded>| {
                     let at = shard as usize;
@@ -113,6 +137,12 @@ impl Positions {
     /// Nobody wants anything any more: what is written and was not read is lost.
     pub(super) fn close(&self, kernels: &[Arc<Traced>]) {
         for kernel in kernels {
+            // Of a kernel that came since nothing was seen.
+            let is_met =
+                |shard: u32| self.owners.get(shard as usize).is_some_and(|o| o.as_ptr() == Arc::as_ptr(kernel));
+            if !kernel.shards.all().all(is_met) {
+                continue;
+            }
             let mine = self.rings.iter().skip(kernel.shards.first as usize).take(kernel.shards.count as usize);
             kernel.counted.add(0, 0, 0, mine.map(|ring| ring.seen - ring.cursor.next).sum());
         }

@@ -17,6 +17,11 @@ pub(super) struct Rings {
 }
 
 impl Rings {
+    /// How long a copy may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// Allocates rings of `records` records.
     pub(super) fn new(
         device: &SharedDevice,
@@ -49,6 +54,14 @@ impl Rings {
     /// Writes a kernel's filter, while it runs or before.
     pub(super) fn set_filter(&self, kernel: usize, word: u64) -> Result<(), DeviceError> {
         self.copier().upload(Internal(()), self.layout.filter(kernel), &[word], self.limit)
+    }
+
+    /// Makes the rings of shards zero that nobody writes.
+    pub(super) fn clean(&self, of: ShardRange) -> Result<(), DeviceError> {
+        let mut copier = self.copier();
+        [self.layout.heads(of), self.layout.rings(of)]
+            .into_iter()
+            .try_for_each(|range| copier.clear(Internal(()), range, self.limit))
     }
 
     /// Copies how many records each of the first `shards` rings had.

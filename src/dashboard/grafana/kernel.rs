@@ -126,6 +126,12 @@ fn life() -> Vec<Panel> {
         ),
         stat("Started", "When the kernel's first block started.", "dateTimeAsIso", milliseconds(START_TIME)),
         stat("Blocks", "Blocks of the kernel; 0 for a host actor.", "short", max(KERNEL, BLOCKS)),
+        stat(
+            "Life",
+            "Which life under its id it is: one more each time that it is launched again after its end.",
+            "short",
+            max(KERNEL, GENERATION),
+        ),
         stat("Last message", "Time since a message was completed.", "s", since(LAST_MESSAGE, KERNEL)),
         stat(
             "Last sign of life",

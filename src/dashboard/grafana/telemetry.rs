@@ -79,11 +79,15 @@ fn losses() -> Vec<Panel> {
         )
         .size(8, 7)
         .ask(rate(VALUES_DROPPED, "instance, metric"), "{{instance}} {{metric}}"),
-        rates(
+        Panel::new(
             "Look-ups missed",
-            "Look-ups by kernels that found no metric of their index and kind, per second.",
-            LOOKUP_MISSES,
-        ),
+            "Look-ups by kernels that found no metric of their index and kind, and pens of roles that they were not registered with, \
+             per second.",
+            "ops",
+        )
+        .size(8, 7)
+        .ask(rate(LOOKUP_MISSES, "instance"), "{{instance}} metrics")
+        .ask(rate(ROLE_MISSES, "instance"), "{{instance}} roles"),
         lines("Metrics", "Registered metrics; all label sets of one name are one.", "short", REGISTERED),
         lines("Series", "Series of registered metrics.", "short", SERIES),
         rates("Events", "Events that were reported, per second.", EVENTS),
@@ -111,6 +115,13 @@ fn clock() -> Vec<Panel> {
             "Learned anew",
             "Times that what was known of the device's clock turned out to be wrong, per second.",
             CLOCK_RESTARTS,
+        ),
+        lines("Devices", "1 for each device of the collector.", "short", DEVICE_INFO),
+        lines(
+            "Readable",
+            "1 for each device that could be read for the newest snapshot, else 0.",
+            "short",
+            DEVICE_READABLE,
         ),
     ]
 }

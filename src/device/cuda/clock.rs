@@ -41,7 +41,7 @@ impl ClockProbe {
     fn new(gpu: &Arc<Gpu>, library: &module::Library) -> Result<Self, DeviceError> {
         let function = library.clock_probe(gpu)?;
         let parts = Parts {
-            block: function.block(Carveout::default())?,
+            block: function.block(Carveout::default(), (32, 0))?,
             function,
             stream: Stream::new(&gpu.context)?,
             mapped: gpu.mapped(2 * size_of::<u64>())?,
@@ -65,8 +65,9 @@ impl ClockProbe {
         parts.mapped.word(8).store(0, Ordering::Relaxed);
         let _bound = self.gpu.bind()?;
         // SAFETY: the probe takes one pointer by value, to two words that outlive it (see drop).
-        let start =
-            || unsafe { parts.function.start(1, 1, &parts.stream, &[&parts.mapped.device_address().to_ne_bytes()]) };
+        let start = || unsafe {
+            parts.function.start(1, (1, 0), &parts.stream, &[&parts.mapped.device_address().to_ne_bytes()])
+        };
         self.gpu.start_aside(start)?;
         (self.started, self.runs) = (Some(from), true);
         let mut asked = 0u32;
@@ -142,7 +143,9 @@ impl ClockProbe {
 impl Drop for ClockProbe {
     fn drop(&mut self) {
         const SETTLE: Duration = Duration::from_millis(100);
-        match driver::wait(SETTLE, || self.has_ended()) {
+        let mut ended = || driver::wait(SETTLE, || self.has_ended());
+        // An error that is said once may be of another's call.
+        match ended().or_else(|_| ended()) {
             Ok(true) => {}
             // The kernel is still waiting for room, and will write its words: it stays counted as late.
             Ok(false) => std::mem::forget(self.parts.take()),
@@ -234,6 +237,10 @@ fn keep(mut probe: ClockProbe, time: &Timekeeper, over: &AtomicBool, done: Sende
         time.rest();
         if is_over() {
             break;
+        }
+        // Until its end is known nothing is freed, whether or not anybody looks at the clock by now.
+        if probe.runs {
+            let _ = probe.has_ended();
         }
         // Nobody is told of a dead context here; who uses the device finds out.
         if !time.ask(is_over) && works && (time.was_wanted() || probe.gpu.runs_something()) {

@@ -10,8 +10,11 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cudarc::driver::sys;
+
 use super::driver::{Event, Stream, allocate_pinned, driver, refused, stream_is_done, wait};
 use super::gpu::{Gpu, Retired};
+use super::pieces::{Piece, pieces};
 use crate::abi::LINE_BYTES;
 use crate::device::{Copier, DeviceError, Internal, Memory};
 
@@ -106,20 +109,39 @@ impl Parts {
     }
 
     fn enqueue(&mut self, ranges: &[Range<usize>]) -> Result<(), DeviceError> {
-        let mut queued = Ok(());
-        for range in ranges.iter().filter(|r| !r.is_empty()) {
-            let source = self.source.device_address() + range.start as u64;
-            // SAFETY: in bounds of both, which are equally long (checked by the caller); the device alone
-            // writes the buffer until its event, and both live as long as the copy (see Drop).
-            queued = unsafe {
-                let to = self.next.pointer.as_ptr().add(range.start).cast();
-                driver!(cuMemcpyDtoHAsync_v2(to, source, range.len(), self.stream.raw()))
-            };
-            if queued.is_err() {
-                break;
-            }
-        }
+        let queued = pieces(ranges).into_iter().try_for_each(|piece| self.enqueue_piece(piece));
         self.mark(queued)
+    }
+
+    fn enqueue_piece(&mut self, piece: Piece) -> Result<(), DeviceError> {
+        let source = self.source.device_address() + piece.start as u64;
+        // SAFETY: every row is a range in bounds of both, which are equally long (checked by the caller); the device alone
+        // writes the buffer until its event, and both live as long as the copy (see Drop).
+        unsafe {
+            let to = self.next.pointer.as_ptr().add(piece.start);
+            if piece.rows == 1 {
+                return driver!(cuMemcpyDtoHAsync_v2(to.cast(), source, piece.bytes, self.stream.raw()));
+            }
+            let rows = sys::CUDA_MEMCPY2D {
+                srcXInBytes: 0,
+                srcY: 0,
+                srcMemoryType: sys::CUmemorytype::CU_MEMORYTYPE_DEVICE,
+                srcHost: std::ptr::null(),
+                srcDevice: source,
+                srcArray: std::ptr::null_mut(),
+                srcPitch: piece.pitch,
+                dstXInBytes: 0,
+                dstY: 0,
+                dstMemoryType: sys::CUmemorytype::CU_MEMORYTYPE_HOST,
+                dstHost: to.cast(),
+                dstDevice: 0,
+                dstArray: std::ptr::null_mut(),
+                dstPitch: piece.pitch,
+                WidthInBytes: piece.bytes,
+                Height: piece.rows,
+            };
+            driver!(cuMemcpy2DAsync_v2(&rows, self.stream.raw()))
+        }
     }
 
     /// By way of the buffer that takes the next copy, which is idle.
@@ -150,7 +172,7 @@ fn check_ranges(ranges: &[Range<usize>], bytes: usize) -> Result<(), DeviceError
         None => Ok(()),
         Some(wrong) => Err(DeviceError::Call {
             call: "cuMemcpyDtoHAsync",
-            code: cudarc::driver::sys::CUresult::CUDA_ERROR_INVALID_VALUE as i32,
+            code: sys::CUresult::CUDA_ERROR_INVALID_VALUE as i32,
             name: "CUDA_ERROR_INVALID_VALUE".to_owned(),
             message: format!("bytes {wrong:?} are not whole words of the {bytes} there are"),
         }),

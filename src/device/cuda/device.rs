@@ -10,12 +10,12 @@ use super::driver::Context;
 use super::embedded::code_for;
 use super::found::{Found, OLDEST, check_environment, device_count, opening, start_driver};
 use super::gpu::Gpu;
-use super::{copier, driver, module};
+use super::{copier, driver, feeder, module};
 use crate::device::probe::Entry as ProbeEntry;
 use crate::device::sealed::Sealed;
 use crate::device::{
-    ClockSample, Copier, CudaUnavailable, Device, DeviceError, DeviceInfo, Internal, Kernel, KernelSource, Launch,
-    Level, Memory, Timekeeper,
+    ClockSample, Copier, CudaUnavailable, Device, DeviceError, DeviceInfo, Feeder, Internal, Kernel, KernelSource,
+    Launch, Level, Memory, Timekeeper,
 };
 
 /// What cudarc calls there; its error does not say which of them failed.
@@ -132,6 +132,10 @@ impl Device for CudaDevice {
 
     fn copier(&self, memory: &Memory) -> Result<Box<dyn Copier>, DeviceError> {
         Ok(Box::new(copier::CudaCopier::new(&self.gpu, memory)?))
+    }
+
+    fn feeder(&self, _: Internal, staging: &Memory, ring: &Memory) -> Result<Box<dyn Feeder>, DeviceError> {
+        Ok(Box::new(feeder::CudaFeeder::new(&self.gpu, staging, ring)?))
     }
 
     fn load(&self, source: &KernelSource, level: Level) -> Result<Box<dyn Kernel>, DeviceError> {

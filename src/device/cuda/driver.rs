@@ -64,6 +64,7 @@ const SYMBOLS: &[&CStr] = &[
     c"cuMemHostGetDevicePointer_v2",
     c"cuMemcpyDtoHAsync_v2",
     c"cuMemcpyHtoDAsync_v2",
+    c"cuMemcpy2DAsync_v2",
     c"cuMemsetD8Async",
     c"cuModuleLoadDataEx",
     c"cuModuleUnload",

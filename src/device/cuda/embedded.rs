@@ -85,7 +85,7 @@ mod tests {
     fn the_ptx_is_what_it_is_said_to_be() {
         for (level, text) in PTX.iter().enumerate() {
             assert!(text.contains(&format!("\n.version {PTX_ISA}\n.target sm_{PTX_ARCHITECTURE}\n")), "level {level}");
-            for entry in ["crc32c", "vector_add", "echo", "compute", "probe", "probe_metrics"] {
+            for entry in ["crc32c", "vector_add", "echo", "compute", "matmul_f32", "probe", "probe_metrics"] {
                 assert!(text.contains(&format!(".visible .entry {entry}_l{level}(")), "{entry} at level {level}");
             }
             assert!(text.contains(".visible .entry clock_probe("), "level {level}");

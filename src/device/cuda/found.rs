@@ -91,6 +91,7 @@ impl Found {
             shared: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)?.max(0) as u32,
             reserved_shared: attribute(A::CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK)?.max(0) as u32,
             shared_granule: if major < 8 { 256 } else { 128 },
+            shared_of_block: attribute(A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?.max(0) as u32,
         };
         let mut memory = 0;
         // SAFETY: a place for the answer.
@@ -102,12 +103,14 @@ impl Found {
             version % 1000 / 10
         );
         let name = name_of_device(device)?;
+        // What the driver calls a part of a GPU: "NVIDIA A100-SXM4-40GB MIG 1g.5gb".
+        let is_part = name.contains(" MIG ");
         let info = DeviceInfo {
             kind: DeviceKind::Cuda,
             ordinal,
-            // What the driver calls a part of a GPU: "NVIDIA A100-SXM4-40GB MIG 1g.5gb".
-            mig: Some(name.contains(" MIG ")),
+            mig: Some(is_part),
             name,
+            uuid: uuid_of_device(device, is_part),
             detail,
             warnings: warnings((major, minor), watchdog),
             multiprocessors,
@@ -126,6 +129,24 @@ fn name_of_device(device: sys::CUdevice) -> Result<String, DeviceError> {
     unsafe { driver!(cuDeviceGetName(bytes.as_mut_ptr(), bytes.len() as c_int - 1, device)) }?;
     // SAFETY: NUL-terminated, see above.
     Ok(unsafe { CStr::from_ptr(bytes.as_ptr()) }.to_string_lossy().into_owned())
+}
+
+/// Nobody needs it to use the device: a driver that does not tell it is no error.
+fn uuid_of_device(device: sys::CUdevice, is_part: bool) -> Option<String> {
+    type Ask = unsafe extern "C" fn(*mut [u8; 16], sys::CUdevice) -> sys::CUresult;
+    // Of a part of a GPU the second version tells the part's own, the first one the GPU's.
+    let ask = driver::optional::<Ask>(c"cuDeviceGetUuid_v2")?;
+    let mut bytes = [0; 16];
+    // SAFETY: a place for the answer, of the size of the driver's CUuuid.
+    driver::check("cuDeviceGetUuid_v2", unsafe { ask(&mut bytes, device) }).ok()?;
+    Some(uuid_text(bytes, is_part))
+}
+
+/// As nvidia-smi writes it.
+fn uuid_text(bytes: [u8; 16], is_part: bool) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let kind = if is_part { "MIG" } else { "GPU" };
+    format!("{kind}-{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 fn warnings(capability: (i32, i32), watchdog: bool) -> Vec<String> {
@@ -150,6 +171,13 @@ mod tests {
         let blocks = |value| blocks_launches(value);
         assert!(!blocks("") && !blocks("0") && !blocks(" 00 "));
         assert!(blocks("1") && blocks("2") && blocks("-1") && blocks("true") && blocks("99999999999999999999"));
+    }
+
+    #[test]
+    fn a_uuid_is_written_as_nvidia_smi_does() {
+        let bytes = *b"\x01\x23\x45\x67\x89\xab\xcd\xef\xfe\xdc\xba\x98\x76\x54\x32\x10";
+        assert_eq!(uuid_text(bytes, false), "GPU-01234567-89ab-cdef-fedc-ba9876543210");
+        assert_eq!(uuid_text(bytes, true), "MIG-01234567-89ab-cdef-fedc-ba9876543210");
     }
 
     #[test]

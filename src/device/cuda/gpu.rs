@@ -189,6 +189,11 @@ impl Gpu {
         Ok(gpu)
     }
 
+    /// The most bytes of shared memory that a block can have.
+    pub fn shared_of_block(&self) -> u32 {
+        self.each.shared_of_block
+    }
+
     /// Work has not ended in time, or has after all.
     pub fn count_late(&self, late: bool) {
         match late {
@@ -288,12 +293,20 @@ impl Gpu {
 
     /// Counts what runs in somebody else's stream as a kernel.
     pub fn watch(self: &Arc<Self>, stream: Arc<CudaStream>, keep: Vec<Memory>) -> Arc<Running> {
-        let stream = Some(LaunchStream::Foreign(stream));
+        self.keep_until_done(LaunchStream::Foreign(stream), keep)
+    }
+
+    /// Keeps `keep` until what is in a stream has ended, which is then another's: until then nothing is freed.
+    pub fn outlive(self: &Arc<Self>, stream: Stream, keep: Vec<Memory>) {
+        self.keep_until_done(LaunchStream::Own(stream), keep);
+    }
+
+    fn keep_until_done(self: &Arc<Self>, stream: LaunchStream, keep: Vec<Memory>) -> Arc<Running> {
         self.register(
             &mut lock(&self.running),
             Running {
                 gpu: Arc::clone(self),
-                stream,
+                stream: Some(stream),
                 room: None,
                 ended: AtomicBool::new(false),
                 died: OnceLock::new(),

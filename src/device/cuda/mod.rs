@@ -9,6 +9,7 @@ mod copier;
 mod device;
 mod driver;
 mod embedded;
+mod feeder;
 mod found;
 mod gpu;
 mod memory;
@@ -17,6 +18,7 @@ mod names;
 mod nvrtc;
 mod occupancy;
 mod parameters;
+mod pieces;
 
 pub use cudarc;
 pub use device::CudaDevice;

@@ -15,7 +15,7 @@ use crate::abi::RingArgs;
 use crate::device::probe::{Entry as ProbeEntry, ProbeArgs};
 use crate::device::{ArgsLayout, Builtin, Carveout, DeviceError, Kernel, KernelSource, Launch, Level, Memory};
 
-/// ring.cuh: a block is one warp.
+/// Of a block, where the module does not say: ring.cuh's are one warp.
 const THREADS: u32 = 32;
 
 /// Loaded code. Unloaded once no kernel runs.
@@ -87,6 +87,12 @@ impl Module {
             Some((bytes, align)) => Ok(ArgsLayout { bytes, align }),
             None => Ok(ArgsLayout::default()),
         }
+    }
+
+    /// How many threads `RINGSCOPE_RING_KERNEL_BLOCK` gives a block: the size of a symbol.
+    fn threads(&self, entry: &str) -> Result<u32, DeviceError> {
+        let threads = self.symbol_bytes(&format!("{entry}_threads"))?;
+        Ok(threads.map_or(THREADS, |threads| u32::try_from(threads).unwrap_or(u32::MAX)))
     }
 
     /// What it calls its waypoints, events and spans.
@@ -163,7 +169,7 @@ impl Function {
     pub unsafe fn start(
         &self,
         grid: u32,
-        block: u32,
+        (threads, shared): (u32, u32),
         stream: &Stream,
         parameters: &[&[u8]],
     ) -> Result<(), DeviceError> {
@@ -171,7 +177,7 @@ impl Function {
         let mut list: Vec<*mut c_void> = parameters.iter().map(|p| p.as_ptr().cast_mut().cast()).collect();
         let (list, none) = (list.as_mut_ptr(), std::ptr::null_mut());
         // SAFETY: the caller answers for the parameters, which the driver copies during the call and does not write.
-        unsafe { driver!(cuLaunchKernel(self.raw, grid, 1, 1, block, 1, 1, 0, stream.raw(), list, none)) }
+        unsafe { driver!(cuLaunchKernel(self.raw, grid, 1, 1, threads, 1, 1, shared, stream.raw(), list, none)) }
     }
 
     /// The context is current.
@@ -182,28 +188,50 @@ impl Function {
         Ok(value.max(0) as u32)
     }
 
-    /// Sets what its next launch prefers to be shared memory, and returns what a block takes then.
-    pub fn block(&self, carveout: Carveout) -> Result<Block, DeviceError> {
+    /// Sets what its next launch prefers to be shared memory and how much of it each block has beyond the kernel's own, and returns
+    /// what a block of so many threads takes then.
+    pub fn block(&self, carveout: Carveout, (threads, shared): (u32, u32)) -> Result<Block, DeviceError> {
         use sys::CUfunction_attribute as A;
         let _bound = self.module.gpu.bind()?;
+        let own = self.attribute(A::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)?;
+        let limit = self.module.gpu.shared_of_block();
+        let asked = u64::from(own) + u64::from(shared);
+        if shared > 0 && asked > u64::from(limit) {
+            return Err(DeviceError::TooMuchSharedMemory { asked, own, limit });
+        }
+        if shared > 0 {
+            // Above 48 KiB a launch fails without it.
+            let which = A::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            // SAFETY: the function is alive.
+            unsafe { driver!(cuFuncSetAttribute(self.raw, which, shared as c_int)) }?;
+        }
         let which = A::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
         // SAFETY: the function is alive.
         unsafe { driver!(cuFuncSetAttribute(self.raw, which, carveout.preference())) }?;
         let mut most: c_int = 0;
         // SAFETY: a place for the answer; the function is alive.
-        unsafe { driver!(cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut most, self.raw, THREADS as c_int, 0)) }?;
+        unsafe {
+            let threads = threads as c_int;
+            driver!(cuOccupancyMaxActiveBlocksPerMultiprocessor(&mut most, self.raw, threads, shared as usize))
+        }?;
         Ok(Block {
-            warps: THREADS.div_ceil(32),
+            warps: threads.div_ceil(32),
             registers: self.attribute(A::CU_FUNC_ATTRIBUTE_NUM_REGS)?,
-            shared: self.attribute(A::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)?,
+            shared: own.saturating_add(shared),
             most: most.max(0) as u32,
             all_shared: carveout.is_all(),
         })
     }
 
-    /// Blocks that fill the GPU.
-    fn resident(&self) -> Result<u32, DeviceError> {
-        Ok(self.block(Carveout::default())?.most.saturating_mul(self.module.gpu.multiprocessors))
+    /// Blocks of so many threads that fill the GPU.
+    fn resident(&self, threads: u32) -> Result<u32, DeviceError> {
+        Ok(self.block(Carveout::default(), (threads, 0))?.most.saturating_mul(self.module.gpu.multiprocessors))
+    }
+
+    /// The most threads that a block of it can have: its registers and shared memory may allow fewer than the GPU.
+    fn most_threads(&self) -> Result<u32, DeviceError> {
+        let _bound = self.module.gpu.bind()?;
+        self.attribute(sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK)
     }
 
     /// Whether it takes parameters of these sizes and no others, where the driver can say so; 0 bytes are no parameter.
@@ -271,7 +299,7 @@ impl Library {
         let module = self.builtins(gpu, level)?;
         match module.function(&entry_at(entry.name(), level))? {
             Some(function) if function.takes(&[size_of::<ProbeArgs>()])? => {
-                Loaded::new(function, Some(level), ArgsLayout::default(), Vec::new())
+                Loaded::new(function, THREADS, Some(level), ArgsLayout::default(), Vec::new())
             }
             _ => Err(DeviceError::NoEntry { entry: entry.name().to_owned(), module: "the embedded module".to_owned() }),
         }
@@ -307,6 +335,10 @@ impl Library {
         let no_entry = || DeviceError::NoEntry { entry: entry.to_owned(), module: source.describe() };
         let function = function.ok_or_else(no_entry)?;
         let args = module.args_layout(&name)?;
+        let (threads, limit) = (module.threads(&name)?, function.most_threads()?);
+        if threads > limit {
+            return Err(DeviceError::BlockTooLarge { what: source.describe(), threads, limit });
+        }
         if !function.takes(&[size_of::<RingArgs>(), args.bytes])? {
             return Err(no_entry());
         }
@@ -320,7 +352,7 @@ impl Library {
                 // The crate's own have none.
                 let of_others = !matches!(source, KernelSource::Builtin(_));
                 let names = if of_others { module.names()? } else { Vec::new() };
-                Loaded::new(function, built, args, names)
+                Loaded::new(function, threads, built, args, names)
             }
         }
     }
@@ -344,22 +376,29 @@ pub(super) struct Loaded {
     level: Option<Level>,
     args: ArgsLayout,
     names: Vec<String>,
+    threads: u32,
 }
 
 impl Loaded {
     fn new(
         function: Function,
+        threads: u32,
         level: Option<Level>,
         args: ArgsLayout,
         names: Vec<String>,
     ) -> Result<Self, DeviceError> {
-        Ok(Loaded { resident: function.resident()?, function: Arc::new(function), level, args, names })
+        let resident = function.resident(threads)?;
+        Ok(Loaded { resident, function: Arc::new(function), level, args, names, threads })
     }
 }
 
 impl Kernel for Loaded {
     fn max_resident_blocks(&self) -> u32 {
         self.resident
+    }
+
+    fn threads(&self) -> u32 {
+        self.threads
     }
 
     fn level(&self) -> Option<Level> {
@@ -377,21 +416,23 @@ impl Kernel for Loaded {
     unsafe fn launch_with(
         &self,
         blocks: u32,
+        shared_bytes: u32,
         carveout: Carveout,
         parameters: &[&[u8]],
         keep: Vec<Memory>,
     ) -> Result<Box<dyn Launch>, DeviceError> {
         let gpu = &self.function.module.gpu;
+        let each = (self.threads, shared_bytes);
         let code: Arc<dyn Send + Sync> = Arc::<Function>::clone(&self.function);
         let running = gpu.launch(
             blocks,
-            || self.function.block(carveout),
+            || self.function.block(carveout, each),
             keep,
             code,
             |stream| {
                 let _bound = gpu.bind()?;
                 // SAFETY: the caller answers for the parameters and their memory, which is in `keep`.
-                unsafe { self.function.start(blocks, THREADS, stream, parameters) }
+                unsafe { self.function.start(blocks, each, stream, parameters) }
             },
         )?;
         Ok(Box::new(CudaLaunch::new(running, Vec::new())))

@@ -36,6 +36,8 @@ pub(super) struct Multiprocessor {
     pub reserved_shared: u32,
     /// Shared memory comes in so many bytes.
     pub shared_granule: u32,
+    /// The most bytes of it that a block can have, where its kernel asks for that.
+    pub shared_of_block: u32,
 }
 
 /// What a block of a kernel takes.
@@ -269,6 +271,7 @@ mod tests {
         shared: 233_472,
         reserved_shared: 1024,
         shared_granule: 128,
+        shared_of_block: 232_448,
     };
 
     /// As many alone as NVIDIA's own calculator says.
@@ -292,6 +295,21 @@ mod tests {
         assert_eq!(free(&vector_add, &[crc, echoes]), adds.1 - 176);
         // The other way about there is room for all: the small ones find it in what is left of each sub-partition.
         assert!(free(&crc32c, &[echoes, adds]) >= 1000);
+    }
+
+    #[test]
+    fn large_blocks_find_room_in_whole_multiprocessors() {
+        // matmul_f32's: 8 warps of 64 registers and 8 KiB; and the largest there are.
+        let (matmul, largest) = (block(8, 64, 8192), block(32, 32, 0));
+        let free = |of: &Block, beside: &[(Block, u32)]| free_blocks(132, &HOPPER, of, beside);
+        assert_eq!([free(&matmul, &[]), free(&largest, &[])], [132 * 4, 132 * 2]);
+        // One on each leaves room for one more, and not for two; one on half of them may be where it hurts most.
+        assert_eq!(free(&largest, &[(largest, 132)]), 132);
+        assert_eq!(free(&largest, &[(matmul, 66)]), 132 * 2 - 66);
+        // A warp on each keeps a block of 32 warps out, of two that a multiprocessor takes.
+        assert_eq!(free(&largest, &[(block(1, 32, 0), 132)]), 132);
+        // Shared memory by the launch: two of 100,000 bytes, and not four.
+        assert_eq!(free(&block(8, 64, 108_192), &[]), 132 * 2);
     }
 
     #[test]

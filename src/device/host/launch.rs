@@ -1,29 +1,55 @@
 //! Blocks as threads: a launch on the host device, and what became of it.
 
 use std::ffi::c_void;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::device::{DeviceError, HostEntry, Launch, Memory};
 
 unsafe extern "C" {
-    fn ringscope_host_run_block(entry: HostEntry, args: *mut *mut c_void, block: *const u32, grid: *const u32) -> bool;
+    fn ringscope_host_run_block(
+        entry: HostEntry,
+        args: *mut *mut c_void,
+        block: *const u32,
+        grid: *const u32,
+        stacks: *mut c_void,
+        shared: *mut c_void,
+    ) -> bool;
+    fn ringscope_host_stacks_new(threads: u32) -> *mut c_void;
+    fn ringscope_host_stacks_free(stacks: *mut c_void);
+    fn ringscope_host_has_threads() -> bool;
 }
 
-/// The blocks of a launch on the host device, and how many threads each of them is to have: made of a number of blocks, or
-/// of three dimensions of them.
+/// The most threads of a block, as on a GPU.
+pub const MAX_THREADS: u32 = 1024;
+/// The most bytes of shared memory that a launch gives a block: what a block of an H100 can have.
+pub const MAX_SHARED_BYTES: u32 = 227 * 1024;
+
+/// The blocks of a launch on the host device, and how many threads and how much shared memory each of them has: made of a
+/// number of blocks, or of three dimensions of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
     blocks: [u32; 3],
     threads: u32,
+    shared_bytes: u32,
 }
 
 impl Grid {
-    /// Says how many threads a block of this kernel needs. The host device refuses a launch of more than one: code that
-    /// exchanges values between the threads of a block would be wrong there, and code that loops in strides of `blockDim.x`
-    /// needs one only.
+    /// Sets how many threads a block has, 1 to [`MAX_THREADS`]. Default: 1, which is enough for code that loops in strides of
+    /// `blockDim.x`, and the fastest for it.
+    ///
+    /// Each thread is a warp of one lane. The threads of a block take turns on one OS thread, at barriers and where they wait: what
+    /// they exchange in `__shared__` memory is exchanged as on a GPU, a race between them is one to the thread sanitizer, and a
+    /// loop that waits for another thread of the block must let it have its turn, by `__nanosleep`, an atomic, a fence or
+    /// ringscope's own waiting.
     pub fn threads(mut self, threads: u32) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Sets how many bytes of shared memory `ringscope::shared_memory()` has, at most [`MAX_SHARED_BYTES`]. Default: 0.
+    pub fn shared_bytes(mut self, bytes: u32) -> Self {
+        self.shared_bytes = bytes;
         self
     }
 
@@ -46,7 +72,7 @@ impl From<u32> for Grid {
 
 impl From<(u32, u32, u32)> for Grid {
     fn from((x, y, z): (u32, u32, u32)) -> Self {
-        Grid { blocks: [x, y, z], threads: 1 }
+        Grid { blocks: [x, y, z], threads: 1, shared_bytes: 0 }
     }
 }
 
@@ -58,35 +84,89 @@ pub(super) unsafe fn launch(
     args: &[&[u8]],
     keep: Vec<Memory>,
 ) -> Result<HostLaunch, DeviceError> {
-    if grid.threads > 1 {
-        return Err(DeviceError::Unsupported {
-            device: "the host device",
-            what: format!("a block of {} threads", grid.threads),
-            remedy: "it runs each block as one thread: launch it with one, if the kernel loops in strides of blockDim.x, or use a GPU",
-        });
-    }
-    let seats = Arc::new(Seats::take(u32::try_from(grid.count()).unwrap_or(u32::MAX))?);
+    grid.check()?;
+    let blocks = u32::try_from(grid.count()).unwrap_or(u32::MAX);
+    let seats = Arc::new(Seats::take(blocks, grid.threads)?);
+    let mut stacks = (0..grid.count()).map(|_| Stacks::of(grid.threads)).collect::<Result<Vec<_>, _>>()?;
     let args: Arc<[AlignedBytes]> = args.iter().copied().map(AlignedBytes::copied).collect();
     let blocks = Arc::<Blocks>::default();
-    for i in 0..grid.count() {
+    // Whether they go: none does before all have their threads, so that of a launch that fails nothing was begun.
+    let go = Arc::new(OnceLock::<bool>::new());
+    let mut start = |i| {
         let (args, keep, left) = (Arc::clone(&args), keep.clone(), Left::enter(&blocks));
-        let seats = Arc::clone(&seats);
+        let (seats, go) = (Arc::clone(&seats), Arc::clone(&go));
+        let stacks = stacks.pop().flatten();
+        let mut shared = vec![0u128; (grid.shared_bytes as usize).div_ceil(16)];
         let body = move || {
+            if !*go.wait() {
+                return;
+            }
+            let stacks_at = stacks.as_ref().map_or(std::ptr::null_mut(), |stacks| stacks.0);
+            let shared_at = if shared.is_empty() { std::ptr::null_mut() } else { shared.as_mut_ptr().cast() };
             let mut pointers: Vec<*mut c_void> = args.iter().map(AlignedBytes::pointer).collect();
             let (block, grid) = (grid.block(i), grid.blocks);
             // SAFETY: the caller answers for entry and arguments; the pointers are to copies that live as long as
-            // `args`, which this thread holds, as it does `keep`; both places have three numbers.
-            let returned =
-                unsafe { ringscope_host_run_block(entry, pointers.as_mut_ptr(), block.as_ptr(), grid.as_ptr()) };
+            // `args`, which this thread holds, as it does `keep`, the stacks and the shared memory; both places have three
+            // numbers.
+            let returned = unsafe {
+                let (block, grid) = (block.as_ptr(), grid.as_ptr());
+                ringscope_host_run_block(entry, pointers.as_mut_ptr(), block, grid, stacks_at, shared_at)
+            };
             if !returned {
                 left.note_trap(i);
             }
-            drop((keep, seats, left));
+            drop((keep, stacks, shared, seats, left));
         };
         let thread = std::thread::Builder::new().name(format!("ring-block-{i}"));
-        thread.spawn(body).map_err(|e| DeviceError::no_thread(&e))?;
+        thread.spawn(body).map_err(|e| DeviceError::no_thread(&e))
+    };
+    let started = (0..grid.count()).try_for_each(|i| start(i).map(drop));
+    go.get_or_init(|| started.is_ok());
+    started.map(|()| HostLaunch { blocks })
+}
+
+impl Grid {
+    fn check(self) -> Result<(), DeviceError> {
+        let what = || "a kernel on the host device".to_owned();
+        // SAFETY: it takes and touches nothing.
+        let limit = if unsafe { ringscope_host_has_threads() } { MAX_THREADS } else { 1 };
+        if !(1..=limit).contains(&self.threads) {
+            return Err(DeviceError::BlockTooLarge { what: what(), threads: self.threads, limit });
+        }
+        match self.shared_bytes {
+            0..=MAX_SHARED_BYTES => Ok(()),
+            asked => Err(DeviceError::TooMuchSharedMemory { asked: asked.into(), own: 0, limit: MAX_SHARED_BYTES }),
+        }
     }
-    Ok(HostLaunch { blocks })
+}
+
+/// Stacks for the threads of a block that has several.
+struct Stacks(*mut c_void);
+// SAFETY: memory that its owner alone refers to.
+unsafe impl Send for Stacks {}
+
+impl Stacks {
+    /// None for a block of one thread, which has the OS thread's own.
+    fn of(threads: u32) -> Result<Option<Self>, DeviceError> {
+        if threads == 1 {
+            return Ok(None);
+        }
+        // SAFETY: it takes a number; null says that there is no memory.
+        let made = unsafe { ringscope_host_stacks_new(threads) };
+        // As threads.h has it: 256 KiB each.
+        let bytes = threads as usize * 256 * 1024;
+        if made.is_null() {
+            return Err(DeviceError::OutOfMemory { what: "stacks for the threads of a block", bytes });
+        }
+        Ok(Some(Stacks(made)))
+    }
+}
+
+impl Drop for Stacks {
+    fn drop(&mut self) {
+        // SAFETY: made by the matching call; the block that ran on them has ended.
+        unsafe { ringscope_host_stacks_free(self.0) }
+    }
 }
 
 /// A value that a kernel takes: plain data. Pass a pointer as its address, a `u64`.
@@ -115,8 +195,9 @@ impl AlignedBytes {
     }
 }
 
-/// Blocks of all kernels of this process that can be there at once. Each is a thread of its own, with four mappings of
-/// memory: a process that has 65,530 of those, Linux's default, is aborted at the next thread.
+/// Blocks of all kernels of this process that can be there at once; a block of several threads counts as that many. Each is an
+/// OS thread of its own, with four mappings of memory, and each of several threads has two for its stack: a process
+/// that has 65,530 of those, Linux's default, is aborted at the next thread.
 pub const MAX_BLOCKS: u32 = 8192;
 
 static SEATS_TAKEN: AtomicU32 = AtomicU32::new(0);
@@ -125,11 +206,12 @@ static SEATS_TAKEN: AtomicU32 = AtomicU32::new(0);
 struct Seats(u32);
 
 impl Seats {
-    fn take(blocks: u32) -> Result<Self, DeviceError> {
-        let more = |taken: u32| taken.checked_add(blocks).filter(|all| *all <= MAX_BLOCKS);
+    fn take(blocks: u32, threads: u32) -> Result<Self, DeviceError> {
+        let seats = blocks.saturating_mul(threads);
+        let more = |taken: u32| taken.checked_add(seats).filter(|all| *all <= MAX_BLOCKS);
         match SEATS_TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => Ok(Seats(blocks)),
-            Err(taken) => Err(DeviceError::TooManyBlocks { asked: blocks, free: MAX_BLOCKS - taken }),
+            Ok(_) => Ok(Seats(seats)),
+            Err(taken) => Err(DeviceError::TooManyBlocks { asked: blocks, free: (MAX_BLOCKS - taken) / threads }),
         }
     }
 }
@@ -184,5 +266,9 @@ impl Launch for HostLaunch {
             Some(block) => Err(DeviceError::Trapped { block, last_words: String::new() }),
             None => Ok(running == 0),
         }
+    }
+
+    fn has_left(&self) -> bool {
+        self.blocks.running.load(Ordering::Acquire) == 0
     }
 }

@@ -1,5 +1,6 @@
-//! The host device: the kernels' own sources, compiled for CPU threads, one for each block.
+//! The host device: the kernels' own sources, compiled for CPU threads, one OS thread for each block.
 
+mod feeder;
 mod launch;
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -13,19 +14,22 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::probe::Entry as ProbeEntry;
 use super::sealed::Sealed;
 use super::{
-    ArgsLayout, Builtin, Carveout, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, HostEntry,
+    ArgsLayout, Builtin, Carveout, ClockSample, Copier, Device, DeviceError, DeviceInfo, DeviceKind, Feeder, HostEntry,
     HostKernel, Internal, Kernel, KernelSource, Launch, Level, Memory, Timekeeper,
 };
 use crate::abi::LINE_BYTES;
 
+use feeder::HostFeeder;
 use launch::launch;
-pub use launch::{Grid, HostArgument, HostLaunch, MAX_BLOCKS};
+pub use launch::{Grid, HostArgument, HostLaunch, MAX_BLOCKS, MAX_SHARED_BYTES, MAX_THREADS};
 
 unsafe extern "C" {
     fn ringscope_host_clock_ns() -> u64;
+    fn ringscope_host_event_clock_ns() -> u64;
     fn ringscope_host_clock_error_ns() -> u64;
     fn ringscope_host_fact(i: usize, value: *mut u64) -> *const std::ffi::c_char;
     fn ringscope_host_bucket_slot(value: u64, scale: u32) -> u32;
+    fn neighbours_host(args: *mut *mut c_void);
 }
 
 macro_rules! probe_entries {
@@ -50,31 +54,34 @@ fn builtin(builtin: Builtin, level: Level) -> HostKernel {
             Builtin::Crc32c => crate::__host_kernels!(crc32c),
             Builtin::VectorAdd => crate::__host_kernels!(vector_add),
             Builtin::Echo => crate::__host_kernels!(echo),
+            Builtin::MatmulF32 => crate::__host_kernels!(matmul_f32),
         }
     };
     levels[level as usize]
 }
 
 /// The CPU as a device: the kernels' own CUDA C++ sources, compiled by the C++ compiler. A block is one OS thread, which
-/// waits by spinning, then yielding, then sleeping; a warp has one lane. Nothing here waits for a kernel.
+/// waits by spinning, then yielding, then sleeping; a warp has one lane, and the threads of a block that has several take
+/// turns on its OS thread ([`Grid::threads`]). Nothing here waits for a kernel.
 ///
 /// What of CUDA C++ a source may use (`kernels/host/shim.h` has it all):
 ///
 /// | CUDA C++ | On the host device |
 /// |---|---|
 /// | `__global__`, `__device__`, `__host__`, `__constant__`, `__grid_constant__`, `__launch_bounds__`, `__forceinline__`, `__restrict__` | accepted, without effect but for inlining and aliasing |
-/// | `__shared__` | thread-local to the block; zero at first here, uninitialized on CUDA; `extern __shared__` does not compile |
-/// | `dim3`, `uint3`, `threadIdx`, `blockIdx`, `blockDim`, `gridDim` | grids of one to three dimensions; `blockDim` is 1, 1, 1 |
-/// | `__syncthreads`, `_count`, `_and`, `_or`, `__syncwarp` | one thread: nothing to wait for |
+/// | `__shared__` | the block's; zero at first here, uninitialized on CUDA; `extern __shared__` does not compile: `ringscope::shared_memory()` is for both |
+/// | `dim3`, `uint3`, `threadIdx`, `blockIdx`, `blockDim`, `gridDim` | grids of one to three dimensions, blocks of one |
+/// | `__syncthreads`, `_count`, `_and`, `_or` | a barrier of all threads of the block that have not returned |
+/// | `__syncwarp` | one lane: nothing to wait for |
 /// | `__threadfence`, `_block`, `_system` | a fence |
 /// | `atomicAdd`, `Sub`, `Exch`, `Min`, `Max`, `And`, `Or`, `Xor`, `Inc`, `Dec`, `CAS`, with `_block` and `_system` | relaxed, of the types that CUDA has them for: `int`, `unsigned`, `unsigned long long`, `long long` (`Min`, `Max`), `float` and `double` (`Add`), `float` (`Exch`), `unsigned short` (`CAS`) |
 /// | `__popc`, `__clz`, `__ffs`, `__brev` and their `ll` forms | as on CUDA, of 0 as well |
 /// | `min`, `max` | of CUDA's types; a NaN gives way to a number |
 /// | `__ldg`, `__nanosleep`, `clock64` | a load, a sleep, nanoseconds |
 /// | `ringscope::lane_index`, `sync_lanes`, `from_lane0`, `xor_lanes`, `add_warp`, `end_warp` | their case of one lane |
-/// | `ringscope::check` | a block that traps ends where it stands, and the objects on its stack are destroyed; its kernel is dead ([`DeviceError::Trapped`]), whose other blocks run on until they return, and no other kernel is touched |
+/// | `ringscope::check` | a block that traps ends where it stands, and the objects on its threads' stacks are destroyed; its kernel is dead ([`DeviceError::Trapped`]), whose other blocks run on until they return, and no other kernel is touched |
 /// | shuffles, votes, matches and reductions of a warp by hand | refused by the compiler, with a sentence |
-/// | several threads in a block | refused by [`launch`](HostDevice::launch), with a sentence |
+/// | a thread that waits for another one of its block | lets it have its turn by `__syncthreads`, `__nanosleep`, an atomic or a fence of the above, or ringscope's own waiting; a loop that only looks at a `volatile` variable waits for ever |
 /// | `asm` of PTX, textures, cooperative groups, CUDA's libraries | does not compile: keep it under `#if RINGSCOPE_CUDA` |
 #[derive(Debug)]
 pub struct HostDevice {
@@ -97,6 +104,7 @@ impl HostDevice {
                 kind: DeviceKind::Host,
                 ordinal: 0,
                 name: cpu_name(),
+                uuid: None,
                 detail,
                 warnings: Vec::new(),
                 multiprocessors: cores,
@@ -113,8 +121,9 @@ impl HostDevice {
     /// It does not wait for the blocks.
     ///
     /// # Errors
-    /// [`DeviceError::TooManyBlocks`] above [`MAX_BLOCKS`] in this process; [`DeviceError::Unsupported`] for several threads
-    /// in a block; [`DeviceError::NoThread`] if the system refuses a thread: blocks already started run on.
+    /// [`DeviceError::TooManyBlocks`] above [`MAX_BLOCKS`] in this process; [`DeviceError::BlockTooLarge`] above
+    /// [`MAX_THREADS`] in a block; [`DeviceError::TooMuchSharedMemory`]; [`DeviceError::OutOfMemory`] for the stacks of a
+    /// block's threads; [`DeviceError::NoThread`] if the system refuses a thread. No block of a launch that fails has begun.
     ///
     /// # Safety
     /// `entry` takes exactly these arguments, and whatever they point to is alive until all blocks have ended.
@@ -148,17 +157,23 @@ struct Loaded {
     level: Level,
     args: ArgsLayout,
     names: Vec<String>,
+    threads: u32,
 }
 
 impl Loaded {
     fn new(level: Level, kernel: HostKernel) -> Self {
-        Loaded { entry: kernel.entry(), level, args: kernel.args_layout(), names: kernel.names() }
+        let (args, names, threads) = (kernel.args_layout(), kernel.names(), kernel.threads());
+        Loaded { entry: kernel.entry(), level, args, names, threads }
     }
 }
 
 impl Kernel for Loaded {
     fn max_resident_blocks(&self) -> u32 {
         cores()
+    }
+
+    fn threads(&self) -> u32 {
+        self.threads
     }
 
     fn level(&self) -> Option<Level> {
@@ -176,12 +191,14 @@ impl Kernel for Loaded {
     unsafe fn launch_with(
         &self,
         blocks: u32,
+        shared_bytes: u32,
         _: Carveout,
         parameters: &[&[u8]],
         keep: Vec<Memory>,
     ) -> Result<Box<dyn Launch>, DeviceError> {
+        let grid = Grid::from(blocks).threads(self.threads).shared_bytes(shared_bytes);
         // SAFETY: the caller's promise.
-        let launch = unsafe { launch(self.entry, blocks.into(), parameters, keep) }?;
+        let launch = unsafe { launch(self.entry, grid, parameters, keep) }?;
         Ok(Box::new(launch))
     }
 }
@@ -203,6 +220,10 @@ impl Device for HostDevice {
 
     fn copier(&self, memory: &Memory) -> Result<Box<dyn Copier>, DeviceError> {
         Ok(Box::new(HostCopier { words: vec![0; memory.bytes() / 8], memory: memory.clone() }))
+    }
+
+    fn feeder(&self, _: Internal, staging: &Memory, ring: &Memory) -> Result<Box<dyn Feeder>, DeviceError> {
+        Ok(Box::new(HostFeeder::new(staging, ring)))
     }
 
     fn load(&self, source: &KernelSource, level: Level) -> Result<Box<dyn Kernel>, DeviceError> {
@@ -227,7 +248,13 @@ impl Device for HostDevice {
                 [probe_metrics_l0_host, probe_metrics_l1_host, probe_metrics_l2_host, probe_metrics_l3_host]
             }
         };
-        Ok(Box::new(Loaded { entry: levels[level as usize], level, args: ArgsLayout::default(), names: Vec::new() }))
+        Ok(Box::new(Loaded {
+            entry: levels[level as usize],
+            level,
+            args: ArgsLayout::default(),
+            names: Vec::new(),
+            threads: 1,
+        }))
     }
 
     /// Every block is a thread, and has its turn.
@@ -240,6 +267,8 @@ impl Device for HostDevice {
     }
 
     fn clock(&self) -> Result<ClockSample, DeviceError> {
+        // What a look takes that nothing comes between: several clock reads.
+        const UNDISTURBED_NS: u64 = 250;
         // SAFETY: no arguments, no state.
         let read = || unsafe { ringscope_host_clock_ns() };
         let look = || {
@@ -247,7 +276,11 @@ impl Device for HostDevice {
             let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             (read() - before, before, unix.as_nanos() as u64)
         };
-        let (took, before, unix_ns) = [look(), look(), look()].into_iter().min().unwrap_or_default();
+        let first = look();
+        let (took, before, unix_ns) = match first.0 {
+            ..=UNDISTURBED_NS => first,
+            _ => first.min(look()).min(look()),
+        };
         Ok(ClockSample {
             device_ns: before + took / 2,
             unix_ns,
@@ -267,7 +300,9 @@ impl Device for HostDevice {
             (read() - before, before, at)
         };
         let (took, before, at) = [look(), look(), look()].into_iter().min().unwrap_or_else(look);
-        Ok(Arc::new(Timekeeper::of_host(before + took / 2, at, clock_error())))
+        // SAFETY: as above; what it keeps is the calling thread's own.
+        let now = || unsafe { ringscope_host_event_clock_ns() };
+        Ok(Arc::new(Timekeeper::of_host(before + took / 2, at, clock_error(), now)))
     }
 }
 
@@ -342,6 +377,12 @@ pub fn abi_facts() -> Vec<(String, u64)> {
         (!name.is_null()).then(|| (unsafe { std::ffi::CStr::from_ptr(name) }.to_string_lossy().into_owned(), value))
     };
     (0..).map_while(fact).collect()
+}
+
+/// A kernel of an address and a number, for the tests of blocks: see `kernels/host/introspect.cpp`.
+#[doc(hidden)]
+pub fn neighbours_entry() -> HostEntry {
+    neighbours_host
 }
 
 /// The C++ bucket function, for the test that it is the Rust one.

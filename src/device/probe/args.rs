@@ -18,7 +18,7 @@ pub struct ProbeArgs {
     pub(super) rounds: u64,
     pub(super) scale: u64,
 }
-const _: () = assert!(size_of::<ProbeArgs>() == 152, "kernels/probe/probe.cu has the same nineteen words");
+const _: () = assert!(size_of::<ProbeArgs>() == 160, "kernels/probe/probe.cu has the same twenty words");
 
 #[derive(Clone, Copy)]
 pub(super) enum What {

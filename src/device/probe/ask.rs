@@ -9,8 +9,8 @@ use super::entry::Entry;
 use super::kinds::{Cost, GaugeChange, RecordMode, RecordStrategy, Tick};
 use crate::abi::{KernelRef, LINE_BYTES, MAX_SCALE, WORDS};
 use crate::device::{
-    Copier, DeviceError, Internal, Kernel, Launch, Level, Memory, MetricTable, RingsLayout, ShardRange, SharedDevice,
-    SlabLayout,
+    Copier, DeviceError, Internal, Kernel, Launch, Level, Memory, MetricTable, RingsLayout, RowRange, ShardRange,
+    SharedDevice, SlabLayout, SlabRange,
 };
 
 /// How long a question that ends by itself may take.
@@ -64,7 +64,7 @@ impl Probe {
             max_blocks,
             input: device.allocate_mapped(LINE_BYTES + VALUES * 8)?,
             output: device.allocate_mapped(VALUES.max(2 * blocks) * 8)?,
-            slab: device.allocate(SlabLayout::new(max_blocks, SCALE).bytes())?,
+            slab: device.allocate(SlabLayout::new(max_blocks, 1, SCALE).bytes())?,
             mapped: device.allocate_mapped(blocks * WORDS * 8)?,
             rings: device.allocate(RingsLayout::new(0, max_blocks, RECORDS).bytes())?,
             to_filter: device.copier(&filter)?,
@@ -220,7 +220,9 @@ impl Probe {
 
     fn telemetry(&self, shards: u32) -> KernelRef {
         let all = ShardRange { first: 0, count: shards };
-        let mut telemetry = SlabLayout::new(self.max_blocks, SCALE).kernel_ref(self.slab.device_address(), all);
+        let rows = RowRange { first: 0, count: SlabLayout::wanted_rows(shards) };
+        let layout = SlabLayout::new(self.max_blocks, 1, SCALE);
+        let mut telemetry = layout.kernel_ref(self.slab.device_address(), SlabRange { shards: all, rows });
         RingsLayout::new(0, self.max_blocks, RECORDS).tell(self.rings.device_address(), all, 0, &mut telemetry);
         KernelRef { filter: self.filter.device_address(), ..telemetry }
     }

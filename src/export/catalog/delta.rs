@@ -10,13 +10,15 @@ use crate::metrics::ExplicitHistogram;
 use crate::snapshot::Snapshot;
 
 /// As [`visit`], with counters and histograms of what came after `previous`; of everything without one, and where a count is
-/// smaller than before, since it began again meanwhile. Gauges and summaries are as they are, and counters where the sink
+/// smaller than before, since it began again meanwhile. A kernel that lives again since then
+/// brings what its earlier lives had counted and `previous` did not know. Gauges and summaries are as they are, and counters where the sink
 /// [does not want](Sink::COUNTS_SINCE) their differences.
 pub(crate) fn visit_since<S: Sink>(snapshot: &Snapshot, previous: Option<&Snapshot>, sink: &mut S) {
-    let Some(previous) = previous else { return visit(snapshot, sink) };
+    let (snapshot, previous) = snapshot.across_lives(previous);
+    let Some(previous) = previous else { return visit(&snapshot, sink) };
     let mut before = Before::<S> { known: HashMap::new(), series: Series::default(), of: std::marker::PhantomData };
-    visit(previous, &mut before);
-    visit(snapshot, &mut Differences { before: before.known, series: Series::default(), sink });
+    visit(&previous, &mut before);
+    visit(&snapshot, &mut Differences { before: before.known, series: Series::default(), sink });
 }
 
 /// What a series was.

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use super::kind::FamilyKind;
+use super::labels::{DeviceLabels, Few, labels_of};
 use super::sample::{LabelSet, MetricHeader, Number, Quantiles, Sample, Sink};
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, MetricKind};
 use crate::snapshot::{
-    DropReason, Dropped, KernelState, KernelTelemetry, NetworkTelemetry, OperationCounts, OperationStatus,
-    OperationTelemetry, PublisherTelemetry, Snapshot,
+    DeviceSummary, DropReason, Dropped, KernelState, KernelTelemetry, NetworkTelemetry, OperationCounts,
+    OperationStatus, OperationTelemetry, PublisherTelemetry, Snapshot,
 };
 
 /// A family of metrics that ringscope itself exports, with a fixed name.
@@ -23,8 +24,11 @@ pub struct ExportedFamily {
     pub unit: Option<&'static str>,
     /// Help text: one sentence about what is counted or measured.
     pub help: &'static str,
-    /// Names of the labels of each sample, beside `le` and `quantile`, which belong to the format.
+    /// Names of the labels of each sample, beside `le` and `quantile`, which belong to the format. Host actors have no device,
+    /// and the host device no UUID: these labels are left out then.
     pub labels: &'static [&'static str],
+    /// Whether a reset does not change it.
+    whole_life: bool,
     pub(super) read: Read,
 }
 
@@ -35,6 +39,10 @@ pub(super) type DroppedFrom = (&'static str, fn(&Dropped) -> u64);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Read {
     Kernel(fn(&KernelTelemetry) -> Option<Sample<'_>>),
+    /// For each device.
+    Device(fn(&DeviceSummary) -> Option<Sample<'_>>),
+    /// One sample for each device, 1: what it is, its labels say.
+    DeviceInfo,
     /// As `Kernel`, for formats with native histograms.
     KernelNative(fn(&KernelTelemetry) -> Option<Sample<'_>>),
     /// One sample for each state: 1 for the current state, 0 for the others.
@@ -79,8 +87,10 @@ impl ExportedFamily {
 
     pub(super) const fn new(name: &'static str, kind: FamilyKind, help: &'static str, read: Read) -> Self {
         let labels: &[&str] = match read {
-            Read::Kernel(_) | Read::KernelNative(_) => &["kernel"],
-            Read::KernelState => &["kernel", "state"],
+            Read::Kernel(_) | Read::KernelNative(_) => &["kernel", "device", "device_uuid"],
+            Read::KernelState => &["kernel", "device", "device_uuid", "state"],
+            Read::Device(_) => &["device", "device_uuid"],
+            Read::DeviceInfo => &["device", "device_uuid", "name", "kind"],
             Read::Snapshot(_) | Read::TaskLatency => &[],
             Read::Dropped(_) => &["what"],
             Read::ValuesDropped => &["metric"],
@@ -92,11 +102,17 @@ impl ExportedFamily {
             Read::Publisher(_) => &["destination"],
             Read::PublisherDropped => &["destination", "reason"],
         };
-        ExportedFamily { name, kind, unit: None, help, labels, read }
+        ExportedFamily { name, kind, unit: None, help, labels, whole_life: false, read }
     }
 
     pub(super) const fn unit(mut self, unit: &'static str) -> Self {
         self.unit = Some(unit);
+        self
+    }
+
+    /// Says that a reset does not change it.
+    pub(super) const fn whole_life(mut self) -> Self {
+        self.whole_life = true;
         self
     }
 
@@ -108,9 +124,25 @@ impl ExportedFamily {
         let network = operations.map_or(&[][..], |all| &all.network);
         match self.read {
             _ if self.is_native_only() && !S::NATIVE => {}
-            Read::Kernel(read) | Read::KernelNative(read) => self.each(kernels, read, sink, |kernel, sample, sink| {
-                sink.sample(LabelSet::Pairs(&[("kernel", &kernel.kernel_id)]), sample);
-            }),
+            Read::Kernel(read) | Read::KernelNative(read) => {
+                let of_devices = DeviceLabels::all(snapshot);
+                self.each(kernels, read, sink, |kernel, sample, sink| {
+                    if matches!(self.kind, FamilyKind::Counter | FamilyKind::Histogram) {
+                        sink.counted_since(if self.whole_life { kernel.start_time } else { kernel.counted_since });
+                    }
+                    let labels = labels_of(kernel, &of_devices);
+                    sink.sample(labels.set(), sample);
+                });
+            }
+            Read::Device(read) => {
+                let of_devices = DeviceLabels::all(snapshot);
+                self.each(&snapshot.devices, read, sink, |device, sample, sink| {
+                    let mut labels = Few::default();
+                    of_devices.get(device.index as usize).into_iter().for_each(|of| of.add_to(&mut labels));
+                    sink.sample(labels.set(), sample);
+                });
+            }
+            Read::DeviceInfo => self.devices(snapshot, sink),
             Read::Gpu(read) => {
                 self.each(snapshot.gpus.as_deref().unwrap_or_default(), read, sink, |gpu, sample, sink| {
                     let (index, uuid) = (gpu.index.to_string(), gpu.uuid.as_deref().unwrap_or_default());
@@ -139,10 +171,10 @@ impl ExportedFamily {
                 sink.sample(LabelSet::Pairs(&[("destination", &of.destination)]), sample);
             }),
             Read::PublisherDropped => self.publishers_dropped(&snapshot.publishers, sink),
-            Read::KernelState => self.states(kernels, sink),
+            Read::KernelState => self.states(snapshot, sink),
             Read::TaskLatency => {
                 self.begin(sink);
-                let handling = snapshot.merged_latencies();
+                let handling = snapshot.latencies_of_all_lives();
                 sink.sample(LabelSet::Pairs(&[]), &Sample::Summary(Quantiles(&handling)));
             }
             Read::Dropped(counts) => {
@@ -194,16 +226,31 @@ impl ExportedFamily {
         }
     }
 
-    fn states<S: Sink>(&self, kernels: &[KernelTelemetry], sink: &mut S) {
-        if !kernels.is_empty() {
+    fn states<S: Sink>(&self, snapshot: &Snapshot, sink: &mut S) {
+        if !snapshot.kernels.is_empty() {
             self.begin(sink);
         }
-        for kernel in kernels {
+        let of_devices = DeviceLabels::all(snapshot);
+        for kernel in &snapshot.kernels {
             for state in KernelState::ALL.iter().copied() {
-                let labels = [("kernel", &*kernel.kernel_id), ("state", state.name())];
+                let mut labels = labels_of(kernel, &of_devices);
+                labels.add("state", state.name());
                 let is_current = Number::Count((state == kernel.state).into());
-                sink.sample(LabelSet::Pairs(&labels), &Sample::Number(is_current));
+                sink.sample(labels.set(), &Sample::Number(is_current));
             }
+        }
+    }
+
+    fn devices<S: Sink>(&self, snapshot: &Snapshot, sink: &mut S) {
+        if !snapshot.devices.is_empty() {
+            self.begin(sink);
+        }
+        for (device, of_device) in snapshot.devices.iter().zip(&DeviceLabels::all(snapshot)) {
+            let mut labels = Few::default();
+            of_device.add_to(&mut labels);
+            labels.add("name", &device.name);
+            labels.add("kind", device.kind.name());
+            sink.sample(labels.set(), &Sample::Number(Number::Count(1)));
         }
     }
 

@@ -8,11 +8,13 @@
 // For those destinations that take differences.
 #[cfg(any(feature = "cloudwatch", feature = "datadog", feature = "elasticsearch", feature = "otlp"))]
 mod delta;
+mod devices;
 mod family;
 mod find;
 mod gpus;
 mod kernels;
 mod kind;
+mod labels;
 mod operations;
 mod publishers;
 mod sample;
@@ -37,8 +39,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::device::{DeviceInfo, DeviceKind};
     use crate::machine::{GpuMetrics, SystemMetrics};
-    use crate::snapshot::{BlockStatus, PublisherTelemetry, Snapshot, Stall, TraceRecords, Waiting};
+    use crate::snapshot::{BlockStatus, DeviceSummary, PublisherTelemetry, Snapshot, Stall, TraceRecords, Waiting};
 
     /// Writes down which families came, and with which labels.
     #[derive(Default)]
@@ -82,6 +85,9 @@ mod tests {
         kernel.waiting = Some(Arc::new(Waiting { latency, histogram: Arc::clone(&kernel.histogram) }));
         snapshot.system = Some(SystemMetrics { cpu_utilization_percent: 1.0, memory_used_mb: 1.0 });
         snapshot.gpus = Some([all_known()].into());
+        let info = DeviceInfo { uuid: Some("GPU-1".into()), ..DeviceInfo::named(DeviceKind::Cuda, "A GPU", "") };
+        snapshot.devices = [DeviceSummary::new(0, &info)].into();
+        snapshot.kernels[0].device = Some(0);
         let published = PublisherTelemetry { last_success: now, ..PublisherTelemetry::new("somewhere") };
         snapshot.publishers = [published].into();
         snapshot
@@ -128,7 +134,9 @@ mod tests {
             assert!(unit.is_none_or(|unit| name.ends_with(&format!("_{unit}"))), "{name} has the unit {unit:?}");
             // What promtool and the formats reserve.
             let reserved = ["_total", "_created", "_bucket", "_count", "_sum", "_info"];
-            assert!(!reserved.iter().any(|suffix| name.ends_with(suffix)), "{name}: {kind}");
+            // A gauge of 1 whose labels tell is called so everywhere.
+            let is_info = *name == "ringscope_device_info";
+            assert!(is_info || !reserved.iter().any(|suffix| name.ends_with(suffix)), "{name}: {kind}");
             assert!(help.starts_with(|c: char| c.is_ascii_uppercase() || c == '1') && !help.ends_with('.'), "{help}");
         }
     }

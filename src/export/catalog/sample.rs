@@ -157,5 +157,8 @@ pub(crate) trait Sink {
 
     /// Begins a family; the samples that follow are its own.
     fn family(&mut self, header: &MetricHeader<'_>);
+    /// Says since when the family's next sample is counted, where it is counted since another time than others: since its
+    /// kernel's life began, or since that was reset.
+    fn counted_since(&mut self, _: Option<SystemTime>) {}
     fn sample(&mut self, labels: LabelSet<'_>, sample: &Sample<'_>);
 }

@@ -17,8 +17,8 @@ const fn gauge(name: &'static str, help: &'static str, read: fn(&Snapshot) -> Op
 #[rustfmt::skip]
 pub(super) const SNAPSHOT: &[ExportedFamily] = &[
     gauge("ringscope_kernels", "Number of registered kernels and host actors", |s| count(s.kernels.len() as u64)),
-    counter("ringscope_tasks_executed", "Tasks (messages) handled without error by all kernels together", |s| count(s.totals().messages_processed)),
-    counter("ringscope_tasks_failed", "Tasks (messages) rejected by the handlers of all kernels together", |s| count(s.totals().errors)),
+    counter("ringscope_tasks_executed", "Tasks (messages) handled without error by all kernels together", |s| count(s.lives().map(|k| k.messages_processed).sum())),
+    counter("ringscope_tasks_failed", "Tasks (messages) rejected by the handlers of all kernels together", |s| count(s.lives().map(|k| k.errors).sum())),
     gauge("ringscope_tasks_pending", "Tasks (messages) in the queues of all kernels together", |s| count(s.totals().queue_depth)),
     ExportedFamily::new("ringscope_task_latency_seconds", Summary, "Time to handle a task (message), over all kernels together, since their start or the last reset", Read::TaskLatency).unit("seconds"),
     counter("ringscope_snapshots", "Sequence number of the snapshot; the collector's first is 1", |s| count(s.sequence)),
@@ -35,10 +35,11 @@ pub(super) const SNAPSHOT: &[ExportedFamily] = &[
     gauge("telemetry_registered_metrics", "Number of registered metrics; all label sets of one name are one metric", |s| count(s.self_metrics.metrics_count as u64)),
     gauge("telemetry_metric_series", "Number of series of registered metrics; each label set is one series", |s| count(s.self_metrics.metric_series as u64)),
     counter("telemetry_lookup_misses", "Look-ups by kernels that found no metric of their index and kind; what was to be recorded in it is lost", |s| count(s.self_metrics.lookup_misses_total)),
+    counter("telemetry_role_misses", "Pens that kernels made of a role or shard that they were not registered with; what was to be recorded by them is lost", |s| count(s.self_metrics.role_misses_total)),
     counter("telemetry_events", "Events that were reported: changes of a kernel's state, stalls, and events recorded by the application", |s| count(s.self_metrics.events_total)),
     counter("telemetry_hook_panics", "Calls of hooks that panicked", |s| count(s.self_metrics.hook_panics_total)),
     ExportedFamily::new("telemetry_collection_duration_seconds", Histogram, "Time to take a snapshot, from the start of the copy to the finished value", Read::Snapshot(|s| Some(Sample::Histogram(Values::Seconds(&s.self_metrics.collection_duration))))).unit("seconds"),
-    ExportedFamily::new("telemetry_dropped", Counter, "Items dropped, by where: snapshots from the history (full or too old), notifications to hooks, snapshots to subscribers, series beyond the limit, entries from the lists of operations, network operations, device messages and application events, application events to subscribers, records of kernels to trace streams", Read::Dropped(&[
+    ExportedFamily::new("telemetry_dropped", Counter, "Items dropped, by where: snapshots from the history (full or too old), notifications to hooks, snapshots to subscribers, series beyond the limit, entries from the lists of operations, network operations, device messages and application events, application events to subscribers, records of kernels to trace streams, kernels that had ended from the snapshots", Read::Dropped(&[
         ("history", |d| d.history),
         ("hooks", |d| d.hooks),
         ("subscribers", |d| d.subscribers),
@@ -49,6 +50,7 @@ pub(super) const SNAPSHOT: &[ExportedFamily] = &[
         ("application_events", |d| d.application_events),
         ("event_subscribers", |d| d.event_subscribers),
         ("trace_streams", |d| d.trace_streams),
+        ("kernels", |d| d.kernels),
     ])),
 ];
 

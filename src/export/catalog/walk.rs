@@ -2,7 +2,7 @@
 
 use super::family::ExportedFamily;
 use super::sample::{LabelSet, MetricHeader, Number, Sample, Sink, Values};
-use super::{gpus, kernels, operations, publishers, snapshot};
+use super::{devices, gpus, kernels, operations, publishers, snapshot};
 use crate::metrics::{Distribution, Family, Value};
 use crate::snapshot::Snapshot;
 
@@ -13,19 +13,32 @@ use crate::snapshot::Snapshot;
 /// use ringscope::export::{FamilyKind, catalog};
 ///
 /// let polls = catalog().find(|family| family.name == "ringscope_kernel_polls").expect("it is exported");
-/// assert_eq!((polls.kind, polls.labels), (FamilyKind::Counter, &["kernel"][..]));
+/// assert_eq!((polls.kind, polls.labels), (FamilyKind::Counter, &["kernel", "device", "device_uuid"][..]));
 /// assert_eq!(polls.sample_name(), "ringscope_kernel_polls_total");
 /// ```
 pub fn catalog() -> impl Iterator<Item = &'static ExportedFamily> {
-    let tables = [kernels::KERNELS, snapshot::SNAPSHOT, operations::OPERATIONS, gpus::GPUS, publishers::PUBLISHERS];
+    let tables = [
+        kernels::KERNELS,
+        devices::DEVICES,
+        snapshot::SNAPSHOT,
+        operations::OPERATIONS,
+        gpus::GPUS,
+        publishers::PUBLISHERS,
+    ];
     tables.into_iter().flatten().chain([&snapshot::VALUES_DROPPED])
 }
 
 /// Returns the family of that name. In a constant, a name that is none does not compile: so dashboards and rules name families.
 #[cfg(feature = "dashboard")]
 pub(crate) const fn family(name: &str) -> &'static ExportedFamily {
-    const TABLES: [&[ExportedFamily]; 5] =
-        [kernels::KERNELS, snapshot::SNAPSHOT, operations::OPERATIONS, gpus::GPUS, publishers::PUBLISHERS];
+    const TABLES: [&[ExportedFamily]; 6] = [
+        kernels::KERNELS,
+        devices::DEVICES,
+        snapshot::SNAPSHOT,
+        operations::OPERATIONS,
+        gpus::GPUS,
+        publishers::PUBLISHERS,
+    ];
     let mut table = 0;
     while table < TABLES.len() {
         let mut row = 0;

@@ -124,7 +124,9 @@ impl<'a, const NATIVE: bool> Page<'a, NATIVE> {
         // Nothing ends before it begins, whatever became of the clock.
         let span = Span { start: unix_ns(since).min(time), time };
         let start = |kernel: &'a crate::snapshot::KernelTelemetry| {
-            let start = unix_ns(kernel.start_time?);
+            // What came since the snapshot before may be of an earlier life as well.
+            let lives_again = counted.since.is_some() && kernel.earlier.is_some();
+            let start = unix_ns(kernel.counted_since.filter(|_| !lives_again)?);
             (start > span.start && start < time).then_some((&*kernel.kernel_id, start))
         };
         Page {

@@ -5,8 +5,9 @@
 //! * bounds are written as floats (`1.0`), and a histogram with a bound below zero has neither sum nor count;
 //! * the page ends with `# EOF`.
 //!
-//! There are no `_created` samples: counters count from the kernel's start, which is a gauge of its own, or from the last
-//! reset. The states of a kernel are a gauge with the label `state`, not a state set: that would name the label after the
+//! Counters and histograms of a kernel have a sample `_created`: the begin of its life, or its last reset. An id that is
+//! launched again counts from zero, and that says since when. Everything else counts since the collector was made, and has
+//! none. The states of a kernel are a gauge with the label `state`, not a state set: that would name the label after the
 //! metric, and a query would have to know which format was scraped.
 
 use super::text::{self, Dialect};

@@ -1,6 +1,8 @@
 //! Prometheus's protobuf format, a sequence of `io.prometheus.client.MetricFamily`, each after its length: the one that
 //! has native histograms.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use prost::Message;
 
 use super::buckets;
@@ -11,7 +13,7 @@ use crate::snapshot::Snapshot;
 
 /// Adds the page of `snapshot` to `out`.
 pub(in crate::export) fn encode(snapshot: &Snapshot, out: &mut Vec<u8>) {
-    let mut page = Page { out, family: None, bounds: Vec::new(), counts: Vec::new() };
+    let mut page = Page { out, family: None, bounds: Vec::new(), counts: Vec::new(), created: None };
     visit(snapshot, &mut page);
     page.end_family();
 }
@@ -24,6 +26,8 @@ struct Page<'a> {
     bounds: Vec<f64>,
     /// How many values are at most each bound, of one sample.
     counts: Vec<u64>,
+    /// Since when the next sample is counted, where it says that.
+    created: Option<Timestamp>,
 }
 
 impl Page<'_> {
@@ -51,6 +55,7 @@ impl Page<'_> {
             Values::Native(counted) | Values::Exponential(counted) => from_slots(counted),
             Values::Seconds(_) | Values::Explicit(_) => Histogram::default(),
         };
+        histogram.created_timestamp = self.created;
         histogram.sample_count = Some(values.count());
         histogram.sample_sum = Some(values.sum().as_f64());
         if !matches!(values, Values::Native(_)) {
@@ -72,6 +77,7 @@ impl Sink for Page<'_> {
     fn family(&mut self, header: &MetricHeader<'_>) {
         self.end_family();
         self.bounds.clear();
+        self.created = None;
         let (kind, suffix) = match header.kind {
             FamilyKind::Counter => (MetricType::Counter, "_total"),
             FamilyKind::Gauge => (MetricType::Gauge, ""),
@@ -87,11 +93,17 @@ impl Sink for Page<'_> {
         });
     }
 
+    fn counted_since(&mut self, since: Option<SystemTime>) {
+        let time = |since: SystemTime| since.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.created =
+            since.map(time).map(|t| Timestamp { seconds: t.as_secs() as i64, nanos: t.subsec_nanos() as i32 });
+    }
+
     fn sample(&mut self, labels: LabelSet<'_>, sample: &Sample<'_>) {
         let mut metric = Metric { label: pairs(labels), ..Metric::default() };
         match sample {
             Sample::Number(value) => {
-                let value = Some(Value { value: Some(value.as_f64()) });
+                let value = Some(Value { value: Some(value.as_f64()), created_timestamp: self.created });
                 let counts = self.family.as_ref().is_some_and(|family| family.kind() == MetricType::Counter);
                 (metric.counter, metric.gauge) = if counts { (value, None) } else { (None, value) };
             }
@@ -182,6 +194,18 @@ struct LabelPair {
 struct Value {
     #[prost(double, optional, tag = "1")]
     value: Option<f64>,
+    /// Of a counter.
+    #[prost(message, optional, tag = "3")]
+    created_timestamp: Option<Timestamp>,
+}
+
+/// `google.protobuf.Timestamp`.
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Timestamp {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -220,6 +244,8 @@ struct Histogram {
     positive_span: Vec<BucketSpan>,
     #[prost(sint64, repeated, packed = "false", tag = "13")]
     positive_delta: Vec<i64>,
+    #[prost(message, optional, tag = "15")]
+    created_timestamp: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -4,6 +4,7 @@
 use super::{buckets, number};
 use crate::export::catalog::{FamilyKind, LabelSet, MetricHeader, Number, Quantiles, Sample, Sink, Values, visit};
 use crate::snapshot::Snapshot;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(in crate::export) fn encode(
     out: &mut String,
 ) {
     let (sample, prefix, bounds, counts) = (String::new(), String::new(), Vec::new(), Vec::new());
-    let mut page = Page { out, dialect, constant, sample, prefix, bounds, counts };
+    let mut page = Page { out, dialect, constant, sample, prefix, bounds, counts, created: None };
     visit(snapshot, &mut page);
     if dialect == Dialect::OpenMetrics {
         out.push_str("# EOF\n");
@@ -49,6 +50,8 @@ struct Page<'a> {
     bounds: Vec<String>,
     /// How many values are at most each bound, of one sample.
     counts: Vec<u64>,
+    /// Since when the next sample is counted, where it says that.
+    created: Option<Number>,
 }
 
 impl Sink for Page<'_> {
@@ -56,6 +59,7 @@ impl Sink for Page<'_> {
         self.sample.clear();
         self.sample.push_str(header.name);
         self.bounds.clear();
+        self.created = None;
         if header.kind == FamilyKind::Counter {
             self.sample.push_str("_total");
         }
@@ -76,11 +80,23 @@ impl Sink for Page<'_> {
         }
     }
 
+    fn counted_since(&mut self, since: Option<SystemTime>) {
+        let ns = |since: SystemTime| since.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+        self.created = since.filter(|_| self.dialect == Dialect::OpenMetrics).map(|since| Number::Nanos(ns(since)));
+    }
+
     fn sample(&mut self, labels: LabelSet<'_>, sample: &Sample<'_>) {
         match sample {
             Sample::Number(value) => self.number(labels, *value),
             Sample::Histogram(values) => self.histogram(labels, values),
             Sample::Summary(quantiles) => self.summary(labels, quantiles),
+        }
+        if let Some(created) = self.created {
+            // A counter's is called as its family is.
+            let of_counter = self.sample.ends_with("_total").then(|| self.sample.len() - "_total".len());
+            let total = of_counter.map(|length| self.sample.split_off(length));
+            self.total("_created", labels, created);
+            self.sample.extend(total);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::SystemTime;
 
 use super::batch::{Batch, Histograms, Request};
 use crate::export::catalog::{FamilyKind, LabelSet, MetricHeader, Quantiles, Sample, Sink, Values};
@@ -33,6 +34,8 @@ pub(super) type Labels<'a> = [(&'a str, &'a str)];
 /// Takes series.
 pub(super) trait Writer {
     fn family(&mut self, header: &MetricHeader<'_>);
+    /// Says since when the family's next series is counted, where it is another time than others'.
+    fn counted_since(&mut self, _: Option<SystemTime>) {}
     fn series(&mut self, labels: &Labels<'_>, point: Point<'_>);
     fn finish(self) -> Vec<Request>;
 }
@@ -46,6 +49,10 @@ pub(super) struct Seen<W> {
 impl<W: Writer> Writer for Seen<W> {
     fn family(&mut self, header: &MetricHeader<'_>) {
         self.writer.family(header);
+    }
+
+    fn counted_since(&mut self, since: Option<SystemTime>) {
+        self.writer.counted_since(since);
     }
 
     fn series(&mut self, labels: &Labels<'_>, point: Point<'_>) {
@@ -67,6 +74,10 @@ pub(super) struct Gone<W> {
 impl<W: Writer> Writer for Gone<W> {
     fn family(&mut self, header: &MetricHeader<'_>) {
         self.writer.family(header);
+    }
+
+    fn counted_since(&mut self, since: Option<SystemTime>) {
+        self.writer.counted_since(since);
     }
 
     fn series(&mut self, labels: &Labels<'_>, point: Point<'_>) {
@@ -201,6 +212,10 @@ impl<W: Writer, const NATIVE: bool> Sink for Walk<'_, W, NATIVE> {
             }
         }
         self.writer.family(header);
+    }
+
+    fn counted_since(&mut self, since: Option<SystemTime>) {
+        self.writer.counted_since(since);
     }
 
     fn sample(&mut self, labels: LabelSet<'_>, sample: &Sample<'_>) {

@@ -2,10 +2,11 @@
 //! counted.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
-use super::batch::{Batch, Request};
+use super::batch::{Batch, Request, millis};
 use super::messages::{Cutter, Tags, Times, nested, number};
 use super::series::{Labels, Point, Writer};
 use crate::export::catalog::{FamilyKind, MetricHeader};
@@ -31,6 +32,8 @@ struct Family {
     unit: String,
     /// 0 of what is not counted.
     started: i64,
+    /// The same of the next series.
+    since: i64,
 }
 
 impl Requests {
@@ -65,10 +68,15 @@ impl Writer for Requests {
             FamilyKind::Histogram => (3, self.times.started),
             FamilyKind::Summary => (5, self.times.started),
         };
-        (self.family.kind, self.family.started) = (kind, started);
+        (self.family.kind, self.family.started, self.family.since) = (kind, started, started);
         header.help.clone_into(&mut self.family.help);
         header.unit.unwrap_or_default().clone_into(&mut self.family.unit);
         self.metadata.clear();
+    }
+
+    fn counted_since(&mut self, since: Option<SystemTime>) {
+        // Nothing was counted before anything was.
+        self.family.since = since.map_or(self.family.started, |since| millis(since).max(self.family.started));
     }
 
     fn series(&mut self, labels: &Labels<'_>, point: Point<'_>) {
@@ -90,7 +98,7 @@ impl Writer for Requests {
         let bytes: usize = self.references.iter().map(|n| encoded_len_varint((*n).into())).sum();
         encode_varint(bytes as u64, &mut self.series);
         self.references.iter().for_each(|n| encode_varint((*n).into(), &mut self.series));
-        let started = self.family.started;
+        let started = self.family.since;
         self.cutter.add(self.times.points(&point, started, TAGS, &mut self.series));
         nested(5, &self.metadata, &mut self.series);
         number(6, started as u64, &mut self.series);

@@ -36,6 +36,9 @@ struct Live<'a> {
 #[derive(Serialize)]
 struct LiveKernel<'a> {
     id: &'a str,
+    /// Where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
     state: KernelState,
     messages_per_second: Option<f64>,
     errors_per_second: Option<f64>,
@@ -56,6 +59,7 @@ impl<'a> LiveKernel<'a> {
         let hangs = || snapshot.stuck_kernel(&kernel.kernel_id).map(Told::from);
         LiveKernel {
             id: &kernel.kernel_id,
+            device: snapshot.device_label(kernel),
             state: kernel.state,
             messages_per_second: point.map(|p| p.messages_per_second),
             errors_per_second: point.map(|p| p.errors_per_second),

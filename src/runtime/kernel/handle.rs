@@ -2,19 +2,21 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Instant;
 
 use super::inbox::Inbox;
-use crate::collector::TelemetryCollector;
-use crate::device::{IdleRing, Launch, Producer, RingShape};
+use crate::collector::{Life, TelemetryCollector};
+use crate::device::{Feed, IdleRing, Launch, Producer, RingPlace, RingShape};
 use crate::runtime::error::RuntimeError;
-use crate::runtime::waker::Waker;
+use crate::runtime::waker::{Look, Waker};
 use crate::snapshot::{KernelState, KernelTelemetry};
 use crate::trace::Tracer;
 
 /// A handle for one kernel's messages, which costs no look-up. Clones share the kernel; senders wait for each other, as do
 /// receivers, for the time of a copy.
 ///
-/// It may outlive its runtime: the kernel is then told to stop, and its last replies can be received.
+/// It may outlive its runtime: the kernel is then told to stop, and its last replies can be received. It may outlive its kernel,
+/// too: where the id is launched again, it stays a handle of the life that has ended.
 #[derive(Clone)]
 pub struct RingKernel {
     pub(super) shared: Arc<Shared>,
@@ -29,9 +31,17 @@ pub(super) struct Shared {
     pub(super) producer: Mutex<Producer>,
     pub(super) inbox: Mutex<Inbox>,
     pub(super) launch: Box<dyn Launch>,
-    pub(super) waker: Arc<Waker>,
+    pub(super) waker: Arc<Waker<Watch>>,
     /// Told of each change of state, while the runtime is there.
     pub(super) collector: Weak<TelemetryCollector>,
+    /// What the collector knows it by.
+    pub(super) life: Option<Life>,
+    /// Its rings, until they are another's.
+    pub(super) place: Mutex<Option<RingPlace>>,
+    /// What brings its messages to device memory, where they are to be there.
+    pub(super) feed: Option<Arc<Feed>>,
+    /// When it was seen that none of its blocks runs any more.
+    pub(super) left: OnceLock<Instant>,
     /// Sends that found the queue full; telemetry has it too.
     pub(super) queue_full: Arc<AtomicU64>,
     pub(super) looks: AtomicU32,
@@ -48,12 +58,10 @@ pub(super) struct Shared {
 impl RingKernel {
     pub(in crate::runtime) fn new(
         id: &str,
-        shape: RingShape,
         ring: IdleRing,
         launch: Box<dyn Launch>,
-        waker: Arc<Waker>,
-        collector: &Arc<TelemetryCollector>,
-        tracer: Option<Tracer>,
+        (collector, life): (&Arc<TelemetryCollector>, Option<Life>),
+        (shape, waker, tracer): (RingShape, Arc<Waker<Watch>>, Option<Tracer>),
     ) -> Self {
         RingKernel {
             shared: Arc::new(Shared {
@@ -64,8 +72,12 @@ impl RingKernel {
                 inbox: Mutex::new(Inbox::new(ring.consumer, shape.slots)),
                 launch,
                 waker,
-                queue_full: collector.queue_full(id),
+                queue_full: life.as_ref().map(Life::queue_full).unwrap_or_default(),
                 collector: Arc::downgrade(collector),
+                life,
+                feed: ring.place.feed(),
+                place: Mutex::new(Some(ring.place)),
+                left: OnceLock::new(),
                 looks: AtomicU32::new(0),
                 silent: AtomicBool::new(false),
                 settled: AtomicU64::new(0),
@@ -101,6 +113,31 @@ impl RingKernel {
 
     pub(super) fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.shared.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a future waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    Room,
+    Reply,
+    Answer(u64),
+}
+
+/// A future that waits for a kernel, as the thread sees it that looks for it.
+pub(in crate::runtime) struct Watch {
+    pub(super) kernel: RingKernel,
+    pub(super) wanted: Wanted,
+}
+
+impl Look for Watch {
+    fn look(&self) -> bool {
+        let kernel = &self.kernel;
+        match self.wanted {
+            Wanted::Room => kernel.has_room() || kernel.is_over(),
+            Wanted::Reply => kernel.look(Inbox::has_reply),
+            Wanted::Answer(n) => kernel.look(|inbox| inbox.has_answer(n)),
+        }
     }
 }
 

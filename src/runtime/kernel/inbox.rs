@@ -2,11 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::device::{Consumer, Reply};
+use super::replies::Replies;
+use crate::device::{Arrived, Consumer, Reply};
 
 /// The receiving end of a ring, sorted.
 pub(super) struct Inbox {
     ring: Consumer,
+    /// Whether the ring is another's: it is not looked at any more.
+    has_left: bool,
     /// Replies to receive that lay in the ring before those of calls; at most `slots` of them, so that a ring whose
     /// replies nobody receives still fills.
     kept: VecDeque<Reply>,
@@ -26,7 +29,7 @@ enum Call {
 
 impl Inbox {
     pub(super) fn new(ring: Consumer, slots: u32) -> Self {
-        Inbox { ring, kept: VecDeque::new(), slots: slots as usize, calls: HashMap::new(), taken: 0 }
+        Inbox { ring, has_left: false, kept: VecDeque::new(), slots: slots as usize, calls: HashMap::new(), taken: 0 }
     }
 
     /// Replies taken from the ring so far.
@@ -34,24 +37,71 @@ impl Inbox {
         self.taken
     }
 
-    /// The next reply that belongs to no call. Of a kernel that has `ended` also those behind a place that a stopped
-    /// block gave up.
-    pub(super) fn receive(&mut self, ended: bool) -> Option<Reply> {
-        if let Some(reply) = self.kept.pop_front() {
-            return Some(reply);
+    /// Takes the next reply that belongs to no call, in place of what is in `reply`; whether there is one. Of a kernel that
+    /// has `ended` also one behind a place that a stopped block gave up.
+    pub(super) fn receive(&mut self, ended: bool, reply: &mut Reply) -> bool {
+        if let Some(kept) = self.kept.pop_front() {
+            *reply = kept;
+            return true;
         }
-        loop {
-            let reply = self.take(ended)?;
-            if let Some(reply) = self.deliver(reply) {
-                return Some(reply);
+        let mut next = || {
+            let arrived = self.next(ended)?;
+            reply.payload.clear();
+            (reply.seq, reply.status) = (arrived.seq, arrived.status);
+            self.ring.take(arrived, &mut reply.payload);
+            Some(())
+        };
+        let is_there = next().is_some();
+        self.ring.release();
+        is_there
+    }
+
+    /// Takes such replies as long as there are any, and room in `replies`. The device is told once of all of them.
+    pub(super) fn receive_all(&mut self, ended: bool, replies: &mut Replies) {
+        while replies.has_room() {
+            if let Some(kept) = self.kept.pop_front() {
+                replies.push(kept.seq, kept.status, |bytes| bytes.extend_from_slice(&kept.payload));
+                continue;
             }
+            let Some(arrived) = self.next(ended) else { break };
+            replies.push(arrived.seq, arrived.status, |bytes| self.ring.take(arrived, bytes));
+        }
+        self.ring.release();
+    }
+
+    /// The next reply in the ring that belongs to no call, to be taken; those before it go to their calls.
+    fn next(&mut self, ended: bool) -> Option<Arrived> {
+        loop {
+            let arrived = self.arrived(ended)?;
+            self.taken += 1;
+            if !self.calls.contains_key(&arrived.seq) {
+                return Some(arrived);
+            }
+            let reply = self.owned(arrived);
+            self.deliver(reply);
         }
     }
 
     /// Whether [`receive`](Self::receive) has something to give.
     pub(super) fn has_reply(&mut self) -> bool {
         self.sort(false);
-        !self.kept.is_empty() || (self.calls.is_empty() && self.ring.is_ready())
+        !self.kept.is_empty() || (self.calls.is_empty() && !self.has_left && self.ring.is_ready())
+    }
+
+    fn arrived(&mut self, ended: bool) -> Option<Arrived> {
+        if self.has_left { None } else { self.ring.next(ended) }
+    }
+
+    /// Takes all replies of a kernel that has ended, and leaves the ring, which is another's from now on.
+    pub(super) fn leave(&mut self) {
+        while let Some(arrived) = self.arrived(true) {
+            self.taken += 1;
+            let reply = self.owned(arrived);
+            let plain = self.deliver(reply);
+            self.kept.extend(plain);
+        }
+        self.ring.release();
+        self.has_left = true;
     }
 
     // ---- calls ---------------------------------------------------------------------------------------
@@ -92,10 +142,13 @@ impl Inbox {
     /// Takes the replies of calls from the ring, and those that lie before them, as far as these can be kept.
     pub(super) fn sort(&mut self, ended: bool) {
         while !self.calls.is_empty() && self.kept.len() < self.slots {
-            let Some(reply) = self.take(ended) else { return };
+            let Some(arrived) = self.arrived(ended) else { break };
+            self.taken += 1;
+            let reply = self.owned(arrived);
             let plain = self.deliver(reply);
             self.kept.extend(plain);
         }
+        self.ring.release();
     }
 
     /// Gives a reply to its call; or gives it back, where it belongs to none.
@@ -113,9 +166,9 @@ impl Inbox {
         }
     }
 
-    fn take(&mut self, ended: bool) -> Option<Reply> {
-        let reply = if ended { self.ring.receive_after_end() } else { self.ring.receive() };
-        self.taken += u64::from(reply.is_some());
+    fn owned(&mut self, arrived: Arrived) -> Reply {
+        let mut reply = Reply { seq: arrived.seq, status: arrived.status, ..Reply::default() };
+        self.ring.take(arrived, &mut reply.payload);
         reply
     }
 }

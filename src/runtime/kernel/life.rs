@@ -1,9 +1,12 @@
 //! The life of a kernel: commands, and what became of its launch.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use super::handle::RingKernel;
-use crate::device::{Command, DeviceError};
+use crate::collector::{Life, TelemetryCollector};
+use crate::device::{Command, DeviceError, RingPlace};
 use crate::runtime::error::RuntimeError;
 use crate::runtime::limit::RunLimit;
 use crate::runtime::wait;
@@ -74,7 +77,7 @@ impl RingKernel {
     /// Notices the end of a kernel that has returned by itself, which a command to stop would hide; what the device says
     /// instead.
     pub(in crate::runtime) fn note_end_before_stop(&self) -> Option<DeviceError> {
-        match self.shared.launch.ended() {
+        match self.ended() {
             Ok(true) => self.note_end(),
             Ok(false) => {}
             Err(error) => return Some(error),
@@ -84,11 +87,43 @@ impl RingKernel {
 
     /// Brings the state up to what became of the launch.
     pub(in crate::runtime) fn note_end(&self) {
-        use KernelState::{Failed, Terminated, Terminating};
-        if matches!(self.state(), Terminated | Failed) {
-            return;
+        if !self.state().has_ended() {
+            self.note_state();
         }
-        let ended = self.shared.launch.ended();
+        if self.state().has_ended() && self.shared.left.get().is_none() && self.shared.launch.has_left() {
+            self.collector().into_iter().for_each(|(collector, life)| collector.set_left(life));
+            // The last: who sees it finds that the collector was told.
+            self.shared.left.get_or_init(Instant::now);
+        }
+    }
+
+    /// Whether it was seen that none of its blocks runs any more.
+    pub(in crate::runtime) fn has_left(&self) -> bool {
+        self.left_at().is_some()
+    }
+
+    /// When that was.
+    pub(in crate::runtime) fn left_at(&self) -> Option<Instant> {
+        self.shared.left.get().copied()
+    }
+
+    /// Whether it has left, and its rings are still its own.
+    pub(in crate::runtime) fn has_spare_rings(&self) -> bool {
+        self.has_left() && self.shared.place.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Gives its rings to another, once, after it has left. Replies that were not received yet are kept for who has a handle.
+    pub(in crate::runtime) fn leave(&self) -> Option<RingPlace> {
+        self.left_at()?;
+        // With the lock of who commands: nobody does any more who has begun to.
+        let _producer = self.producer();
+        self.inbox().leave();
+        self.shared.place.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn note_state(&self) {
+        use KernelState::{Failed, Terminated, Terminating};
+        let ended = self.ended();
         // Under the lock of the state, and with the state after the end: who was told to stop has not failed.
         let mut producer = self.producer();
         let failed = match (ended, self.state()) {
@@ -108,8 +143,8 @@ impl RingKernel {
         producer.command(Command::Stop);
         // Without the lock: whoever hears of it may send, or ask for its counts.
         drop(producer);
-        if let Some(collector) = self.shared.collector.upgrade() {
-            collector.set_failed(self.id(), &died_of.to_string());
+        if let Some((collector, life)) = self.collector() {
+            collector.set_failed(life, &died_of.to_string());
         }
     }
 
@@ -121,7 +156,7 @@ impl RingKernel {
         if should_run && !self.shared.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOKS_PER_QUERY) {
             return Ok(false);
         }
-        let ended = self.shared.launch.ended();
+        let ended = self.ended();
         // Of a query that failed it is not known whether the next one will; of a trap it is.
         if matches!(ended, Ok(true) | Err(DeviceError::Trapped { .. })) {
             self.note_end();
@@ -129,10 +164,19 @@ impl RingKernel {
         ended.map_err(|error| self.death(error))
     }
 
+    /// Whether its blocks have ended, or what it died of: also of a ring that messages or commands cannot be brought to any more.
+    fn ended(&self) -> Result<bool, DeviceError> {
+        let ended = self.shared.launch.ended()?;
+        match self.shared.feed.as_ref().and_then(|feed| feed.failed()) {
+            Some(error) if !ended => Err(error),
+            _ => Ok(ended),
+        }
+    }
+
     /// What the device says of its end, with what its black box says.
     fn death(&self, error: DeviceError) -> RuntimeError {
-        match self.shared.collector.upgrade() {
-            Some(collector) => collector.quoted(self.id(), error).into(),
+        match self.collector() {
+            Some((collector, life)) => collector.quoted(life, error).into(),
             None => error.into(),
         }
     }
@@ -148,8 +192,13 @@ impl RingKernel {
 
     fn set_state(&self, state: KernelState) {
         self.shared.state.store(state as u8, Ordering::Release);
-        if let Some(collector) = self.shared.collector.upgrade() {
-            collector.set_state(self.id(), state);
+        if let Some((collector, life)) = self.collector() {
+            collector.set_state(life, state);
         }
+    }
+
+    /// Who is told of it, and what knows it there.
+    fn collector(&self) -> Option<(Arc<TelemetryCollector>, &Life)> {
+        self.shared.collector.upgrade().zip(self.shared.life.as_ref())
     }
 }

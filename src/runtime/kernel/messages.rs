@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::handle::RingKernel;
+use super::handle::{RingKernel, Wanted, Watch};
 use super::inbox::Inbox;
 use crate::device::Reply;
 use crate::runtime::error::RuntimeError;
@@ -19,8 +19,7 @@ impl RingKernel {
     /// # Errors
     /// [`RuntimeError::QueueFull`], [`RuntimeError::MessageTooLarge`], [`RuntimeError::NotActive`].
     pub fn try_send(&self, payload: &[u8]) -> Result<u64, RuntimeError> {
-        let full = || RuntimeError::QueueFull { id: Arc::clone(&self.shared.id), slots: self.shared.shape.slots };
-        Offer::new(self, payload).attempt()?.ok_or_else(full)
+        Offer::new(self, payload).attempt()?.ok_or_else(|| self.queue_full())
     }
 
     /// Sends a message, waiting while the queue is full, and returns its number, which its reply carries.
@@ -72,42 +71,13 @@ impl RingKernel {
         sent.ok_or_else(|| self.stayed_full(timeout))
     }
 
-    /// Sends messages in their order, waiting while the queue is full, and returns the number of the first. Other senders'
-    /// messages may come in between. Receive in another task where there are more than 2 × `slots`: see
-    /// [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    /// If the future is dropped before it is ready, the messages up to some place were sent, and the others were not.
-    /// [`messages_sent`](Self::messages_sent) tells how many, where nobody else sends.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); messages before the one refused are sent.
-    pub async fn send_batch<P: AsRef<[u8]>>(&self, payloads: &[P]) -> Result<u64, RuntimeError> {
-        let mut first = None;
-        for payload in payloads {
-            let n = self.send(payload.as_ref()).await?;
-            first.get_or_insert(n);
-        }
-        Ok(first.unwrap_or_else(|| self.messages_sent()))
-    }
-
-    /// Sends messages as [`send_batch`](Self::send_batch) does, on the calling thread.
-    ///
-    /// # Errors
-    /// As [`send_batch`](Self::send_batch).
-    pub fn send_batch_blocking<P: AsRef<[u8]>>(&self, payloads: &[P]) -> Result<u64, RuntimeError> {
-        let mut first = None;
-        for payload in payloads {
-            let n = self.send_blocking(payload.as_ref())?;
-            first.get_or_insert(n);
-        }
-        Ok(first.unwrap_or_else(|| self.messages_sent()))
-    }
-
     // ---- receiving -----------------------------------------------------------------------------------
 
     /// Receives the next reply, waiting at most `timeout`. Replies come in the order of completion; those to
     /// [`call`](Self::call)s are not among them.
+    ///
+    /// The payload is newly allocated. Where that counts, [`receive_into`](Self::receive_into) uses one reply again and
+    /// again, and [`receive_batch`](Self::receive_batch) takes many at once.
     ///
     /// # Cancel safety
     /// If the future is dropped before it is ready, no reply was taken.
@@ -116,13 +86,9 @@ impl RingKernel {
     /// [`RuntimeError::ReceiveTimedOut`]; once all replies of a kernel that has ended were received,
     /// [`RuntimeError::Ended`], or what it died of.
     pub async fn receive(&self, timeout: Duration) -> Result<Reply, RuntimeError> {
-        let look = || {
-            let kernel = self.clone();
-            move || kernel.look(Inbox::has_reply)
-        };
-        let deadline = wait::deadline(timeout);
-        let reply = wait::polling(&self.shared.waker, deadline, look, || self.try_receive()).await?;
-        reply.ok_or_else(|| self.timed_out(timeout))
+        let mut reply = Reply::default();
+        self.receive_into(&mut reply, timeout).await?;
+        Ok(reply)
     }
 
     /// Receives the next reply as [`receive`](Self::receive) does, on the calling thread.
@@ -130,8 +96,9 @@ impl RingKernel {
     /// # Errors
     /// As [`receive`](Self::receive).
     pub fn receive_blocking(&self, timeout: Duration) -> Result<Reply, RuntimeError> {
-        let reply = wait::blocking(&mut wait::deadline(timeout), || self.try_receive())?;
-        reply.ok_or_else(|| self.timed_out(timeout))
+        let mut reply = Reply::default();
+        self.receive_into_blocking(&mut reply, timeout)?;
+        Ok(reply)
     }
 
     /// Receives the next reply if it is there; `None` if not. Does not wait.
@@ -139,7 +106,64 @@ impl RingKernel {
     /// # Errors
     /// As [`receive`](Self::receive), but for the time-out.
     pub fn try_receive(&self) -> Result<Option<Reply>, RuntimeError> {
-        self.take(Inbox::receive)
+        let mut reply = Reply::default();
+        Ok(self.try_receive_into(&mut reply)?.then_some(reply))
+    }
+
+    /// Receives the next reply as [`receive`](Self::receive) does, in place of what is in `reply`, whose memory is used
+    /// again: once its payload has had the largest size, nothing is allocated.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use ringscope::{DeviceSpec, Reply, RingKernelRuntime};
+    /// # #[tokio::main] async fn main() -> Result<(), ringscope::RuntimeError> {
+    /// let runtime = RingKernelRuntime::builder().device(DeviceSpec::Host).kernel("echo").build()?;
+    /// runtime.launch("w").await?;
+    /// runtime.activate("w").await?;
+    /// let kernel = runtime.kernel("w")?;
+    /// let mut reply = Reply::default();
+    /// for message in ["one", "two", "three"] {
+    ///     kernel.send(message.as_bytes()).await?;
+    ///     kernel.receive_into(&mut reply, Duration::from_secs(10)).await?;
+    ///     assert_eq!(reply.payload, message.as_bytes());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, no reply was taken, and `reply` is as it was.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive); `reply` is as it was.
+    pub async fn receive_into(&self, reply: &mut Reply, timeout: Duration) -> Result<(), RuntimeError> {
+        let received = self.polling(wait::deadline(timeout), Wanted::Reply, || {
+            self.try_receive_into(reply).map(|is_there| is_there.then_some(()))
+        });
+        received.await?.ok_or_else(|| self.timed_out(timeout))
+    }
+
+    /// Receives the next reply as [`receive_into`](Self::receive_into) does, on the calling thread.
+    ///
+    /// # Errors
+    /// As [`receive_into`](Self::receive_into).
+    pub fn receive_into_blocking(&self, reply: &mut Reply, timeout: Duration) -> Result<(), RuntimeError> {
+        let received = wait::blocking(&mut wait::deadline(timeout), || {
+            self.try_receive_into(reply).map(|is_there| is_there.then_some(()))
+        });
+        received?.ok_or_else(|| self.timed_out(timeout))
+    }
+
+    /// Receives the next reply as [`receive_into`](Self::receive_into) does, and returns whether it was there. Does not
+    /// wait.
+    ///
+    /// # Errors
+    /// As [`receive_into`](Self::receive_into), but for the time-out.
+    pub fn try_receive_into(&self, reply: &mut Reply) -> Result<bool, RuntimeError> {
+        let received = self.taken(|inbox, ended| inbox.receive(ended, reply).then_some(()))?.is_some();
+        if let (Some(tracer), true) = (&self.shared.tracer, received) {
+            tracer.received(&self.shared.id, reply.seq);
+        }
+        Ok(received)
     }
 
     // ---- calling -------------------------------------------------------------------------------------
@@ -160,11 +184,7 @@ impl RingKernel {
         let deadline = wait::deadline(timeout);
         let sent = Offer::call(self, payload).within(deadline).await?;
         let call = Call { kernel: self, n: sent.ok_or_else(|| self.stayed_full(timeout))? };
-        let look = || {
-            let (kernel, n) = (self.clone(), call.n);
-            move || kernel.look(|inbox| inbox.has_answer(n))
-        };
-        let reply = wait::polling(&self.shared.waker, deadline, look, || call.attempt()).await?;
+        let reply = self.polling(deadline, Wanted::Answer(call.n), || call.attempt()).await?;
         reply.ok_or_else(|| self.timed_out(timeout))
     }
 
@@ -182,40 +202,46 @@ impl RingKernel {
 
     // --------------------------------------------------------------------------------------------------
 
-    /// Takes a reply with `take`, which is told whether the kernel has ended.
-    fn take(&self, take: impl Fn(&mut Inbox, bool) -> Option<Reply>) -> Result<Option<Reply>, RuntimeError> {
-        let reply = self.taken(take)?;
-        if let (Some(tracer), Some(reply)) = (&self.shared.tracer, &reply) {
-            tracer.received(&self.shared.id, reply.seq);
-        }
-        Ok(reply)
-    }
-
-    fn taken(&self, take: impl Fn(&mut Inbox, bool) -> Option<Reply>) -> Result<Option<Reply>, RuntimeError> {
-        let reply = take(&mut self.inbox(), false);
-        if reply.is_some() || !self.is_found_ended()? {
-            return Ok(reply);
+    /// What `take` takes; it is told whether the kernel has ended.
+    pub(super) fn taken<T>(
+        &self,
+        mut take: impl FnMut(&mut Inbox, bool) -> Option<T>,
+    ) -> Result<Option<T>, RuntimeError> {
+        let found = take(&mut self.inbox(), false);
+        if found.is_some() || !self.is_found_ended()? {
+            return Ok(found);
         }
         // What came before the end.
         let last = take(&mut self.inbox(), true);
         last.map(Some).ok_or_else(|| self.end())
     }
 
+    /// Waits as a future until `attempt` gives something, or the deadline is over.
+    pub(super) async fn polling<T>(
+        &self,
+        deadline: Option<Instant>,
+        wanted: Wanted,
+        attempt: impl FnMut() -> Result<Option<T>, RuntimeError>,
+    ) -> Result<Option<T>, RuntimeError> {
+        let watch = || Watch { kernel: self.clone(), wanted };
+        wait::polling(&self.shared.waker, deadline, watch, attempt).await
+    }
+
     /// Whether who waits for the inbox has a reason to look: what it waits for, or an end of the waiting.
-    fn look(&self, has: impl Fn(&mut Inbox) -> bool) -> bool {
+    pub(super) fn look(&self, has: impl Fn(&mut Inbox) -> bool) -> bool {
         // Who holds the lock looks for itself.
         unlocked(self.shared.inbox.try_lock()).is_some_and(|mut inbox| has(&mut inbox)) || self.is_over()
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.is_found_ended() != Ok(false)
     }
 
-    fn not_active(&self) -> RuntimeError {
+    pub(super) fn not_active(&self) -> RuntimeError {
         RuntimeError::NotActive { id: self.id().to_owned(), state: self.state() }
     }
 
-    fn timed_out(&self, waited: Duration) -> RuntimeError {
+    pub(super) fn timed_out(&self, waited: Duration) -> RuntimeError {
         RuntimeError::ReceiveTimedOut { id: self.id().to_owned(), waited }
     }
 
@@ -250,12 +276,7 @@ impl<'a> Offer<'a> {
     }
 
     async fn within(mut self, deadline: Option<Instant>) -> Result<Option<u64>, RuntimeError> {
-        let kernel = self.kernel;
-        let look = || {
-            let kernel = kernel.clone();
-            move || kernel.has_room() || kernel.is_over()
-        };
-        wait::polling(&kernel.shared.waker, deadline, look, || self.attempt()).await
+        self.kernel.polling(deadline, Wanted::Room, || self.attempt()).await
     }
 
     fn within_blocking(mut self, mut deadline: Option<Instant>) -> Result<Option<u64>, RuntimeError> {
@@ -264,11 +285,8 @@ impl<'a> Offer<'a> {
 
     /// Sends if there is room; `None` if not.
     fn attempt(&mut self) -> Result<Option<u64>, RuntimeError> {
-        let (kernel, slot_bytes) = (self.kernel, self.kernel.shared.shape.slot_bytes as usize);
-        if self.payload.len() > slot_bytes {
-            let id = kernel.id().to_owned();
-            return Err(RuntimeError::MessageTooLarge { id, bytes: self.payload.len(), slot_bytes });
-        }
+        let kernel = self.kernel;
+        kernel.check_size(self.payload, None)?;
         let mut producer = kernel.producer();
         if kernel.state() != KernelState::Active {
             return Err(kernel.not_active());
@@ -284,22 +302,41 @@ impl<'a> Offer<'a> {
             return Ok(producer.send(self.payload));
         }
         drop(producer);
-        if !std::mem::replace(&mut self.noted, true) {
-            kernel.shared.queue_full.fetch_add(1, Ordering::Relaxed);
-        }
-        kernel.make_room();
-        // A kernel that died takes nothing any more: do not wait for it.
-        if kernel.is_found_ended()? { Err(kernel.end()) } else { Ok(None) }
+        kernel.note_full(&mut self.noted)?;
+        Ok(None)
     }
 }
 
 impl RingKernel {
+    /// Whether it fits a slot; its place in a batch, if it has one, is quoted.
+    pub(super) fn check_size(&self, payload: &[u8], place: Option<usize>) -> Result<(), RuntimeError> {
+        let slot_bytes = self.shared.shape.slot_bytes as usize;
+        if payload.len() <= slot_bytes {
+            return Ok(());
+        }
+        Err(RuntimeError::MessageTooLarge { id: self.id().to_owned(), bytes: payload.len(), slot_bytes, place })
+    }
+
+    /// After a look that found the queue full, which is counted unless it is `noted`.
+    pub(super) fn note_full(&self, noted: &mut bool) -> Result<(), RuntimeError> {
+        if !std::mem::replace(noted, true) {
+            self.shared.queue_full.fetch_add(1, Ordering::Relaxed);
+        }
+        self.make_room();
+        // A kernel that died takes nothing any more: do not wait for it.
+        if self.is_found_ended()? { Err(self.end()) } else { Ok(()) }
+    }
+
+    pub(super) fn queue_full(&self) -> RuntimeError {
+        RuntimeError::QueueFull { id: Arc::clone(&self.shared.id), slots: self.shared.shape.slots }
+    }
+
     /// Takes replies of calls from the ring: behind those that came too late nobody might receive.
     fn make_room(&self) {
         unlocked(self.shared.inbox.try_lock()).into_iter().for_each(|mut inbox| inbox.sort(false));
     }
 
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.make_room();
         // Who holds the lock is sending, or does nothing for long.
         unlocked(self.shared.producer.try_lock())
@@ -315,7 +352,11 @@ struct Call<'a> {
 
 impl Call<'_> {
     fn attempt(&self) -> Result<Option<Reply>, RuntimeError> {
-        self.kernel.take(|inbox, ended| inbox.answer(self.n, ended))
+        let reply = self.kernel.taken(|inbox, ended| inbox.answer(self.n, ended))?;
+        if let (Some(tracer), Some(reply)) = (&self.kernel.shared.tracer, &reply) {
+            tracer.received(&self.kernel.shared.id, reply.seq);
+        }
+        Ok(reply)
     }
 }
 

@@ -32,6 +32,10 @@ impl<'a> AwaitedRecords<'a> {
     /// Whether this reading, the next in time, lacks records that may still come.
     pub(in crate::runtime) fn are_missing(&mut self, telemetry: &KernelTelemetry) -> bool {
         let shared = &self.kernel.shared;
+        if shared.life.as_ref().is_some_and(|life| life.generation() != telemetry.generation) {
+            // The id is another's.
+            return false;
+        }
         let complete = telemetry.recorded_since_launch >= self.replies;
         if self.replies > 0 && complete {
             // It was slow once, and has caught up: the next time it is waited for again.

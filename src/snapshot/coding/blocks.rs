@@ -5,13 +5,22 @@ use std::sync::Arc;
 use super::coder::Coder;
 use crate::abi::{at, wait};
 use crate::reader::BlockWords;
-use crate::snapshot::{KernelPlaces, KernelTelemetry, Places, ReadClock};
+use crate::snapshot::{DevicePlaces, KernelPlaces, KernelTelemetry, Places, ReadClock};
 
 const WORDS: usize = 8;
 
 /// Makes of a snapshot's blocks what tells the same in fewer bits: on a clock that reads Unix time, and without the parts of words
 /// that only say which of them belong together.
 pub(crate) fn canonical(places: &Places) -> Places {
+    Places {
+        devices: places.devices.iter().map(canonical_device).collect(),
+        kernels: Arc::clone(&places.kernels),
+        limit_ns: places.limit_ns,
+        stalled: places.stalled.clone(),
+    }
+}
+
+fn canonical_device(places: &DevicePlaces) -> DevicePlaces {
     let clock = &places.clock;
     let unix = |ns: u64| match ns {
         0 => 0,
@@ -39,17 +48,14 @@ pub(crate) fn canonical(places: &Places) -> Places {
             heartbeat_ns: unix(heartbeat_ns),
         }
     };
-    Places {
+    DevicePlaces {
         words: places.words.iter().map(canonical).collect(),
-        kernels: Arc::clone(&places.kernels),
         clock: ReadClock {
             device_ns: clock.unix_ns,
             unix_ns: clock.unix_ns,
             certain_ns: unix(clock.certain_ns),
             timeline: None,
         },
-        limit_ns: places.limit_ns,
-        stalled: places.stalled.clone(),
     }
 }
 
@@ -63,40 +69,47 @@ pub(crate) fn blocks(
 ) -> Places {
     let nothing = Places::default();
     let before = before.unwrap_or(&nothing);
-    let clock = |p: &Places| [p.clock.unix_ns, p.clock.certain_ns, p.limit_ns];
-    let [unix_ns, certain_ns, limit_ns] = coder.words(&clock(before), now.map(clock).as_ref());
+    let limit_ns = coder.word(before.limit_ns, || now.map_or(0, |now| now.limit_ns));
+    let count = coder.count(before.devices.len(), || now.map_or(0, |now| now.devices.len()));
+    let one = |i: usize| blocks_of_device(coder, before.devices.get(i), now.and_then(|now| now.devices.get(i)));
+    Places {
+        devices: (0..count).map(one).collect(),
+        kernels: Arc::clone(kernels),
+        limit_ns,
+        stalled: stalled(kernels, telemetry),
+    }
+}
+
+fn blocks_of_device(coder: &mut impl Coder, before: Option<&DevicePlaces>, now: Option<&DevicePlaces>) -> DevicePlaces {
+    let nothing = DevicePlaces::default();
+    let before = before.unwrap_or(&nothing);
+    let clock = |p: &DevicePlaces| [p.clock.unix_ns, p.clock.certain_ns];
+    let [unix_ns, certain_ns] = coder.words(&clock(before), now.map(clock).as_ref());
     let count = coder.count(before.words.len(), || now.map_or(0, |now| now.words.len()));
     let one = |i: usize| {
         let block = |words: Option<&BlockWords>| block_words(words.copied().unwrap_or_default());
         let now = now.map(|now| block(now.words.get(i)));
         block_of(&coder.words(&block(before.words.get(i)), now.as_ref()))
     };
-    Places {
+    DevicePlaces {
         words: (0..count).map(one).collect(),
-        kernels: Arc::clone(kernels),
         clock: ReadClock { device_ns: unix_ns, unix_ns, certain_ns, timeline: None },
-        limit_ns,
-        stalled: stalled(kernels, telemetry),
     }
 }
 
 /// The blocks of a snapshot before, at a later time.
 pub(crate) fn blocks_again(
-    before: Places,
+    mut before: Places,
     kernels: &Arc<[KernelPlaces]>,
     telemetry: &[KernelTelemetry],
     unix_ns: u64,
 ) -> Places {
-    let behind = before.clock.unix_ns.saturating_sub(before.clock.certain_ns);
-    // Of a collector without a device the clock stands.
-    let unix_ns = if before.clock.unix_ns == 0 { 0 } else { unix_ns };
-    let certain_ns = unix_ns.saturating_sub(behind);
-    Places {
-        kernels: Arc::clone(kernels),
-        clock: ReadClock { device_ns: unix_ns, unix_ns, certain_ns, timeline: None },
-        stalled: stalled(kernels, telemetry),
-        ..before
+    for device in &mut before.devices {
+        let behind = device.clock.unix_ns.saturating_sub(device.clock.certain_ns);
+        let certain_ns = unix_ns.saturating_sub(behind);
+        device.clock = ReadClock { device_ns: unix_ns, unix_ns, certain_ns, timeline: None };
     }
+    Places { kernels: Arc::clone(kernels), stalled: stalled(kernels, telemetry), ..before }
 }
 
 fn stalled(kernels: &[KernelPlaces], telemetry: &[KernelTelemetry]) -> Vec<(usize, Arc<crate::snapshot::Stall>)> {

@@ -9,7 +9,7 @@ use crate::histogram::Histogram;
 use crate::snapshot::{KernelState, KernelTelemetry, Latency, Rates, TraceRecords, Waiting, WindowCounts};
 
 /// How many words a kernel has.
-pub(crate) const KERNEL_WORDS: usize = 29;
+pub(crate) const KERNEL_WORDS: usize = 32;
 
 /// Where each of them is.
 #[cfg(feature = "recording")]
@@ -42,6 +42,9 @@ pub(crate) mod word {
     pub(crate) const TRACE_WRITTEN: usize = 26;
     pub(crate) const TRACE_READ: usize = 27;
     pub(crate) const TRACE_LOST: usize = 28;
+    pub(crate) const DEVICE: usize = 29;
+    pub(crate) const GENERATION: usize = 30;
+    pub(crate) const COUNTED_SINCE: usize = 31;
 }
 
 /// One kernel but for its stall, with what it did over each of so many windows.
@@ -74,12 +77,15 @@ pub(crate) fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
     // All of the fields, by name: a new one must find its place here.
     let KernelTelemetry {
         kernel_id: _,
+        device,
+        generation,
         state,
         messages_received,
         messages_sent,
         messages_processed,
         errors,
         start_time,
+        counted_since,
         last_message_time,
         last_sign_of_life,
         stall: _,
@@ -108,6 +114,7 @@ pub(crate) fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         trace,
         histogram: _,
         recorded_since_launch,
+        earlier: _,
     } = k;
     [
         *state as u64,
@@ -139,6 +146,9 @@ pub(crate) fn kernel_words(k: &KernelTelemetry) -> [u64; KERNEL_WORDS] {
         trace.map_or(0, |trace| trace.written + 1),
         trace.map_or(0, |trace| trace.read),
         trace.map_or(0, |trace| trace.lost),
+        device.map_or(0, |device| u64::from(device) + 1),
+        *generation,
+        counted_since.map_or(0, time_word),
     ]
 }
 
@@ -151,12 +161,15 @@ pub(crate) fn kernel_of(
 ) -> KernelTelemetry {
     KernelTelemetry {
         kernel_id: Arc::clone(id),
+        device: w[29].checked_sub(1).map(|device| device as u32),
+        generation: w[30],
         state: KernelState::from_u8(w[0] as u8).unwrap_or(KernelState::Failed),
         messages_received: w[1],
         messages_sent: w[2],
         messages_processed: w[3],
         errors: w[4],
         start_time: time_of(w[5]),
+        counted_since: time_of(w[31]),
         last_message_time: time_of(w[6]),
         last_sign_of_life: time_of(w[7]),
         stall: None,
@@ -185,6 +198,7 @@ pub(crate) fn kernel_of(
         trace: w[26].checked_sub(1).map(|written| TraceRecords::new(written, w[27], w[28])),
         histogram,
         recorded_since_launch: w[24],
+        earlier: None,
     }
 }
 

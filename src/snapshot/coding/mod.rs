@@ -7,6 +7,7 @@
 #[cfg(feature = "recording")]
 mod blocks;
 mod coder;
+mod devices;
 #[cfg(feature = "recording")]
 mod gpus;
 mod histogram;
@@ -24,6 +25,8 @@ mod whole;
 pub(crate) use blocks::{blocks, blocks_again, canonical};
 #[cfg(feature = "recording")]
 pub(crate) use coder::{Coder, text, time_of, time_word};
+#[cfg(feature = "recording")]
+pub(crate) use devices::devices;
 #[cfg(feature = "recording")]
 pub(crate) use gpus::gpus;
 #[cfg(feature = "recording")]

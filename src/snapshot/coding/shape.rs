@@ -39,7 +39,7 @@ impl WholeShape {
     pub(crate) fn fits(&self, snapshot: &Snapshot) -> bool {
         let places = &snapshot.places.kernels;
         let is = |(a, b): (&KernelPlaces, &KernelPlaces)| {
-            Arc::ptr_eq(&a.id, &b.id) && a.blocks == b.blocks && a.names == b.names
+            Arc::ptr_eq(&a.id, &b.id) && (a.device, a.blocks) == (b.device, b.blocks) && a.names == b.names
         };
         let same_places = Arc::ptr_eq(&self.places, places)
             || self.places.len() == places.len() && self.places.iter().zip(&**places).all(is);
@@ -141,8 +141,9 @@ fn places(coder: &mut impl Coder, now: Option<&KernelPlaces>, ids: &[Arc<str>]) 
     let index = || ids.iter().position(|id| now.is_some_and(|now| *id == now.id)).map_or(u64::MAX, |i| i as u64);
     let index = coder.word(0, index);
     let id = ids.get(index as usize).cloned().unwrap_or_default();
+    let device = coder.word(0, || now.map_or(0, |now| now.device as u64)) as usize;
     let first = coder.word(0, || now.map_or(0, |now| now.blocks.first.into())) as u32;
     let count = coder.word(0, || now.map_or(0, |now| now.blocks.count.into())) as u32;
     let names: Vec<Arc<str>> = list(coder, now.map_or(&[], |now| now.names.all()), text);
-    KernelPlaces { id, names: KernelNames::of(names), blocks: ShardRange { first, count } }
+    KernelPlaces { id, names: KernelNames::of(names), device, blocks: ShardRange { first, count } }
 }

@@ -7,7 +7,7 @@ use super::histogram::histogram;
 use crate::machine::SystemMetrics;
 use crate::snapshot::{Dropped, SelfMetrics};
 
-const SELF_WORDS: usize = 23;
+const SELF_WORDS: usize = 25;
 
 pub(crate) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Option<&SelfMetrics>) -> SelfMetrics {
     let w = coder.words(&self_words(before), now.map(self_words).as_ref());
@@ -32,6 +32,7 @@ pub(crate) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Op
             application_events: w[20],
             event_subscribers: w[21],
             trace_streams: w[22],
+            kernels: w[24],
         },
         hook_calls_total: w[11],
         hook_panics_total: w[12],
@@ -39,6 +40,7 @@ pub(crate) fn self_metrics(coder: &mut impl Coder, before: &SelfMetrics, now: Op
         hooks_disabled: w[14],
         lookup_misses_total: w[15],
         metric_series: w[16] as usize,
+        role_misses_total: w[23],
     }
 }
 
@@ -55,6 +57,7 @@ fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
         application_events,
         event_subscribers,
         trace_streams,
+        kernels,
     } = m.dropped;
     [
         m.collection_runs_total,
@@ -80,6 +83,8 @@ fn self_words(m: &SelfMetrics) -> [u64; SELF_WORDS] {
         application_events,
         event_subscribers,
         trace_streams,
+        m.role_misses_total,
+        kernels,
     ]
 }
 

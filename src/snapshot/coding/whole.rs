@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::coder::{Coder, time_of, time_word};
-use super::{histogram, kernel, operations, publishers, stall, telemetry};
+use super::{devices, histogram, kernel, operations, publishers, stall, telemetry};
 use crate::machine::GpuMetrics;
 use crate::metrics::{Family, Series};
 use crate::snapshot::{DeviceClock, KernelTelemetry, Places, RatesBuilder, SelfMetrics, Snapshot};
@@ -57,6 +57,9 @@ pub(crate) fn code(
         drift_ppb: word(|s| s.device_clock.drift_ppb as u64) as i64,
         restarts_total: word(|s| s.device_clock.restarts_total),
     };
+    let copy_duration = Duration::from_nanos(copy_duration);
+    let read = (device_clock, copied_bytes as usize, copy_duration);
+    let devices = devices::devices(coder, before.map_or(&[], |s| &s.devices), now.map(|s| &*s.devices), read);
     let windows = windows(coder, now);
     let count = windows.len();
     let mut rates = RatesBuilder::new(windows, Box::default(), 0);
@@ -84,9 +87,10 @@ pub(crate) fn code(
     Snapshot {
         sequence,
         time: time_of(time).unwrap_or(UNIX_EPOCH),
-        copy_duration: Duration::from_nanos(copy_duration),
+        copy_duration,
         copied_bytes: copied_bytes as usize,
         device_clock,
+        devices,
         kernels,
         metrics,
         operations,
@@ -94,6 +98,7 @@ pub(crate) fn code(
         self_metrics,
         system,
         gpus,
+        forgotten: None,
         places: Places::default(),
     }
 }

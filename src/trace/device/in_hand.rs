@@ -15,6 +15,8 @@ use crate::trace::value::{Attribute, Name};
 pub(crate) struct InHand {
     /// The kernel's id.
     pub(crate) kernel: Arc<str>,
+    /// Index of the device that it runs on.
+    pub(crate) device: u32,
     /// The block's shard.
     pub(crate) shard: u32,
     /// The multiprocessor that it is on.

@@ -207,14 +207,15 @@ impl DeviceTrace {
         trace.clocks.push(self.clock.clone());
     }
 
-    /// Adds what was recorded since this reader's last look. It stays kept.
+    /// Adds what was recorded since this reader's last look. It stays kept. One cursor does for several devices.
     ///
     /// A span is recorded when it ends: what lies in one that goes on, as far as it is known, is left for the next look, where
     /// that has ended; longer than that it is not held back, unless `last` says that there is no next look.
     pub fn add_since(&self, cursor: &mut TraceCursor, last: bool, trace: &mut Trace) {
         let first = self.added - self.kept.len() as u64;
-        let next = cursor.device.next.replace(self.added).unwrap_or(first);
-        let left = std::mem::take(&mut cursor.device.left);
+        let of_device = cursor.devices.entry(Arc::clone(&self.device)).or_default();
+        let next = of_device.next.replace(self.added).unwrap_or(first);
+        let left = std::mem::take(&mut of_device.left);
         let is_gone = |number: &&u64| **number < first;
         cursor.missed += first.saturating_sub(next) + left.iter().filter(is_gone).count() as u64;
         let numbers = left.iter().copied().chain(next.max(first)..self.added).filter(|number| *number >= first);
@@ -231,7 +232,7 @@ impl DeviceTrace {
                 .into_iter()
                 .enumerate()
                 .partition(|(place, (number, _))| last || *place < closed || *number < next);
-            cursor.device.left.extend(later.into_iter().map(|(_, (number, _))| number));
+            of_device.left.extend(later.into_iter().map(|(_, (number, _))| number));
             let records: Vec<&Kept> = now.into_iter().map(|(_, (_, kept))| kept).collect();
             let track = self.track(kernel, shard, records.iter().rev().find_map(|kept| kept.record.sm));
             assemble::shard(&records, &track, &self.key, trace);
@@ -286,7 +287,7 @@ mod tests {
 
     fn record(number: u64, begin: u64, kind: RecordKind) -> DeviceRecord {
         let time = Time::device(begin, 1_000_000 + begin, 5);
-        DeviceRecord { kernel: KERNEL.into(), shard: 3, sm: Some(7), number, time, kind }
+        DeviceRecord { kernel: KERNEL.into(), device: 0, shard: 3, sm: Some(7), number, time, kind }
     }
 
     fn message(number: u64, begin: u64, duration_ns: u64, of: u64) -> DeviceRecord {

@@ -10,6 +10,8 @@ use crate::trace::time::Time;
 pub struct DeviceRecord {
     /// The kernel's id.
     pub kernel: Arc<str>,
+    /// The device that it ran on, as an index in [`Snapshot::devices`](crate::Snapshot::devices).
+    pub device: u32,
     /// The shard whose ring it was in: the index of a block, or of a role of a block.
     pub shard: u32,
     /// The multiprocessor that the shard's block is on; `None` if the block did not say.

@@ -65,6 +65,8 @@ pub enum StreamEnd {
 #[derive(Debug)]
 pub(crate) struct TracedKernel {
     pub(crate) id: Arc<str>,
+    /// Index of the device that it runs on.
+    pub(crate) device: u32,
     pub(crate) names: KernelNames,
 }
 
@@ -121,13 +123,16 @@ struct State {
     /// What had no room lately, by its ring; it comes before the next record of that ring.
     missing: BTreeMap<(Arc<str>, u32), (Arc<Batch>, Missing)>,
     waker: Option<Waker>,
+    /// Devices from which something may come.
+    sources: usize,
     end: Option<StreamEnd>,
 }
 
 impl Queue {
-    /// Makes the queue of a new stream, and the stream.
-    pub(crate) fn open(config: StreamConfig) -> (Weak<Queue>, Stream) {
-        let queue = Arc::new(Queue { state: Mutex::default(), arrived: Condvar::new(), limit: config.queue_records });
+    /// Makes the queue of a new stream of so many devices, and the stream.
+    pub(crate) fn open(config: StreamConfig, sources: usize) -> (Weak<Queue>, Stream) {
+        let state = Mutex::new(State { sources, ..State::default() });
+        let queue = Arc::new(Queue { state, arrived: Condvar::new(), limit: config.queue_records });
         (
             Arc::downgrade(&queue),
             Stream { queue, current: None, names: HashMap::new(), last_name: None, read: 0, lost: 0 },
@@ -158,10 +163,13 @@ impl Queue {
         dropped
     }
 
-    /// Nothing comes any more.
+    /// Nothing comes any more from one of its devices; after the last one the stream has ended.
     pub(crate) fn end(&self, why: StreamEnd) {
         let mut state = self.lock();
-        state.end.get_or_insert(why);
+        state.sources = state.sources.saturating_sub(1);
+        if state.sources == 0 {
+            state.end.get_or_insert(why);
+        }
         self.wake(state);
     }
 
@@ -196,7 +204,7 @@ impl State {
 /// async by [`next_blocking`](Self::next_blocking) and [`blocking`](Self::blocking).
 ///
 /// The queue between the rings and the stream is [bounded](StreamConfig): of what comes while it is full the stream says how
-/// much it was. It ends with its collector, or when the device can be read no more; what was read until then is still
+/// much it was. It ends with its collector, or when no device can be read any more; what was read until then is still
 /// there, and [`end`](Self::end) says why. Dropping it ends it.
 pub struct Stream {
     queue: Arc<Queue>,
@@ -307,6 +315,7 @@ impl Stream {
         (self.read, self.lost) = (self.read + read, self.lost + lost);
         DeviceRecord {
             kernel: Arc::clone(&batch.kernel.id),
+            device: batch.kernel.device,
             shard: batch.shard,
             sm: batch.sm,
             number: decoded.number,

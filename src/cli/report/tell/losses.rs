@@ -48,6 +48,7 @@ fn lost(past: &Past, last: &Snapshot) -> Vec<(String, u64)> {
             all(|k| k.trace.map_or(0, |t| t.lost)),
         ),
         ("records of events and spans that streams had no room for", dropped.trace_streams),
+        ("ended kernels that were forgotten for new ones", dropped.kernels),
         ("messages and replies dropped when kernels were stopped", all(|k| k.dropped)),
         ("notifications that hooks did not get", dropped.hooks),
         ("calls of hooks that panicked", of.hook_panics_total),
@@ -59,6 +60,7 @@ fn lost(past: &Past, last: &Snapshot) -> Vec<(String, u64)> {
         ("events of the application that left their list", dropped.application_events),
         ("events of the application that subscribers came too late for", dropped.event_subscribers),
         ("look-ups of metrics by kernels that found none", of.lookup_misses_total),
+        ("pens of roles that kernels were not registered with", of.role_misses_total),
     ];
     let counts = counts.into_iter().filter(|(_, count)| *count > 0);
     counts.map(|(what, count)| (what.to_owned(), count)).collect()

@@ -60,7 +60,7 @@ pub fn tiles(past: &Past, about: &About) -> Vec<Tile> {
 
 /// One line for each kernel.
 pub fn kernels(past: &Past) -> Vec<Block> {
-    let titles = vec![
+    let mut titles = vec![
         "kernel",
         "state at the end",
         "messages",
@@ -74,7 +74,12 @@ pub fn kernels(past: &Past) -> Vec<Block> {
         "most waiting",
         "busy",
     ];
-    let rows = past.kernels.iter().enumerate().map(|(place, kernel)| row(place, kernel)).collect();
+    let mut rows: Vec<Vec<Cell>> = past.kernels.iter().enumerate().map(|(place, kernel)| row(place, kernel)).collect();
+    if let Some((_, last)) = past.ends.as_ref().filter(|(_, last)| last.devices.len() > 1) {
+        titles.insert(1, "device");
+        let cell = |kernel: &KernelPast| Cell::Text(last.device_label(&kernel.last).unwrap_or_else(|| NONE.to_owned()));
+        rows.iter_mut().zip(&past.kernels).for_each(|(row, kernel)| row.insert(1, cell(kernel)));
+    }
     let before: u64 = past.kernels.iter().map(|kernel| kernel.handled_before).sum();
     let mut blocks = vec![Block::Table(Table { titles, rows })];
     if before > 0 {

@@ -168,9 +168,10 @@ impl App {
 
     /// Returns the row of the selected kernel.
     pub fn row(&self) -> Option<Row<'_>> {
-        let kernel = self.moment()?.snapshot.kernel(self.kernel.as_ref()?)?;
+        let snapshot = &self.moment()?.snapshot;
+        let kernel = snapshot.kernel(self.kernel.as_ref()?)?;
         let point = self.history.series(&kernel.kernel_id).and_then(|series| series.at(self.shown()?));
-        Some(Row { kernel, point })
+        Some(Row::new(snapshot, kernel, point))
     }
 
     /// Returns the blocks of the selected kernel; `None` where the moment has none.
@@ -221,10 +222,7 @@ impl App {
             Action::First => self.go(isize::MIN / 2),
             Action::Last => self.go(isize::MAX / 2),
             Action::Select(line) => self.select(line),
-            Action::SortFurther(places) => {
-                let column = self.table.by.further(places);
-                self.table.sort_by(column);
-            }
+            Action::SortFurther(places) => self.sort_further(places),
             Action::SortBy(column) => self.table.sort_by(column),
             Action::Reverse => self.table.descending = !self.table.descending,
             Action::EditFilter => {
@@ -363,12 +361,15 @@ impl App {
         self.select(self.at().saturating_add_signed(lines.saturating_mul(width)));
     }
 
+    fn sort_further(&mut self, places: isize) {
+        let several_devices = self.moment().is_some_and(|moment| moment.snapshot.devices.len() > 1);
+        let column = self.table.by.further(places, several_devices);
+        self.table.sort_by(column);
+    }
+
     fn go_sideways(&mut self, places: isize) {
         match self.page {
-            Page::Kernels => {
-                let column = self.table.by.further(places);
-                self.table.sort_by(column);
-            }
+            Page::Kernels => self.sort_further(places),
             _ => self.select(self.at().saturating_add_signed(places)),
         }
     }

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use ringscope::feed::Moment;
-use ringscope::{KernelState, KernelTelemetry};
+use ringscope::snapshot::DeviceSummary;
+use ringscope::{KernelState, KernelTelemetry, Snapshot};
 
 use crate::cli::top::state::history::History;
 use crate::cli::top::state::point::Point;
@@ -14,6 +15,8 @@ use crate::cli::top::state::point::Point;
 pub enum Column {
     /// The kernel's name.
     Kernel,
+    /// The device that it runs on; shown where there are several.
+    Device,
     /// Its state; those that need attention are the most.
     State,
     /// Messages a second.
@@ -36,8 +39,9 @@ pub enum Column {
 
 impl Column {
     /// All columns, from left to right.
-    pub const ALL: [Column; 10] = [
+    pub const ALL: [Column; 11] = [
         Column::Kernel,
+        Column::Device,
         Column::State,
         Column::Rate,
         Column::P50,
@@ -53,6 +57,7 @@ impl Column {
     pub const fn title(self) -> &'static str {
         match self {
             Column::Kernel => "kernel",
+            Column::Device => "device",
             Column::State => "state",
             Column::Rate => "msg/s",
             Column::P50 => "p50",
@@ -65,10 +70,12 @@ impl Column {
         }
     }
 
-    /// Returns the column so many further, around the end.
-    pub fn further(self, places: isize) -> Column {
-        let at = Column::ALL.iter().position(|column| *column == self).unwrap_or(0);
-        Column::ALL[(at as isize + places).rem_euclid(Column::ALL.len() as isize) as usize]
+    /// Returns the column so many further, around the end; the one of devices only if there are several.
+    pub fn further(self, places: isize, several_devices: bool) -> Column {
+        let all = Column::ALL.into_iter().filter(|column| several_devices || *column != Column::Device);
+        let shown: Vec<Column> = all.collect();
+        let at = shown.iter().position(|column| *column == self).unwrap_or(0);
+        shown[(at as isize + places).rem_euclid(shown.len() as isize) as usize]
     }
 }
 
@@ -77,8 +84,18 @@ impl Column {
 pub struct Row<'a> {
     /// Its numbers.
     pub kernel: &'a KernelTelemetry,
+    /// What it runs on, where there are several devices.
+    pub device: Option<&'a DeviceSummary>,
     /// What it did since the moment before; `None` at the first.
     pub point: Option<&'a Point>,
+}
+
+impl<'a> Row<'a> {
+    /// Makes that of a kernel of this snapshot.
+    pub fn new(snapshot: &'a Snapshot, kernel: &'a KernelTelemetry, point: Option<&'a Point>) -> Row<'a> {
+        let device = snapshot.device_of(kernel).filter(|_| snapshot.devices.len() > 1);
+        Row { kernel, device, point }
+    }
 }
 
 /// How the table is sorted, and what is left out.
@@ -98,9 +115,10 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Sorts by that column: numbers the most first, names from a to z; the same again turns it round.
+    /// Sorts by that column: numbers the most first, names from a to z, devices in their order; the same again turns it round.
     pub fn sort_by(&mut self, column: Column) {
-        self.descending = if self.by == column { !self.descending } else { column != Column::Kernel };
+        self.descending =
+            if self.by == column { !self.descending } else { !matches!(column, Column::Kernel | Column::Device) };
         self.by = column;
     }
 
@@ -108,7 +126,7 @@ impl Table {
     pub fn rows<'a>(&self, history: &'a History, number: u64, moment: &'a Moment, filter: &str) -> Vec<Row<'a>> {
         let kernels = moment.snapshot.kernels.iter().filter(|kernel| matches(&kernel.kernel_id, filter));
         let point = |kernel: &KernelTelemetry| history.series(&kernel.kernel_id).and_then(|series| series.at(number));
-        let mut rows: Vec<Row> = kernels.map(|kernel| Row { kernel, point: point(kernel) }).collect();
+        let mut rows: Vec<Row> = kernels.map(|kernel| Row::new(&moment.snapshot, kernel, point(kernel))).collect();
         rows.sort_by(|a, b| self.order(a, b));
         rows
     }
@@ -118,6 +136,8 @@ impl Table {
         let point = |of: fn(&Point) -> f64| value(a, of).total_cmp(&value(b, of));
         let order = match self.by {
             Column::Kernel => natural(&a.kernel.kernel_id, &b.kernel.kernel_id),
+            // A host actor's comes first.
+            Column::Device => a.kernel.device.cmp(&b.kernel.device),
             Column::State => urgency(a.kernel.state).cmp(&urgency(b.kernel.state)),
             Column::Rate => point(|point| f64::from(point.messages)),
             Column::P50 => point(|point| point.p50.map_or(-1.0, f64::from)),

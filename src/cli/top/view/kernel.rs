@@ -61,6 +61,9 @@ fn facts(app: &App, row: &Row) -> Vec<(String, String)> {
         ("busy".to_owned(), units::percent(kernel.busy_ratio)),
         ("up".to_owned(), age(kernel.uptime)),
     ];
+    if let Some(device) = row.device {
+        facts.push(("device".to_owned(), device.label()));
+    }
     if kernel.blocks > 0 {
         facts.push(("blocks".to_owned(), format!("{} of {}", kernel.blocks_started, kernel.blocks)));
     }

@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ringscope::snapshot::DeviceSummary;
 
 use crate::cli::term::text::{escaped, shortened};
 use crate::cli::term::units;
@@ -108,17 +109,18 @@ struct Shown {
     rank: u8,
 }
 
-const SHOWN: [Shown; 10] = [
+const SHOWN: [Shown; 11] = [
     Shown { column: Column::Kernel, width: 0, spark: None, rank: 0 },
+    Shown { column: Column::Device, width: 9, spark: None, rank: 4 },
     Shown { column: Column::State, width: 11, spark: None, rank: 3 },
     Shown { column: Column::Rate, width: 7, spark: Some((|point| Some(point.messages.into()), Role::Rate)), rank: 0 },
-    Shown { column: Column::P50, width: 8, spark: None, rank: 6 },
+    Shown { column: Column::P50, width: 8, spark: None, rank: 7 },
     Shown { column: Column::P99, width: 8, spark: Some((|point| point.p99.map(f64::from), Role::Latency)), rank: 1 },
     Shown { column: Column::Queue, width: 7, spark: Some((|point| Some(point.queue as f64), Role::Queue)), rank: 2 },
-    Shown { column: Column::Errors, width: 6, spark: None, rank: 4 },
-    Shown { column: Column::Busy, width: 10, spark: None, rank: 5 },
-    Shown { column: Column::Bytes, width: 8, spark: None, rank: 7 },
-    Shown { column: Column::Total, width: 8, spark: None, rank: 8 },
+    Shown { column: Column::Errors, width: 6, spark: None, rank: 5 },
+    Shown { column: Column::Busy, width: 10, spark: None, rank: 6 },
+    Shown { column: Column::Bytes, width: 8, spark: None, rank: 8 },
+    Shown { column: Column::Total, width: 8, spark: None, rank: 9 },
 ];
 
 /// Columns that a name keeps before other columns are left out for it.
@@ -130,7 +132,9 @@ const WIDEST_NAME: u16 = 40;
 fn fit(rows: &[Row], width: u16) -> (Vec<&'static Shown>, u16, u16) {
     let longest = rows.iter().map(|row| row.kernel.kernel_id.len()).max().unwrap_or(0);
     let longest = u16::try_from(longest).unwrap_or(WIDEST_NAME).clamp(8, WIDEST_NAME) + 2;
-    let mut shown: Vec<&Shown> = SHOWN.iter().collect();
+    let several_devices = rows.iter().any(|row| row.device.is_some());
+    let wanted = SHOWN.iter().filter(|one| several_devices || one.column != Column::Device);
+    let mut shown: Vec<&Shown> = wanted.collect();
     let taken = |shown: &[&Shown]| shown.iter().skip(1).map(|one| one.width + 1).sum::<u16>();
     while taken(&shown) + longest.min(NAME) > width {
         let given_up = shown.iter().filter(|one| one.rank > 0).max_by_key(|one| one.rank).map(|one| one.rank);
@@ -191,7 +195,7 @@ fn draw_titles(pen: &mut Pen, app: &App, area: Rect, shown: &[&Shown], name: u16
             Column::Kernel => {
                 pen.name(field.x, field.y, field.width, &title, style);
             }
-            Column::State => {
+            Column::Device | Column::State => {
                 pen.put(field.x + 1, field.y, field.width.saturating_sub(1), &title, style);
             }
             _ => pen.right(field.x, field.y, (width + 1).min(field.width), &title, style),
@@ -228,6 +232,10 @@ fn draw_row(pen: &mut Pen, app: &App, area: Rect, shown: &[&Shown], (name, spark
                 let style = pen.theme.style(if row.kernel.state.has_ended() { Role::Dim } else { Role::Plain });
                 let style = if row.kernel.needs_attention() { state } else { style };
                 pen.name(field.x + 2, field.y, field.width.saturating_sub(2), &row.kernel.kernel_id, style);
+            }
+            Column::Device => {
+                let label = row.device.map(DeviceSummary::label).unwrap_or_default();
+                pen.write(field.x + 1, field.y, field.width.saturating_sub(1), &label, Role::Plain);
             }
             Column::State => {
                 pen.put(field.x + 1, field.y, field.width.saturating_sub(1), row.kernel.state.name(), state);
@@ -278,6 +286,6 @@ fn number(column: Column, row: &Row) -> (String, Role) {
             (text, idle(Role::Plain, point.map_or(0.0, |p| p.bytes)))
         }
         Column::Total => (units::count(row.kernel.handled()), Role::Plain),
-        Column::Kernel | Column::State | Column::Busy => (String::new(), Role::Plain),
+        Column::Kernel | Column::Device | Column::State | Column::Busy => (String::new(), Role::Plain),
     }
 }

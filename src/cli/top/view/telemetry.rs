@@ -92,6 +92,7 @@ fn losses(of: &SelfMetrics, app: &App) -> Vec<Fact> {
         ("for hooks", dropped.hooks),
         ("series", dropped.series),
         ("look-ups of no metric", of.lookup_misses_total),
+        ("pens of no role", of.role_misses_total),
         ("panics of hooks", of.hook_panics_total),
         ("for event subscribers", dropped.event_subscribers),
         ("moments not shown here", app.origin.lost),

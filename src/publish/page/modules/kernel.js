@@ -93,6 +93,7 @@ function tell(kernel, now, life) {
     ["Retries", whole(kernel.retries), kernel.retries],
     ["Dropped", whole(kernel.dropped), kernel.dropped],
     ["Last error", kernel.last_error ?? (kernel.last_error_code === null ? null : `code ${kernel.last_error_code}`)],
+    ["Device", state.kernels.get(kernel.kernel_id)?.device],
     ["Blocks that have begun", kernel.blocks ? `${whole(kernel.blocks_started)} of ${whole(kernel.blocks)}` : null],
     ["Launched", kernel.start_time && clock(kernel.start_time)],
     ["Running for", age(kernel.uptime)],

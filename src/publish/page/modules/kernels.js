@@ -13,6 +13,7 @@ const ORDER = ["failed", "stalled", "terminating", "active", "launched", "deacti
 
 const columns = [
   { key: "id", label: "Kernel", value: (k) => k.id, fill: (cell, k) => link(cell, k.id) },
+  { key: "device", label: "Device", value: (k) => k.device, only: (rows) => rows.some((k) => k.device) },
   { key: "state", label: "State", value: (k) => ORDER.indexOf(k.state), fill: (cell, k) => stateBadge(cell, k.state) },
   { key: "rate", label: "Messages", unit: "/s", numeric: true, value: (k) => k.messages_per_second, text: (k) => rate(k.messages_per_second) },
   { key: "rates", label: "Trend", of: "Messages", priority: 2, fill: (cell, k) => spark(cell, seriesOf(k.id).messages_per_second, "sky") },

@@ -4,8 +4,8 @@ import { el, setAttribute, setChildren, setText } from "./dom.js";
 
 const STEP = 200;
 
-// Makes a table of `columns`: {key, label, of?, unit?, hint?, numeric?, priority?, value(row), text?(row), fill?(cell, row)}. What `value`
-// returns is sorted by, and is in the cell as data-value. `sort`: [key, ascending], or null where the order of the rows stays.
+// Makes a table of `columns`: {key, label, of?, unit?, hint?, numeric?, priority?, value(row), text?(row), fill?(cell, row), only?(rows)}. What
+// `value` returns is sorted by, and is in the cell as data-value; a column is shown where `only` holds of all rows, or there is none. `sort`: [key, ascending], or null where the order of the rows stays.
 export function table({ caption, columns, keyOf, sort = null, none }) {
   const state = { sort, rows: [], limit: STEP, made: new Map() };
   const heads = columns.map((column) => head(column, sort !== null, () => {
@@ -26,15 +26,22 @@ export function table({ caption, columns, keyOf, sort = null, none }) {
     const rows = sorted(state.rows, columns, state.sort);
     const shown = rows.slice(0, state.limit);
     const kept = new Map();
+    const hidden = columns.map(({ only }) => only !== undefined && !only(state.rows));
     setChildren(body, shown.map((row, at) => {
       const key = keyOf(row, at);
       const line = state.made.get(key) ?? makeRow(columns);
-      columns.forEach((column, index) => fill(line.children[index], column, row));
+      columns.forEach((column, index) => {
+        line.children[index].hidden = hidden[index];
+        fill(line.children[index], column, row);
+      });
       kept.set(key, line);
       return line;
     }));
     state.made = kept;
-    columns.forEach((column, at) => setAttribute(heads[at], "aria-sort", order(column, state.sort)));
+    columns.forEach((column, at) => {
+      heads[at].hidden = hidden[at];
+      setAttribute(heads[at], "aria-sort", order(column, state.sort));
+    });
     nothing.hidden = rows.length > 0;
     scroller.hidden = rows.length === 0;
     more.hidden = rows.length <= state.limit;
