@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let page = String::from_utf8(snapshot.export_page(format))?;
     println!("content-type: {}\n", format.content_type());
     page.lines().filter(|line| line.contains("processed") || line.contains("upload")).for_each(|l| println!("{l}"));
-    assert!(page.contains("\nringscope_kernel_messages_processed_total{kernel=\"worker\"} 1000\n"));
+    assert!(page.contains("\nringscope_kernel_messages_processed_total{kernel=\"worker\",device=\"0\"} 1000\n"));
     assert!(page.contains("\nupload_retries_total 2\n"));
 
     println!("\n{}", snapshot.export_json()?);

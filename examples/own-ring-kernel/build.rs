@@ -1,9 +1,11 @@
-//! Compiles the kernel for the host device at each level: the same file that NVRTC compiles for a GPU.
+//! Compiles the kernels for the host device at each level: the same files that NVRTC compiles for a GPU.
 
 fn main() {
     let include = std::env::var("DEP_RINGSCOPE_INCLUDE").expect("ringscope's headers, by its `links` metadata");
-    println!("cargo::rerun-if-changed=src/wordcount.cu");
-    for level in ["0", "1", "2", "3"] {
+    for (kernel, level) in
+        ["wordcount", "dense"].iter().flat_map(|kernel| ["0", "1", "2", "3"].map(|level| (kernel, level)))
+    {
+        println!("cargo::rerun-if-changed=src/{kernel}.cu");
         cc::Build::new()
             .cpp(true)
             .std("c++17")
@@ -13,7 +15,7 @@ fn main() {
             .define("RINGSCOPE_CPU", None)
             .define("RINGSCOPE_LEVEL", level)
             .include(&include)
-            .file("src/wordcount.cu")
-            .compile(&format!("wordcount_l{level}"));
+            .file(format!("src/{kernel}.cu"))
+            .compile(&format!("{kernel}_l{level}"));
     }
 }

@@ -1,8 +1,11 @@
 //! A ring kernel of one's own: a handler in CUDA C++ (`wordcount.cu`) with arguments, state and metrics, which
-//! `RingKernelRuntime` launches and talks to. Counts the words of some lines.
+//! `RingKernelRuntime` launches and talks to. Counts the words of some lines. A second one, whose blocks have 128 threads, is
+//! in `dense.rs`.
 //!
 //! `cargo run --release [host | cuda]`: without a word on CUDA where there is one, else on the host device. With the name of a
 //! file behind that it writes a trace of some messages there, with what the kernel recorded: ui.perfetto.dev opens it.
+
+mod dense;
 
 use std::error::Error;
 use std::path::Path;
@@ -38,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let counted = count_words(spec, Level::Histograms, 1000)?;
     println!("{} words in {} messages; of 1 to {LONGEST} letters:", counted.words, counted.messages);
     println!("{:?}", counted.lengths);
+    println!("{} outputs of a layer were active in 200 messages", dense::run(spec, Level::Histograms, 200)?);
     match std::env::args_os().nth(2) {
         Some(file) => write_trace(spec, file.as_ref()),
         None => Ok(()),
@@ -174,6 +178,7 @@ mod tests {
             words.for_each(|word| lengths[word.len().min(LONGEST) - 1] += 1);
             assert_eq!(counted.lengths, lengths, "{level:?}");
             assert_eq!(counted.words, lengths.iter().sum::<u64>());
+            assert!(dense::run(spec, level, 50).expect("it multiplies") > 0);
         }
     }
 
