@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringscope::{DeviceSpec, LaunchOptions, RingKernel, RingKernelRuntime, RuntimeError};
+use ringscope::{DeviceSpec, LaunchOptions, Replies, Reply, RingKernel, RingKernelRuntime, RuntimeError};
 
 const SLOTS: u32 = 256;
 const SOON: Duration = Duration::from_secs(30);
@@ -60,6 +60,56 @@ fn two_threads(kernel: &RingKernel, messages: u64) -> Result<(), RuntimeError> {
     })
 }
 
+/// One message at a time, there and back.
+fn trips_of_a_thread(kernel: &RingKernel, messages: u64) -> Result<(), RuntimeError> {
+    let mut reply = Reply::default();
+    for _ in 0..messages {
+        kernel.send_blocking(b"16 bytes of text")?;
+        kernel.receive_into_blocking(&mut reply, SOON)?;
+    }
+    Ok(())
+}
+
+async fn trips_of_a_task(kernel: RingKernel, messages: u64) -> Result<(), RuntimeError> {
+    let mut reply = Reply::default();
+    for _ in 0..messages {
+        kernel.send(b"16 bytes of text").await?;
+        kernel.receive_into(&mut reply, SOON).await?;
+    }
+    Ok(())
+}
+
+const BATCH: [&[u8]; 64] = [b"16 bytes of text"; 64];
+
+/// As many as the rings are sure to hold, in batches.
+fn batches_of_a_thread(kernel: &RingKernel, messages: u64) -> Result<(), RuntimeError> {
+    let (mut replies, mut sent, mut received) = (Replies::new(BATCH.len()), 0, 0);
+    while received < messages {
+        if sent < messages && sent - received + BATCH.len() as u64 <= UNDER_WAY {
+            sent += kernel.send_batch_blocking(&BATCH)?.count as u64;
+        } else {
+            received += kernel.receive_batch_blocking(&mut replies, SOON)? as u64;
+        }
+    }
+    // The last batch may be more than was wanted.
+    (received..sent).try_for_each(|_| kernel.receive_blocking(SOON).map(drop))
+}
+
+async fn batches_of_a_task(kernel: RingKernel, messages: u64) -> Result<(), RuntimeError> {
+    let (mut replies, mut sent, mut received) = (Replies::new(BATCH.len()), 0, 0);
+    while received < messages {
+        if sent < messages && sent - received + BATCH.len() as u64 <= UNDER_WAY {
+            sent += kernel.send_batch(&BATCH).await?.count as u64;
+        } else {
+            received += kernel.receive_batch(&mut replies, SOON).await? as u64;
+        }
+    }
+    for _ in received..sent {
+        kernel.receive(SOON).await?;
+    }
+    Ok(())
+}
+
 fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
     [1, 2, 3].map(|q| values[(values.len() - 1) * q / 4])
@@ -105,6 +155,15 @@ fn main() -> Result<(), RuntimeError> {
     compare("one sends, one receives", &|| {
         let thread = rate(messages, || two_threads(&kernel, messages))?;
         Ok([thread, rate(messages, || tokio.block_on(two_tasks(&kernel, messages)))?])
+    })?;
+    compare("one at a time", &|| {
+        let messages = messages / 4;
+        let task = || tokio.block_on(tokio.spawn(trips_of_a_task(kernel.clone(), messages))).unwrap_or(Ok(()));
+        Ok([rate(messages, || trips_of_a_thread(&kernel, messages))?, rate(messages, task)?])
+    })?;
+    compare("batches of 64", &|| {
+        let task = || tokio.block_on(tokio.spawn(batches_of_a_task(kernel.clone(), messages))).unwrap_or(Ok(()));
+        Ok([rate(messages, || batches_of_a_thread(&kernel, messages))?, rate(messages, task)?])
     })?;
     let pause = if once { Duration::from_millis(1) } else { Duration::from_secs(5) };
     let idle = || {

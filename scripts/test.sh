@@ -30,6 +30,8 @@ export RINGSCOPE_REQUIRE_NVCC=1 RINGSCOPE_REQUIRE_PTX=1 RINGSCOPE_REQUIRE_PROMET
 [ "${RINGSCOPE_RECEIVERS:-}" = none ] || export RINGSCOPE_REQUIRE_RECEIVERS=1
 [ "${RINGSCOPE_BROWSER:-}" = none ] || export RINGSCOPE_REQUIRE_BROWSER=1
 export RUSTFLAGS="${RUSTFLAGS:-} -D warnings" RUSTDOCFLAGS="-D warnings" RUST_BACKTRACE=0
+# Nothing is built twice here and no backtrace is read: what incremental builds and line tables take is half of the disk.
+export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_RELEASE_DEBUG=0
 
 step "the embedded PTX is what the kernels compile to"
 scripts/ptx.sh --check
@@ -39,12 +41,12 @@ scripts/page.sh --check
 
 step "format"
 cargo fmt --check
-for example in bring-your-own-kernel own-ring-kernel; do (cd "examples/$example" && cargo fmt --check); done
+for example in bring-your-own-kernel own-ring-kernel in-the-wild; do (cd "examples/$example" && cargo fmt --check); done
 
 step "lints, over every feature set"
 for features in "" host cuda "cuda host" json trace prometheus-protobuf "host serde system" "cuda nvml" "host cli" "cuda cli" nvtx \
     tracing publish files prometheus-server otlp otlp-grpc remote-write pushgateway elasticsearch grafana-cloud datadog cloudwatch \
-    tls "otlp-grpc tls" "files remote-write" feed alerts recording dashboard page page-tls "cuda host cli nvtx tracing"; do
+    tls "otlp-grpc tls" "files remote-write" feed alerts recording dashboard page page-tls capi "cuda host cli nvtx tracing"; do
     echo "-- features: ${features:-none}"
     # Unit tests and the program with every set; the other tests and the benchmarks with the full one below.
     RINGSCOPE_NVCC=none cargo clippy --quiet -p ringscope --no-default-features --features "$features" --lib --bins -- -D warnings
@@ -56,6 +58,12 @@ scripts/msrv.py
 
 step "documentation"
 RINGSCOPE_NVCC=none cargo doc --quiet --no-deps -p ringscope --all-features
+
+# Under a minute of one core's time where the dependencies are built; they are those of the tests below, as far as their features are
+# the same.
+step "the libraries for C and C++"
+RINGSCOPE_CAPI=$(scripts/capi.sh)
+export RINGSCOPE_CAPI RINGSCOPE_REQUIRE_CAPI=1
 
 step "tests, with machine code by nvcc"
 cargo test --all-features -- --nocapture
@@ -94,6 +102,14 @@ for sanitizer in thread address,undefined; do
     done
 done
 
+echo "-- a barrier that is missing is a race to the thread sanitizer"
+"${CXX:-c++}" -std=c++17 -DRINGSCOPE_CPU -DRINGSCOPE_LEVEL=2 -DRINGSCOPE_STRESS_RACE -O1 -g -fsanitize=thread -pthread \
+    -Ikernels/include kernels/host/stress.cpp kernels/host/shim.cpp -o target/sanitizers/stress-race
+if said=$(target/sanitizers/stress-race 2>&1); then
+    echo "the thread sanitizer says nothing of it"; exit 1
+fi
+grep -q 'data race' <<<"$said" || { echo "$said"; exit 1; }
+
 step "the experiments of the GPU pack"
 scripts/ptx.sh --of benches/gpu/kernels.cu target/measure.ptx
 "${CXX:-c++}" -std=c++17 -Wall -Wextra -Werror -pthread benches/gpu/*.cpp -ldl -o target/measure
@@ -105,6 +121,10 @@ step "bring your own kernel: a program of its own"
 step "a ring kernel of one's own: a program of its own"
 (cd examples/own-ring-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
 (cd examples/own-ring-kernel && CARGO_TARGET_DIR=../../target/examples cargo run --quiet --release -- host ../../target/words.pftrace)
+
+step "telemetry in somebody else's kernel: a program of its own"
+(cd examples/in-the-wild && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
+(cd examples/in-the-wild && CARGO_TARGET_DIR=../../target/examples cargo run --quiet --release -- host)
 
 step "the picture of a trace"
 scripts/trace-picture.py target/words.pftrace -o target/words.svg

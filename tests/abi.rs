@@ -32,10 +32,10 @@ fn rust_facts() -> BTreeMap<String, u64> {
     let mut map = facts! {
         ringscope_shard = Shard { counters = counters, words = words, where = places }
         ringscope_kernel_ref = KernelRef {
-            shards = shards, buckets = buckets, shard_count = shard_count, bucket_stride = bucket_stride,
+            shards = shards, buckets = buckets, row_mask = row_mask, shard_count = shard_count, bucket_stride = bucket_stride,
             scale = scale, metrics = metrics, metric_count = metric_count, records = records, heads = heads,
             filter = filter, box = black_box, first_block = first_block, kinds = kinds,
-            record_count = record_count, box_count = box_count
+            record_count = record_count, box_count = box_count, roles = roles
         }
         ringscope_metric = MetricRef {
             words = words, rows = rows, bounds = bounds, slot = slot, stripes = stripes, row_words = row_words,
@@ -45,14 +45,16 @@ fn rust_facts() -> BTreeMap<String, u64> {
         ringscope_ring_host = RingHost { tail = tail, command = command, out_head = out_head,
             clock_answer = clock_answer }
         ringscope_ring_device = RingDevice {
-            ticket = ticket, seen_tail = seen_tail, seen_command = seen_command, out_ticket = out_ticket
+            ticket = ticket, seen_tail = seen_tail, seen_command = seen_command, polled_ns = polled_ns,
+            out_ticket = out_ticket
         }
         ringscope_slot_in = SlotIn { done = done, seq = seq, bytes = bytes, sent_ns = sent_ns }
         ringscope_slot_out = SlotOut { ready = ready, seq = seq, bytes = bytes, status = status,
             time_ns = time_ns }
         ringscope_ring_args = RingArgs {
-            telemetry = telemetry, host = host, device = device, in = input, out = output, slots = slots,
-            slot_stride = slot_stride, slot_bytes = slot_bytes, reserved = reserved, refuse_below = refuse_below
+            telemetry = telemetry, host = host, posted = posted, device = device, in = input, done = done,
+            out = output, slots = slots, slot_stride = slot_stride, slot_bytes = slot_bytes,
+            done_stride = done_stride, refuse_below = refuse_below
         }
     };
     constants! { map:
@@ -73,6 +75,7 @@ fn rust_facts() -> BTreeMap<String, u64> {
         RINGSCOPE_LATENCY_MAX_NS = Word::LatencyMaxNs, RINGSCOPE_ABI = Word::Abi,
         RINGSCOPE_LAST_ERROR_NS = Word::LastErrorNs, RINGSCOPE_QUEUED_SUM_NS = Counter::QueuedSumNs,
         RINGSCOPE_QUEUED_NOT_MIN_NS = Word::QueuedNotMinNs, RINGSCOPE_QUEUED_MAX_NS = Word::QueuedMaxNs, RINGSCOPE_LOOKUP_MISSES = Word::LookupMisses,
+        RINGSCOPE_ROLE_MISSES = Word::RoleMisses,
         RINGSCOPE_SINGLE_WORDS = SINGLE_WORDS,
         RINGSCOPE_STATE_NONE = block_state::NONE, RINGSCOPE_STATE_HELD = block_state::HELD,
         RINGSCOPE_STATE_ACTIVE = block_state::ACTIVE, RINGSCOPE_STATE_ENDED = block_state::ENDED,

@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["feed"],
     &["recording"],
     &["publish", "dashboard", "runtime"],
-    &["cli"],
+    &["capi", "cli"],
 ];
 const MOST_LINES: usize = 500;
 

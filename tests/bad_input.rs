@@ -117,7 +117,7 @@ fn a_reply_that_does_not_come() {
 fn sources_that_cannot_run() {
     let runtime = after_five();
     let options = LaunchOptions::new().kernel("fft");
-    let says = ["`fft`", "compute, crc32c, echo, vector_add", ".source(\"fft\""];
+    let says = ["`fft`", "compute, crc32c, echo, matmul_f32, vector_add", ".source(\"fft\""];
     expect(&runtime, runtime.launch_blocking("v", &options), &says);
     let unknown_default = builder().kernel("fft").build().unwrap_err().to_string();
     assert!(says.iter().all(|part| unknown_default.contains(part)), "{unknown_default}");

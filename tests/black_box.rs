@@ -5,10 +5,12 @@
 use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use ringscope::abi::{Word, block_state};
 use ringscope::collector::{EventKind, HookKind, Notification};
 use ringscope::device::host::HostDevice;
 use ringscope::device::{DeviceSpec, HostEntry, HostKernel, KernelSource, Launch};
@@ -175,8 +177,8 @@ fn a_box_holds_what_a_block_did_also_after_its_end() {
     let expected: Vec<_> = (20 - messages.len() as u64..20).map(|n| (Some(n), 0)).collect();
     assert_eq!(messages, expected);
     let waypoint = |name: &str, index| Place::Waypoint { name: name.into(), index };
-    let [handler, publish] = [RingPlace::Handler, RingPlace::Publish].map(Place::Ring);
-    for place in [waypoint("load", 0), waypoint("mma", 1), handler, publish] {
+    // The host device publishes within nanoseconds, and does not say so.
+    for place in [waypoint("load", 0), waypoint("mma", 1), Place::Ring(RingPlace::Handler)] {
         assert!(b.records.iter().any(|r| r.kind == BoxRecordKind::At(place.clone())), "{place}");
     }
 }
@@ -228,6 +230,67 @@ fn it_is_off_by_default_and_who_has_none_is_told_so() {
     on.record_receive("actor").expect("an actor");
     assert!(matches!(on.black_box("actor"), Err(TelemetryError::NoBlackBox { .. })));
     assert!(matches!(TelemetryCollector::new(true).black_box("w"), Err(TelemetryError::UnknownKernel { .. })));
+}
+
+/// A kernel of which a block trapped, and its id, its rings, its shards and its black boxes in the next life.
+#[test]
+fn a_kernel_that_died_gives_its_place_back() {
+    let runtime = runtime(Level::Histograms, 64, 3);
+    for life in 1..=5 {
+        talk(&runtime, "w", 2);
+        assert!(matches!(kill(&runtime, "w"), RuntimeError::Device(DeviceError::Trapped { .. })));
+        let last = runtime.telemetry_blocking("w").expect("numbers");
+        assert_eq!((last.generation, last.state, last.messages_processed), (life, KernelState::Failed, 1));
+        let words = runtime.collector().black_box("w").expect("last words");
+        assert!(words.iter().any(|b| b.last_words.as_ref().is_some_and(|last| last.code == 7)), "{words:?}");
+        // Its other blocks were told to stop. Until they have, the id is taken.
+        let launched = || runtime.launch_blocking("w", &LaunchOptions::new().blocks(3));
+        soon("its blocks end", || match launched() {
+            Ok(()) => true,
+            Err(RuntimeError::Telemetry(TelemetryError::AlreadyRegistered { .. })) => false,
+            Err(other) => panic!("{other}"),
+        });
+        runtime.activate_blocking("w").expect("it is activated");
+        talk(&runtime, "w", 7);
+        let now = runtime.telemetry_blocking("w").expect("numbers");
+        assert_eq!((now.generation, now.state, now.messages_processed), (life + 1, KernelState::Active, 1));
+        assert_eq!((now.last_error, now.errors), (None, 0));
+        runtime.collector().reset(Some("w")).expect("a reset");
+        let words = runtime.collector().black_box("w").expect("black boxes");
+        assert!(words.iter().all(|b| b.last_words.is_none()), "those were another life's: {words:?}");
+    }
+    talk(&runtime, "other", 9);
+}
+
+/// Of a launch of one's own the collector knows nothing: the launch says what became of it.
+#[test]
+fn a_kernel_of_ones_own_is_retired_though_a_block_trapped() {
+    let at = symbol(0, "traps_host");
+    // SAFETY: RINGSCOPE_ENTRY made a function of that type.
+    let traps: HostEntry = unsafe { std::mem::transmute(at) };
+    let device = Arc::new(HostDevice::new());
+    let collector = TelemetryCollector::on_device(device.clone(), TelemetryConfig::default()).expect("a slab");
+    let own = collector.register("own", 2).expect("it is registered");
+    // The first block begins, its words behind the line of its counters, and does not say that it ended.
+    // SAFETY: on the host device the addresses are pointers into the slab, which the collector keeps.
+    let state = unsafe {
+        AtomicU64::from_ptr(
+            std::ptr::with_exposed_provenance_mut::<u64>(own.shards as usize).add(16 + Word::State as usize),
+        )
+    };
+    state.store(block_state::ACTIVE, Ordering::Relaxed);
+    let running = TelemetryError::StillRunning { id: "own".to_owned(), blocks: 1 };
+    assert_eq!(collector.retire("own").expect_err("it may run"), running);
+    // SAFETY: it takes an unsigned, and touches no memory.
+    let launched = unsafe { device.launch(traps, 2, &[&0_u32], Vec::new()) }.expect("it is launched");
+    soon("it has left", || launched.has_left());
+    collector.retire_after("own", &launched).expect("no block of it runs");
+    let last = collector.telemetry("own").expect("its last numbers");
+    assert_eq!(last.state, KernelState::Failed);
+    assert!(last.last_error.is_some_and(|error| error.contains("trapped")));
+    assert_eq!(collector.register("own", 2).expect("its place").shards, own.shards);
+    assert_eq!(state.load(Ordering::Relaxed), 0, "it was made zero");
+    assert_eq!(collector.telemetry("own").map(|own| (own.generation, own.state)), Ok((2, KernelState::Launched)));
 }
 
 #[test]

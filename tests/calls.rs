@@ -187,8 +187,9 @@ async fn a_dropped_batch_was_sent_up_to_some_place() {
         for n in 0..sent {
             assert_eq!(number(&kernel.receive(SOON).await.unwrap().payload), n);
         }
-        assert_eq!(kernel.send_batch(&batch[..2]).await, Ok(sent));
-        assert_eq!(tokio::task::block_in_place(|| kernel.send_batch_blocking(&batch[2..4])), Ok(sent + 2));
+        assert_eq!(kernel.send_batch(&batch[..2]).await.map(|sent| sent.first), Ok(sent));
+        let next = tokio::task::block_in_place(|| kernel.send_batch_blocking(&batch[2..4])).unwrap();
+        assert_eq!((next.first, next.count), (sent + 2, 2));
         for n in 0..4 {
             assert_eq!(number(&kernel.receive(SOON).await.unwrap().payload), n);
         }

@@ -174,6 +174,12 @@ fn the_other_kernels() {
     let add = right(&[path(&file), "--kernel", "vector_add"]);
     assert_eq!((sum(&add, "bytes_in"), sum(&add, "bytes_out")), (100_008, 50_004));
     assert_eq!((&add["input_bytes"], &add["messages"]), (&100_003.into(), &25.into()));
+    // 26 of two matrices of 45 x 45 elements, which are bytes, and one of 18 x 18 for the last 600.
+    let file = dir.file("factors", 26 * 4050 + 600);
+    let multiply = right(&[path(&file), "--kernel", "matmul_f32", "--message-bytes", "4050"]);
+    let bytes = |sides: u64, last: u64| 26 * 4 * 45 * 45 * sides + 4 * 18 * 18 * sides + 16 * 27 * last;
+    assert_eq!((sum(&multiply, "bytes_in"), sum(&multiply, "bytes_out")), (bytes(2, 1), bytes(1, 0)));
+    assert_eq!((&multiply["input_bytes"], &multiply["messages"]), (&(26 * 4050 + 600).into(), &27.into()));
 }
 
 #[test]
@@ -313,6 +319,47 @@ fn a_device_that_is_not_there_is_1_with_the_reason() {
 }
 
 #[test]
+fn several_host_devices_share_the_kernels() {
+    let run = |more: &[&str]| json(&[&["run", "--json", "--device", "host,host", "--messages", "500"], more].concat());
+    let (document, code) = run(&[]);
+    assert_eq!((code, &document["verified"]), (Some(0), &true.into()), "{document:#}");
+    assert_eq!((&document["devices"][1]["kind"], &document["kernels"]), (&"host".into(), &3.into()));
+    assert_eq!(sum(&document, "messages_processed"), 500);
+    // The device is named where there are several, and not where there is one.
+    let table = |devices: &str| text(&output(&["run", "--device", devices, "--messages", "50"]).stdout).to_owned();
+    let [several, one] = ["host,host", "host"].map(table);
+    let lines: Vec<&str> = several.lines().collect();
+    assert!(lines[0].starts_with("kernel    device  state"), "{several}");
+    for (line, says) in lines[1..4].iter().zip(["worker_0  0 host", "worker_1  1 host", "worker_2  0 host"]) {
+        assert!(line.starts_with(says), "{several}");
+    }
+    assert!(one.starts_with("kernel    state"), "{one}");
+    assert!(document.get("device").is_some() && right(&["--messages", "10"]).get("devices").is_none());
+}
+
+#[test]
+fn a_list_of_devices_that_makes_no_sense_is_wrong_usage() {
+    for (devices, says) in [
+        ("cuda:1,cuda:1", "parts 1 and 2 are the same GPU, cuda:1: name it once"),
+        ("host,,host", "part 2 is empty"),
+        ("host,gpu", "`gpu` names no device"),
+        ("all,host", "`all` stands alone"),
+    ] {
+        let output = output(&["run", "--device", devices]);
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{devices}: {said}");
+        assert!(said.contains(says) && said.contains(&format!("'{devices}' for '--device")), "{said}");
+    }
+    let output = output(&["run", "--device", "host,host", "--kernels", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--kernels 1 leaves some of the 2 devices without a kernel"));
+    for command in [&["bench", "--once"][..], &["doctor", "--deep"]] {
+        let output = ringscope(command).args(["--device", "host,host"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command:?} takes one device");
+    }
+}
+
+#[test]
 fn doctor_deep_examines_one_device() {
     let (found, code) = json(&["doctor", "--deep", "--snapshots", "20000", "--device", "host", "--json"]);
     assert_eq!((code, &found["passed"]), (Some(0), &Value::Bool(true)), "{found}");
@@ -342,6 +389,14 @@ fn bench_measures_one_section_alone() {
         assert!(found[other].is_null(), "{other} in {found}");
     }
     assert_eq!(output(&["bench", "--only", "nothing"]).status.code(), Some(2));
+    assert_eq!(found["input_ring"], "mapped");
+    let of_device = ["bench", "--once", "--only", "messages", "--input-ring", "device-memory", "--device", "host"];
+    let (found, code) = json(&[&of_device[..], &["--json"]].concat());
+    assert_eq!((code, &found["input_ring"]), (Some(0), &Value::from("device-memory")), "{found}");
+    assert!(found["messages"]["peak"].as_array().unwrap().iter().all(|row| row["kernels"].as_u64() > Some(0)));
+    let table = output(&of_device);
+    assert!(text(&table.stdout).contains("Messages are in device"), "{table:?}");
+    assert_eq!(output(&["bench", "--input-ring", "fastest"]).status.code(), Some(2));
 }
 
 #[test]

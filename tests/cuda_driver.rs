@@ -52,8 +52,11 @@ impl Bench {
         let slots = ring.mapped.device_address() + size_of::<RingHost>() as u64;
         let args = RingArgs {
             host: ring.mapped.device_address(),
+            posted: ring.mapped.device_address(),
             device: ring.shared.device_address(),
             input: slots,
+            done: slots,
+            done_stride: SLOT_STRIDE,
             output: slots + 2 * u64::from(SLOT_STRIDE),
             slots: 2,
             slot_stride: SLOT_STRIDE,

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use ringscope::{
-    DeviceSpec, KernelState, KernelTelemetry, LaunchOptions, RingKernel, RingKernelRuntime, Snapshot, TelemetryConfig,
+    DeviceSpec, InputRing, KernelState, KernelTelemetry, LaunchOptions, RingKernel, RingKernelRuntime, Snapshot,
+    TelemetryConfig,
 };
 
 mod common;
@@ -26,6 +27,7 @@ struct Case {
     inject_errors: f64,
     sizes: Vec<u32>,
     kernel: &'static str,
+    input_ring: InputRing,
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -33,8 +35,11 @@ fn case() -> impl Strategy<Value = Case> {
     let sizes = prop::collection::vec(any::<u32>(), 1..most);
     let rate = prop_oneof![Just(0.0), Just(1.0), 0.0..1.0];
     let kernel = prop_oneof![Just("echo"), Just("crc32c"), Just("vector_add")];
-    (1..4usize, 1..5u32, 1..6u32, 1..largest, rate, sizes, kernel).prop_map(
-        |(kernels, blocks, slots, slot_bytes, inject_errors, sizes, kernel)| Case {
+    // Sometimes more than a kernel has rows of buckets.
+    let blocks = prop_oneof![9 => 1..5u32, 1 => 9..13u32];
+    let input_ring = prop::sample::select(&common::INPUT_RINGS[..]);
+    (1..4usize, blocks, 1..6u32, 1..largest, rate, sizes, kernel, input_ring).prop_map(
+        |(kernels, blocks, slots, slot_bytes, inject_errors, sizes, kernel, input_ring)| Case {
             kernels,
             blocks,
             slots: 1 << slots,
@@ -42,6 +47,7 @@ fn case() -> impl Strategy<Value = Case> {
             inject_errors,
             sizes: sizes.into_iter().map(|s| s % (slot_bytes + 1)).collect(),
             kernel,
+            input_ring,
         },
     )
 }
@@ -149,10 +155,11 @@ fn run(device: DeviceSpec, case: &Case) {
     let runtime = RingKernelRuntime::builder()
         .device(device)
         .telemetry(true)
+        .input_ring(case.input_ring)
         .max_kernels(case.kernels)
         .slots(case.slots)
         .slot_bytes(case.slot_bytes)
-        .telemetry_config(TelemetryConfig { max_blocks: 16, ..Default::default() })
+        .telemetry_config(TelemetryConfig { max_blocks: 40, ..Default::default() })
         .build()
         .unwrap();
     let options = LaunchOptions::new().kernel(case.kernel).blocks(case.blocks).inject_errors(case.inject_errors);
@@ -240,6 +247,7 @@ fn injected_errors_are_the_fraction_asked_for() {
             inject_errors,
             sizes: sizes.clone(),
             kernel: "echo",
+            input_ring: InputRing::Mapped,
         };
         stream(&runtime.kernel("w").unwrap(), &case, &Mutex::default());
         let t = runtime.telemetry_blocking("w").unwrap();
@@ -248,14 +256,42 @@ fn injected_errors_are_the_fraction_asked_for() {
     }
 }
 
+/// What is measured to choose is measured before there is a kernel, and is no kernel of anybody's.
+#[test]
+fn the_fastest_input_ring_is_what_was_measured() {
+    for device in common::devices() {
+        let builder = RingKernelRuntime::builder().device(device).telemetry(true).input_ring(InputRing::Fastest);
+        // Messages as large as they may be, in rings of two, and short ones.
+        for (slots, slot_bytes) in [(2, 1 << 20), (256, 64)] {
+            let runtime = builder.clone().slots(slots).slot_bytes(slot_bytes).max_kernels(1).build().unwrap();
+            let found = runtime.input_ring(0).unwrap();
+            let (mapped, device_memory) = (found.mapped.unwrap(), found.device_memory.unwrap());
+            assert!(mapped > 0.0 && device_memory > 0.0, "{found:?}");
+            let faster = if device_memory > mapped { InputRing::DeviceMemory } else { InputRing::Mapped };
+            assert_eq!(found.ring, faster);
+            assert!(runtime.snapshot_blocking().unwrap().kernels.is_empty());
+            assert!(runtime.kernel("w").is_err());
+            runtime.launch_blocking("w", &LaunchOptions::new().blocks(2)).unwrap();
+            runtime.activate_blocking("w").unwrap();
+            let message = payload(7, slot_bytes);
+            assert_eq!(runtime.kernel("w").unwrap().call_blocking(&message, SOON).unwrap().payload, message);
+            let counted = runtime.telemetry_blocking("w").unwrap();
+            assert_eq!((counted.messages_processed, counted.generation), (1, 1));
+        }
+        let plain = RingKernelRuntime::builder().device(device).build().unwrap().input_ring(0).unwrap();
+        assert_eq!((plain.ring, plain.mapped, plain.device_memory), (InputRing::Mapped, None, None));
+    }
+}
+
 /// A ring that is full pushes back, nothing is overwritten, and what is queued at the end is counted as dropped.
 #[test]
 fn a_full_ring_pushes_back_and_a_stop_counts_what_it_drops() {
-    common::devices().into_iter().for_each(fill_and_stop);
+    common::devices_and_rings().for_each(fill_and_stop);
 }
 
-fn fill_and_stop(device: DeviceSpec) {
-    let runtime = RingKernelRuntime::builder().device(device).telemetry(true).slots(8).build().unwrap();
+fn fill_and_stop((device, ring): (DeviceSpec, InputRing)) {
+    let runtime =
+        RingKernelRuntime::builder().device(device).input_ring(ring).telemetry(true).slots(8).build().unwrap();
     runtime.launch_blocking("w", &LaunchOptions::new().blocks(2)).unwrap();
     runtime.activate_blocking("w").unwrap();
     let kernel = runtime.kernel("w").unwrap();

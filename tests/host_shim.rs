@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ringscope::DeviceError;
 use ringscope::device::Launch;
 use ringscope::device::host::{Grid, HostDevice};
 
@@ -119,18 +118,10 @@ extern "C" fn count(_: *mut *mut c_void) {
 }
 
 #[test]
-fn a_grid_has_three_dimensions_and_a_block_one_thread() {
+fn a_grid_has_three_dimensions() {
     let device = Arc::new(HostDevice::new());
     // SAFETY: it takes no arguments and touches none.
     let launch = |grid: Grid| unsafe { device.launch(count, grid, &[], Vec::new()) };
-    let error = launch(Grid::from(4).threads(256)).map(|_| ()).unwrap_err();
-    assert!(matches!(error, DeviceError::Unsupported { .. }));
-    let text = error.to_string();
-    assert!(
-        text.starts_with("the host device cannot run a block of 256 threads: it runs each block as one thread"),
-        "{text}"
-    );
-    assert_eq!(BLOCKS.load(Ordering::SeqCst), 0);
     let launched = launch(Grid::from((3, 2, 2)).threads(1)).unwrap();
     let patience = Instant::now() + Duration::from_secs(60);
     while !launched.ended().unwrap() {

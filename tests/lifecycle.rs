@@ -16,7 +16,8 @@ mod common;
 const SOON: Duration = Duration::from_secs(60);
 
 fn builders() -> impl Iterator<Item = RuntimeBuilder> {
-    common::devices().into_iter().map(|device| RingKernelRuntime::builder().device(device).telemetry(true))
+    let builder = |(device, ring)| RingKernelRuntime::builder().device(device).input_ring(ring).telemetry(true);
+    common::devices_and_rings().map(builder)
 }
 
 fn active(builder: RuntimeBuilder, blocks: u32) -> RingKernelRuntime {

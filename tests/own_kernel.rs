@@ -92,12 +92,17 @@ fn one_level_is_said_explicitly_and_less_than_is_recorded_is_an_error() {
 
 #[test]
 fn a_build_with_other_headers_is_an_error() {
-    // As `ringscope_host_kernel` lies in memory: an entry, the ABI, the level, size and alignment of arguments, names.
+    // As `ringscope_host_kernel` lies in memory: an entry, the ABI, the level, size and alignment of arguments, names, threads.
     #[repr(C)]
-    struct Built(usize, [u32; 4], usize);
+    struct Built(usize, [u32; 4], usize, [u32; 2]);
     // SAFETY: the same size and fields; the entry is that of a function, and is not called.
     let build = |abi, level| unsafe {
-        std::mem::transmute::<Built, HostKernel>(Built(never_called as *const () as usize, [abi, level, 0, 0], 0))
+        std::mem::transmute::<Built, HostKernel>(Built(
+            never_called as *const () as usize,
+            [abi, level, 0, 0],
+            0,
+            [1, 0],
+        ))
     };
     let ours = ringscope::abi::ABI_VERSION;
     let load = |builds: [HostKernel; 4]| {

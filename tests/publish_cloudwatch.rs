@@ -75,6 +75,11 @@ fn gauges(pages: &[Vec<Sampled>]) -> BTreeMap<Key, Statistics> {
     all
 }
 
+/// The dimensions of the kernel, which runs on the first device.
+fn of_kernel() -> [(String, String); 2] {
+    [("kernel", "w"), ("device", "0")].map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
 #[tokio::test]
 async fn what_cloudwatch_has_is_what_the_device_counted() {
     let Some(cloudwatch) = CloudWatch::start() else { return };
@@ -116,7 +121,7 @@ async fn what_cloudwatch_has_is_what_the_device_counted() {
         assert!(same, "{name} {labels:?}: {there:?}, {:?}", (n, sum, min, max));
     }
     let kernel = live.last().kernel("w").unwrap();
-    let of_kernel = [("kernel".to_owned(), "w".to_owned())];
+    let of_kernel = of_kernel();
     let (n, sum, min, max) =
         reader.statistics("ringscope_kernel_message_duration_seconds", &of_kernel).await.expect("it is there");
     let error = relative_error(kernel.histogram.scale()) * (1.0 + 1e-9);
@@ -140,7 +145,7 @@ async fn what_a_killed_cloudwatch_missed_is_in_what_it_gets_next() {
     live.work(40);
     cloudwatch.process.restart();
     live.publish(&destination).await.unwrap();
-    let labels = [("kernel".to_owned(), "w".to_owned())];
+    let labels = of_kernel();
     let there = Reader::of(&cloudwatch).statistics("ringscope_kernel_messages_processed", &labels).await;
     assert_eq!(there, Some((1.0, 70.0, 70.0, 70.0)));
 }
@@ -164,7 +169,7 @@ fn an_outbox_keeps_what_a_killed_cloudwatch_missed() {
     let status = outbox.status();
     assert_eq!((status.published_items, status.dropped_items.iter().sum()), (status.encoded_items, 0), "{status:?}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let labels = [("kernel".to_owned(), "w".to_owned())];
+    let labels = of_kernel();
     let reader = Reader::of(&cloudwatch);
     let there = runtime.block_on(reader.statistics("ringscope_kernel_messages_processed", &labels)).unwrap();
     assert!(there.1 == 78.0 && there.0 <= 3.0, "three publications, each once: {there:?}");

@@ -20,6 +20,7 @@ fn statsd_key(sample: &Sampled) -> String {
     let tag = |(name, value): &(String, String)| format!(";{name}={}", value.replace(['|', ','], "_"));
     let tags: String = sample.labels.iter().map(tag).collect();
     let key = format!("{}{tags};service=live", sample.name).replace('/', "-");
+    let key = key.split_whitespace().collect::<Vec<_>>().join("_");
     key.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.;=".contains(*c)).collect()
 }
 
@@ -72,7 +73,7 @@ async fn statsd_has_the_counts_of_the_device_after_several_publications() {
     assert_eq!((statsd.received(), statsd.bad_lines()), (lines as f64, 0.0));
     assert_is_there(&statsd, &live);
     let kernel = live.last().kernel("w").unwrap();
-    let (values, count) = statsd.timer("ringscope_kernel_message_duration_seconds;kernel=w;service=live");
+    let (values, count) = statsd.timer("ringscope_kernel_message_duration_seconds;kernel=w;device=0;service=live");
     assert_eq!((count.round() as u64, kernel.messages_processed), (534, 534));
     let (min, max) = (kernel.histogram.min().unwrap() as f64 / 1e9, kernel.histogram.max().unwrap() as f64 / 1e9);
     assert!(values.iter().all(|value| (min..=max).contains(value)), "{min} to {max}: {values:?}");

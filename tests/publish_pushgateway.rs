@@ -37,7 +37,9 @@ async fn a_page_is_kept_scraped_and_deleted() {
     assert_eq!(group["last_push_successful"], true);
     let page = gateway.metrics_page();
     for kernel in &publication.snapshot.kernels {
-        let labels = format!("{{instance=\"one\",job=\"nightly/one\",kernel={:?},rack=\"7\"}}", kernel.kernel_id);
+        let device = kernel.device.map(|device| format!("device=\"{device}\",")).unwrap_or_default();
+        let labels =
+            format!("{{{device}instance=\"one\",job=\"nightly/one\",kernel={:?},rack=\"7\"}}", kernel.kernel_id);
         for (name, count) in [
             ("messages_sent_total", kernel.messages_sent),
             ("received_bytes_total", kernel.bytes_in),

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use ringscope::abi::{self, Counter, KernelRef, Shard, Word, block_state};
 use ringscope::device::host::{HostArgument, HostDevice};
 use ringscope::device::{HostEntry, Launch};
-use ringscope::{KernelState, TelemetryCollector, TelemetryConfig};
+use ringscope::histogram::slot_of;
+use ringscope::{KernelState, TelemetryCollector, TelemetryConfig, TelemetryError};
 
 const ROLES: u32 = 4;
 const BLOCKS: u32 = 3;
@@ -98,6 +99,15 @@ fn shards(of: &KernelRef) -> Vec<Shard> {
     let first = std::ptr::with_exposed_provenance::<Shard>(of.shards as usize);
     // SAFETY: memory of the host device, which nobody writes any more.
     (0..of.shard_count as usize).map(|i| unsafe { first.add(i).read_volatile() }).collect()
+}
+
+/// The rows of a ref, when its blocks have ended.
+fn rows(of: &KernelRef) -> Vec<Vec<u64>> {
+    let first = std::ptr::with_exposed_provenance::<u64>(of.buckets as usize);
+    let words = of.bucket_stride as usize;
+    // SAFETY: memory of the host device, which nobody writes any more.
+    let row = |row: usize| (0..words).map(|i| unsafe { first.add(row * words + i).read_volatile() }).collect();
+    (0..=of.row_mask as usize).map(row).collect()
 }
 
 fn counter(shard: &Shard, which: Counter) -> u64 {
@@ -235,6 +245,82 @@ fn kinds_are_timed_in_exponential_histograms_or_not_at_all() {
     }
     assert_eq!(explicit.exponential(), Default::default());
     assert_eq!(exponential.exponential().index(), exponential.index());
+}
+
+/// Where a kernel has more blocks than rows, blocks add to the same words.
+#[test]
+fn blocks_that_share_rows_lose_no_value() {
+    const WRITERS: u32 = 40;
+    const RECORDS: u32 = 20_000;
+    for (level, most_rows) in [(2, 8), (2, 1), (3, 8), (3, 1)] {
+        let (device, telemetry) = collector();
+        let given = telemetry.register("w", WRITERS).expect("room");
+        assert!(given.row_mask + 1 < WRITERS, "as many rows as blocks");
+        // In one row they meet most often.
+        let kernel = KernelRef { row_mask: given.row_mask.min(most_rows - 1), ..given };
+        let begun = vec![0u64].leak().as_mut_ptr().expose_provenance() as u64;
+        library(level).run(&device, "roles_rows", WRITERS, &[&kernel, &RECORDS, &begun], &telemetry);
+
+        let all = u64::from(WRITERS * RECORDS);
+        let thirds = [RECORDS + 2, RECORDS + 1, RECORDS].map(|n| u64::from(WRITERS * (n / 3)));
+        let halves = [RECORDS + 1, RECORDS].map(|n| u64::from(WRITERS * (n / 2)));
+        let half_row = kernel.bucket_stride as usize / 2;
+        let found = |part: usize, ns: u64| {
+            rows(&kernel).iter().map(|row| row[part * half_row + slot_of(ns, kernel.scale)]).sum::<u64>()
+        };
+        assert_eq!([0, 1, 2].map(|ns| found(0, ns)), thirds, "level {level}, {most_rows} rows: handling");
+        assert_eq!([0, 1].map(|ns| found(1, ns)), halves, "level {level}, {most_rows} rows: waiting");
+
+        let t = telemetry.telemetry("w").expect("it is registered");
+        let counts = [t.histogram.count(), t.waiting.as_ref().map_or(0, |w| w.histogram.count()), t.messages_processed];
+        assert_eq!(counts, [all; 3], "level {level}");
+        assert_eq!(
+            shards(&kernel).iter().map(|s| counter(s, Counter::LatencyCount)).sum::<u64>(),
+            all,
+            "level {level}"
+        );
+        // And all rows count.
+        assert!(rows(&kernel).iter().all(|row| row.iter().sum::<u64>() == 2 * all / u64::from(kernel.row_mask + 1)));
+    }
+}
+
+#[test]
+fn pens_of_roles_that_there_are_not_count_nothing_and_are_told() {
+    for level in LEVELS {
+        for roles in 1..=ROLES {
+            let (device, telemetry) = collector();
+            let kernel = telemetry.kernel("w").shards(BLOCKS * roles).roles(roles).register().expect("room");
+            library(level).run(&device, "roles_wrong", BLOCKS, &[&kernel], &telemetry);
+
+            for (i, shard) in shards(&kernel).iter().enumerate() {
+                let found = [Counter::Received, Counter::BytesIn].map(|c| counter(shard, c));
+                assert_eq!(found, [1, i as u64 % u64::from(roles) + 1], "level {level}, {roles} roles, shard {i}");
+                assert_eq!(word(shard, Word::State), block_state::ENDED);
+            }
+            let snapshot = telemetry.snapshot().expect("a snapshot");
+            let misses = u64::from(BLOCKS * (ROLES + 4 - roles));
+            assert_eq!(snapshot.self_metrics.role_misses_total, misses, "level {level}, {roles} roles");
+            let t = telemetry.telemetry("w").expect("it is registered");
+            assert_eq!((t.messages_processed, t.errors), (u64::from(BLOCKS * roles), 0));
+        }
+    }
+}
+
+#[test]
+fn shards_that_are_no_roles_of_blocks_are_refused() {
+    let (_, telemetry) = collector();
+    for (shards, roles) in [(10, 4), (4, 8), (4, 0)] {
+        let error = telemetry.kernel("w").shards(shards).roles(roles).register().expect_err("they do not go together");
+        assert_eq!(error, TelemetryError::BadRoles { id: "w".into(), shards, roles });
+        let said = format!("kernel `w` has {shards} shards and {roles} roles a block");
+        assert!(
+            error.to_string().starts_with(&said) && error.to_string().contains(".shards(blocks * roles)"),
+            "{error}"
+        );
+    }
+    // Nothing of it is kept: the name and all of the room are there.
+    let room = TelemetryConfig::default().max_blocks;
+    assert_eq!(telemetry.kernel("w").shards(room).roles(1).register().map(|to| to.roles), Ok(1));
 }
 
 /// Level 0, and a null ref.

@@ -22,6 +22,7 @@ fn every_page_has_the_same_counts() {
     let everything = serving.snapshot_after(3000);
     let metrics = serving.get("/metrics");
     for kernel in everything["kernels"].as_array().unwrap() {
+        let labels = format!("kernel={},device=\"{}\"", kernel["kernel_id"], kernel["device"]);
         for (name, field) in [
             ("ringscope_kernel_messages_received_total", "messages_received"),
             ("ringscope_kernel_messages_sent_total", "messages_sent"),
@@ -30,11 +31,10 @@ fn every_page_has_the_same_counts() {
             ("ringscope_kernel_received_bytes_total", "bytes_in"),
             ("ringscope_kernel_sent_bytes_total", "bytes_out"),
         ] {
-            let line = format!("\n{name}{{kernel={}}} {}\n", kernel["kernel_id"], kernel[field]);
+            let line = format!("\n{name}{{{labels}}} {}\n", kernel[field]);
             assert!(metrics.contains(&line), "{line} in {metrics}");
         }
-        let count =
-            format!("_duration_seconds_count{{kernel={}}} {}\n", kernel["kernel_id"], kernel["latency"]["count"]);
+        let count = format!("_duration_seconds_count{{{labels}}} {}\n", kernel["latency"]["count"]);
         assert!(metrics.contains(&count), "{count} in {metrics}");
     }
     let sums: Value = serde_json::from_str(&serving.get("/summary.json")).unwrap();

@@ -152,6 +152,7 @@ fn totals(kernel: &KernelTelemetry) -> [u64; 8] {
 /// Takes snapshots and pages for Prometheus under load until `done`: no count may ever go back, and a page says what its
 /// snapshot does. Returns how many.
 fn watch(runtime: &RingKernelRuntime, done: &AtomicBool) -> u64 {
+    const NAME: &str = "ringscope_kernel_messages_received_total";
     let mut before: HashMap<String, [u64; 8]> = HashMap::new();
     let mut snapshots = 0;
     while !done.load(Ordering::Relaxed) {
@@ -161,9 +162,9 @@ fn watch(runtime: &RingKernelRuntime, done: &AtomicBool) -> u64 {
             let now = totals(kernel);
             let then = before.insert(kernel.kernel_id.to_string(), now).unwrap_or_default();
             assert!(then.iter().zip(now).all(|(then, now)| *then <= now), "{then:?}, then {now:?}");
-            let line =
-                format!("ringscope_kernel_messages_received_total{{kernel=\"{}\"}} {}\n", kernel.kernel_id, now[0]);
-            assert!(page.contains(&line), "{line} in {page}");
+            let (begin, end) = (format!("{NAME}{{kernel=\"{}\",", kernel.kernel_id), format!("}} {}", now[0]));
+            let says = |line: &str| line.starts_with(&begin) && line.ends_with(&end);
+            assert!(page.lines().any(says), "{begin} and {end} in {page}");
         }
         snapshots += 1;
         std::thread::sleep(Duration::from_millis(2));

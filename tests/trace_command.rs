@@ -59,6 +59,23 @@ fn every_message_is_a_slice_with_two_arrows() {
 }
 
 #[test]
+fn a_trace_of_several_devices_has_the_messages_of_all() {
+    let dir = Dir::new("trace-devices");
+    let (input, file) = (dir.file("input", 100_000), dir.0.join("run.pftrace"));
+    let args = ["trace", "--json", "--device", "host,host", "--kernels", "2", path(&input), "--message-bytes", "1000"];
+    let (document, code) = json(&[&args[..], &["-o", path(&file)]].concat());
+    assert_eq!((code, &document["messages"]), (Some(0), &100.into()), "{document:#}");
+    is_accounted_for(&document);
+    assert_eq!((sum(&document, "messages"), sum(&document, "lost")), (100, 0));
+    // A block's track is below its multiprocessor's, and that one below the device's.
+    let tracks = "select count(distinct sm.parent_id) from slice s join track block on s.track_id = block.id join track sm on \
+                  block.parent_id = sm.id where s.name = 'message'";
+    let queries = ["select count(*) from slice where name = 'message'", tracks];
+    let Some(answers) = perfetto(&std::fs::read(&file).unwrap(), &queries) else { return };
+    assert_eq!([0, 1].map(|query| int(&answers[query][0][0])), [100, 2]);
+}
+
+#[test]
 fn only_what_was_asked_for_is_recorded_and_of_that_only_the_newest() {
     let dir = Dir::new("trace-some");
     let (input, file) = (dir.file("input", 400_000), dir.0.join("run.pftrace"));

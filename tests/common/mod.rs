@@ -1,7 +1,7 @@
 //! Which devices a test runs on: the host device, and a GPU where there is one.
 
-use ringscope::DeviceSpec;
 use ringscope::device::{DeviceError, open};
+use ringscope::{DeviceSpec, InputRing};
 
 /// The devices of this machine. Says aloud where there is no GPU, and fails there with RINGSCOPE_REQUIRE_CUDA=1. With
 /// RINGSCOPE_TEST_DEVICE=cuda the GPU alone.
@@ -15,6 +15,16 @@ pub fn devices() -> Vec<DeviceSpec> {
         Err(error) => absent(&error),
     }
     devices
+}
+
+/// The kinds of rings of messages: what holds of one holds of the other.
+#[allow(dead_code, reason = "most tests send few messages")]
+pub const INPUT_RINGS: [InputRing; 2] = [InputRing::Mapped, InputRing::DeviceMemory];
+
+/// Each of the devices with each kind of rings.
+#[allow(dead_code, reason = "as above")]
+pub fn devices_and_rings() -> impl Iterator<Item = (DeviceSpec, InputRing)> {
+    devices().into_iter().flat_map(|device| INPUT_RINGS.map(|ring| (device, ring)))
 }
 
 /// So many, or the part of them that RINGSCOPE_TEST_FEWER asks for: a device may be simulated, instruction by instruction.

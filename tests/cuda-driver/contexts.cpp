@@ -69,6 +69,11 @@ API int cuDeviceGetName(char* to, int bytes, int device) {
     std::strncpy(to, name.c_str(), static_cast<size_t>(bytes));
     return SUCCESS;
 }
+API int cuDeviceGetUuid_v2(unsigned char* to, int device) {
+    CALL_AS(FREE_OF_CONTEXT);
+    for (int i = 0; i < 16; i++) to[i] = static_cast<unsigned char>(16 * device + i);
+    return SUCCESS;
+}
 API int cuDeviceTotalMem_v2(size_t* bytes, int) {
     CALL_AS(FREE_OF_CONTEXT);
     *bytes = LARGEST;
@@ -84,7 +89,9 @@ API int cuDeviceGetAttribute(int* value, int which, int) {
         case 39: *value = THREADS_EACH; break;
         case 81: *value = SHARED_EACH; break;
         case 82: *value = REGISTERS_EACH; break;
+        case 97: *value = SHARED_OF_BLOCK; break;
         case 106: *value = static_cast<int>(blocks_each()); break;
+        case 122: *value = state().counts["no_words_in_streams"] == 0; break;  // 64-bit words in the order of a stream
         case 111: *value = SHARED_OF_SYSTEM; break;
         default: *value = 0;
     }

@@ -41,7 +41,7 @@ API u64 stand_in_get(const char* what) {
 API void stand_in_set(const char* what, u64 value) {
     std::lock_guard<std::mutex> lock(state().lock);
     state().counts[what] = value;
-    if (std::strcmp(what, "hang_copies") == 0 && value == 0)
+    if (std::strncmp(what, "hang_copies", std::strlen("hang_copies")) == 0 && value == 0)
         for (auto& [_, stream] : state().streams)
             for (Op& op : stream->queue) op.never = false;
     state().changed.notify_all();

@@ -73,6 +73,7 @@ constexpr int MULTIPROCESSORS = 4;
 constexpr int SUB_PARTITIONS = 4;
 constexpr unsigned BLOCKS_EACH = 2;  // unless the test sets "blocks_each", or STAND_IN_BLOCKS_EACH is set
 constexpr unsigned REGISTERS_EACH = 65536, THREADS_EACH = 2048, SHARED_EACH = 233472, SHARED_OF_SYSTEM = 1024;
+constexpr unsigned THREADS_OF_BLOCK = 1024, SHARED_OF_BLOCK = 232448, SHARED_UNASKED = 49152;
 constexpr size_t LARGEST = 1u << 30;
 
 // A kernel that ends when this word says so.
@@ -144,6 +145,7 @@ struct Function {
     const ptx::Entry* entry = nullptr;  // of the program
     bool loaded = false;
     int carveout = -1;
+    unsigned most_dynamic = SHARED_UNASKED;
 };
 struct Range {
     Device* device = nullptr;

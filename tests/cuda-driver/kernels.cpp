@@ -2,6 +2,7 @@
 #include "../../kernels/compute.cu"
 #include "../../kernels/crc32c.cu"
 #include "../../kernels/echo.cu"
+#include "../../kernels/matmul_f32.cu"
 #include "../../kernels/probe/probe.cu"
 #include "../../kernels/vector_add.cu"
 #include "tally.cu"

@@ -287,8 +287,9 @@ impl StandIn {
         unsafe { get(what.as_ptr()) }
     }
 
-    /// Sets one: `hang_copies` is a switch; `driver_version` is what cuDriverGetVersion says (13000 unless it is set),
-    /// `capability_major` the first number of the compute capability (9).
+    /// Sets one: `hang_copies` is a switch, and `hang_copies_of` that of one device, its ordinal + 1, or 0; `driver_version` is what
+    /// cuDriverGetVersion says (13000 unless it is set), `capability_major` the first number of the compute capability (9);
+    /// `fail_words` is how many words in streams fail from now on, `no_words_in_streams` whether the GPU has none.
     pub fn set(&self, what: &str, value: u64) {
         // SAFETY: the type is that of the function in door.cpp.
         let set = unsafe { symbol::<unsafe extern "C" fn(*const c_char, u64)>("stand_in_set") };

@@ -11,7 +11,7 @@ using namespace stand_in;
 #define STAND_IN_LEVELS(X, name) X(name##_l0) X(name##_l1) X(name##_l2) X(name##_l3)
 #define STAND_IN_RING_KERNELS(X)                                                                     \
     STAND_IN_LEVELS(X, crc32c) STAND_IN_LEVELS(X, echo) STAND_IN_LEVELS(X, vector_add)               \
-    STAND_IN_LEVELS(X, compute) STAND_IN_LEVELS(X, tally)
+    STAND_IN_LEVELS(X, compute) STAND_IN_LEVELS(X, matmul_f32) STAND_IN_LEVELS(X, tally)
 #define STAND_IN_PROBES(X) STAND_IN_LEVELS(X, probe) STAND_IN_LEVELS(X, probe_metrics) X(clock_probe)
 #define STAND_IN_DECLARE(name) extern "C" void name##_host(void** args);
 #define STAND_IN_DECLARE_RING(name) extern "C" const ringscope_host_kernel name##_kernel;
@@ -25,11 +25,12 @@ struct Known {
     Trampoline entry;
     size_t args_bytes, args_align;  // of the author's arguments
     const char* names;              // of its RINGSCOPE_NAMES; null without
+    unsigned threads;               // of a block, where RINGSCOPE_RING_KERNEL_BLOCK says it; 1 else
 };
 
 const std::map<std::string, Known>& kernels() {
-#define STAND_IN_PROBE(name) {#name, {name##_host, 0, 0, nullptr}},
-#define STAND_IN_RING(name) {#name, {name##_kernel.entry, name##_kernel.args_bytes, name##_kernel.args_align, name##_kernel.names}},
+#define STAND_IN_PROBE(name) {#name, {name##_host, 0, 0, nullptr, 1}},
+#define STAND_IN_RING(name) {#name, {name##_kernel.entry, name##_kernel.args_bytes, name##_kernel.args_align, name##_kernel.names, name##_kernel.threads}},
     static const auto* all =
         new std::map<std::string, Known>{STAND_IN_PROBES(STAND_IN_PROBE) STAND_IN_RING_KERNELS(STAND_IN_RING)};
     return *all;
@@ -52,13 +53,17 @@ struct Own {
     alignas(16) unsigned char bytes[RINGSCOPE_MAX_ARGS];
 };
 
+// Somebody's own kernel, of which nothing is known but its PTX: it ends by itself, and has any number of threads.
+bool is_foreign(const Function* f) {
+    return f->entry != nullptr && f->name.find("_l") == std::string::npos && f->name != "clock_probe";
+}
 bool is_probe(const std::string& name) { return name.compare(0, 6, "probe_") == 0; }
 size_t argument_bytes(const std::string& name) {
     return name == "clock_probe" ? sizeof(u64) : is_probe(name) ? sizeof(ProbeArguments) : sizeof(ringscope_ring_args);
 }
 Resident resident_of(const std::string& name, const Argument* argument) {
     if (is_probe(name)) return {argument, argument->probe.stop, 1};
-    return {argument, &argument->ring.host->command, (1ull << 62) + RINGSCOPE_COMMAND_STOP};
+    return {argument, const_cast<u64*>(argument->ring.posted) + 1, (1ull << 62) + RINGSCOPE_COMMAND_STOP};
 }
 
 // Where the caller gave a place for the compiler's log.
@@ -73,8 +78,24 @@ void tell_log(const std::string& log, unsigned count, const int* options, void**
     if (to != nullptr && bytes > 0) std::snprintf(to, bytes, "%s", log.c_str());
 }
 
+// Threads of its blocks: a ring kernel says more than a warp by a symbol of that size, name_threads.
+unsigned threads_of(const Function* f) {
+    if (f->name == "clock_probe") return 1;
+    if (f->entry != nullptr) {
+        const ptx::Variable* threads = f->module->program->variable(f->name + "_threads");
+        return threads == nullptr ? 32 : static_cast<unsigned>(threads->bytes);
+    }
+    unsigned threads = kernels().at(f->name).threads;
+    return threads == 1 ? 32 : threads;
+}
+// The test may set "max_threads:NAME": what the kernel's registers allow.
+unsigned most_threads(const Function* f) {
+    auto found = state().counts.find("max_threads:" + f->name);
+    return found == state().counts.end() ? THREADS_OF_BLOCK : static_cast<unsigned>(found->second);
+}
+
 // What a block of it takes; the test may set "registers:NAME" and "shared:NAME".
-Needs needs_of(const Function* f, unsigned threads) {
+Needs needs_of(const Function* f, unsigned threads, size_t dynamic) {
     auto set = [&](const std::string& what, unsigned otherwise) {
         auto found = state().counts.find(what + ":" + f->name);
         return found == state().counts.end() ? otherwise : static_cast<unsigned>(found->second);
@@ -82,7 +103,7 @@ Needs needs_of(const Function* f, unsigned threads) {
     Needs needs;
     needs.warps = (threads + 31) / 32;
     needs.registers = set("registers", 32);
-    needs.shared = set("shared", 0);
+    needs.shared = set("shared", 0) + static_cast<unsigned>(dynamic);
     needs.carveout = f->carveout;
     return needs;
 }
@@ -127,6 +148,7 @@ API int cuModuleLoadDataEx(Module** made, const void* image, unsigned count, con
     state().modules[*made] = std::move(module);
     return SUCCESS;
 }
+API int cuModuleLoadData(Module** made, const void* image) { return cuModuleLoadDataEx(made, image, 0, nullptr, nullptr); }
 API int cuModuleUnload(Module* handle) {
     CALL();
     State& s = state();
@@ -184,6 +206,14 @@ API int cuModuleGetGlobal_v2(u64* address, size_t* bytes, Module* handle, const 
         return NOT_FOUND;
     }
     std::string kernel = name;
+    if (size_t at = kernel.rfind("_threads"); at != std::string::npos) {
+        auto known = kernels().find(kernel.substr(0, at));
+        if (known == kernels().end() || known->second.threads == 1) return NOT_FOUND;
+        if (!found->second->has_all && found->second->entries.count(known->first) == 0) return NOT_FOUND;
+        *address = 0;
+        *bytes = known->second.threads;
+        return SUCCESS;
+    }
     size_t at = kernel.rfind("_args");
     if (at == std::string::npos) return NOT_FOUND;
     bool align = kernel.substr(at) == "_args_align";
@@ -203,14 +233,24 @@ API int cuFuncLoad(Function* function) {
 API int cuFuncGetAttribute(int* value, int which, Function* function) {
     CALL();
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
-    const Needs needs = needs_of(function, 32);
-    *value = which == 4 ? static_cast<int>(needs.registers) : which == 1 ? static_cast<int>(needs.shared) : 0;
+    const Needs needs = needs_of(function, 32, 0);
+    switch (which) {
+        case 0: *value = static_cast<int>(most_threads(function)); break;
+        case 1: *value = static_cast<int>(needs.shared); break;
+        case 4: *value = static_cast<int>(needs.registers); break;
+        default: *value = 0;
+    }
     return load_code(call, function);
 }
-// The one attribute that is set here: how much is to be shared memory where its blocks come first.
+// What is set here: how much is to be shared memory where its blocks come first, and how much of it a launch may ask for.
 API int cuFuncSetAttribute(Function* function, int which, int value) {
     CALL();
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
+    if (which == 8) {
+        if (value < 0 || unsigned(value) + needs_of(function, 32, 0).shared > SHARED_OF_BLOCK) return INVALID_VALUE;
+        function->most_dynamic = static_cast<unsigned>(value);
+        return load_code(call, function);
+    }
     if (which != 9 || value < -1 || value > 100) return INVALID_VALUE;
     function->carveout = value;
     state().counts["carveout:" + function->name] = static_cast<u64>(value);
@@ -231,28 +271,31 @@ API int cuFuncGetParamInfo(Function* function, size_t index, size_t* offset, siz
     *bytes = index == 0 ? argument_bytes(function->name) : own;
     return SUCCESS;
 }
-API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int threads, size_t) {
+API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int threads, size_t dynamic) {
     CALL();
     if (find(state().functions, function) == state().functions.end()) return INVALID_HANDLE;
-    *blocks = static_cast<int>(fit_alone(needs_of(function, static_cast<unsigned>(threads))));
+    *blocks = static_cast<int>(fit_alone(needs_of(function, static_cast<unsigned>(threads), dynamic)));
     return load_code(call, function);
 }
 API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
-                       unsigned, Stream* on, void** parameters, void** extra) {
+                       unsigned dynamic, Stream* on, void** parameters, void** extra) {
     CALL();
     State& s = state();
     Device* d = call.device;
     auto stream = stream_of(d, on);
     if (find(s.functions, function) == s.functions.end() || !stream || function->module->device != d) return INVALID_HANDLE;
-    bool stays = function->name != "clock_probe";
-    if (gx == 0 || gy != 1 || gz != 1 || bx != (stays ? 32 : 1) || by != 1 || bz != 1 || extra != nullptr) return INVALID_VALUE;
+    bool foreign = is_foreign(function);
+    bool stays = !foreign && function->name != "clock_probe";
+    if (gx == 0 || gy != 1 || gz != 1 || by != 1 || bz != 1 || extra != nullptr) return INVALID_VALUE;
+    if (bx == 0 || (!foreign && bx != threads_of(function))) return INVALID_VALUE;
+    if (bx > most_threads(function) || dynamic > function->most_dynamic) return INVALID_VALUE;
     if (int error = load_code(call, function)) return error;
     Known known = function->entry != nullptr ? Known{} : kernels().at(function->name);
     std::vector<ptx::u8> packed;
     if (function->entry != nullptr) packed = function->entry->pack(parameters);
     // The arguments are copied during the call, as by the real one.
     auto argument = std::make_shared<Argument>();
-    std::memcpy(argument.get(), parameters[0], argument_bytes(function->name));
+    if (!foreign) std::memcpy(argument.get(), parameters[0], argument_bytes(function->name));
     auto own = std::make_shared<Own>();
     if (known.args_bytes > 0) std::memcpy(own->bytes, parameters[1], known.args_bytes);
     if (stays) d->residents.push_back(resident_of(function->name, argument.get()));
@@ -263,17 +306,17 @@ API int cuLaunchKernel(Function* function, unsigned gx, unsigned gy, unsigned gz
     // Of its module no more may be there when it runs: the context that died took it along.
     auto program = function->module->program;
     const ptx::Entry* entry = function->entry;
-    op.needs = needs_of(function, bx);
+    op.needs = needs_of(function, bx, dynamic);
     op.block = [=, keep = program](unsigned i) {
         if (entry != nullptr) {
-            int error = run_ptx_block(*entry, packed, i, gx, bx, 0, d);
+            int error = run_ptx_block(*entry, packed, i, gx, bx, dynamic, d);
             std::lock_guard<std::mutex> lock(state().lock);
             if (error != SUCCESS) kill(d, error, false);
             return;
         }
         void* list[] = {argument.get(), own->bytes};
-        const unsigned block[3] = {i, 0, 0}, grid[3] = {gx, 1, 1};
-        if (ringscope_host_run_block(known.entry, list, block, grid)) return;
+        std::vector<u64> shared((dynamic + 15) / 16 * 2);
+        if (ringscope_host::run_block(known.entry, list, i, gx, known.threads, shared.empty() ? nullptr : shared.data())) return;
         std::lock_guard<std::mutex> lock(state().lock);
         kill(d, LAUNCH_FAILED, false);
     };

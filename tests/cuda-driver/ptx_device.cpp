@@ -140,6 +140,19 @@ void copy_by_machine(const Device* device, char* to, const char* from, size_t by
     });
 }
 
+void write_by_machine(const Device* device, u64 to, u64 value) {
+    ptx::Standing standing;
+    standing.kind = ptx::Standing::COPY;
+    standing.device = static_cast<ptx::u32>(device->ordinal);
+    machine().with_memory([&](ptx::Memory& m) {
+        // What came before it in the stream has ended, and with it what that copied became visible.
+        ptx::Agent agent = m.begin(standing);
+        m.store(agent, ptx::Access{to, 8, ptx::Order::RELEASE, ptx::Scope::SYS, "a word written by a stream"}, value);
+        m.end(agent);
+        check_races();
+    });
+}
+
 void set_by_machine(const Device* device, u64 at, unsigned char value, size_t bytes) {
     in_pieces(device, bytes, [=](ptx::Memory& m, ptx::Agent agent, size_t offset, size_t count) {
         m.copy_bytes_in(agent, at + offset, std::vector<unsigned char>(count, value).data(), count);

@@ -23,5 +23,7 @@ void tell_machine_gone(u64 address);
 
 // As the copy engine does it: word by word, with other work in between.
 void copy_by_machine(const Device* device, char* to, const char* from, size_t bytes, bool to_host);
+// A word behind a fence of the system, in the order of its stream.
+void write_by_machine(const Device* device, u64 to, u64 value);
 void set_by_machine(const Device* device, u64 at, unsigned char value, size_t bytes);
 }  // namespace stand_in

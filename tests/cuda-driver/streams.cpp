@@ -33,8 +33,10 @@ API int cuStreamDestroy_v2(Stream* handle) {
     return SUCCESS;
 }
 API int cuStreamQuery(Stream* handle) {
-    CALL();
-    auto stream = stream_of(call.device, handle);
+    Call call(__func__, Call::IN_CONTEXT);
+    auto stream = call.device == nullptr ? nullptr : stream_of(call.device, handle);
+    if (call.fault == FAULT_OUT_OF_MEMORY && stream) state().counts["refused_residents"] += stream->resident;
+    if (call.answer != SUCCESS) return call.answer;
     if (!stream) return INVALID_HANDLE;
     if (call.fault == FAULT_NOT_READY) {
         stream->stuck = true;

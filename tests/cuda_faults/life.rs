@@ -9,7 +9,7 @@ use std::time::Duration;
 use ringscope::device::cuda::CudaDevice;
 use ringscope::device::{CudaUnavailable, DeviceError, SharedDevice};
 use ringscope::runtime::{LaunchOptions, RuntimeError};
-use ringscope::{KernelState, RingKernelRuntime, Snapshot, TelemetryConfig, TelemetryError};
+use ringscope::{InputRing, KernelState, RingKernelRuntime, Snapshot, TelemetryConfig, TelemetryError};
 
 use crate::stand_in::{Fault, StandIn};
 
@@ -22,8 +22,11 @@ pub const LATE_LIMIT: Duration = Duration::from_millis(200);
 pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// Calls without which a copy never ends, and a kernel never does.
-const COPIES: [&str; 3] = ["cuMemcpyDtoHAsync_v2", "cuEventRecord", "cuEventQuery"];
+const COPIES: [&str; 4] = ["cuMemcpyDtoHAsync_v2", "cuMemcpy2DAsync_v2", "cuEventRecord", "cuEventQuery"];
 pub const KERNELS: [&str; 2] = ["cuLaunchKernel", "cuStreamQuery"];
+
+/// Calls that bring messages and commands to rings in device memory.
+pub const FEEDING: [&str; 2] = ["cuMemcpyHtoDAsync_v2", "cuStreamWriteValue64_v2"];
 
 pub const LATE_FAULTS: [Fault; 2] = [Fault::NotReady, Fault::Never];
 /// Parts of a runtime's life.
@@ -156,7 +159,7 @@ impl Limits {
 }
 
 /// A short life: every phase goes on after an error, as an application would that does not look.
-fn live(driver: &StandIn, limits: Limits) -> Outcome {
+fn live(driver: &StandIn, limits: Limits, ring: InputRing) -> Outcome {
     let mut outcome = Outcome::default();
     // The thread has a context of its own, that of the other device.
     driver.enter(1);
@@ -194,6 +197,7 @@ fn live(driver: &StandIn, limits: Limits) -> Outcome {
         .slots(8)
         .slot_bytes(64)
         .max_kernels(2)
+        .input_ring(ring)
         .stop_limit(limits.stop)
         .start_limit(limits.start)
         .build()
@@ -253,7 +257,7 @@ fn traffic(runtime: &RingKernelRuntime) -> Result<(), RuntimeError> {
 }
 
 /// A run on a thread of its own, so that one that hangs is an answer, too.
-pub fn run(driver: &StandIn, plan: Option<(&Site, Fault)>) -> Result<Outcome, String> {
+pub fn run(driver: &StandIn, ring: InputRing, plan: Option<(&Site, Fault)>) -> Result<Outcome, String> {
     driver.reset();
     if let Some((site, fault)) = plan {
         driver.fault(&site.call, site.phase as u32, site.nth, fault);
@@ -261,7 +265,7 @@ pub fn run(driver: &StandIn, plan: Option<(&Site, Fault)>) -> Result<Outcome, St
     let (done, ended) = std::sync::mpsc::channel();
     let late = plan.filter(|(site, fault)| site.phase > Phase::Build && LATE_FAULTS.contains(fault));
     let limits = Limits::of(late.map(|(site, _)| site.call.as_str()));
-    std::thread::spawn(move || done.send(live(&StandIn, limits)));
+    std::thread::spawn(move || done.send(live(&StandIn, limits, ring)));
     match ended.recv_timeout(HANGS) {
         Ok(outcome) => Ok(outcome),
         Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(format!("hangs for {HANGS:?}")),

@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ringscope::KernelState;
+use ringscope::{InputRing, KernelState};
 
-use life::{LATE_FAULTS, MESSAGES, Outcome, PHASES, Phase, Site, messages, run};
+use life::{FEEDING, KERNELS, LATE_FAULTS, MESSAGES, Outcome, PHASES, Phase, Site, messages, run};
 use stand_in::{Fault, Role, Runs, StandIn, count, in_shares, say, tell};
 use verdict::{EXEMPT, LEFT, wrong};
 
@@ -31,8 +31,8 @@ const EACH: u64 = 16;
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 /// Every function in every phase: each of its first calls there, the middle and the last one; and all functions.
-fn sites(driver: &StandIn) -> (Vec<Site>, BTreeSet<String>) {
-    let clean = run(driver, None).expect("a run without a fault");
+fn sites(driver: &StandIn, ring: InputRing) -> (Vec<Site>, BTreeSet<String>) {
+    let clean = run(driver, ring, None).expect("a run without a fault");
     assert!(clean.errors.is_empty() && clean.saw_all, "{:?}", clean.errors);
     assert_eq!(
         (clean.state, clean.latest.as_deref().and_then(messages)),
@@ -53,10 +53,10 @@ fn sites(driver: &StandIn) -> (Vec<Site>, BTreeSet<String>) {
 }
 
 /// How often that call is made there varies where it polls: then an earlier one.
-fn hit(driver: &StandIn, site: &Site, fault: Fault) -> Result<Option<(Site, Outcome)>, String> {
+fn hit(driver: &StandIn, ring: InputRing, site: &Site, fault: Fault) -> Result<Option<(Site, Outcome)>, String> {
     let mut site = site.clone();
     while site.nth > 0 {
-        let outcome = run(driver, Some((&site, fault)))?;
+        let outcome = run(driver, ring, Some((&site, fault)))?;
         if driver.get("hits") == 1 {
             return Ok(Some((site, outcome)));
         }
@@ -72,12 +72,22 @@ const UNSAID: &str = "unsaid ";
 
 /// The runs of some sites with each of these faults, in so many processes; prints their table.
 fn try_all(test: &str, shares: u64, runs: Runs, faults: &[Fault], pick: impl Fn(&Site, Fault) -> bool) {
+    try_all_of(InputRing::Mapped, (test, shares, runs), faults, pick);
+}
+
+/// The same of a runtime with rings of that kind.
+fn try_all_of(
+    ring: InputRing,
+    (test, shares, runs): (&str, u64, Runs),
+    faults: &[Fault],
+    pick: impl Fn(&Site, Fault) -> bool,
+) {
     let start = Instant::now();
     match in_shares(test, shares, runs) {
         Role::Share(share) => {
             // Whatever else a process finds to be called, these are its own.
             let here = |site: &Site| (site.nth + site.call.len() as u64) % shares == share;
-            try_share(&StandIn, faults, |site, fault| here(site) && pick(site, fault));
+            try_share(&StandIn, ring, faults, |site, fault| here(site) && pick(site, fault));
         }
         Role::Whole(counts) => table(test, faults, &counts, start.elapsed()).iter().for_each(|line| say(line)),
         Role::Skipped => {}
@@ -106,16 +116,16 @@ fn table(test: &str, faults: &[Fault], counts: &BTreeMap<String, u64>, took: Dur
     lines
 }
 
-fn try_share(driver: &StandIn, faults: &[Fault], pick: impl Fn(&Site, Fault) -> bool) {
+fn try_share(driver: &StandIn, ring: InputRing, faults: &[Fault], pick: impl Fn(&Site, Fault) -> bool) {
     std::panic::set_hook(Box::new(|info| {
         PANICS.fetch_add(1, Ordering::Relaxed);
         tell(&format!("a panic: {info}"));
     }));
-    let (sites, functions) = sites(driver);
+    let (sites, functions) = sites(driver, ring);
     let (mut calls, mut runs, mut failures) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     let all = sites.iter().flat_map(|site| faults.iter().map(move |fault| (site, *fault)));
     for (site, fault) in all.filter(|(site, fault)| pick(site, *fault)) {
-        let result = match hit(driver, site, fault) {
+        let result = match hit(driver, ring, site, fault) {
             Err(hangs) => Err((hangs, Vec::new())),
             Ok(None) => continue,
             Ok(Some((at, outcome))) => {
@@ -148,7 +158,8 @@ fn try_share(driver: &StandIn, faults: &[Fault], pick: impl Fn(&Site, Fault) -> 
 }
 
 const QUERIES: [&str; 2] = ["cuStreamQuery", "cuEventQuery"];
-const WORK: [&str; 4] = ["cuMemcpyDtoHAsync_v2", "cuMemsetD8Async", "cuEventRecord", "cuLaunchKernel"];
+const WORK: [&str; 5] =
+    ["cuMemcpyDtoHAsync_v2", "cuMemcpy2DAsync_v2", "cuMemsetD8Async", "cuEventRecord", "cuLaunchKernel"];
 
 /// Whether it can be broken in that way.
 fn applies(site: &Site, fault: Fault) -> bool {
@@ -198,4 +209,24 @@ fn calls_fail_and_contexts_die_under_ptx_too() {
     let harmless = |site: &Site| site.phase == Phase::Traffic && site.call == "cuLaunchKernel";
     let pick = |site: &Site, fault| applies(site, fault) && site.nth == 1 && !harmless(site);
     try_all("calls_fail_and_contexts_die_under_ptx_too", 2, Runs::Ptx, &faults, pick);
+}
+
+#[test]
+fn calls_that_feed_rings_in_device_memory_fail_as_others_do() {
+    let faults = [Fault::OutOfMemory, Fault::LaunchFailed, Fault::IllegalAddress];
+    let test = ("calls_that_feed_rings_in_device_memory_fail_as_others_do", 2, Runs::Threads);
+    let feeds = |site: &Site, _| FEEDING.contains(&site.call.as_str());
+    try_all_of(InputRing::DeviceMemory, test, &faults, feeds);
+}
+
+/// Building with them, and all that a kernel of theirs does otherwise.
+#[test]
+fn a_runtime_with_rings_in_device_memory_dies_as_others_do() {
+    let faults = [Fault::OutOfMemory, Fault::IllegalAddress];
+    let test = ("a_runtime_with_rings_in_device_memory_dies_as_others_do", 2, Runs::Threads);
+    // While a kernel is there a look at the clock, whose failures harm nobody, launches and asks as well.
+    let of_clock =
+        |site: &Site| KERNELS.contains(&site.call.as_str()) && !matches!(site.phase, Phase::Build | Phase::Drop);
+    let pick = |site: &Site, _| site.phase > Phase::Open && site.nth <= 3 && !of_clock(site);
+    try_all_of(InputRing::DeviceMemory, test, &faults, pick);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ringscope::KernelState;
 
-use crate::life::{Failed, KERNELS, LATE_FAULTS, MESSAGES, Outcome, Phase, Site};
+use crate::life::{FEEDING, Failed, KERNELS, LATE_FAULTS, MESSAGES, Outcome, Phase, Site};
 use crate::stand_in::{Fault, StandIn, count};
 
 /// What a fault comes to, with its name.
@@ -88,14 +88,19 @@ fn tells(
         let unheard = matches!(site.phase, Phase::Drop | Phase::Traffic) || of_clock;
         return expect(unheard, "the run ends in an error");
     }
-    // Binding the context is part of letting go as well.
-    let may_pass = LETTING_GO.contains(&call) || call.starts_with("cuCtx") || site.phase == Phase::Drop;
+    // Binding the context is part of letting go as well. A device without a UUID is known by its number.
+    let optional = call == "cuDeviceGetUuid_v2";
+    let may_pass = optional || LETTING_GO.contains(&call) || call.starts_with("cuCtx") || site.phase == Phase::Drop;
     // Of a context that dies at the last call of a phase, nobody is there to hear.
     let outside = call.starts_with("cuDevice") || call.starts_with("cuInit") || call.starts_with("cuDriver");
     let unheard = fault != Fault::OutOfMemory && (outside || site.phase == Phase::Stop);
-    // Behind the launch of the kernel it is one of a look at the clock, whose failure harms nobody.
-    let clock = call == "cuLaunchKernel" && (site.phase, site.nth) > (Phase::Launch, 1) && fault == Fault::OutOfMemory;
-    expect(may_pass || unheard || clock, "the run ends in an error")
+    // Behind the launch of the kernel it is one of a look at the clock, whose failure harms nobody; as is a question after it.
+    let launches = call == "cuLaunchKernel" && (site.phase, site.nth) > (Phase::Launch, 1);
+    let asks = call == "cuStreamQuery" && driver.get("refused_residents") == 0;
+    let clock = (launches || asks) && fault == Fault::OutOfMemory;
+    // What feeds a ring and fails once is done again, and nobody needs to know.
+    let again = FEEDING.contains(&call) && fault == Fault::OutOfMemory && outcome.saw_all && outcome.seen_to_end;
+    expect(may_pass || unheard || clock || again, "the run ends in an error")
 }
 
 /// What is wrong with what such a run came to.

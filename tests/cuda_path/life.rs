@@ -146,6 +146,44 @@ on_stand_in! {
         assert!(error.contains("use cuda:0 to cuda:1"), "{error}");
     }
 
+    fn an_id_lives_again_where_it_lived(driver) {
+        let config = ringscope::TelemetryConfig { max_kernels: 2, max_blocks: 4, trace_records: 64, ..Default::default() };
+        let builder = builder(DeviceSpec::Cuda(0)).telemetry_config(config).level(Level::Events).max_kernels(2);
+        let runtime = builder.build().expect("a runtime");
+        let (mut live, mut contexts) = (0, 0);
+        for life in 1..=6_u64 {
+            // All shards, in turn of one kernel and of two.
+            let ids = if life % 2 == 0 { &["a", "b"][..] } else { &["a"] };
+            let each = 4 / ids.len() as u32;
+            for id in ids {
+                start(&runtime, id, &blocks(each));
+                traffic(&runtime, id, 10 * life as usize);
+            }
+            let snapshot = runtime.snapshot_blocking().expect("a snapshot");
+            for id in ids {
+                let kernel = snapshot.kernel(id).expect("it is registered");
+                let counts = [kernel.messages_received, kernel.messages_sent, kernel.messages_processed, kernel.histogram.count()];
+                assert_eq!((counts, kernel.errors, kernel.blocks), ([10 * life; 4], 0, each), "{id} in life {life}");
+                assert_eq!(kernel.state, KernelState::Active);
+                assert!(snapshot.blocks(id).is_some_and(|blocks| blocks.len() == each as usize));
+            }
+            let taken = runtime.launch_blocking("a", &blocks(1)).expect_err("it runs");
+            assert!(matches!(taken, RuntimeError::Telemetry(ringscope::TelemetryError::AlreadyRegistered { .. })), "{taken:?}");
+            ids.iter().for_each(|id| runtime.terminate_blocking(id).expect("it ends"));
+            assert_eq!(driver.get("resident"), 0);
+            let last = runtime.snapshot_blocking().expect("a snapshot");
+            let last = last.kernel("a").expect("its last numbers");
+            assert_eq!((last.messages_processed, last.state), (10 * life, KernelState::Terminated));
+            match life {
+                // A stream is kept until the next life of its kernel has another.
+                1..=3 => (live, contexts) = (driver.get("live"), driver.get("contexts")),
+                _ => assert_eq!((driver.get("live"), driver.get("contexts")), (live, contexts), "nothing is allocated anew"),
+            }
+        }
+        drop(runtime);
+        assert_clean(&driver);
+    }
+
     fn a_kernel_that_failed_says_of_what(driver) {
         let runtime = builder(DeviceSpec::Cuda(0)).build().expect("a runtime");
         let said = |id: &str| {

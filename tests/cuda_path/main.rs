@@ -7,10 +7,14 @@
 #[path = "../cuda-driver/mod.rs"]
 mod stand_in;
 
+#[cfg(feature = "capi")]
+mod c_interface;
 mod contexts;
+mod device_rings;
 mod life;
 #[cfg(feature = "cli")]
 mod program;
+mod rows;
 mod together;
 mod what_a_gpu_would;
 

@@ -47,6 +47,37 @@ fn the_program_examines_the_ptx_machine() {
 }
 
 #[test]
+fn kernels_run_on_all_devices_of_a_list() {
+    let args = ["run", "--messages", "400", "--json"];
+    let counted = |document: &serde_json::Value, kernel: &str| {
+        document["summary"]["per_kernel"][kernel]["messages_processed"].clone()
+    };
+    for (devices, ordinals) in [("cuda:1,cuda", [1, 0]), ("all", [0, 1]), ("cuda:all", [0, 1])] {
+        let Some(document) = program(&[&args[..], &["--device", devices, "--kernels", "4"]].concat()) else { return };
+        let listed = document["devices"].as_array().expect("several");
+        assert_eq!(listed.iter().map(|one| one["ordinal"].as_u64()).collect::<Vec<_>>(), ordinals.map(Some));
+        assert_eq!((&document["device"], &document["verified"]), (&listed[0], &true.into()), "{document}");
+        let all: u64 = (0..4).map(|n| counted(&document, &format!("worker_{n}")).as_u64().expect("a count")).sum();
+        assert_eq!(all, 400, "{document}");
+    }
+}
+
+#[test]
+fn a_list_says_which_device_is_not_there() {
+    let Some(folder) = stand_in::build() else { return };
+    for (devices, code, says) in [
+        ("cuda:0,cuda:2", 1, "there is no CUDA device 2, the driver sees 2: use cuda:0 to cuda:1"),
+        ("cuda:0,host,cuda", 2, "parts 1 and 3 are the same GPU, cuda:0: name it once"),
+    ] {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_ringscope"));
+        let output =
+            program.args(["run", "--device", devices]).env("LD_LIBRARY_PATH", &folder).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(code) && said.contains(says), "{}: {said}", output.status);
+    }
+}
+
+#[test]
 fn the_doctor_says_what_runs_there() {
     let Some(found) = program(&["doctor", "--json"]) else { return };
     assert_eq!((&found["auto"], &found["nvrtc"]), (&"cuda:0".into(), &"12.0".into()), "{found}");
@@ -77,5 +108,8 @@ fn the_program_measures_a_device() {
         assert!(!found[section].as_array().expect("rows").is_empty(), "{section}");
     }
     assert!(!found["messages"]["peak"].as_array().expect("rows").is_empty());
-    assert!(found["snapshot"][0]["bytes"].as_f64() > Some(0.0));
+    let snapshot = &found["snapshot"][0];
+    let counters = snapshot["counter_bytes"].as_f64().expect("bytes");
+    assert_eq!(counters, 384.0 * snapshot["blocks"].as_f64().expect("blocks"));
+    assert!(snapshot["bytes"].as_f64() > Some(counters), "{snapshot}");
 }

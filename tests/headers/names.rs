@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use crate::toolkit::root;
 
 /// What a kernel's author may use. Everything else is in `detail`.
-const DOCUMENTED: &str = "KernelRef Word16 LANES_PER_WARP lane_index sync_lanes all_lanes from_lane0 xor_lanes sum_lanes \
+const DOCUMENTED: &str = "KernelRef Word16 LANES_PER_WARP lane_index sync_lanes all_lanes from_lane from_lane0 xor_lanes sum_lanes \
      block_index block_count thread_index thread_count clock_ns Metric CounterRef GaugeRef HistogramRef ExponentialRef \
      FamilyRef CounterFamilyRef GaugeFamilyRef HistogramFamilyRef ExponentialFamilyRef counter gauge histogram exponential \
-     counter_family gauge_family histogram_family exponential_family LocalCounter LocalHistogram Kind MessageRecord Attached \
-     Recorder Span spin_until spin_until_equal check Message Ring Reply Context NoArgs run_ring";
+     counter_family gauge_family histogram_family exponential_family LocalCounter LocalHistogram Kind MessageRecord Role Attached \
+     Recorder Span spin_until spin_until_equal check Message Ring Reply Context NoArgs run_ring \
+     warp_index sync_block shared_memory BlockMail BlockReply BlockContext BlockLoop run_ring_block";
 
 /// The text without comments and strings; preprocessor lines apart.
 fn code_of(text: &str) -> (Vec<String>, Vec<String>) {

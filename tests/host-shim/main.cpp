@@ -18,7 +18,7 @@ int main() {
         blocks.emplace_back([&, i] {
             void* args[] = {&in, &places, &total, &line};
             const unsigned block[3] = {i % X, i / X % Y, i / X / Y}, grid[3] = {X, Y, Z};
-            ringscope_host_run_block(functions_host, args, block, grid);
+            ringscope_host_run_block(functions_host, args, block, grid, nullptr, nullptr);
         });
     }
     for (std::thread& block : blocks) block.join();

@@ -70,11 +70,12 @@ struct alignas(128) Ring {
         args.telemetry.bucket_stride = 1056;
         args.telemetry.scale = 3;
         args.host = &host;
+        args.posted = &host.tail;
         args.device = &device;
-        args.in = in;
+        args.in = args.done = in;
         args.out = out;
         args.slots = SLOTS;
-        args.slot_stride = STRIDE;
+        args.slot_stride = args.done_stride = STRIDE;
         args.slot_bytes = SLOT_BYTES;
     }
     void command(unsigned what) { store(host.command, (commands += 4) + what); }

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use ringscope::TelemetryCollector;
 use ringscope::publish::TelemetryServer;
+use ringscope::{DeviceSpec, TelemetryCollector, device};
 
 use serving::Serving;
 use site::{BLOCKS, ISLAND, Site};
@@ -56,6 +56,22 @@ fn the_page_is_small_and_asks_nobody_else() {
 fn tables_and_charts_have_the_numbers_of_the_snapshot() {
     let Some(site) = site() else { return };
     browser::check("numbers.mjs", &[&url(&site.server)]);
+}
+
+#[test]
+fn several_devices_are_a_column() {
+    if !browser::is_there() {
+        return;
+    }
+    let devices = [DeviceSpec::Host; 2].map(|spec| device::open(spec).expect("the host device").device);
+    let collector = TelemetryCollector::builder().devices(devices).build().unwrap();
+    for on in [0, 1] {
+        collector.kernel(format!("worker_{on}")).device(on).register().unwrap();
+    }
+    collector.actor("parser").unwrap();
+    collector.start_collection(Duration::from_millis(100)).unwrap();
+    let server = collector.serve("127.0.0.1:0").unwrap();
+    browser::check("devices.mjs", &[&url(&server), "worker_1=1 host", "worker_0=0 host", "parser=–"]);
 }
 
 #[test]

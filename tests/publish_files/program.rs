@@ -29,7 +29,7 @@ fn the_program_writes_its_last_numbers_into_each_kind_of_file() {
     for (name, field) in [("messages_received", "messages_received"), ("errors", "errors")] {
         let name = format!("ringscope_kernel_{name}_total");
         for (id, kernel) in kernels {
-            let line = format!("{name}{{process=\"a\",kernel=\"{id}\"}} {}", kernel[field]);
+            let line = format!("{name}{{process=\"a\",kernel=\"{id}\",device=\"0\"}} {}", kernel[field]);
             assert!(page.lines().any(|of_page| of_page == line), "{line} in {page}");
             for document in [&document, &last] {
                 let samples = document["metrics"][&name].as_array().unwrap();

@@ -64,12 +64,12 @@ fn the_node_exporter_serves_exactly_the_devices_numbers() {
         ("ringscope_kernel_sent_bytes_total", kernel.bytes_out),
         ("ringscope_kernel_message_duration_seconds_count", kernel.histogram.count()),
     ] {
-        assert_eq!(served[&format!("{name}{{kernel=\"worker\"}}")], counted as f64, "{name}");
+        assert_eq!(served[&format!("{name}{{device=\"0\",kernel=\"worker\"}}")], counted as f64, "{name}");
     }
     assert!(kernel.errors > 0 && kernel.messages_processed + kernel.errors == u64::from(MESSAGES));
     let is_below = |slot: usize| *slot_values(slot, kernel.histogram.scale()).end() <= 1 << 20;
     let under_a_millisecond: u64 = kernel.histogram.slots().filter(|(slot, _)| is_below(*slot)).map(|(_, n)| n).sum();
-    let bucket = "ringscope_kernel_message_duration_seconds_bucket{kernel=\"worker\",le=\"0.001048576\"}";
+    let bucket = "ringscope_kernel_message_duration_seconds_bucket{device=\"0\",kernel=\"worker\",le=\"0.001048576\"}";
     assert_eq!(served[bucket], under_a_millisecond as f64);
     assert_eq!(served["batch_tokens_count{model=\"a\\\\b\\\"c\\nd\"}"], f64::from(MESSAGES));
     assert_eq!((served["third{}"], served["drift_bucket{le=\"0\"}"]), (1.0 / 3.0, 11.0));
@@ -173,7 +173,8 @@ fn the_json_document_has_the_devices_numbers() {
         ("errors_total", kernel.errors),
         ("received_bytes_total", kernel.bytes_in),
     ] {
-        let expected = json!([{"value": counted, "labels": {"kernel": "worker"}, "timestamp": document["timestamp"]}]);
+        let labels = json!({"kernel": "worker", "device": "0"});
+        let expected = json!([{"value": counted, "labels": labels, "timestamp": document["timestamp"]}]);
         assert_eq!(metrics[format!("ringscope_kernel_{name}")], expected);
     }
     // In full resolution: bucket by bucket what the device counted, in seconds.

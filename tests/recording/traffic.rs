@@ -136,7 +136,8 @@ impl Kernel {
 
     fn bucket(&self, block: u32, row: usize, ns: u64) {
         let stride = self.telemetry.bucket_stride as usize;
-        let index = block as usize * stride + row * stride / 2 + slot_of(ns, self.telemetry.scale);
+        let index =
+            (block & self.telemetry.row_mask) as usize * stride + row * stride / 2 + slot_of(ns, self.telemetry.scale);
         self.word(self.telemetry.buckets, index).fetch_add(1, Ordering::Relaxed);
     }
 

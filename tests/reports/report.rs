@@ -23,6 +23,25 @@ pub fn reports(recording: &Path) -> (String, String) {
 }
 
 #[test]
+fn kernels_on_several_devices_are_told_with_their_device() {
+    let dir = Dir::new("report-devices");
+    for (devices, cells) in [("host,host", ["0 host", "1 host"]), ("host", [""; 2])] {
+        let recording = dir.0.join(format!("{}.rscope", devices.len()));
+        let args = ["record", "--device", devices, "--kernels", "2", "--messages", "300", "-o", path(&recording)];
+        let done = output(&args);
+        assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        let (page, markdown) = reports(&recording);
+        let kernels = html::table(&html::is_sound(&page), "rate over time");
+        let titles = &kernels[0];
+        assert_eq!(titles.iter().any(|title| title == "device"), !cells[0].is_empty(), "{titles:?}");
+        assert_eq!(markdown.contains("| kernel | device |"), !cells[0].is_empty());
+        for (kernel, cell) in ["worker_0", "worker_1"].iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+            assert_eq!(html::cell(&kernels, kernel, "device"), cell);
+        }
+    }
+}
+
+#[test]
 fn a_real_run_is_told_with_the_numbers_of_its_last_snapshot() {
     let dir = Dir::new("report-real");
     let recording = dir.0.join("run.rscope");

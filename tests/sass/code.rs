@@ -6,6 +6,10 @@ pub struct Instruction {
     /// With its suffixes, without its predicate.
     pub opcode: String,
     pub operands: String,
+    /// It has a predicate.
+    pub conditional: bool,
+    /// The labels in front of it.
+    pub labels: Vec<String>,
 }
 
 impl Instruction {
@@ -14,11 +18,13 @@ impl Instruction {
         let (_, rest) = line.trim_start().strip_prefix("/*")?.split_once("*/")?;
         let (mut text, _) = rest.split_once(';')?;
         text = text.trim();
-        if text.starts_with('@') {
+        let conditional = text.starts_with('@');
+        if conditional {
             text = text.split_once(' ')?.1.trim_start();
         }
         let (opcode, operands) = text.split_once(' ').unwrap_or((text, ""));
-        Some(Self { opcode: opcode.to_owned(), operands: operands.trim().to_owned() })
+        let (opcode, operands) = (opcode.to_owned(), operands.trim().to_owned());
+        Some(Self { opcode, operands, conditional, labels: Vec::new() })
     }
     pub fn base(&self) -> &str {
         self.opcode.split('.').next().unwrap_or_default()
@@ -146,11 +152,14 @@ pub fn code_of(cubin: &[u8]) -> BTreeMap<String, Vec<u8>> {
 /// nvdisasm's listing, kernel by kernel.
 pub fn instructions_of(listing: &str) -> BTreeMap<String, Vec<Instruction>> {
     let mut kernels: BTreeMap<String, Vec<Instruction>> = BTreeMap::new();
-    let mut current = None;
+    let (mut current, mut labels) = (None, Vec::new());
     for line in listing.lines() {
         if let Some(name) = line.strip_prefix(".text.").and_then(|rest| rest.strip_suffix(':')) {
             current = Some(name.to_owned());
-        } else if let (Some(name), Some(instruction)) = (&current, Instruction::parse(line)) {
+        } else if let Some(label) = line.strip_suffix(':').filter(|label| label.starts_with(".L_")) {
+            labels.push(label.to_owned());
+        } else if let (Some(name), Some(mut instruction)) = (&current, Instruction::parse(line)) {
+            instruction.labels = std::mem::take(&mut labels);
             kernels.entry(name.clone()).or_default().push(instruction);
         }
     }

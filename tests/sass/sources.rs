@@ -12,7 +12,7 @@ pub const BUILT_IN: &str = r#"
 /// The beginning of a file that includes ringscope, or has never heard of it (-DPLAIN) but for the bytes of the parameter.
 const DRESS: &str = r#"
 #ifdef PLAIN
-struct Ref { void* pointers[7]; unsigned numbers[8]; };
+struct Ref { void* pointers[7]; unsigned numbers[10]; };
 #define CALL(...)
 #else
 #include <ringscope/telemetry.cuh>
@@ -96,16 +96,12 @@ struct MessageRecord {
     Nothing replies_dropped;
     ringscope_u32 status = RINGSCOPE_OK;
 };
-namespace detail {
-struct Beginning {
-    ringscope_u32 state;
-};
-}
 struct Recorder {
     __device__ Recorder(const KernelRef&, detail::Beginning) {}
     __device__ static constexpr bool on() { return false; }
     __device__ ringscope_u64 begin() const { return 0; }
     __device__ ringscope_u64 begin_warp() const { return 0; }
+    __device__ ringscope_u64 ended_warp() const { return 0; }
     __device__ void record_warp(const MessageRecord&) {}
     template <class... Any> __device__ void idle(Any...) {}
     template <class... Any> __device__ void heartbeat(Any...) {}
@@ -114,6 +110,8 @@ struct Recorder {
     template <class... Any> __device__ void in_hand_warp(Any...) {}
     __device__ void dropped(ringscope_u64) {}
     __device__ void state(ringscope_u32) {}
+    __device__ void stays(ringscope_u64&) const {}
+    __device__ void goes_on(const ringscope_u64&) {}
 };
 }
 "#;

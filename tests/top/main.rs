@@ -36,6 +36,16 @@ fn quit(mut terminal: Terminal) -> String {
 }
 
 #[test]
+fn several_devices_are_a_column() {
+    let args = ["top", "--device", "host,host", "--interval", "100ms"];
+    let Some(terminal) = Terminal::ringscope(SIZE, &[], &args) else { return };
+    for shows in ["on 2 devices", "device", "0 host", "1 host"] {
+        terminal.wait_for(shows);
+    }
+    assert!(quit(terminal).contains("worker_1  1 host"));
+}
+
+#[test]
 fn every_page_has_a_key_and_the_summary_is_what_is_left() {
     let Some(mut terminal) = workload(&[]) else { return };
     for (key, shows) in [

@@ -164,4 +164,6 @@ void test_header();
 void test_probes();
 void test_records();
 void test_roles();
+void test_wild();
+void test_costs();
 void test_waits();

@@ -63,6 +63,7 @@ struct Warp {
     // Lanes that are left alone until that step, if there is anything else to do.
     u32 lagging = 0;
     u64 lags_until = 0;
+    std::shared_ptr<Costs> costs;
 
     u32 alive() const { return ready | sleeping | meeting | barred; }
     u64& at(u32 slot, u32 lane) { return registers[u64(slot) * LANES + lane]; }
@@ -118,7 +119,9 @@ class Execution {
     u64 special(Special what, u32 lane) const;
     u64 value(const Operand& o, u32 lane);
     void put(const Operand& to, u32 lane, u64 value) {
-        if (to.kind == Operand::REGISTER) w_.at(to.slot, lane) = value;
+        if (to.kind != Operand::REGISTER) return;
+        w_.at(to.slot, lane) = value;
+        if (w_.costs != nullptr) w_.costs->written(to.slot, lane);
     }
     void place(u32 lanes, u32 pc);
     [[noreturn]] void fault(Outcome::End end, const Instruction& i, u32 lane, const std::string& why) const;
@@ -130,6 +133,7 @@ class Execution {
     void store(const Instruction& i, u32 lane);
     void atomic(const Instruction& i, u32 lane);
     bool is_in(const Instruction& i, u32 lane, u64 address);
+    void count_load(const Instruction& i, u32 lane, u8 part, u64 address, u64 value);
 
     // sync.cpp
     void meet(const Instruction& i, u32 active);

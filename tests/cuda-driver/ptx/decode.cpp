@@ -105,8 +105,10 @@ void load_store(Words& w, Instruction& i) {
 void atomic(Words& w, Instruction& i) {
     i.order = Order::RELAXED;
     take_order(w, i);
-    w.take(SCOPES_, i.scope);
+    const bool scoped = w.take(SCOPES_, i.scope);
     take_space(w, i);
+    // NVRTC writes an atomicAdd_block on shared memory as atom.shared.cta.add; the manual has the scope before the space.
+    if (!scoped) w.take(SCOPES_, i.scope);
     if (i.space != Space::GENERIC && i.space != Space::GLOBAL && i.space != Space::SHARED) w.fail();
     w.need({{"add", Rmw::ADD}, {"min", Rmw::MIN}, {"max", Rmw::MAX}, {"and", Rmw::AND}, {"or", Rmw::OR}, {"xor", Rmw::XOR},
             {"exch", Rmw::EXCHANGE}, {"cas", Rmw::CAS}}, i.rmw);

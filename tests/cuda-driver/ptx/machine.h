@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "costs.h"
 #include "program.h"
 
 namespace ptx {
@@ -57,6 +58,8 @@ struct MachineSettings {
     u64 longest_nap_ns = 500000; // with run_block: a block that only polls sleeps up to so long at a time. 0: as it asks
     bool stop_at_race = true;    // else blocks go on, and the memory's races() has them all
     u32 lag_one_in = 1024;       // so often a warp, or some of its lanes, falls far behind
+    bool together = false;       // lanes stay together where the code lets them, and nobody falls behind
+    std::shared_ptr<Costs> costs;  // of the first warp of the first block: counted there
 };
 
 class Stage;

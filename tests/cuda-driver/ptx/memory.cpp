@@ -177,6 +177,11 @@ bool Memory::has(u64 address, u64 bytes) const {
     return range != nullptr && range->has(address, bytes);
 }
 
+bool Memory::is_pinned(u64 address) const {
+    const Range* range = state_->range_of(address);
+    return range != nullptr && range->pinned;
+}
+
 Agent Memory::begin(const Standing& standing) { return begin(std::vector<Standing>{standing}).front(); }
 
 std::vector<Agent> Memory::begin(const std::vector<Standing>& standings) {

@@ -80,6 +80,8 @@ class Memory {
     void add_range(u64 address, u64 bytes, bool pinned);
     void remove_range(u64 address);
     bool has(u64 address, u64 bytes) const;
+    // Of an address that exists: whether a trip over the link leads there.
+    bool is_pinned(u64 address) const;
 
     // A new agent, after all that the host has done so far; numbers of agents that ended are used again.
     Agent begin(const Standing& standing);

@@ -103,7 +103,8 @@ void atomics() {
     for (const Case& c : cases) {
         bool wide = std::string(c.what).find("64") != std::string::npos;
         std::string reg = wide ? "%d6" : "%w6", kind = wide ? "u64" : "u32";
-        for (std::string words : {".global", "", ".relaxed.gpu.global", ".acq_rel.sys.global", ".acquire.cta", ".release.gpu.global", ".shared", ".relaxed.cta.shared"}) {
+        for (std::string words : {".global", "", ".relaxed.gpu.global", ".acq_rel.sys.global", ".acquire.cta", ".release.gpu.global", ".shared", ".relaxed.cta.shared",
+                                  ".shared.cta", ".global.cta", ".global.sys"}) {
             bool shared = words.find("shared") != std::string::npos;
             std::string place = shared ? "[s]" : "[%d1]";
             std::string body = shared ? ".shared .align 8 .b64 s;\nld.global." + kind + " " + reg + ", [%d1];\nst.shared." + kind + " [s], " + reg + ";\n" : "";

@@ -31,7 +31,7 @@ void test_refusals() {
         instruction(opcode + " %r1, %r2, %r3;", opcode);
     for (std::string opcode : {"ld.acq_rel.gpu.u32", "ld.relaxed.u32", "ld.relaxed.gpu.texture.u32", "ld.release.gpu.u32", "ld.u128", "ld.v8.u32", "ld.sc.gpu.u32", "ld.global.mmio.u32"})
         instruction(opcode + " %r1, [%d1];", opcode);
-    for (std::string opcode : {"atom.inc.u32", "atom.add.b32", "atom.add.noftz.f16", "atom.exch.u32", "atom.sc.gpu.add.u32", "atom.local.add.u32", "atom.cluster.add.u32"})
+    for (std::string opcode : {"atom.inc.u32", "atom.add.b32", "atom.add.noftz.f16", "atom.exch.u32", "atom.sc.gpu.add.u32", "atom.local.add.u32", "atom.cluster.add.u32", "atom.cta.shared.cta.add.u32"})
         instruction(opcode + " %r1, [%d1], %r2;", opcode);
     instruction("red.cas.b32 [%d1], %r1, %r2;", "red.cas.b32");
     instruction("st.const.u32 [%d1], %r1;", "st.const.u32");

@@ -53,11 +53,12 @@ struct alignas(128) Ring {
         traces.join(a.telemetry);
         if (boxed) boxes.join(a.telemetry);
         a.host = &host;
+        a.posted = &host.tail;
         a.device = &device;
-        a.in = in;
+        a.in = a.done = in;
         a.out = out;
         a.slots = slots;
-        a.slot_stride = STRIDE;
+        a.slot_stride = a.done_stride = STRIDE;
         a.slot_bytes = SLOT_BYTES;
         a.refuse_below = REFUSE_BELOW;
         return a;

@@ -1,4 +1,6 @@
 // roles_test.cpp: kernels whose blocks have roles, on the weak memory: what kernels/roles.cu says must be found.
+#include <numeric>
+
 #include "stand.h"
 
 using namespace bench;
@@ -123,12 +125,67 @@ void merged(const Program& program, unsigned level, u64 seed) {
         same(p.counter(b, RINGSCOPE_BYTES_IN), b + 1, what + ": the shard of block " + std::to_string(b));
     }
 }
+// More writers than rows: each row is added to by five roles, all at once.
+void rows(const Program& program, unsigned level, u64 seed) {
+    constexpr u32 BLOCKS = 10, WRITERS = BLOCKS * ROLES;
+    struct alignas(128) Rows {
+        ringscope_shard shards[WRITERS]{};
+        u64 buckets[8][2 * ROW]{};
+        u64 begun = 0;
+    };
+    std::string what = "rows, level " + std::to_string(level) + ", seed " + std::to_string(seed);
+    auto place = std::make_unique<Rows>();
+    Stand stand(program, seed);
+    whole::add(stand.memory, *place, false);
+    u32 records = 2 + seed % 9, row_count = 1u << seed % 4;
+    ringscope_kernel_ref ref = whole::ref(place->shards, place->buckets, nullptr, WRITERS, 2 * ROW, 0);
+    ref.row_mask = row_count - 1;
+    u64* begun = &place->begun;
+    stand.launch("roles_rows", BLOCKS, ROLES * 32, ref, records, begun);
+    while (!stand.step(1000)) {
+    }
+    stand.ended(Outcome::RETURNED, what);
+    u64 counted = 0;
+    for (const ringscope_shard& shard : place->shards) counted += shard.counters[RINGSCOPE_LATENCY_COUNT];
+    same(counted, level < 2 ? 0 : u64(WRITERS) * records, what + ": values");
+    auto in_slot = [&](u32 slot) {
+        u64 sum = 0;
+        for (auto& row : place->buckets) sum += row[slot];
+        return sum;
+    };
+    const u32 slots[] = {0, 1, 9};  // of 0, 1 and 2 ns, of 8 buckets an octave
+    for (u32 ns = 0; ns < 3; ++ns) same(in_slot(slots[ns]), level < 2 ? 0 : WRITERS * ((records + 2 - ns) / 3), what + ": handled in " + std::to_string(ns) + " ns");
+    for (u32 ns = 0; ns < 2; ++ns) same(in_slot(ROW + slots[ns]), level < 2 ? 0 : WRITERS * ((records + 1 - ns) / 2), what + ": waited " + std::to_string(ns) + " ns");
+    for (u32 row = 0; row < 8; ++row) {
+        u64 sum = std::accumulate(std::begin(place->buckets[row]), std::end(place->buckets[row]), u64(0));
+        same(sum, level < 2 || row >= row_count ? 0 : u64(WRITERS) / row_count * records * 2, what + ": row " + std::to_string(row));
+    }
+}
+// Pens of roles that a block does not have write in no other's shard.
+void wrong(const Program& program, unsigned level, u64 seed) {
+    std::string what = "wrong, level " + std::to_string(level) + ", seed " + std::to_string(seed);
+    Run run(program, seed);
+    Place& p = *run.place;
+    u32 blocks = MOST_BLOCKS, roles = seed % (ROLES + 1), each = roles == 0 ? 1 : roles;
+    ringscope_kernel_ref ref = p.ref(0, blocks * each);
+    ref.roles = roles;
+    run.stand.launch("roles_wrong", blocks, 64, ref);
+    run.end(what);
+    u64 misses = 0;
+    for (u32 s = 0; s < blocks * each; ++s) {
+        same(p.counter(s, RINGSCOPE_RECEIVED), 1, what + ": received");
+        same(p.counter(s, RINGSCOPE_BYTES_IN), s % each + 1, what + ": the shard of a role");
+        misses += p.word(s, RINGSCOPE_ROLE_MISSES);
+    }
+    same(misses, blocks * (ROLES + 4 - each), what + ": pens of none");
+    for (u32 s = blocks * each; s < SHARDS; ++s) same(p.counter(s, RINGSCOPE_RECEIVED), 0, what + ": behind the last");
+}
 }  // namespace
 
 void test_roles() {
     for (unsigned level = 1; level < whole::LEVELS; ++level) {
         auto program = whole::test_program("roles", level);
         for (u64 seed = 1; seed <= SEEDS; ++seed)
-            for (auto test : {tasks, extremes, attached, merged}) test(*program, level, seed);
+            for (auto test : {tasks, extremes, attached, merged, rows, wrong}) test(*program, level, seed);
     }
 }

@@ -80,6 +80,7 @@ u64 Stage::add(const Launch& launch, Dim3 index) {
         w.ready = w.exists = left >= LANES ? ~0u : (1u << left) - 1;
         w.registers.reset(static_cast<u64*>(std::calloc(std::max(entry.registers, 1u) * u64(LANES), sizeof(u64))));
         each(w.exists, [&](u32 lane) { w.agent[lane] = agents[n * LANES + lane]; });
+        if (n == 0 && settings.costs != nullptr && outcomes_.empty() && blocks_.empty()) (w.costs = settings.costs)->begin(entry.registers);
     }
     blocks_.push_back(std::move(made));
     return b.number;
@@ -152,9 +153,9 @@ bool Stage::step_of(Block& block, u64 now, bool respect_lags) {
 
 // Half of the time whoever is furthest behind in the code, so that those who parted meet again; half of the time anybody.
 u32 Stage::pick(Warp& w, u32 ready) {
-    if (random_.one_in(settings.lag_one_in)) lag(w);
+    if (!settings.together && random_.one_in(settings.lag_one_in)) lag(w);
     u32 lane = static_cast<u32>(__builtin_ctz(ready));
-    if (random_.one_in(2)) {
+    if (settings.together || random_.one_in(2)) {
         each(ready, [&](u32 other) { lane = w.pc[other] < w.pc[lane] ? other : lane; });
     } else {
         u32 left = ready;
@@ -163,7 +164,7 @@ u32 Stage::pick(Warp& w, u32 ready) {
     }
     u32 group = 0;
     each(ready, [&](u32 other) { group |= u32(w.pc[other] == w.pc[lane]) << other; });
-    if (random_.one_in(SPLIT_ONE_IN)) group &= static_cast<u32>(random_.next()) | 1u << lane;
+    if (!settings.together && random_.one_in(SPLIT_ONE_IN)) group &= static_cast<u32>(random_.next()) | 1u << lane;
     return group;
 }
 

@@ -52,6 +52,7 @@ void Execution::complete(u32 lanes) {
             memory_.meet(agents);  // of all these, this one alone orders memory
         }
     }
+    if (w_.costs != nullptr) w_.costs->meet(lanes);
     each(lanes, [&](u32 lane) { ++w_.pc[lane]; });
     w_.meeting &= ~lanes;
     w_.ready |= lanes;

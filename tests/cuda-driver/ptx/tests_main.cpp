@@ -11,6 +11,7 @@ int main(int count, char** names) {
         {"memory", test_memory}, {"warps", test_warps}, {"blocks", test_blocks}, {"refusals", test_refusals},
         {"rings", test_rings}, {"probes", test_probes}, {"header", test_header},
         {"records", test_records}, {"waits", test_waits}, {"roles", test_roles},
+        {"costs", test_costs}, {"wild", test_wild},
     };
     if (count > 1) whole::folder = names[1];
     if (count > 2) whole::test_folder = names[2];

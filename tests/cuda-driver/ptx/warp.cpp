@@ -13,6 +13,7 @@ void Execution::run(u32 lanes, unsigned instructions) {
         u64 count = static_cast<u64>(__builtin_popcount(active));
         i.executed += count;
         block_.executed += count;
+        if (w_.costs != nullptr) w_.costs->instruction();
         if (active == 0) ++pc;
         else if (!execute(i, lanes, active, pc)) return;
     }
@@ -22,7 +23,10 @@ void Execution::run(u32 lanes, unsigned instructions) {
 u32 Execution::guarded(const Instruction& i, u32 lanes) {
     if (i.guard < 0) return lanes;
     u32 active = 0;
-    each(lanes, [&](u32 lane) { active |= static_cast<u32>((w_.at(static_cast<u32>(i.guard), lane) & 1) != i.guard_negated) << lane; });
+    each(lanes, [&](u32 lane) {
+        if (w_.costs != nullptr) w_.costs->used(static_cast<u32>(i.guard), lane);
+        active |= static_cast<u32>((w_.at(static_cast<u32>(i.guard), lane) & 1) != i.guard_negated) << lane;
+    });
     return active;
 }
 
@@ -116,6 +120,7 @@ void Execution::convert_address(const Instruction& i, u32 active) {
 }
 
 void Execution::sleep(const Instruction& i, u32 active) {
+    if (w_.costs != nullptr) w_.costs->marks.push_back({Costs::Mark::SLEEP, 0, 0, w_.costs->counts()});
     u64 now = clock_.host_ns();
     // One that has done next to nothing since it slept polls; let it cost little.
     constexpr u64 LITTLE = 400, FIRST_NAP = 10000;
@@ -187,7 +192,9 @@ u64 Execution::special(Special what, u32 lane) const {
 
 u64 Execution::value(const Operand& o, u32 lane) {
     switch (o.kind) {
-        case Operand::REGISTER: return o.negated ? ~w_.at(o.slot, lane) : w_.at(o.slot, lane);
+        case Operand::REGISTER:
+            if (w_.costs != nullptr) w_.costs->used(o.slot, lane);
+            return o.negated ? ~w_.at(o.slot, lane) : w_.at(o.slot, lane);
         case Operand::VALUE: return o.value;
         case Operand::SPECIAL: return special(static_cast<Special>(o.slot), lane);
         case Operand::DYNAMIC_SHARED: return block_.dynamic_shared + o.value;

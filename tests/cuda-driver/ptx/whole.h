@@ -46,6 +46,8 @@ inline ringscope_kernel_ref ref(ringscope_shard* shards, void* buckets, const ri
     r.buckets = static_cast<ringscope_u64*>(buckets);
     r.metrics = table;
     r.shard_count = count;
+    // A row for each shard where there are up to 8.
+    while (r.row_mask + 1 < count && r.row_mask < 7) r.row_mask = r.row_mask * 2 + 1;
     r.bucket_stride = stride;
     r.scale = 3;
     r.metric_count = metrics;

@@ -14,6 +14,13 @@
 //     seen[b] counts the batches after which START_NS had changed or the state was not 2: 0. RECEIVED = batches.
 //   * roles_merged(first, second, split): blocks below `split` are of the first kernel, the others of the second, whose ref has
 //     first_block = split. Each records one message of its block's number + 1 bytes; shard i of each is its i-th block's.
+//   * roles_rows(ref, records, begun): every role of every block records `records` messages in a shard of its own, half of them
+//     by its thread and half by its warp, and begins when as many have begun as there are shards; begun is a word, 0. The i-th took i % 3 ns and waited i % 2 ns: of a writer, rows together
+//     count (records + 2) / 3, (records + 1) / 3 and records / 3 values of 0, 1 and 2 ns.
+//   * roles_wrong(ref): one block, or one for each. Its first thread has a pen of each role from 0 to ROLES + 1 of its block, and of
+//     the shards shard_count and ~0 - 1, and records with each a message of 1 + its role bytes, with the last two of 100. With
+//     `roles` of the ref from 1 to ROLES, shard `b * roles + i` has one of i + 1 bytes, and
+//     each block has counted ROLES + 4 - roles pens of none in the shard of its index.
 #include <ringscope/telemetry.cuh>
 
 namespace {
@@ -99,3 +106,37 @@ extern "C" __global__ void roles_merged(ringscope::KernelRef first, ringscope::K
     if (ringscope::thread_index() == 0) rec.end(rec.begin(), ringscope::block_index() + 1);
 }
 RINGSCOPE_ENTRY(roles_merged)
+
+extern "C" __global__ void roles_rows(ringscope::KernelRef telemetry, unsigned records, Number* begun) {
+    Place at = place();
+    ringscope::Recorder rec(telemetry, at.block * ROLES + at.role, at.first);
+    if (at.first) ringscope::detail::take_ticket(begun);
+    for (unsigned attempt = 0; ringscope::detail::load_acquire_gpu(begun) < telemetry.shard_count; ++attempt) {
+        ringscope::detail::relax(attempt);
+    }
+    for (unsigned i = 0; i < records; ++i) {
+        ringscope::MessageRecord m;
+        m.sent_ns = 1;
+        m.begin_ns = m.sent_ns + i % 2;
+        m.end_ns = m.begin_ns + i % 3;
+        if (i < records / 2) rec.record_warp(m);
+        else if (at.first) rec.record(m);
+    }
+}
+RINGSCOPE_ENTRY(roles_rows)
+
+namespace {
+template <class Which>
+__device__ __forceinline__ void record_with(const ringscope::KernelRef& telemetry, Which which, unsigned bytes) {
+    ringscope::Recorder rec(telemetry, which, true);
+    rec.end(rec.begin(), bytes);
+}
+}  // namespace
+
+extern "C" __global__ void roles_wrong(ringscope::KernelRef telemetry) {
+    if (ringscope::thread_index() != 0) return;
+    for (unsigned role = 0; role < ROLES + 2; ++role) record_with(telemetry, ringscope::Role{role}, 1 + role);
+    record_with(telemetry, telemetry.shard_count, 100);
+    record_with(telemetry, ~0u - 1, 100);
+}
+RINGSCOPE_ENTRY(roles_wrong)
