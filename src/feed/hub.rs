@@ -14,6 +14,7 @@ use super::entry::{Entry, entries};
 use super::moment::Moment;
 use crate::alert::{Alert, AlertState, Judge};
 use crate::collector::{Changes, OperationsConfig, Subscription, TelemetryCollector, TelemetryError};
+use crate::snapshot::Snapshot;
 
 /// Moments that wait for a subscriber; of one that is slower, the oldest are dropped and counted.
 const WAITING: usize = 16;
@@ -32,7 +33,8 @@ pub enum FeedError {
     NoThread(#[from] io::Error),
 }
 
-/// Hands out moments as they come. Clones are the same feed; it ends with the last of them.
+/// Hands out moments as they come. Clones are the same feed; it ends with the last of them, after the newest snapshot that the
+/// collector has by then.
 #[derive(Clone)]
 pub struct Feed {
     shared: Arc<Shared>,
@@ -79,20 +81,11 @@ impl Feed {
         }
         let mut feed = Feed::new();
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let (end, mut ended) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel();
         let snapshots = collector.subscribe()?;
         let (shared, changes) = (Arc::clone(&feed.shared), collector.changes());
-        let body = move || {
-            let make = make(shared, snapshots, changes, judge);
-            runtime.block_on(async {
-                let mut make = pin!(make);
-                poll_fn(|cx| match pin!(&mut ended).poll(cx) {
-                    Poll::Ready(_) => Poll::Ready(()),
-                    Poll::Pending => make.as_mut().poll(cx),
-                })
-                .await;
-            });
-        };
+        let news = News { snapshots, ended, is_last: false };
+        let body = move || runtime.block_on(make(shared, news, changes, judge));
         let thread = std::thread::Builder::new().name("feed".into()).spawn(body)?;
         feed._maker = Some(Arc::new(Maker { end: Some(end), thread: Some(thread) }));
         Ok(feed)
@@ -173,14 +166,32 @@ impl FeedReceiver {
     }
 }
 
-async fn make(
-    shared: Arc<Shared>,
-    mut snapshots: Subscription,
-    mut changes: Changes,
-    mut judge: Option<Box<dyn Judge>>,
-) {
+/// Snapshots until the end, the newest that there is by then with them.
+struct News {
+    snapshots: Subscription,
+    ended: oneshot::Receiver<()>,
+    is_last: bool,
+}
+
+impl News {
+    async fn next(&mut self) -> Option<Arc<Snapshot>> {
+        if self.is_last {
+            return None;
+        }
+        poll_fn(|cx| {
+            self.is_last = self.is_last || pin!(&mut self.ended).poll(cx).is_ready();
+            match pin!(self.snapshots.next()).poll(cx) {
+                Poll::Pending if self.is_last => Poll::Ready(None),
+                polled => polled,
+            }
+        })
+        .await
+    }
+}
+
+async fn make(shared: Arc<Shared>, mut news: News, mut changes: Changes, mut judge: Option<Box<dyn Judge>>) {
     let mut before: Arc<[Alert]> = Arc::new([]);
-    while let Some(snapshot) = snapshots.next().await {
+    while let Some(snapshot) = news.next().await {
         let changed = changes.read();
         let mut entries = entries(&changed, OperationsConfig::DEFAULT_SLOW_LIMIT);
         let alerts = judge.as_mut().map_or_else(|| Arc::clone(&before), |judge| judge.judge(&snapshot));
@@ -226,7 +237,8 @@ mod tests {
     fn a_moment_has_what_happened_since_the_one_before_and_an_alert_is_news_once() {
         let collector = TelemetryCollector::new(true);
         collector.monitor_operations().unwrap();
-        collector.start_collection(Duration::from_millis(10)).unwrap();
+        // Read where the test says so: whoever listens may be as slow as it likes.
+        collector.start_collection(Duration::MAX).unwrap();
         let listened = Arc::new(AtomicBool::new(false));
         let feed = Feed::start(&collector, Some(Box::new(Always(Arc::clone(&listened))))).unwrap();
         let mut moments = feed.subscribe();
@@ -234,19 +246,37 @@ mod tests {
         collector.operation("resize").start().unwrap().fail("no room");
         collector.operation("crop").start().unwrap().succeed();
         let mut entries = Vec::new();
+        let mut next = || {
+            collector.snapshot().unwrap();
+            block_on(moments.next()).unwrap()
+        };
         while entries.len() < 2 {
-            let moment = block_on(moments.next()).unwrap();
+            let moment = next();
             entries.extend(moment.entries.iter().map(|entry| (entry.subject.to_string(), entry.text.to_string())));
         }
         entries.sort();
         assert_eq!(entries[0].0, "always");
         assert!(entries[1].0 == "resize" && entries[1].1.starts_with("failed after "), "{entries:?}");
         for _ in 0..3 {
-            let moment = block_on(moments.next()).unwrap();
+            let moment = next();
             assert_eq!((moment.entries.len(), moment.alerts.len()), (0, 1));
         }
         drop(feed);
         while block_on(moments.next()).is_some() {}
+    }
+
+    #[test]
+    fn what_was_collected_before_the_end_is_judged() {
+        for _ in 0..50 {
+            let collector = TelemetryCollector::new(true);
+            collector.start_collection(Duration::MAX).unwrap();
+            let feed = Feed::start(&collector, Some(Box::new(Always(Arc::new(AtomicBool::new(true)))))).unwrap();
+            let shared = Arc::clone(&feed.shared);
+            let last = collector.snapshot().unwrap().sequence;
+            drop(feed);
+            let newest = shared.newest.lock().unwrap().clone().expect("there was one");
+            assert_eq!((newest.snapshot.sequence, newest.alerts.len()), (last, 1));
+        }
     }
 
     #[test]

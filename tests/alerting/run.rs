@@ -40,7 +40,7 @@ fn a_service_with_errors_fires_and_is_resolved() {
     let file = dir.0.join("rules.toml");
     std::fs::write(&file, rules(&hooked.server.address.to_string())).unwrap();
     let input = dir.file("input", 1 << 20);
-    let args = ["--rules", path(&file), "--inject-errors", "0.5", "--messages", "300000", "--message-bytes", "64"];
+    let args = ["--rules", path(&file), "--inject-errors", "0.5", "--messages", "1000000", "--message-bytes", "64"];
     let serving = Serving::start(&[&args[..], &["--interval", "20ms", path(&input)]].concat());
     let fires = hooked.next_body();
     assert_eq!((&fires["status"], &fires["receiver"]), (&"firing".into(), &"pager".into()), "{fires}");

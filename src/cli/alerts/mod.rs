@@ -68,6 +68,14 @@ pub fn feed_if(
     Ok(Some(Feed::start(collector, Some(Box::new(judge)))?))
 }
 
+/// Has the feed judge what there is now, and returns when those who are told have been.
+pub fn end_if(feed: Option<Feed>, collector: &TelemetryCollector) {
+    if feed.is_some() {
+        // Where it fails the summary fails as well, and says why.
+        let _ = collector.snapshot();
+    }
+}
+
 impl Planned {
     /// Makes the judge: of the file, or else of the ready-made rules, which notify nobody.
     ///

@@ -23,8 +23,8 @@ pub fn run(args: &RunAndPublishArgs) -> Result<bool, CliError> {
     let mut outcome = session.stream()?;
     // Nothing was checked.
     outcome.troubles.extend(outcome.no_input.take());
-    // Those who are told something are told before the end.
-    drop(alerting);
+    // Those who are told something are told before the end, and of the end: a run may be shorter than an interval.
+    alerts::end_if(alerting, session.runtime().collector());
     // The summary takes the place of the live display, if that is where it goes.
     let replaced = !args.json && terminal::stdout_is_terminal();
     live.end(if replaced { Last::Erase } else { Last::Keep });
