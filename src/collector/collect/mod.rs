@@ -36,6 +36,8 @@ use watchdog::{Look, Pauses};
 
 /// How often a reset reads again where traffic came between counters and buckets.
 const RESET_TRIES: usize = 32;
+/// As of which try it waits before it reads again, and for how long: a block of the host device may have lost its core.
+const RESET_WAITS: (usize, Duration) = (8, Duration::from_micros(200));
 
 /// Makes snapshots, one at a time.
 pub(super) struct Collection {
@@ -247,9 +249,12 @@ impl Collection {
     /// a baseline of moments that lie apart would keep them apart for ever; under traffic it is the best of some tries.
     pub(super) fn reset(&mut self, registry: &RwLock<Registry>, only: Option<usize>) -> Result<(), TelemetryError> {
         let mut reading = self.read(registry)?;
-        for _ in 0..RESET_TRIES {
+        for tries in 0..RESET_TRIES {
             if !self.is_torn(only) {
                 break;
+            }
+            if tries >= RESET_WAITS.0 {
+                std::thread::sleep(RESET_WAITS.1);
             }
             reading = self.read(registry)?;
         }
