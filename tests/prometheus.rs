@@ -5,11 +5,13 @@
 
 mod serving;
 
+use std::cell::Cell;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringscope::export::PageFormat;
 use ringscope::histogram::relative_error;
@@ -25,6 +27,8 @@ struct Prometheus {
     child: Child,
     address: String,
     folder: PathBuf,
+    /// What is asked is asked as of this Unix time: a scrape that a busy machine does not end in time leaves everything out.
+    at: Cell<f64>,
 }
 
 impl Prometheus {
@@ -37,11 +41,17 @@ impl Prometheus {
             return None;
         };
         let folder = std::env::temp_dir().join(format!("ringscope-prometheus-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
         let config = format!(
             "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
              scrape_configs: [{{job_name: ringscope, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
+        // Somebody else may have taken the port that was free.
+        let started = (0..5).find_map(|_| Prometheus::try_start(&program, &folder, &config, native));
+        Some(started.expect("Prometheus starts"))
+    }
+
+    fn try_start(program: &OsStr, folder: &Path, config: &str, native: bool) -> Option<Prometheus> {
+        std::fs::create_dir_all(folder).unwrap();
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
         // Taken and given back: Prometheus takes no port 0.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -54,21 +64,38 @@ impl Prometheus {
         }
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("Prometheus starts");
-        let prometheus = Prometheus { child, address, folder };
-        prometheus.wait_for("it to be ready", |p| {
+        let mut prometheus = Prometheus { child, address, folder: folder.to_owned(), at: Cell::default() };
+        let is_ready = |p: &Prometheus| {
             let ready = std::net::TcpStream::connect(&p.address).is_ok();
             ready && request(&p.address, "GET /-/ready HTTP/1.1\r\n").status == 200
-        });
-        Some(prometheus)
+        };
+        let start = Instant::now();
+        while prometheus.child.try_wait().unwrap().is_none() {
+            if is_ready(&prometheus) {
+                return Some(prometheus);
+            }
+            assert!(start.elapsed() < PATIENCE, "Prometheus: not ready: {}", prometheus.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        println!("Prometheus ended: {}", prometheus.log());
+        None
     }
 
     fn wait_for(&self, what: &str, mut done: impl FnMut(&Prometheus) -> bool) {
         let start = Instant::now();
-        while !done(self) {
-            let log = || std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(start.elapsed() < PATIENCE, "Prometheus: waited in vain for {what}: {}", log());
+        loop {
+            // So far back that no scrape of then is under way.
+            self.at.set(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() - 0.5);
+            if done(self) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "Prometheus: waited in vain for {what}: {}", self.log());
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     fn ask(&self, path: &str) -> Value {
@@ -77,10 +104,10 @@ impl Prometheus {
         serde_json::from_str::<Value>(&answer.text()).unwrap()["data"].take()
     }
 
-    /// The one value of an expression.
+    /// The one value of an expression when [`wait_for`](Self::wait_for) had what it waited for.
     fn query(&self, promql: &str) -> Option<f64> {
         let encoded: String = promql.bytes().map(|b| format!("%{b:02X}")).collect();
-        let data = self.ask(&format!("/api/v1/query?query={encoded}"));
+        let data = self.ask(&format!("/api/v1/query?query={encoded}&time={}", self.at.get()));
         let results = data["result"].as_array().expect("a vector");
         assert!(results.len() < 2, "{promql} has more than one value: {data}");
         results.first().map(|r| r["value"][1].as_str().expect("a value").parse().expect("a number"))

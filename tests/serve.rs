@@ -123,7 +123,7 @@ fn trouble_with_the_stream_is_503_with_the_reason_and_then_exit_code_1() {
 
 #[test]
 fn it_ends_by_itself_after_its_time() {
-    let serving = Serving::start(&["--duration", "700ms", "--interval", "50ms", "--json"]);
+    let serving = Serving::start(&["--duration", "3s", "--interval", "50ms", "--json"]);
     assert_eq!(request(&serving.address, "GET /healthz HTTP/1.1\r\n").status, 200);
     let (status, document) = serving.end();
     let document: Value = serde_json::from_str(&document).unwrap();

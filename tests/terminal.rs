@@ -46,7 +46,7 @@ const CTRL_C: &str = "type 3";
 const CTRL_BACKSLASH: &str = "type 28";
 const HIDE: &str = "\x1b[?25l";
 const SHOW: &str = "\x1b[?25h";
-const FOR_A_SECOND: [&str; 7] = ["run", "--device", "host", "--duration", "1s", "--interval", "100ms"];
+const FOR_SOME_SECONDS: [&str; 7] = ["run", "--device", "host", "--duration", "3s", "--interval", "100ms"];
 const FOR_LONG: [&str; 7] = ["run", "--device", "host", "--duration", "10m", "--interval", "50ms"];
 
 /// What the program runs on.
@@ -167,7 +167,7 @@ fn long_examinations_fit_and_show_what_they_do() {
 
 #[test]
 fn one_live_line_for_each_kernel_is_redrawn_in_place() {
-    let Some((seen, code)) = PLAIN.run(&FOR_A_SECOND) else { return };
+    let Some((seen, code)) = PLAIN.run(&FOR_SOME_SECONDS) else { return };
     assert_eq!(code, Some(0), "{seen}");
     assert_eq!((seen.matches(HIDE).count(), seen.matches(SHOW).count()), (1, 1));
     // Progress, titles, three kernels: up five lines for the next frame.
@@ -181,7 +181,7 @@ fn one_live_line_for_each_kernel_is_redrawn_in_place() {
     // The summary takes the place of the last frame.
     let (_, after) = seen.rsplit_once(SHOW).unwrap();
     assert!(after.contains("terminated") && after.contains("every reply"), "{after}");
-    assert_fits(&seen, 100, &FOR_A_SECOND);
+    assert_fits(&seen, 100, &FOR_SOME_SECONDS);
 }
 
 #[test]
@@ -208,9 +208,9 @@ fn every_signal_gives_the_cursor_back() {
 
 #[test]
 fn terminals_that_want_no_colour_or_cannot_redraw() {
-    let Some((seen, code)) = (Terminal { env: ("TERM", "dumb"), ..PLAIN }).run(&FOR_A_SECOND) else { return };
+    let Some((seen, code)) = (Terminal { env: ("TERM", "dumb"), ..PLAIN }).run(&FOR_SOME_SECONDS) else { return };
     assert_eq!(code, Some(0));
     assert!(!seen.contains('\x1b') && seen.matches("received").count() > 3, "{seen}");
-    let Some((seen, _)) = (Terminal { env: ("NO_COLOR", "1"), ..PLAIN }).run(&FOR_A_SECOND) else { return };
+    let Some((seen, _)) = (Terminal { env: ("NO_COLOR", "1"), ..PLAIN }).run(&FOR_SOME_SECONDS) else { return };
     assert!(seen.contains("\x1b[5A") && !seen.contains("\x1b[1m") && !seen.contains("\x1b[2m"), "{seen}");
 }

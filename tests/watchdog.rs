@@ -61,9 +61,11 @@ fn a_ring_kernel_in_one_long_message_stalls_and_recovers_while_an_idle_one_does_
     // How many rounds a second this machine does, for a message that takes some seconds.
     let message = |rounds: u32| [rounds.to_le_bytes(), [0; 4], 7u32.to_le_bytes(), [0; 4]].concat();
     let probe = 20_000_000;
-    runtime.send_blocking("busy", &message(probe)).unwrap();
-    runtime.receive_blocking("busy", SOON).unwrap();
-    let took = runtime.telemetry_blocking("busy").unwrap().latency.unwrap().max_ns;
+    for _ in 0..5 {
+        runtime.send_blocking("busy", &message(probe)).unwrap();
+        runtime.receive_blocking("busy", SOON).unwrap();
+    }
+    let took = runtime.telemetry_blocking("busy").unwrap().latency.unwrap().min_ns;
     let rounds = f64::from(probe) * 4e9 / took as f64;
     let sent = SystemTime::now();
     runtime.send_blocking("busy", &message(rounds as u32)).unwrap();
@@ -77,7 +79,7 @@ fn a_ring_kernel_in_one_long_message_stalls_and_recovers_while_an_idle_one_does_
     assert!(t.stall.unwrap().block < 3);
     runtime.receive_blocking("busy", SOON).unwrap();
     let t = wait_for("it recovers", look("busy"), |t| !stalled(t));
-    assert_eq!((t.state, t.messages_processed), (KernelState::Active, 2));
+    assert_eq!((t.state, t.messages_processed), (KernelState::Active, 6));
     // It was read all the time, and gave its signs while it had nothing to do.
     wait_for("the idle one lives", look("idle"), |t| !stalled(t));
     runtime.terminate_blocking("busy").unwrap();
@@ -295,9 +297,11 @@ fn a_kernel_that_hangs_and_is_told_to_stop_stays_stalled_and_unhealthy_until_it_
     runtime.launch_blocking("w", &LaunchOptions::default()).unwrap();
     runtime.activate_blocking("w").unwrap();
     let message = |rounds: u32| [rounds.to_le_bytes(), [0; 4], 7u32.to_le_bytes(), [0; 4]].concat();
-    runtime.send_blocking("w", &message(20_000_000)).unwrap();
-    runtime.receive_blocking("w", SOON).unwrap();
-    let took = runtime.telemetry_blocking("w").unwrap().latency.unwrap().max_ns as f64;
+    for _ in 0..5 {
+        runtime.send_blocking("w", &message(20_000_000)).unwrap();
+        runtime.receive_blocking("w", SOON).unwrap();
+    }
+    let took = runtime.telemetry_blocking("w").unwrap().latency.unwrap().min_ns as f64;
     runtime.send_blocking("w", &message((20e6 * 4e9 / took) as u32)).unwrap();
     wait_for("it stalls", || runtime.telemetry_blocking("w").unwrap(), stalled);
 

@@ -105,14 +105,15 @@ on_stand_in! {
     fn a_late_device_keeps_its_last_numbers_and_the_others_go_on(driver) {
         let limit = Duration::from_millis(50);
         let runtime = runtime_with(TelemetryConfig { copy_limit: limit, ..TelemetryConfig::default() });
-        start(&runtime, "a", LaunchOptions::new().device(0).blocks(2));
-        start(&runtime, "b", LaunchOptions::new().device(1).blocks(2));
+        // On a busy machine a copy may be late that does not hang.
+        for (id, options) in [("a", LaunchOptions::new().device(0).blocks(2)), ("b", LaunchOptions::new().device(1).blocks(2)), ("ended", LaunchOptions::new().device(1))] {
+            soon("it is launched", || runtime.launch_blocking(id, &options).is_ok());
+            runtime.activate_blocking(id).expect("it takes messages");
+        }
         runtime.collector().kernel("own").device(1).register().expect("a kernel of one's own");
-        start(&runtime, "ended", LaunchOptions::new().device(1));
         runtime.terminate_blocking("ended").expect("it ends");
         traffic(&runtime, "a", 3);
         traffic(&runtime, "b", 4);
-        // On a busy machine a copy may be late that does not hang.
         soon("both can be read", || runtime.snapshot_blocking().is_ok_and(|snapshot| {
             readable(&snapshot) == [true, true] && processed(&snapshot, "a").1 == 3 && processed(&snapshot, "b").1 == 4
         }));

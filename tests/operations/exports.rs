@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ringscope::TelemetryCollector;
 use ringscope::collector::OperationsConfig;
 use ringscope::snapshot::OperationStatus;
+use ringscope::{TelemetryCollector, TelemetryConfig};
 
-use super::{SOON, monitored, monitored_with, start};
+use super::{SOON, monitored, start};
 
 fn sample(page: &str, sample: &str) -> f64 {
     let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
@@ -77,7 +77,10 @@ fn json_says_the_same(telemetry: &TelemetryCollector, snapshot: &ringscope::Snap
 
 #[test]
 fn the_history_keeps_operations_as_they_were() {
-    let telemetry = monitored_with(&OperationsConfig { max_names: 3, ..OperationsConfig::default() });
+    // Of as many as a busy machine may take meanwhile.
+    let config = TelemetryConfig { history_snapshots: 1 << 16, ..TelemetryConfig::default() };
+    let telemetry = TelemetryCollector::with_config(true, config).unwrap();
+    telemetry.monitor_operations_with(&OperationsConfig { max_names: 3, ..OperationsConfig::default() }).unwrap();
     let mut taken = telemetry.subscribe().unwrap();
     telemetry.start_collection(Duration::from_secs(3600)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -65,10 +65,13 @@ fn live_events_are_what_the_collector_read() {
         collector.record_processed("a", Some(Duration::from_micros(100))).unwrap();
         collector.record_error("a", "no").unwrap();
         let event = live.event().unwrap();
-        assert_eq!((&event["lost"], &event["missed"]), (&json!(0), &json!(0)));
         let sequence = event["sequence"].as_u64().unwrap();
         assert!(before.is_none_or(|before| before < sequence));
-        before = Some(sequence);
+        // Rates are from one event to the next, and a thread that was late may have left some out.
+        let follows = before.replace(sequence).is_some_and(|before| before + 1 == sequence);
+        if !follows {
+            continue;
+        }
         // The history may keep it a little later than it is told.
         let Some(kernel) = event["kernels"].as_array().unwrap().first() else { continue };
         if kernel["messages_per_second"].is_null() {
@@ -115,7 +118,13 @@ fn a_history_of_few_points_counts_as_much_as_one_of_many() {
     let expected = (counted(all.last().unwrap(), "a") - counted(&all[begin], "a")) as f64;
     let begin_time = all[begin].time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     for points in [2, 3, 7, 50, 2000] {
-        let document = json(&address, &format!("/history.json?points={points}"));
+        // A snapshot that was in hand when collection was stopped may come after it, and an answer be a second old.
+        let (all, document) = until("both of one moment", || {
+            let all = collector.snapshots();
+            let document = json(&address, &format!("/history.json?points={points}"));
+            let is_of_all = points < 2000 || document["time"].as_array()?.len() == all.len() - 1;
+            (is_of_all && collector.snapshots().len() == all.len()).then_some((all, document))
+        });
         let times: Vec<f64> = document["time"].as_array().unwrap().iter().map(|time| time.as_f64().unwrap()).collect();
         assert!(!times.is_empty() && times.len() <= points, "{} of {points}", times.len());
         assert!(times.windows(2).all(|pair| pair[0] < pair[1]));
@@ -123,7 +132,6 @@ fn a_history_of_few_points_counts_as_much_as_one_of_many() {
         assert_eq!(rates.len(), times.len());
         // Only where each point is one reading is it known how long the first one of a kernel is.
         if points == 2000 {
-            assert_eq!(times.len(), all.len() - 1);
             let all_points = ringscope::feed::points(all.iter().map(|snapshot| &**snapshot), "b");
             let known: Vec<f64> = column(&document, "b", "messages_per_second").into_iter().flatten().collect();
             assert_eq!(known.len(), all_points.len());

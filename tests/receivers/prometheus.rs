@@ -84,14 +84,22 @@ impl Prometheus {
 
     /// The one value of an expression, if it has one.
     pub fn value(&self, promql: &str) -> Option<f64> {
-        let results = self.query(promql);
-        let results = results.as_array().expect("a vector");
-        assert!(results.len() < 2, "{promql} has more than one value: {results:?}");
-        results.first().map(|r| r["value"][1].as_str().expect("a value").parse().expect("a number"))
+        one_value(promql, &self.query(promql))
+    }
+
+    /// The one value that an expression had at a Unix time, if it had one.
+    pub fn value_at(&self, promql: &str, seconds: f64) -> Option<f64> {
+        one_value(promql, &self.query_at(promql, seconds))
     }
 
     /// The one value of an expression, as soon as it has one that will do.
     pub fn wait_for(&self, promql: &str, will_do: impl Fn(f64) -> bool) -> f64 {
         wait_for(promql, || self.value(promql).filter(|value| will_do(*value)))
     }
+}
+
+fn one_value(promql: &str, results: &Value) -> Option<f64> {
+    let results = results.as_array().expect("a vector");
+    assert!(results.len() < 2, "{promql} has more than one value: {results:?}");
+    results.first().map(|r| r["value"][1].as_str().expect("a value").parse().expect("a number"))
 }

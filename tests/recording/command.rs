@@ -17,7 +17,7 @@ fn a_run_is_recorded_replayed_and_cut() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.rscope");
     let file = path.to_str().unwrap();
-    let record = ["record", "-o", file, "--device", "host", "--messages", "2000", "--interval", "10ms"];
+    let record = ["record", "-o", file, "--device", "host", "--messages", "2000", "--interval", "100ms"];
     let recorded = ringscope(&record);
     assert!(recorded.status.success(), "{}", text(&recorded.stderr));
     assert!(text(&recorded.stderr).contains("recorded "), "{}", text(&recorded.stderr));

@@ -44,7 +44,8 @@ fn a_collectors_recording_has_everything_up_to_its_end() {
     let path = folder.path().join("run.rscope");
     let collector = TelemetryCollector::new(true);
     collector.monitor_operations().unwrap();
-    collector.start_collection(Duration::from_millis(5)).unwrap();
+    // Slow enough for the recording's thread on a busy machine.
+    collector.start_collection(Duration::from_millis(100)).unwrap();
     let recording = collector.record(&path).start().unwrap();
     collector.operation("resize").start().unwrap().fail("no room");
     let patience = Instant::now() + SOON;

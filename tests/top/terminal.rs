@@ -63,9 +63,17 @@ while True:
         copy(0.2)
         say('stopped ' + settings())
     elif ended:
-        copy(0.2)
+        was = settings()
+        os.close(slave)
+        # All that it wrote: then nobody has the terminal open any more.
+        while select.select([master], [], [], 5)[0]:
+            try:
+                sys.stdout.buffer.write(os.read(master, 65536))
+            except OSError:
+                break
+        sys.stdout.buffer.flush()
         code = os.waitstatus_to_exitcode(status)
-        say('ended %d %s' % (code if code >= 0 else 128 - code, settings()))
+        say('ended %d %s' % (code if code >= 0 else 128 - code, was))
         break
 ";
 
