@@ -115,27 +115,29 @@ scripts/ptx.sh --of benches/gpu/kernels.cu target/measure.ptx
 "${CXX:-c++}" -std=c++17 -Wall -Wextra -Werror -pthread benches/gpu/*.cpp -ldl -o target/measure
 [ "$(target/measure 2>&1 | head -1 | cut -c1-14)" = "usage: measure" ] || { echo "it does not say its usage"; exit 1; }
 
+# Not as release builds, which take longer to make and show the same.
 step "bring your own kernel: a program of its own"
-(cd examples/bring-your-own-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
+(cd examples/bring-your-own-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet -- --nocapture)
 
 step "a ring kernel of one's own: a program of its own"
-(cd examples/own-ring-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
-(cd examples/own-ring-kernel && CARGO_TARGET_DIR=../../target/examples cargo run --quiet --release -- host ../../target/words.pftrace)
+(cd examples/own-ring-kernel && CARGO_TARGET_DIR=../../target/examples cargo test --quiet -- --nocapture)
+(cd examples/own-ring-kernel && CARGO_TARGET_DIR=../../target/examples cargo run --quiet -- host ../../target/words.pftrace)
 
 step "telemetry in somebody else's kernel: a program of its own"
-(cd examples/in-the-wild && CARGO_TARGET_DIR=../../target/examples cargo test --quiet --release -- --nocapture)
-(cd examples/in-the-wild && CARGO_TARGET_DIR=../../target/examples cargo run --quiet --release -- host)
+(cd examples/in-the-wild && CARGO_TARGET_DIR=../../target/examples cargo test --quiet -- --nocapture)
+(cd examples/in-the-wild && CARGO_TARGET_DIR=../../target/examples cargo run --quiet -- host)
 
 step "the picture of a trace"
 scripts/trace-picture.py target/words.pftrace -o target/words.svg
 grep -q '<title>counting' target/words.svg && grep -q 'stroke-opacity' target/words.svg
 
+# Built with the tests.
 step "examples"
 for example in examples/*.rs; do
     name=$(basename "$example" .rs)
     echo "-- $name"
     case $name in report | island) to=("target/$name.rscope") ;; *) to=() ;; esac
-    cargo run --quiet --release --features trace,tracing --example "$name" -- "${to[@]}"
+    cargo run --quiet --all-features --example "$name" -- "${to[@]}"
 done
 
 step "a recording told, and compared with itself"
