@@ -364,7 +364,8 @@ async fn version_2_says_since_when_counts_are_counted() {
     let live = Live::start().await;
     let publication = live.publication();
     to(&prometheus.address(), "?version=2").publish(&publication).await.unwrap();
-    let started = live.started.duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 0.001;
+    let since = publication.snapshot.kernels.iter().filter_map(|kernel| kernel.counted_since).max();
+    let started = since.unwrap().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + 0.001;
     let sent = "sum(ringscope_kernel_messages_sent_total)";
     assert_eq!(prometheus.query_at(sent, started)[0]["value"][1], "0");
     let native = "sum(histogram_count(ringscope_kernel_message_duration_nanoseconds))";

@@ -275,7 +275,8 @@ mod tests {
             let last = collector.snapshot().unwrap().sequence;
             drop(feed);
             let newest = shared.newest.lock().unwrap().clone().expect("there was one");
-            assert_eq!((newest.snapshot.sequence, newest.alerts.len()), (last, 1));
+            // Collection begins with a reading of its own, before this one or after it.
+            assert!(newest.snapshot.sequence >= last && newest.alerts.len() == 1, "{newest:?}");
         }
     }
 

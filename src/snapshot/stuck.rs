@@ -109,7 +109,11 @@ impl fmt::Display for StuckKernel {
         let mut between = ": ";
         if !left.is_empty() {
             let blocks: u32 = left.iter().map(|group| group.blocks).sum();
-            write!(f, "{between}{blocks} blocks at {} other places", left.len())?;
+            match (blocks, left.len()) {
+                (1, _) => write!(f, "{between}1 block at another place")?,
+                (_, 1) => write!(f, "{between}{blocks} blocks at another place")?,
+                (_, places) => write!(f, "{between}{blocks} blocks at {places} other places")?,
+            }
             between = "; ";
         }
         for group in told.iter().rev() {
@@ -211,6 +215,8 @@ mod tests {
         let told = stuck(blocks).to_string();
         assert!(told.starts_with("worker_1 hangs since 12.3 s: 4092 blocks at 4092 other places; block 3"), "{told}");
         assert!(told.len() < 300);
+        let told = stuck((0..5).map(|n| block(n, &format!("#{n}"), u64::from(n))).collect()).to_string();
+        assert!(told.starts_with("worker_1 hangs since 12.3 s: 1 block at another place; block 3"), "{told}");
     }
 
     #[test]

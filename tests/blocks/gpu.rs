@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ringscope::RingKernelRuntime;
 use ringscope::device::cuda::CudaDevice;
 use ringscope::device::{KernelSource, Level, SharedDevice};
 
@@ -56,6 +57,9 @@ fn every_size_is_held_and_stopped_with_its_reply_ring_full() {
         // Replies fill their ring; what else was sent is in hand, or waits. A fourth finds no room where the reply to the second
         // is the one that waits.
         kernel.send_until(3);
+        // Who is held takes no further message: by then both replies are there.
+        let both = |runtime: &RingKernelRuntime| runtime.telemetry_blocking("w").is_ok_and(|t| t.messages_sent == 2);
+        kernel.until("two replies fill their ring", both);
         kernel.runtime.deactivate_blocking("w").expect("it is held");
         for _ in 0..2 {
             kernel.receive();

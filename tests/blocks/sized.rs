@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ringscope::device::{KernelSource, Level, Memory, SharedDevice};
 use ringscope::snapshot::{Place, RingPlace};
-use ringscope::{KernelState, LaunchOptions, RingKernelRuntime};
+use ringscope::{KernelState, LaunchOptions, RingKernelRuntime, TelemetryConfig};
 
 pub const SIZES: [u32; 6] = [32, 64, 128, 256, 512, 1024];
 pub const BLOCKS: u32 = 2;
@@ -87,6 +87,7 @@ impl Sized {
             .level(how.level)
             .stop_limit(SOON)
             .start_limit(SOON)
+            .telemetry_config(TelemetryConfig { copy_limit: SOON, ..TelemetryConfig::default() })
             .source("sized", source)
             .kernel("sized")
             .build()
