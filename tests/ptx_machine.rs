@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const TESTS: [&str; 16] = [
+const TESTS: [&str; 18] = [
     "tests_main",
     "integers_test",
     "bits_test",
@@ -19,6 +19,8 @@ const TESTS: [&str; 16] = [
     "blocks_test",
     "refusals_test",
     "rings_test",
+    "ring_trial",
+    "ring_trials_test",
     "probes_test",
     "header_test",
     "records_test",
@@ -165,6 +167,21 @@ fn what_is_not_understood_is_an_error_that_names_it() {
 #[test]
 fn the_crates_kernels_do_as_ptx_what_they_do_as_cpp() {
     let _ = run(&["rings", "probes"]);
+}
+
+#[test]
+fn messages_in_device_memory_are_whole_when_their_tail_is_seen() {
+    let _ = run(&["fed_rings"]);
+}
+
+#[test]
+fn a_kernel_that_dies_leaves_whole_replies_each_once() {
+    let _ = run(&["dead_rings"]);
+}
+
+#[test]
+fn a_block_that_waits_for_room_survives_that_its_clock_is_set() {
+    let _ = run(&["set_clocks"]);
 }
 
 #[test]

@@ -188,7 +188,8 @@ RINGSCOPE_INLINE bool Reply::wait_for_room() {
     if (ring_.rec_.on()) {
         const ringscope_u64 now = ring_.rec_.begin();
         ring_.own_.retries = 1;
-        ring_.own_.held_ns = now - since;
+        // A clock that was set back must not count as centuries.
+        ring_.own_.held_ns = now > since ? now - since : 0;
         ring_.rec_.ring_place(RINGSCOPE_PLACE_HANDLER, now);
     }
     return room;

@@ -36,6 +36,7 @@ class DeviceClock {
     u64 host_ns() const { return now_(); }
     u64 device_ns() const;
     void set(u32 tick_ns, i64 drift_ppm);
+    void step(i64 by) { device_start_ += static_cast<u64>(by); }
 
    private:
     std::function<u64()> now_;

@@ -58,6 +58,9 @@ void Machine::with_memory(const std::function<void(Memory&)>& what) {
 void Machine::set_clock(u32 tick_ns, i64 drift_ppm) {
     with_memory([&](Memory&) { stage_->clock.set(tick_ns, drift_ppm); });
 }
+void Machine::step_clock(i64 by) {
+    with_memory([&](Memory&) { stage_->clock.step(by); });
+}
 u64 Machine::device_clock_ns() {
     u64 ns = 0;
     with_memory([&](Memory&) { ns = stage_->clock.device_ns(); });

@@ -97,6 +97,7 @@ class Machine {
     void with_memory(const std::function<void(Memory&)>& what);
 
     void set_clock(u32 tick_ns, i64 drift_ppm);
+    void step_clock(i64 by);  // somebody sets %globaltimer
     u64 device_clock_ns();  // %globaltimer
     u64 executed();         // instructions of lanes so far
 

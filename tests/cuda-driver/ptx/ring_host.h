@@ -46,6 +46,12 @@ struct alignas(128) Ring {
     u32 slots = SLOTS;        // in use
     u64 messages = MESSAGES;  // that the host sends
     bool timed = false;       // the host says when it sent a message
+    // A ring of messages in device memory: what the host posted there and copies of the slots, which lie staged in `in`; and in
+    // the host's memory the words `done`.
+    bool in_device = false;
+    alignas(128) ringscope_u64 posted[RINGSCOPE_LINE_BYTES / 8]{};
+    alignas(128) u8 fed[SLOTS * STRIDE]{};
+    alignas(128) ringscope_u64 done[SLOTS]{};
 
     ringscope_ring_args args(u32 blocks) {
         ringscope_ring_args a{};
@@ -59,10 +65,20 @@ struct alignas(128) Ring {
         a.out = out;
         a.slots = slots;
         a.slot_stride = a.done_stride = STRIDE;
+        if (in_device) {
+            a.posted = posted;
+            a.in = fed;
+            a.done = reinterpret_cast<u8*>(done);
+            a.done_stride = sizeof done[0];
+        }
         a.slot_bytes = SLOT_BYTES;
         a.refuse_below = REFUSE_BELOW;
         return a;
     }
+    u8* in_slot(u64 n) { return in + n % slots * STRIDE; }
+    u8* out_slot(u64 n) { return out + n % slots * STRIDE; }
+    // The word that says that message `n` was consumed.
+    ringscope_u64* done_of(u64 n) { return in_device ? &done[n % slots] : &reinterpret_cast<ringscope_slot_in*>(in_slot(n))->done; }
     u64 count(u32 counter) const {
         u64 sum = 0;
         for (const ringscope_shard& shard : shards) sum += shard.counters[counter];
@@ -76,11 +92,21 @@ struct alignas(128) Ring {
     }
 };
 
+// What brings messages and commands to a ring in device memory, in the order in which it was told of them.
+struct Feeder {
+    virtual ~Feeder() = default;
+    // Message `n` lies in its slot of the host's, that many bytes of payload.
+    virtual void message(u64 n, u64 bytes) = 0;
+    virtual void command(u64 word) = 0;
+};
+
 // The host of a ring: how it reads and writes is the caller's.
 template <class Door>
 class Host {
    public:
-    Host(Ring& ring, const std::string& kernel, Door& door) : ring_(ring), kernel_(kernel), door_(door), answers(MESSAGES) {
+    // With a feeder its messages are staged, and the feeder posts them.
+    Host(Ring& ring, const std::string& kernel, Door& door, Feeder* feeder = nullptr)
+        : ring_(ring), kernel_(kernel), door_(door), feeder_(feeder), answers(MESSAGES) {
         command(RINGSCOPE_COMMAND_RUN);
     }
     // One look: takes a reply, sends a message. True when all are answered.
@@ -94,7 +120,9 @@ class Host {
     void command(u64 what) {
         if (stopped_) return;
         stopped_ = what == RINGSCOPE_COMMAND_STOP;
-        door_.write(&ring_.host.command, (generation_ += 4) + what, Order::RELEASE);
+        u64 word = (generation_ += 4) + what;
+        if (feeder_ != nullptr) feeder_->command(word);
+        else door_.write(&ring_.host.command, word, Order::RELEASE);
     }
     u64 sent() const { return sent_; }
     u64 taken() const { return taken_; }
@@ -103,8 +131,9 @@ class Host {
 
    private:
     void send() {
-        auto* slot = reinterpret_cast<ringscope_slot_in*>(ring_.in + sent_ % ring_.slots * STRIDE);
-        if (sent_ >= ring_.slots && door_.read(&slot->done, Order::ACQUIRE) != sent_ - ring_.slots + 1) return;
+        auto* slot = reinterpret_cast<ringscope_slot_in*>(ring_.in_slot(sent_));
+        bool is_free = sent_ < ring_.slots || hasty || door_.read(ring_.done_of(sent_), Order::ACQUIRE) == sent_ - ring_.slots + 1;
+        if (!is_free) return;
         std::vector<u8> bytes = message(kernel_, sent_);
         size_t size = bytes.size();
         bytes.resize((size + 15) / 16 * 16);
@@ -116,10 +145,12 @@ class Host {
         door_.write(&slot->seq, sent_, Order::WEAK);
         door_.write(reinterpret_cast<ringscope_u64*>(&slot->bytes), size, Order::WEAK);
         if (ring_.timed) door_.write(&slot->sent_ns, now_ns, Order::WEAK);
-        door_.write(&ring_.host.tail, ++sent_, Order::RELEASE);
+        ++sent_;
+        if (feeder_ != nullptr) feeder_->message(sent_ - 1, size);
+        else door_.write(&ring_.host.tail, sent_, Order::RELEASE);
     }
     void take() {
-        auto* slot = reinterpret_cast<ringscope_slot_out*>(ring_.out + taken_ % ring_.slots * STRIDE);
+        auto* slot = reinterpret_cast<ringscope_slot_out*>(ring_.out_slot(taken_));
         if (door_.read(&slot->ready, Order::ACQUIRE) != taken_ + 1) return;
         u64 seq = door_.read(&slot->seq, Order::WEAK), both = door_.read(reinterpret_cast<ringscope_u64*>(&slot->bytes), Order::WEAK);
         bench::check(seq < MESSAGES && answers[seq < MESSAGES ? seq : 0].status == ~0u, kernel_ + ": a reply to message " + std::to_string(seq));
@@ -138,12 +169,14 @@ class Host {
     Ring& ring_;
     std::string kernel_;
     Door& door_;
+    Feeder* feeder_;
     u64 sent_ = 0, taken_ = 0, generation_ = 0;
     bool stopped_ = false;
 
    public:
     std::vector<Answer> answers;
     u64 now_ns = 0;  // of the caller's
+    bool hasty = false;  // it uses slots that were not given back: to see that this is found
 };
 
 struct ThreadsDoor {

@@ -15,6 +15,9 @@ inline void check_place(const ringscope_shard& shard, u32 multiprocessors) {
     bench::check(where[RINGSCOPE_SM] >= 1 && where[RINGSCOPE_SM] <= multiprocessors, "a multiprocessor that is none");
     bench::check(where[RINGSCOPE_EXPECTED] == 0 && where[RINGSCOPE_SEEN] == 0, "a ring waits for no resource");
 }
+inline bool is_waiting_for_room(const ringscope_shard& shard) {
+    return shard.where[RINGSCOPE_AT] >> RINGSCOPE_TIME_BITS == (u64(RINGSCOPE_AT_RING) << RINGSCOPE_NAME_BITS | RINGSCOPE_PLACE_ROOM);
+}
 // A place of a ring's, while it runs or after.
 inline bool is_place(u64 at) {
     u64 kind = at >> (RINGSCOPE_TIME_BITS + RINGSCOPE_NAME_BITS), place = at >> RINGSCOPE_TIME_BITS & ((1u << RINGSCOPE_NAME_BITS) - 1);

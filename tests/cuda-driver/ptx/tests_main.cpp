@@ -9,7 +9,7 @@ int main(int count, char** names) {
     const std::map<std::string, void (*)()> tests = {
         {"integers", test_integers}, {"bits", test_bits}, {"floats", test_floats}, {"conversions", test_conversions},
         {"memory", test_memory}, {"warps", test_warps}, {"blocks", test_blocks}, {"refusals", test_refusals},
-        {"rings", test_rings}, {"probes", test_probes}, {"header", test_header},
+        {"rings", test_rings}, {"fed_rings", test_fed_rings}, {"dead_rings", test_dead_rings}, {"set_clocks", test_set_clocks}, {"probes", test_probes}, {"header", test_header},
         {"records", test_records}, {"waits", test_waits}, {"roles", test_roles},
         {"costs", test_costs}, {"wild", test_wild},
     };

@@ -29,17 +29,41 @@ class Draw {
     u64 state_;
 };
 
-// What a machine and its memory found, after all blocks have ended or were given up.
-Wrong of_machine(const Memory& memory, const Machine& machine, const std::vector<u64>& blocks);
+// What a machine and its memory found, after all blocks have ended or were given up. `may_die`: blocks were made to.
+Wrong of_machine(const Memory& memory, const Machine& machine, const std::vector<u64>& blocks, bool may_die = false);
 
 // Whether something went wrong already: nobody waits for the rest.
 bool is_over(const Memory& memory, const Machine& machine, const std::vector<u64>& blocks);
 
-// Level 1 or 2 of crc32c, echo, vector_add or compute. `lanes` is added to: the instructions of lanes that ran.
+// A part of the host's protocol that is left out, to see that this is found.
+enum class Breach : u8 {
+    NONE,
+    WORD_BEFORE_COPIES,  // the tail is posted, then the messages are copied
+    WORD_WITHOUT_FENCE,  // nothing orders the tail behind the copies
+    COMMAND_OVERTAKES,   // a command does not wait for the messages before it
+    SLOT_TOO_SOON,       // a slot is staged again that was not given back
+};
+
+// What happens in a run besides. As it is: messages in mapped memory, a kernel that ends when it is told to, a clock that goes on.
+struct Besides {
+    bool in_device = false;    // messages are in device memory
+    bool dies = false;         // the kernel traps, or is stopped, somewhere
+    bool steps_clock = false;  // its clock is set, back and forth, above all while the ring of replies is full
+    Breach breach = Breach::NONE;
+};
+// What runs came to: without it a trial shows nothing.
+struct Seen {
+    u64 fed = 0;            // messages in device memory
+    u64 deaths = 0, unpublished = 0, half_written = 0;  // replies that died with their kernel, handled or begun
+    u64 waits = 0, steps = 0;                           // for room; of the clock, while a block did
+};
+
+// Any level of crc32c, echo, vector_add or compute. `lanes` is added to: the instructions of lanes that ran.
 class RingTrial {
    public:
     RingTrial(const Program& program, const std::string& kernel, unsigned level);
     Wrong run(u64 seed, u64& lanes) const;
+    Wrong run(u64 seed, u64& lanes, const Besides& besides, Seen& seen) const;
 
    private:
     const Program& program_;
