@@ -15,8 +15,8 @@ RINGSCOPE_INLINE bool spin(Pen& rec, ringscope_u32 waypoint, ringscope_u64 limit
     bool overdue = false;
     for (ringscope_u32 attempt = 0;; ++attempt) {
         if (attempt % CLOCK_EVERY == 0) {
-            ringscope_u64 waits = clock_ns() - since;
-            overdue = limit_ns != 0 && waits > limit_ns;
+            ringscope_u64 now = clock_ns();  // which may have been set back
+            overdue = limit_ns != 0 && now > since && now - since > limit_ns;
             if (look(true)) break;
             if (overdue) return false;
             if (limit_ns != 0) rec.alive();
